@@ -1,0 +1,70 @@
+# Every target may be run again at any time: what is up to date is left alone.
+PYTHON ?= python3
+ARGS ?=
+WORKERS ?= 2
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-config \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types contracts rules fmt lock docs
+
+help: ## Show the targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.run ## Start Kei in one process, with the story loaded. Needs only Python.
+	@$(BIN)/kei run $(ARGS)
+
+test: $(VENV)/.dev ## Run all tests; ARGS='-k seats' passes arguments to pytest.
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+check: lint types contracts rules ## Check style, types, import contracts and rules, without a server.
+
+lint: $(VENV)/.dev
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+types: $(VENV)/.dev
+	@$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	@$(BIN)/lint-imports --no-logo
+
+rules: $(VENV)/.dev
+	@$(BIN)/python -m pytest --quiet tests/rules
+
+fmt: $(VENV)/.dev ## Format the code and repair what can be repaired by itself.
+	@$(BIN)/ruff check --fix-only --quiet
+	@$(BIN)/ruff format
+
+lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml; ARGS=--upgrade takes newer versions.
+	@$(COMPILE) $(ARGS) --output-file requirements/run.lock
+	@$(COMPILE) $(ARGS) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
+
+docs: $(VENV)/.dev ## Write the generated documents again.
+	@$(BIN)/python -m deploy.docs
+
+# One environment for all targets. A stamp is newer than its lock when what the lock pins is installed.
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Kei needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# The project runs from where it lies: a path file instead of a build, which would have to fetch a build tool.
+$(BIN)/kei: Makefile | $(BIN)/pip
+	@pwd > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/kei.pth"
+	@printf '%s\n' '#!/bin/sh' \
+	  'exec "$$(dirname "$$0")/python" -P -c "from deploy.cli import app; app(prog_name=\"kei\")" "$$@"' > $@
+	@chmod +x $@
+
+$(VENV)/.run: requirements/run.lock | $(BIN)/pip $(BIN)/kei
+	@echo "Installing what Kei runs on …"
+	@$(PIP) --requirement $<
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.lock requirements/run.lock | $(BIN)/pip $(BIN)/kei
+	@echo "Installing what Kei runs on and is tested with …"
+	@$(PIP) --requirement $<
+	@touch $@ $(VENV)/.run

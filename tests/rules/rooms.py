@@ -1,0 +1,162 @@
+"""The house rules that no linter knows, as functions from the root of a tree to what is wrong in it."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+MAX_FILE = 300
+MAX_FUNCTION = 40
+
+_CODE = ("shared", "services", "deploy")
+_CLOCK = "shared/clock.py"
+_WAITING = "tests/support/waiting.py"
+_NO_SOURCE = {".git", ".venv", ".cache", ".kei", "__pycache__"}
+
+# Measuring is allowed: time.monotonic and time.perf_counter tell no date and decide nothing.
+_CHANCE = {
+    "datetime.date.today",
+    "datetime.datetime.now",
+    "datetime.datetime.today",
+    "datetime.datetime.utcnow",
+    "os.getrandom",
+    "os.urandom",
+    "time.ctime",
+    "time.gmtime",
+    "time.localtime",
+    "time.strftime",
+    "time.time",
+    "time.time_ns",
+    *(f"uuid.uuid{version}" for version in (1, 4, 6, 7, 8)),
+}
+_CHANCE_MODULES = ("numpy.random", "random", "secrets", "uuid_utils")
+_SLEEPS = {"anyio.sleep", "asyncio.sleep", "time.sleep"}
+
+_PLACES = re.compile(r"(?<![\w.~/-])/(?:root|work|farm)/|(?<![\w.~/-])/home/[a-z]|[A-Z]:\\+Users")
+# In pieces, so that this file obeys its own rule.
+_REGISTRIES = tuple(
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("repo1", "maven", "org"),
+        ("repo", "maven", "apache", "org"),
+        ("proxy", "golang", "org"),
+        ("crates", "io"),
+        ("unpkg", "com"),
+        ("jsdelivr", "net"),
+    )
+)
+
+
+def too_long_files(root: Path) -> Iterator[str]:
+    for path in tracked(root):
+        if path.suffix in {".py", ".html", ".css"}:
+            lines = _text(root / path).count("\n")
+            if lines > MAX_FILE:
+                yield f"{path}: {lines} lines, at most {MAX_FILE}"
+
+
+def too_long_functions(root: Path) -> Iterator[str]:
+    for path, tree in _modules(root, ""):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                if lines > MAX_FUNCTION:
+                    yield f"{path}:{node.lineno}: {node.name} has {lines} lines, at most {MAX_FUNCTION}"
+
+
+def commits_in_services(root: Path) -> Iterator[str]:
+    for path, tree in _modules(root, "services"):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr == "commit":
+                yield f"{path}:{node.lineno}: the door that opened the transaction commits it"
+
+
+def chance_and_clocks(root: Path) -> Iterator[str]:
+    for folder in _CODE:
+        for path, tree in _modules(root, folder):
+            if path.as_posix() != _CLOCK:
+                for line, name in _names(tree):
+                    if name in _CHANCE or name.startswith(tuple(f"{module}." for module in _CHANCE_MODULES)):
+                        yield f"{path}:{line}: {name}; time, ids and randomness come from {_CLOCK}"
+
+
+def sleeps_in_tests(root: Path) -> Iterator[str]:
+    for path, tree in _modules(root, "tests"):
+        if path.as_posix() != _WAITING:
+            for line, name in _names(tree):
+                if name in _SLEEPS or name.endswith(".wait_for_timeout"):
+                    yield f"{path}:{line}: {name}; wait for what shall be true: tests.support.waiting.eventually"
+
+
+def places_of_a_machine(root: Path) -> Iterator[str]:
+    for path in tracked(root):
+        for number, line in enumerate(_text(root / path).splitlines(), 1):
+            if _PLACES.search(line):
+                yield f"{path}:{number}: a path of one machine"
+
+
+def registries(root: Path) -> Iterator[str]:
+    for path in tracked(root):
+        text = _text(root / path)
+        for host in _REGISTRIES:
+            if host in text:
+                yield f"{path}: names the package registry {host}; the machine's configuration says where packages are"
+
+
+def ignores_without_reason(root: Path) -> Iterator[str]:
+    table = ""
+    for number, line in enumerate(_text(root / "pyproject.toml").splitlines(), 1):
+        if line.startswith("["):
+            table = line
+        elif table.startswith("[tool.ruff.lint") and re.match(r'\s+"[A-Z]+\d*",', line) and "#" not in line:
+            yield f"pyproject.toml:{number}: a rule is switched off without a reason"
+
+
+def tracked(root: Path) -> list[Path]:
+    """What Git tracks or would track, relative to the root; every file if the tree is not a repository."""
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, capture_output=True, check=True, text=True).stdout.split("\0")
+        return [Path(name) for name in listed if name and (root / name).is_file()]
+    found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return [path for path in found if _NO_SOURCE.isdisjoint(path.parts)]
+
+
+def _modules(root: Path, folder: str) -> Iterator[tuple[Path, ast.Module]]:
+    for path in tracked(root):
+        if path.suffix == ".py" and path.is_relative_to(folder):
+            yield path, ast.parse(_text(root / path), filename=str(path))
+
+
+def _names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Each imported or used name with its line, as `module.name` whatever it is called locally."""
+    known: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                known[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else ""
+                yield node.lineno, f"{alias.name}."
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+                yield node.lineno, f"{node.module}.{alias.name}"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            yield node.lineno, _dotted(node, known)
+
+
+def _dotted(node: ast.expr, known: dict[str, str]) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value, known)}.{node.attr}"
+    if isinstance(node, ast.Name):
+        return known.get(node.id) or node.id
+    return ""
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,142 @@
+"""Who may import what, and that each contract breaks when somebody imports what they may not."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+_PROJECT = (_ROOT / "pyproject.toml").read_text()
+CONTRACTS = {contract["id"] for contract in tomllib.loads(_PROJECT)["tool"]["importlinter"]["contracts"]}
+
+_MARK = "=== next ==="
+# One process for all, since it is the start that takes the time; not this one, which has the real packages loaded.
+_LINT = f"""
+import json, pathlib, sys
+sys.path.insert(0, "")
+from importlinter.cli import lint_imports
+lint_imports(no_cache=True)
+for file, imported, contract in json.load(sys.stdin):
+    path = pathlib.Path(file)
+    before = path.read_text()
+    path.write_text(before + "import " + imported)
+    print("{_MARK}", flush=True)
+    lint_imports(no_cache=True, limit_to_contracts=(contract,))
+    path.write_text(before)
+"""
+
+_SHARED = sorted(set(re.findall(r'"(shared\.\w+)"', _PROJECT)) | {"shared.errors"})
+_ROOMS = ("main", "settings", "routes.a", "commands.a", "queries.a", "rules.a", "tables", "consumers", "jobs")
+
+# Module, what it may not import, and the contract that says so.
+PLANTED = [
+    ("shared.db", "services.members.tables", "houses"),
+    ("services.members.main", "deploy.cli", "houses"),
+    ("services.members.commands.a", "services.matching.tables", "independent"),
+    ("services.console.main", "services.members.queries.a", "independent"),
+    ("services.members.commands.a", "services.members.routes.a", "rooms"),
+    ("services.members.routes.a", "services.members.jobs", "rooms"),
+    ("services.members.queries.a", "services.members.commands.a", "rooms"),
+    ("services.members.rules.a", "services.members.tables", "rooms"),
+    ("services.members.rules.a", "sqlalchemy", "pure-rules"),
+    ("services.members.rules.a", "shared.events", "pure-rules"),
+    ("services.members.rules.a", "shared.clock", "pure-rules"),
+    ("services.members.commands.a", "fastapi", "web-at-the-door"),
+    ("services.members.consumers", "shared.web", "web-at-the-door"),
+    ("services.members.consumers", "faststream", "broker-in-the-wire"),
+    ("services.members.main", "aiokafka", "broker-in-the-wire"),
+    ("services.members.routes.a", "shared.outbox", "events-by-commands"),
+    ("services.members.consumers", "shared.outbox", "events-by-commands"),
+    ("services.members.routes.a", "services.members.tables", "doors-and-rows"),
+    ("services.members.jobs", "services.members.tables", "doors-and-rows"),
+    ("services.members.consumers", "services.members.queries.a", "consumers-and-queries"),
+    ("services.members.commands.a", "services.members.settings", "settings"),
+    ("services.members.routes.a", "shared.settings", "settings"),
+]
+
+# The ways that the design wants, so that no contract is kept only because nothing is imported.
+WANTED = [
+    ("deploy.cli", "services.members.main"),
+    ("services.members.main", "fastapi"),
+    ("services.members.main", "services.members.settings"),
+    ("services.members.main", "shared.outbox"),
+    ("services.members.routes.a", "services.members.commands.a"),
+    ("services.members.routes.a", "services.members.queries.a"),
+    ("services.members.routes.a", "shared.web"),
+    ("services.members.consumers", "services.members.commands.a"),
+    ("services.members.consumers", "shared.inbox"),
+    ("services.members.commands.a", "services.members.tables"),
+    ("services.members.commands.a", "services.members.rules.a"),
+    ("services.members.commands.a", "shared.outbox"),
+    ("services.members.tables", "shared.outbox"),
+    ("services.members.tables", "services.members.rules.a"),
+    ("services.members.rules.a", "shared.errors"),
+    ("services.members.settings", "shared.settings"),
+    ("shared.runtime", "shared.settings"),
+    ("shared.wire", "aiokafka"),
+    ("shared.web", "fastapi"),
+]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small tree of the same shape, with the project's own contracts."""
+    root = tmp_path_factory.mktemp("house")
+    shutil.copy(_ROOT / "pyproject.toml", root)
+    rooms = [f"services.{service}.{room}" for service in ("members", "matching") for room in _ROOMS]
+    for name in [*_SHARED, *rooms, "services.console.main", "deploy.cli"]:
+        path = _file(root, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    for folder in {path.parent for path in root.rglob("*.py")}:
+        for package in (folder, *folder.parents):
+            if package.is_relative_to(root) and package != root:
+                (package / "__init__.py").touch()
+    for importer, imported in WANTED:
+        _add(root, importer, imported)
+    return root
+
+
+def _file(root: Path, module: str) -> Path:
+    return root / (module.replace(".", "/") + ".py")
+
+
+def _add(root: Path, importer: str, imported: str) -> None:
+    with _file(root, importer).open("a") as file:
+        file.write(f"import {imported}\n")
+
+
+def _lint(root: Path, plants: list[list[str]]) -> list[str]:
+    """What is said of all contracts without a plant, then of each plant's contract with it."""
+    command = [sys.executable, "-c", _LINT]
+    done = subprocess.run(
+        command, cwd=root, input=json.dumps(plants), capture_output=True, text=True, timeout=25, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split(_MARK)
+
+
+@pytest.fixture(scope="module")
+def reports(house: Path) -> list[str]:
+    return _lint(house, [[str(_file(house, importer)), imported, contract] for importer, imported, contract in PLANTED])
+
+
+def test_contracts_hold_when_all_wanted_ways_are_used(reports: list[str]) -> None:
+    assert f"{len(CONTRACTS)} kept, 0 broken" in reports[0]
+
+
+@pytest.mark.parametrize("number", range(len(PLANTED)), ids=[" ".join(plant) for plant in PLANTED])
+def test_a_contract_breaks_when_somebody_imports_what_they_may_not(number: int, reports: list[str]) -> None:
+    importer, imported, _ = PLANTED[number]
+    assert "0 kept, 1 broken" in reports[number + 1]
+    assert importer in reports[number + 1]
+    assert imported in reports[number + 1]
+
+
+def test_every_contract_is_tried() -> None:
+    assert {contract for _, _, contract in PLANTED} == CONTRACTS
