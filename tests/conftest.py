@@ -1,0 +1,148 @@
+"""Servers for the tests that ask for one. They start before the first test, so that this counts against no time-out.
+
+`database_url`, `service_database` and `postgres` give PostgreSQL; `kafka`, `topic` and `own_kafka` give a broker.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support import kafka as brokers
+from tests.support import postgres as databases
+from tests.support.kafka import Broker
+from tests.support.postgres import Postgres
+from tests.support.run import Run, ServerError
+
+# How fast examples are drawn says more about the machine than about the code.
+settings.register_profile("kei", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("kei")
+
+_RUN = pytest.StashKey[Run]()
+_KAFKA_FIXTURES = {"kafka", "topic", "own_kafka"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    theirs = getattr(config, "workerinput", None)
+    if theirs is not None:
+        config.stash[_RUN] = Run(Path(theirs["run"]))
+        return
+    brokers.refuse_to_skip()
+    for run in Run.left_behind():
+        _end(run)
+    config.stash[_RUN] = Run.begin()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: object) -> None:
+    node.workerinput["run"] = str(node.config.stash[_RUN].root)  # type: ignore[attr-defined] # xdist has no types
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput") and _RUN in config.stash:
+        _end(config.stash[_RUN])
+
+
+def _end(run: Run) -> None:
+    try:
+        databases.end(run)
+        brokers.end(run)
+    finally:
+        run.forget()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if not _KAFKA_FIXTURES.isdisjoint(_fixtures(item)):
+            item.add_marker(pytest.mark.kafka)
+        if item.get_closest_marker("kafka"):
+            reason = brokers.why_none(own="own_kafka" in _fixtures(item))
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if session.config.option.collectonly:
+        return
+    run = session.config.stash[_RUN]
+    items = [item for item in session.items if not item.get_closest_marker("skip")]
+    used = {name for item in items for name in _fixtures(item)}
+    marked = [item for item in items if item.get_closest_marker("kafka")]
+    with suppress(ServerError):  # the fixtures raise it again, in each test that needs the server
+        if "postgres" in used:
+            databases.start(run)
+        if any("own_kafka" not in _fixtures(item) for item in marked):
+            brokers.start(run)
+        elif marked:
+            brokers.prepare()
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that these are the last lines
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    yield
+    skipped = terminalreporter.stats.get("skipped", [])
+    for reason in sorted({brokers.reason_in(report) for report in skipped} - {""}):
+        names = [report.nodeid for report in skipped if brokers.reason_in(report) == reason]
+        lines = [*names, f"Kafka tests skipped: {len(names)} ({reason})"]
+        terminalreporter.write_line("\n".join(lines), yellow=True, bold=True)
+
+
+@pytest.fixture(scope="session")
+def run(pytestconfig: pytest.Config) -> Run:
+    return pytestconfig.stash[_RUN]
+
+
+@pytest.fixture(scope="session")
+def postgres(run: Run, worker_id: str) -> Postgres:
+    return Postgres(run, worker_id, databases.start(run))
+
+
+@pytest.fixture
+async def database_url(postgres: Postgres) -> AsyncIterator[str]:
+    url = await postgres.create()
+    yield url
+    await postgres.drop(url)
+
+
+@pytest.fixture
+async def service_database(postgres: Postgres) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    urls: list[str] = []
+
+    async def create(service: str) -> str:
+        urls.append(await postgres.create_service(service))
+        return urls[-1]
+
+    yield create
+    for url in urls:
+        await postgres.drop(url)
+
+
+@pytest.fixture(scope="session")
+def kafka(run: Run) -> str:
+    return brokers.start(run)
+
+
+@pytest.fixture
+async def topic(kafka: str) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    async with brokers.Topics(kafka) as topics:
+        yield topics.create
+
+
+@pytest.fixture
+async def own_kafka(run: Run) -> AsyncIterator[Callable[..., Awaitable[Broker]]]:
+    started: list[Broker] = []
+
+    async def create(properties: dict[str, str] | None = None) -> Broker:
+        started.append(brokers.new(run))
+        await started[-1].start(properties)
+        return started[-1]
+
+    yield create
+    for broker in started:
+        await broker.end()

@@ -1,0 +1,131 @@
+"""Apache Kafka for tests: KEI_TEST_KAFKA, else a container, else a process of this machine. Never a stand-in."""
+
+import functools
+import os
+import uuid
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from tests.support import docker, kafka_local
+from tests.support.kafka_local import LocalBroker
+from tests.support.run import Facts, Run
+from tests.support.waiting import eventually
+
+_INSTALL = "start Docker, or install Java 17 and Maven"
+_NONE = f"no broker: set KEI_TEST_KAFKA, {_INSTALL}"
+_NONE_OWN = f"no broker that a test may stop: {_INSTALL}"
+
+
+class Broker(Protocol):
+    """A broker that belongs to one test, on an address that it keeps."""
+
+    @property
+    def address(self) -> str: ...
+    async def start(self, properties: dict[str, str] | None = None) -> None: ...
+    async def stop(self) -> None: ...
+    async def crash(self) -> None: ...
+    async def end(self) -> None: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+
+
+class Topics:
+    """Topics of one test, removed at its end."""
+
+    def __init__(self, address: str) -> None:
+        self._admin = AIOKafkaAdminClient(bootstrap_servers=address)
+        self._names: list[str] = []
+
+    async def __aenter__(self) -> Self:
+        await self._admin.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._names:
+            await self._admin.delete_topics(self._names)
+        await self._admin.close()
+
+    async def create(self, partitions: int = 1, config: dict[str, str] | None = None) -> str:
+        """Make a topic with a name of its own and return the name, once each partition has a leader."""
+        name = f"test.{uuid.uuid4().hex}"
+        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=config or {})
+        await self._admin.create_topics([topic])
+        self._names.append(name)
+        await eventually(lambda: self._led(name, partitions))
+        return name
+
+    async def _led(self, name: str, partitions: int) -> bool:
+        found = (await self._admin.describe_topics([name]))[0]["partitions"]
+        return len(found) == partitions and all(one["leader"] >= 0 and not one["error_code"] for one in found)
+
+
+@functools.cache
+def why_none(*, own: bool) -> str:
+    """Why there is no broker here, or an empty string. `own`: the test stops and starts it."""
+    if docker.answers() or kafka_local.available():
+        return ""
+    if os.environ.get("KEI_TEST_KAFKA"):
+        return _NONE_OWN if own else ""
+    return _NONE
+
+
+def refuse_to_skip() -> None:
+    """End the run at once if brokers are required and there is none."""
+    reason = why_none(own=True) if os.environ.get("KEI_REQUIRE_KAFKA") == "1" else ""
+    if reason:
+        message = f"KEI_REQUIRE_KAFKA=1, but {reason}"
+        raise pytest.UsageError(message)
+
+
+def reason_in(report: pytest.TestReport) -> str:
+    """The reason of a skipped test if it is the want of a broker."""
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return next((reason for reason in (_NONE, _NONE_OWN) if said.endswith(reason)), "")
+
+
+def start(run: Run) -> str:
+    """The address of the run's broker, started by whoever asks first."""
+    return run.once("kafka", lambda: _start(run))["address"]
+
+
+def prepare() -> None:
+    """Fetch what brokers of single tests need, before the tests' time-outs count."""
+    if not docker.answers():
+        kafka_local.prepare()
+
+
+def new(run: Run) -> Broker:
+    """A broker for one test, not yet started."""
+    if docker.answers():
+        from tests.support.kafka_docker import DockerBroker  # noqa: PLC0415 - slow, and only of use here
+
+        return DockerBroker()
+    return LocalBroker(run.root / f"kafka-{uuid.uuid4().hex[:8]}")
+
+
+def end(run: Run) -> None:
+    """End every broker that the run started and that still runs."""
+    if container := run.facts("kafka").get("container"):
+        docker.remove(container)
+    for pid in run.root.glob("*/broker.pid"):
+        LocalBroker(pid.parent).kill()
+
+
+def _start(run: Run) -> Facts:
+    if given := os.environ.get("KEI_TEST_KAFKA"):
+        return {"address": given}
+    if docker.answers():
+        from tests.support.kafka_docker import DockerBroker  # noqa: PLC0415 - as above
+
+        container = DockerBroker()
+        container.launch({})
+        return {"address": container.address, "container": container.identity}
+    process = LocalBroker(Path(run.root, "kafka"))
+    process.launch({})
+    return {"address": process.address}
