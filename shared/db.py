@@ -1,0 +1,128 @@
+"""PostgreSQL: engines, the two session types and LISTEN. A write session commits where it was opened, nowhere else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+from sqlalchemy import MetaData
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+
+CONNECT_TIMEOUT = 5.0
+COMMAND_TIMEOUT = 10.0
+POOL_TIMEOUT = 5.0
+TRANSACTION_TIMEOUT = 30.0
+"""Seconds after which PostgreSQL ends a transaction. The outbox relay's bounded scan relies on it."""
+
+_SERVER_SETTINGS = {
+    "statement_timeout": "10s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "15s",
+    "transaction_timeout": f"{TRANSACTION_TIMEOUT:.0f}s",
+    "timezone": "UTC",
+}
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def metadata() -> MetaData:
+    """A fresh MetaData with Kei's constraint names. Each service has its own, so that its tables stand alone."""
+    return MetaData(naming_convention=NAMING)
+
+
+class WriteSession(AsyncSession):
+    """A transaction that commands write in. Whoever opened it commits it."""
+
+
+class ReadSession(AsyncSession):
+    """A session for queries, each statement on its own (AUTOCOMMIT). Nothing written with it is promised to last."""
+
+
+class Database:
+    """One service's database: a pool for both session types, and connections of their own for LISTEN.
+
+    Args:
+        url: `postgresql://…`; a Unix socket goes into `?host=`.
+        name: what the server shows as application_name.
+        pool_size: connections kept and allowed at most.
+    """
+
+    def __init__(self, url: str, *, name: str, pool_size: int = 10) -> None:
+        self.name = name
+        self._dsn = url
+        self._settings = {**_SERVER_SETTINGS, "application_name": name}
+        self._engine = create_async_engine(
+            make_url(url).set(drivername="postgresql+asyncpg"),
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT,
+            pool_pre_ping=True,
+            connect_args={
+                "timeout": CONNECT_TIMEOUT,
+                "command_timeout": COMMAND_TIMEOUT,
+                "server_settings": self._settings,
+            },
+        )
+        reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._writers = async_sessionmaker(self._engine, class_=WriteSession, expire_on_commit=False)
+        self._readers = async_sessionmaker(reading, class_=ReadSession, expire_on_commit=False)
+        self.on_commit: list[Callable[[], None]] = []
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[WriteSession]:
+        """Open a write session; commit at the end of the block, roll back if it raises."""
+        async with self._writers() as session:
+            yield session
+            await session.commit()
+        if session.info.get(EVENTS_PUT):
+            for wake in self.on_commit:
+                wake()
+
+    def reading(self) -> ReadSession:
+        """A read session, to be used with `async with`."""
+        return self._readers()
+
+    async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection outside the pool, without statement time-outs' transaction cap, for locks and LISTEN."""
+        url = make_url(self._dsn)
+        return await asyncpg.connect(
+            url.render_as_string(hide_password=False),
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=COMMAND_TIMEOUT,
+            server_settings=self._settings,
+        )
+
+    async def close(self) -> None:
+        """Give all connections back to the server."""
+        await self._engine.dispose()
+
+
+EVENTS_PUT = "events_put"
+"""Key in `session.info`: the transaction has put events into the outbox."""
+
+
+async def listen(database: Database, channel: str, heard: Callable[[], None], *, retry: float = 1.0) -> None:
+    """Call `heard` at once and for each NOTIFY on `channel`, until cancelled; reconnects by itself."""
+    while True:
+        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            await _listen_once(database, channel, heard)
+        await asyncio.sleep(retry)
+
+
+async def _listen_once(database: Database, channel: str, heard: Callable[[], None]) -> None:
+    gone = asyncio.Event()
+    connection = await database.connect()
+    try:
+        connection.add_termination_listener(lambda _: gone.set())
+        await connection.add_listener(channel, lambda *_: heard())
+        heard()
+        await gone.wait()
+    finally:
+        await connection.close(timeout=1)

@@ -1,0 +1,207 @@
+"""CloudEvents 1.0, both content modes. The data is serialised once, when it is put; after that bytes move.
+
+Binary mode (Kafka, webhooks) carries the attributes as `ce_` headers beside the data; structured mode (pull, SSE) is
+one JSON object. `sequence` is the aggregate's version, `partitionkey` its id; both are extensions of the specification.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from shared.events.registry import PUBLIC_TOPIC, Data, EventType, registry
+
+MAX_BYTES = 64 * 1024
+"""The largest data an event may have."""
+
+T_co = TypeVar("T_co", bound=Data, covariant=True)
+_UTF8_ATTRIBUTES = ("specversion", "id", "type", "source", "time", "partitionkey", "sequence", "traceparent")
+_time = TypeAdapter(datetime)
+
+
+class Poison(Exception):
+    """A message that no retry can make readable; its text is the reason."""
+
+
+class Record(NamedTuple):
+    """A message as the wire carries it."""
+
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[T_co]):
+    """An event read from a record. `raw` is its data as it was written."""
+
+    id: UUID
+    type: str
+    source: str
+    key: UUID
+    version: int
+    time: datetime
+    traceparent: str | None
+    data: T_co
+    raw: bytes
+
+    @property
+    def entry(self) -> EventType:
+        """Its entry in the registry."""
+        return registry()[self.type]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An event as the outbox holds it: attributes in columns, data in bytes."""
+
+    id: UUID
+    type: str
+    source: str
+    key: UUID
+    version: int
+    time: datetime
+    traceparent: str | None
+    data: bytes
+
+    def record(self) -> Record:
+        """The event in binary mode."""
+        key = str(self.key).encode()
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", str(self.id).encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_subject", key),
+            ("ce_time", rfc3339(self.time).encode()),
+            ("ce_dataschema", f"urn:kei:schema:{self.type}".encode()),
+            ("ce_partitionkey", key),
+            ("ce_sequence", str(self.version).encode()),
+            ("content-type", b"application/json"),
+        ]
+        if self.traceparent:
+            headers.append(("ce_traceparent", self.traceparent.encode()))
+        return Record(key, tuple(headers), self.data)
+
+
+def rfc3339(time: datetime) -> str:
+    """`time`, which is in UTC, as the specification writes it."""
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def structured(event: Stored) -> bytes:
+    """The event in structured mode: one JSON object, the data's bytes unchanged inside."""
+    attributes = {name.removeprefix("ce_"): value.decode() for name, value in event.record().headers}
+    attributes["datacontenttype"] = attributes.pop("content-type")
+    head = json.dumps(attributes, separators=(",", ":"), ensure_ascii=False)
+    return b"".join((head[:-1].encode(), b',"data":', event.data, b"}"))
+
+
+def parse(record: Record, topic: str) -> Event[Data]:
+    """Read a record in binary mode that came over `topic`.
+
+    Raises:
+        Poison: naming what is wrong with it.
+    """
+    if record.value is None:
+        raise Poison("no value: a tombstone is not an event")
+    event = _event(_attributes(record.headers), record.value)
+    if event.entry.topic != topic and not (event.entry.public and topic == PUBLIC_TOPIC):
+        raise Poison(f"type {event.type} does not belong on topic {topic}")
+    if record.key != str(event.key).encode():
+        raise Poison("the record's key is not the event's partitionkey")
+    return event
+
+
+def parse_structured(text: bytes) -> Event[Data]:
+    """Read an event in structured mode.
+
+    Raises:
+        Poison: naming what is wrong with it.
+    """
+    try:
+        attributes = json.loads(text)
+        data = json.dumps(attributes.pop("data"), separators=(",", ":"), ensure_ascii=False).encode()
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise Poison(f"not a structured event: {error}") from error
+    return _event({name: str(value) for name, value in attributes.items() if value is not None}, data)
+
+
+def _attributes(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    wanted = {f"ce_{name}": name for name in _UTF8_ATTRIBUTES}
+    found: dict[str, str] = {}
+    for header, value in headers:
+        if (name := wanted.get(header)) is None:
+            continue  # foreign headers may hold anything
+        try:
+            found[name] = (value or b"").decode()
+        except UnicodeDecodeError as error:
+            raise Poison(f"header {header} is not UTF-8") from error
+        if "\0" in found[name]:
+            raise Poison(f"header {header} contains the NUL character")
+    return found
+
+
+def _event(attributes: Mapping[str, str], raw: bytes) -> Event[Data]:
+    if len(raw) > MAX_BYTES:
+        raise Poison(f"data of {len(raw)} bytes is over the limit of {MAX_BYTES}")
+    if attributes.get("specversion") != "1.0":
+        raise Poison(f"specversion is {attributes.get('specversion')!r}, not '1.0'")
+    if (entry := registry().get(attributes.get("type", ""))) is None:
+        raise Poison(f"unknown type {attributes.get('type', '')[:200]!r}")
+    try:
+        event: Event[Data] = Event(
+            id=UUID(attributes["id"]),
+            type=entry.name,
+            source=attributes["source"],
+            key=UUID(attributes["partitionkey"]),
+            version=_version(attributes["sequence"]),
+            time=_time.validate_python(attributes["time"]),
+            traceparent=attributes.get("traceparent"),
+            data=entry.model.model_validate_json(raw),
+            raw=raw,
+        )
+    except KeyError as error:
+        raise Poison(f"attribute {error.args[0]} is missing") from error
+    except ValidationError as error:
+        raise Poison(f"data or time does not fit {entry.name}: {_first(error)}") from error
+    except ValueError as error:
+        raise Poison(f"id, partitionkey or sequence is malformed: {error}") from error
+    return _checked(event, entry)
+
+
+def _version(digits: str) -> int:
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):  # noqa: PLR2004  what a bigint always holds
+        raise ValueError(f"sequence is {digits[:20]!r}")
+    return int(digits)
+
+
+def _checked(event: Event[Data], entry: EventType) -> Event[Data]:
+    if event.version < 1:
+        raise Poison(f"sequence is {event.version}: versions begin at 1")
+    if event.time.tzinfo is None:
+        raise Poison("time has no zone")
+    if getattr(event.data, entry.key) != event.key:
+        raise Poison(f"partitionkey is not the data's {entry.key}")
+    return event
+
+
+def _first(error: ValidationError) -> str:
+    first: Any = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}"
+
+
+def mirrored(event: Event[Data]) -> Stored:
+    """The same event, to be put into another outbox: same id, same bytes."""
+    return Stored(
+        event.id, event.type, event.source, event.key, event.version, event.time, event.traceparent, event.raw
+    )
+
+
+def retraced(stored: Stored, traceparent: str | None) -> Stored:
+    """The event as part of another step of its trace."""
+    return replace(stored, traceparent=traceparent)

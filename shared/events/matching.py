@@ -1,0 +1,60 @@
+"""What matching publishes: who should learn from whom, why, and what they say to it."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.events.registry import Data, event
+
+
+@event("kei.matching.run.published.v1", key="run_id", public=True)
+class RunPublished(Data):
+    """A plan for a whole consortium was published; each of its pairs is proposed in an event of its own."""
+
+    run_id: UUID
+    consortium_id: UUID
+    pairs: int
+    total_hundredths: int = Field(description="sum of the pairs' scores, in hundredths of a point")
+
+
+class ReasonTerm(Data):
+    """One term of a pair's score."""
+
+    term: str
+    hundredths: int = Field(description="its part of the score, in hundredths of a point")
+    reason: str = Field(description="the term in one English sentence")
+
+
+@event("kei.matching.pair.proposed.v1", key="pair_id", public=True)
+class PairProposed(Data):
+    """A mentor and a learner are asked whether they want to work together."""
+
+    pair_id: UUID
+    consortium_id: UUID
+    mentor_id: UUID
+    learner_id: UUID
+    score_hundredths: int = Field(description="0 to 10000 hundredths of a point; the sum of the terms")
+    terms: list[ReasonTerm]
+    run_id: UUID | None = Field(default=None, description="the run it comes from")
+    request_id: UUID | None = Field(default=None, description="the service request it answers")
+
+
+class PairAnswer(Data):
+    """A pair that was answered."""
+
+    pair_id: UUID
+    consortium_id: UUID
+    mentor_id: UUID
+    learner_id: UUID
+
+
+@event("kei.matching.pair.accepted.v1", key="pair_id", public=True)
+class PairAccepted(PairAnswer):
+    """Both sides said yes; a place on each side is taken."""
+
+
+@event("kei.matching.pair.declined.v1", key="pair_id", public=True)
+class PairDeclined(PairAnswer):
+    """One side said no."""
+
+    side: str = Field(description="mentor or learner")

@@ -1,0 +1,25 @@
+"""The inbox: what arrives for a service is kept raw first, then handled in order per key, each event once.
+
+An event's effect and its `done` mark commit together. A failing event parks its key only; it is tried again with
+back-off and is dead, with its reason, after the last try. The inbox's key absorbs whatever the wire repeats.
+"""
+
+from shared.inbox.consumer import Consumer
+from shared.inbox.dead import Dead, dead_letters, discard, retry
+from shared.inbox.receive import Figures, Inbox, figures, purge
+from shared.inbox.schema import INBOX_V1
+from shared.inbox.worker import Worker
+
+__all__ = [
+    "INBOX_V1",
+    "Consumer",
+    "Dead",
+    "Figures",
+    "Inbox",
+    "Worker",
+    "dead_letters",
+    "discard",
+    "figures",
+    "purge",
+    "retry",
+]

@@ -1,0 +1,63 @@
+"""Dead letters: listed with their reason, tried again or discarded by an operator, never lost by themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import text
+
+from shared.db import ReadSession, WriteSession
+from shared.inbox.receive import unpack
+
+_LIST = text(
+    "SELECT consumer, event_id, topic, headers, attempts, error, received_at FROM inbox"
+    " WHERE consumer = :consumer AND state = 'dead' ORDER BY seq LIMIT :limit"
+)
+_ANY = " WHERE consumer = :consumer AND state = 'dead' AND (:all OR event_id = ANY(CAST(:ids AS uuid[])))"
+_RETRY = text("UPDATE inbox SET state = 'pending', attempts = 0, not_before = '-infinity'" + _ANY)  # noqa: S608  only constants are put in
+_DISCARD = text("UPDATE inbox SET state = 'discarded', done_at = clock_timestamp()" + _ANY)  # noqa: S608  likewise
+
+
+class Dead(NamedTuple):
+    """A dead letter. `type` is what its header says, which may be anything."""
+
+    consumer: str
+    event_id: UUID
+    topic: str
+    type: str
+    attempts: int
+    reason: str
+    received_at: datetime
+
+
+async def dead_letters(session: ReadSession, consumer: str, *, limit: int = 100) -> list[Dead]:
+    """The oldest `limit` dead letters."""
+    return [
+        Dead(
+            row.consumer,
+            row.event_id,
+            row.topic,
+            dict(unpack(row.headers)).get("ce_type", b"").decode(errors="replace"),
+            row.attempts,
+            row.error,
+            row.received_at,
+        )
+        for row in await session.execute(_LIST, {"consumer": consumer, "limit": limit})
+    ]
+
+
+async def retry(tx: WriteSession, consumer: str, ids: Sequence[UUID] | None = None) -> int:
+    """Have these dead letters (all, if None) handled again, with all their tries; return how many there were."""
+    return await _change(tx, _RETRY, consumer, ids)
+
+
+async def discard(tx: WriteSession, consumer: str, ids: Sequence[UUID] | None = None) -> int:
+    """Give these dead letters (all, if None) up, for good; return how many there were."""
+    return await _change(tx, _DISCARD, consumer, ids)
+
+
+async def _change(tx: WriteSession, statement: object, consumer: str, ids: Sequence[UUID] | None) -> int:
+    parameters = {"consumer": consumer, "all": ids is None, "ids": list(ids or [])}
+    result = await tx.execute(statement, parameters)  # type: ignore[call-overload]  # a text() of this module
+    return int(result.rowcount)

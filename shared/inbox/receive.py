@@ -1,0 +1,117 @@
+"""Arrival: raw records into the inbox by one statement, nothing decoded, so nothing can fail on what they hold."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from prometheus_client import Counter
+from sqlalchemy import text
+
+from shared.db import Database, ReadSession, WriteSession
+from shared.events.envelope import Record
+from shared.inbox.consumer import Consumer
+
+_INSERT = text(
+    """
+    INSERT INTO inbox (consumer, event_id, lane, topic, key, headers, value)
+    SELECT :consumer, r.event_id, r.lane, r.topic, r.key, r.headers, r.value
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:lanes AS uuid[]), CAST(:topics AS text[]), CAST(:keys AS bytea[]),
+                CAST(:headers AS bytea[]), CAST(:bodies AS bytea[]))
+        WITH ORDINALITY AS r (event_id, lane, topic, key, headers, value, place)
+    ORDER BY r.place
+    ON CONFLICT DO NOTHING
+    """
+)
+_FIGURES = text(
+    "SELECT topic, count(*) FILTER (WHERE state = 'pending') AS pending,"
+    " count(*) FILTER (WHERE state = 'done') AS done,"
+    " count(*) FILTER (WHERE state = 'dead') AS dead, count(*) FILTER (WHERE state = 'discarded') AS discarded,"
+    " coalesce(extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE state = 'pending')), 0)::float8"
+    " AS age FROM inbox WHERE consumer = :consumer GROUP BY topic ORDER BY topic"
+)
+_PURGE = text("DELETE FROM inbox WHERE consumer = :consumer AND state IN ('done', 'discarded') AND done_at < :before")
+
+_received = Counter("kei_inbox_received", "Records that arrived, repeats included", ["consumer"])
+_repeated = Counter("kei_inbox_repeated", "Records that had arrived before", ["consumer"])
+
+
+def _uuid_of(text_bytes: bytes | None) -> UUID | None:
+    try:
+        return UUID((text_bytes or b"").decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _digest(*parts: bytes) -> UUID:
+    return UUID(bytes=hashlib.sha256(b"\0".join(parts)).digest()[:16])
+
+
+def id_of(topic: str, record: Record) -> UUID:
+    """The id in the record's headers; where that cannot be read one from its content, so that repeats are known too."""
+    given = _uuid_of(dict(record.headers).get("ce_id"))
+    return given or _digest(topic.encode(), record.key or b"", pack(record.headers), record.value or b"")
+
+
+def pack(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
+    """Headers as bytes for a column; `unpack` gives them back whatever they hold."""
+    return json.dumps([[name, (value or b"").decode("latin-1")] for name, value in headers]).encode()
+
+
+def unpack(packed: bytes) -> tuple[tuple[str, bytes], ...]:
+    """What `pack` packed."""
+    return tuple((name, value.encode("latin-1")) for name, value in json.loads(packed))
+
+
+class Inbox:
+    """One consumer's inbox, as the wires see it."""
+
+    def __init__(self, database: Database, consumer: Consumer) -> None:
+        self._database = database
+        self.consumer = consumer.name
+        self.topics = consumer.topics
+        self.arrived = asyncio.Event()
+
+    async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
+        """Keep the records; those that are here already are passed over. Committed when it returns."""
+        async with self._database.transaction() as tx:
+            result = await tx.execute(
+                _INSERT,
+                {
+                    "consumer": self.consumer,
+                    "ids": [id_of(topic, record) for topic, record in records],
+                    "lanes": [_uuid_of(record.key) or _digest(record.key or b"") for _, record in records],
+                    "topics": [topic for topic, _ in records],
+                    "keys": [record.key for _, record in records],
+                    "headers": [pack(record.headers) for _, record in records],
+                    "bodies": [record.value for _, record in records],
+                },
+            )
+        kept: int = result.rowcount  # type: ignore[attr-defined]  # an INSERT's result has it
+        _received.labels(self.consumer).inc(len(records))
+        _repeated.labels(self.consumer).inc(len(records) - kept)
+        self.arrived.set()
+
+
+class Figures(NamedTuple):
+    """How many events of a topic are in which state; `age` of the oldest pending one in seconds."""
+
+    topic: str
+    pending: int
+    done: int
+    dead: int
+    discarded: int
+    age: float
+
+
+async def figures(session: ReadSession, consumer: str) -> list[Figures]:
+    """The inbox's figures, by topic."""
+    return [Figures(*row) for row in await session.execute(_FIGURES, {"consumer": consumer})]
+
+
+async def purge(tx: WriteSession, consumer: str, before: datetime) -> None:
+    """Forget what was done before `before`. Keep longer than any topic's retention and any replay reaches back."""
+    await tx.execute(_PURGE, {"consumer": consumer, "before": before})

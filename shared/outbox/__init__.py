@@ -1,0 +1,25 @@
+"""The outbox: every event a service publishes, written in the transaction that made it true.
+
+It is an append-only log, partitioned by month. `seq` is the order of writing; `position` is given by the relay after
+the commit, so positions have no gap and no reader ever waits for a transaction that may still roll back. Writers lock
+the aggregate's row first, which makes `seq` the order of an aggregate's versions.
+"""
+
+from shared.outbox.log import Figures, figures, read, replay
+from shared.outbox.put import forward, put
+from shared.outbox.relay import Relay
+from shared.outbox.schema import OUTBOX_V1, keep_partitions
+from shared.outbox.wake import Waker
+
+__all__ = [
+    "OUTBOX_V1",
+    "Figures",
+    "Relay",
+    "Waker",
+    "figures",
+    "forward",
+    "keep_partitions",
+    "put",
+    "read",
+    "replay",
+]

@@ -1,0 +1,93 @@
+"""The outbox as a log: read it by position, replay it over a wire, and say how far the relay is behind."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import text
+
+from shared.db import Database, ReadSession
+from shared.events.envelope import Stored, structured
+from shared.wire import Wire
+
+CONTENT_TYPE = "application/json"
+
+_READ = text(
+    "SELECT position, topic, id, type, source, key, version, time, traceparent, data FROM outbox"
+    " WHERE position > :after AND (CAST(:types AS text[]) IS NULL OR type = ANY(CAST(:types AS text[])))"
+    " ORDER BY position LIMIT :limit"
+)
+
+_FIGURES = text(
+    """
+    SELECT r.assigned, r.sent, r.epoch, r.holder,
+           extract(epoch FROM clock_timestamp() - r.beat_at)::float8 AS beat_age,
+           (SELECT count(*) FROM outbox WHERE position IS NULL) + r.assigned - r.sent AS unsent,
+           coalesce(extract(epoch FROM clock_timestamp() - least(
+               (SELECT min(time) FROM outbox WHERE position IS NULL),
+               (SELECT time FROM outbox WHERE position = r.sent + 1))), 0)::float8 AS age
+    FROM outbox_relay r
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An event of the log with its position and the topic it goes to."""
+
+    position: int
+    topic: str
+    event: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How far the relay is. Ages are in seconds; `beat_age` is the time since the relay last showed progress."""
+
+    assigned: int
+    sent: int
+    epoch: int
+    holder: str
+    beat_age: float
+    unsent: int
+    age: float
+
+
+async def read(
+    session: ReadSession, *, after: int = 0, limit: int = 1000, types: Sequence[str] | None = None
+) -> list[Placed]:
+    """Up to `limit` events with a position above `after`, in order of position."""
+    parameters = {"after": after, "limit": limit, "types": None if types is None else list(types)}
+    return [Placed(row.position, row.topic, Stored(*row[2:])) for row in await session.execute(_READ, parameters)]
+
+
+def page(placed: Sequence[Placed], after: int) -> bytes:
+    """A page of the log as JSON: `{"items": [{"position": …, "event": {…}}], "next": …}`, by joining bytes.
+
+    `next` is the position to go on after.
+    """
+    items = b",".join(b'{"position":%d,"event":%b}' % (one.position, structured(one.event)) for one in placed)
+    return b'{"items":[%b],"next":%d}' % (items, placed[-1].position if placed else after)
+
+
+async def replay(database: Database, wire: Wire, *, after: int = 0, batch: int = 500) -> int:
+    """Send every event above position `after` again, in order. Consumers that know an event ignore it.
+
+    Returns:
+        How many were sent.
+    """
+    count = 0
+    while True:
+        async with database.reading() as session:
+            sent = (await figures(session)).sent
+            placed = [one for one in await read(session, after=after, limit=batch) if one.position <= sent]
+        if not placed:
+            return count
+        for topic in {one.topic for one in placed}:
+            await wire.send(topic, [one.event.record() for one in placed if one.topic == topic])
+        count += len(placed)
+        after = placed[-1].position
+
+
+async def figures(session: ReadSession) -> Figures:
+    """How far the relay is, by one statement."""
+    return Figures(*(await session.execute(_FIGURES)).one())

@@ -1,0 +1,95 @@
+"""The outbox's tables, and its partitions by month. Ids are UUIDv7, so a range of ids is a range of time."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from shared.db import Database
+
+OUTBOX_V1 = (
+    """
+    CREATE TABLE outbox (
+        id uuid NOT NULL,
+        seq bigint GENERATED ALWAYS AS IDENTITY,
+        position bigint,
+        topic text NOT NULL,
+        type text NOT NULL,
+        source text NOT NULL,
+        key uuid NOT NULL,
+        version bigint NOT NULL CHECK (version > 0),
+        time timestamptz NOT NULL,
+        traceparent text,
+        data bytea NOT NULL CHECK (octet_length(data) <= 65536),
+        CONSTRAINT pk_outbox PRIMARY KEY (id)
+    ) PARTITION BY RANGE (id)
+    """,
+    "CREATE TABLE outbox_other PARTITION OF outbox DEFAULT",
+    "CREATE INDEX ix_outbox_unplaced ON outbox (seq) WHERE position IS NULL",
+    "CREATE INDEX ix_outbox_position ON outbox (position)",
+    """
+    CREATE TABLE outbox_relay (
+        one boolean CONSTRAINT pk_outbox_relay PRIMARY KEY DEFAULT true CHECK (one),
+        epoch bigint NOT NULL DEFAULT 0,
+        holder text NOT NULL DEFAULT '',
+        assigned bigint NOT NULL DEFAULT 0,
+        sent bigint NOT NULL DEFAULT 0 CHECK (sent <= assigned),
+        beat_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    )
+    """,
+    "INSERT INTO outbox_relay DEFAULT VALUES",
+)
+"""The statements that make the outbox; a service's migration runs them. A later shape is a later constant."""
+
+_log = structlog.get_logger(__name__)
+
+
+def _month(day: datetime, ahead: int) -> datetime:
+    months = day.year * 12 + day.month - 1 + ahead
+    return datetime(months // 12, months % 12 + 1, 1, tzinfo=UTC)
+
+
+def first_id(moment: datetime) -> UUID:
+    """The smallest UUIDv7 made at `moment` or later."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+async def keep_partitions(database: Database, now: datetime, retention_days: int | None = None) -> None:
+    """Make the partitions of this month and the next two; drop those whose last day is over `retention_days` old.
+
+    A partition with an event that was not sent yet is kept, however old it is.
+    """
+    for ahead in range(3):
+        start, end = _month(now, ahead), _month(now, ahead + 1)
+        name = f"outbox_{start:%Y_%m}"
+        async with database.transaction() as tx:
+            if await tx.scalar(text("SELECT to_regclass(:name)"), {"name": name}):
+                continue
+            try:
+                await tx.execute(
+                    text(
+                        f"CREATE TABLE {name} PARTITION OF outbox "
+                        f"FOR VALUES FROM ('{first_id(start)}') TO ('{first_id(end)}')"
+                    )
+                )
+            except DBAPIError as error:  # another replica was quicker, or the default partition holds such rows
+                _log.info("outbox partition not made", partition=name, reason=str(error.orig))
+                await tx.rollback()
+    if retention_days is not None:
+        await _drop_partitions(database, now - timedelta(days=retention_days))
+
+
+async def _drop_partitions(database: Database, before: datetime) -> None:
+    names = text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass")
+    unsent = "SELECT 1 FROM {0} WHERE position IS NULL OR position > (SELECT sent FROM outbox_relay) LIMIT 1"
+    async with database.transaction() as tx:
+        for name in (await tx.scalars(names)).all():
+            year, _, month = name.removeprefix("outbox_").partition("_")
+            if not (year.isdigit() and month.isdigit()):
+                continue
+            if _month(datetime(int(year), int(month), 1, tzinfo=UTC), 1) > before:
+                continue
+            if await tx.scalar(text(unsent.format(name))) is None:
+                await tx.execute(text(f"DROP TABLE {name}"))

@@ -1,0 +1,33 @@
+"""What a service reads from its environment (`KEI_…`) or from secret files.
+
+Only `main.py` and the command line read it.
+"""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """The settings every service has; a service with more derives its own class."""
+
+    model_config = SettingsConfigDict(env_prefix="KEI_", frozen=True, extra="ignore", secrets_dir=None)
+
+    database_url: SecretStr = Field(description="postgresql://user:password@host/database of this service")
+    kafka: str | None = Field(default=None, description="host:port of a Kafka broker; the local wire if unset")
+    role: Literal["all", "web", "worker"] = Field(
+        default="all", description="what this process does: serve requests, move and handle events, or both"
+    )
+    issuer: str = Field(default="http://127.0.0.1:8700", description="who signs the tokens: their `iss`")
+    audience: str = Field(default="kei", description="whom the tokens are for: their `aud`")
+    jwks: str = Field(default="", description="URL or file of the issuer's public keys")
+    cursor_secret: SecretStr = Field(description="signs page cursors; the same in all replicas of a service")
+    pool_size: int = Field(default=10, ge=2, le=100, description="database connections at most")
+    outbox_retention_days: int | None = Field(default=None, ge=1, description="keep events so long; for ever if unset")
+    inbox_retention_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="remember handled events so long; above every topic's retention; for ever if unset",
+    )
+    idempotency_retention_days: int = Field(default=90, ge=1, description="remember Idempotency-Keys so long")

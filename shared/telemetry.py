@@ -1,0 +1,57 @@
+"""Traces: one from the request over outbox, wire and inbox to the effect. Exported only if an OTLP endpoint is set."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+_UNWATCHED = ("/livez", "/readyz", "/metrics")
+
+
+def set_up(name: str) -> TracerProvider:
+    """Give this process a tracer provider; the one it has if this was done before.
+
+    Args:
+        name: the `service.name` of all spans, unless OTEL_SERVICE_NAME says otherwise.
+    """
+    current = trace.get_tracer_provider()
+    if isinstance(current, TracerProvider):
+        return current
+    provider = TracerProvider(resource=Resource.create({"service.name": os.environ.get("OTEL_SERVICE_NAME", name)}))
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+def tracer() -> Tracer:
+    """The tracer of Kei's own spans."""
+    return trace.get_tracer("kei")
+
+
+def traceparent() -> str | None:
+    """The W3C `traceparent` of the current span, None outside of any trace."""
+    carrier: dict[str, str] = {}
+    _PROPAGATOR.inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def span(name: str, traceparent: str | None = None, *, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[Span]:
+    """A span that is current inside the block; a child of `traceparent` if given, else of the current span."""
+    context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
+    with tracer().start_as_current_span(name, context=context, kind=kind) as current:
+        yield current
+
+
+def watched(path: str) -> bool:
+    """Whether requests to `path` are worth a trace: those of probes and scrapes are not."""
+    return not path.endswith(_UNWATCHED)

@@ -1,0 +1,45 @@
+"""The wire between services: a relay sends records over it, and it puts what arrives into inboxes, at least once."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.events.envelope import Record
+
+
+class WireError(Exception):
+    """The wire could not take the records, or did not answer in time. They may or may not arrive; send them again."""
+
+
+class Receiver(Protocol):
+    """What a wire delivers to: a consumer's inbox."""
+
+    @property
+    def consumer(self) -> str:
+        """The consumer's name, also its Kafka group."""
+
+    @property
+    def topics(self) -> frozenset[str]:
+        """The topics it wants."""
+
+    async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
+        """Keep the records (topic, record) before this returns. May be called with the same ones again."""
+
+
+class Wire(Protocol):
+    """One interface for both wires. Order is kept for the records of one key."""
+
+    async def send(self, topic: str, records: Sequence[Record]) -> None:
+        """Return when all the records are safe on the other side.
+
+        Raises:
+            WireError: when they are not, or it is not known, within the wire's deadline.
+        """
+
+    def attach(self, receiver: Receiver) -> None:
+        """Deliver the receiver's topics to it from now on; a later one with the same name takes its place."""
+
+    async def run(self) -> None:
+        """Move what must be moved, until cancelled. Survives the other side's absence."""
+
+    async def close(self) -> None:
+        """End within seconds, whatever state the other side is in."""

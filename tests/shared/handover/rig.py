@@ -1,0 +1,160 @@
+"""A producing and a consuming service cut down to the hand-over, over either wire, to be broken at will."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from shared import clock, outbox
+from shared.db import Database, WriteSession
+from shared.events.envelope import Event, Record
+from shared.events.members import CapacityChanged
+from shared.handover import HAND_OVER_V1
+from shared.inbox import Consumer, Dead, Inbox, Worker, dead_letters
+from shared.outbox import Relay, Waker
+from shared.wire import Receiver, Wire
+from tests.support.waiting import eventually
+
+TOPIC = "kei.members.v1"
+EFFECTS = (
+    "CREATE TABLE effect (n bigint GENERATED ALWAYS AS IDENTITY, consumer text, event_id uuid, key uuid, version int)"
+)
+
+
+async def prepared(url: str, name: str) -> Database:
+    """A database with the hand-over's tables and one for effects."""
+    database = Database(url, name=name)
+    async with database.transaction() as tx:
+        for statement in (*HAND_OVER_V1, EFFECTS):
+            await tx.execute(text(statement))
+    await outbox.keep_partitions(database, clock.now())
+    return database
+
+
+async def put(database: Database, key: UUID, versions: Sequence[int]) -> None:
+    """Publish versions of one aggregate, a transaction each."""
+    for version in versions:
+        async with database.transaction() as tx:
+            await outbox.put(tx, fact(key), version=version)
+
+
+def fact(key: UUID) -> CapacityChanged:
+    """Some data."""
+    return CapacityChanged(cluster_id=key, consortium_id=key, mentor_capacity=1, learner_capacity=1)
+
+
+Hook = Callable[[Event[Any]], Awaitable[None]]
+
+
+def effects_consumer(name: str, hook: Hook | None = None) -> Consumer:
+    """Writes each event down; `hook` runs after the effect, inside the transaction."""
+    consumer = Consumer(name)
+
+    @consumer.on(CapacityChanged)
+    async def effect(tx: WriteSession, event: Event[CapacityChanged]) -> None:
+        row = {"consumer": name, "id": event.id, "key": event.key, "version": event.version}
+        await tx.execute(
+            text("INSERT INTO effect (consumer, event_id, key, version) VALUES (:consumer, :id, :key, :version)"), row
+        )
+        if hook is not None:
+            await hook(event)
+
+    return consumer
+
+
+class Rig:
+    """One producer, any number of consumers."""
+
+    def __init__(self, source: Database, sink: Database, make_wire: Callable[[], Wire]) -> None:
+        self.source, self.sink, self.make_wire = source, sink, make_wire
+
+    @asynccontextmanager
+    async def relaying(self, wire: Wire, **options: Any) -> AsyncIterator[Relay]:
+        """A relay, until the block ends."""
+        relay = Relay(self.source, wire, poll=0.2, **options)
+        waker = Waker(self.source, relay)
+        self.source.on_commit.append(waker)
+        async with running(relay.run(), waker.run()):
+            yield relay
+        self.source.on_commit.remove(waker)
+
+    @asynccontextmanager
+    async def consuming(self, consumer: Consumer, wire: Wire, *, tries: int = 3) -> AsyncIterator[Worker]:
+        """A consumer on a wire, until the block ends."""
+        inbox = Inbox(self.sink, consumer)
+        wire.attach(inbox)
+        worker = Worker(self.sink, consumer, inbox, tries=tries, base_wait=0.02, poll=0.2)
+        async with running(worker.run(), wire.run()):
+            yield worker
+        await wire.close()
+
+    async def effects(self, consumer: str, keys: Sequence[UUID]) -> list[tuple[UUID, int]]:
+        """(key, version) of the effects, in their order."""
+        query = text("SELECT key, version FROM effect WHERE consumer = :c AND key = ANY(CAST(:k AS uuid[])) ORDER BY n")
+        async with self.sink.reading() as session:
+            return [
+                (UUID(str(row[0])), row[1]) for row in await session.execute(query, {"c": consumer, "k": list(keys)})
+            ]
+
+    async def expect(self, consumer: str, wanted: dict[UUID, int], deadline: float = 20.0) -> None:
+        """Wait until every key has its versions 1..n, each once and in order; fail on anything else."""
+
+        async def complete() -> bool:
+            return len(await self.effects(consumer, list(wanted))) >= sum(wanted.values())
+
+        await eventually(complete, deadline=deadline)
+        got = await self.effects(consumer, list(wanted))
+        for key, count in wanted.items():
+            assert [version for one, version in got if one == key] == list(range(1, count + 1))
+
+    async def dead(self, consumer: str) -> list[Dead]:
+        """The consumer's dead letters."""
+        async with self.sink.reading() as session:
+            return await dead_letters(session, consumer, limit=10_000)
+
+    async def positions(self) -> list[int]:
+        """The positions given so far, in order."""
+        async with self.source.reading() as session:
+            query = text("SELECT position FROM outbox WHERE position IS NOT NULL ORDER BY position")
+            return list((await session.scalars(query)).all())
+
+
+@asynccontextmanager
+async def running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run loops until the block ends; a loop that ends by an error fails the test."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    try:
+        yield
+        for task in tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+class BreakingWire:
+    """A wire whose `send` stops for good at one point of the way, as a crash would."""
+
+    def __init__(self, wire: Wire, *, before: bool) -> None:
+        self._wire, self._before = wire, before
+        self.reached = asyncio.Event()
+
+    async def send(self, topic: str, records: Sequence[Record]) -> None:
+        if not self._before:
+            await self._wire.send(topic, records)
+        self.reached.set()
+        await asyncio.Event().wait()
+
+    def attach(self, receiver: Receiver) -> None:
+        self._wire.attach(receiver)
+
+    async def run(self) -> None:
+        await self._wire.run()
+
+    async def close(self) -> None:
+        await self._wire.close()
