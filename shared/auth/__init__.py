@@ -1,0 +1,23 @@
+"""Who is calling and what they may do: signed tokens, API keys of partners, and the policy each route declares."""
+
+from shared.auth.apikeys import ApiKey, StoredKey
+from shared.auth.issuer import Issuer
+from shared.auth.keys import KeySource
+from shared.auth.policies import Policy, allow, anyone_signed_in, partner_key, public
+from shared.auth.principal import Principal, Role
+from shared.auth.tokens import Verifier
+
+__all__ = [
+    "ApiKey",
+    "Issuer",
+    "KeySource",
+    "Policy",
+    "Principal",
+    "Role",
+    "StoredKey",
+    "Verifier",
+    "allow",
+    "anyone_signed_in",
+    "partner_key",
+    "public",
+]

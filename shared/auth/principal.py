@@ -1,0 +1,46 @@
+"""The caller of a request, as far as rights are concerned."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What somebody is to the platform. One caller may have several."""
+
+    operator = "operator"
+    coordinator = "coordinator"
+    manager = "manager"
+    associate = "associate"
+    partner = "partner"
+    service = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who calls, with the one consortium, cluster or partner they act for."""
+
+    subject: str
+    roles: frozenset[Role]
+    consortium: UUID | None = None
+    cluster: UUID | None = None
+    partner: UUID | None = None
+
+    def has(self, *roles: Role) -> bool:
+        """Whether the caller has at least one of `roles`."""
+        return not self.roles.isdisjoint(roles)
+
+    def within(self, consortium: UUID) -> bool:
+        """Whether the caller may see things of this consortium: operators and services of any, others of their own."""
+        return self.has(Role.operator, Role.service) or self.consortium == consortium
+
+    def speaks_for(self, cluster: UUID, consortium: UUID) -> bool:
+        """Whether the caller may act for this cluster of that consortium.
+
+        Operators for all, coordinators for those of their own consortium, managers for their own cluster.
+        """
+        if self.has(Role.operator):
+            return True
+        if self.consortium != consortium:
+            return False
+        return self.has(Role.coordinator) or (self.has(Role.manager) and self.cluster == cluster)

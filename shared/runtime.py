@@ -1,0 +1,190 @@
+"""A running service: its web application, its relay, its inbox worker and its jobs, in one process or split by role."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
+
+import structlog
+from fastapi import APIRouter, FastAPI
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared import clock, inbox, outbox, web
+from shared.auth import KeySource, Verifier
+from shared.db import Database
+from shared.inbox import Consumer, Inbox, Worker
+from shared.operations import operations_router
+from shared.outbox import Relay, Waker
+from shared.settings import Settings
+from shared.wire import Wire
+from shared.wire.kafka import KafkaWire
+
+STALLED = 60.0
+"""Seconds without a turn of a loop after which the process counts as not alive."""
+HOUSEKEEPING = 3600.0
+
+Job = Callable[[Database], Coroutine[None, None, None]]
+"""A loop that runs until it is cancelled."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Service:
+    """What makes a service this one.
+
+    Args:
+        name: also the database role, the Kafka client and the consumer group.
+        title: of its OpenAPI document.
+        routers: its doors.
+        consumer: what it does with others' events.
+        jobs: what it does by itself, where role is all or worker.
+        background: what every replica does for its own requests, whatever its role.
+        announce: a channel to notify when its events got their positions.
+    """
+
+    name: str
+    title: str
+    routers: Sequence[APIRouter]
+    consumer: Consumer | None = None
+    jobs: Sequence[Job] = ()
+    background: Sequence[Job] = ()
+    announce: str | None = None
+
+
+@dataclass
+class _Parts:
+    """The moving parts of one process."""
+
+    service: Service
+    settings: Settings
+    database: Database
+    wire: Wire
+    relay: Relay
+    workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def works(self) -> bool:
+        return self.settings.role in {"all", "worker"}
+
+
+def build(service: Service, settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+    """The service's application; its lifespan runs everything else.
+
+    Args:
+        service: what makes it this one.
+        settings: from its environment.
+        wire: the wire of the embedded mode; else Kafka.
+        keys: the issuer's keys, if they are at hand; else `settings.jwks` says where.
+
+    Raises:
+        ValueError: there is neither a wire nor KEI_KAFKA.
+    """
+    if wire is None:
+        if not settings.kafka:
+            raise ValueError("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)")
+        wire = KafkaWire(settings.kafka, service.name)
+    database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
+    parts = _Parts(service, settings, database, wire, Relay(database, wire, announce=service.announce))
+    if service.consumer is not None:
+        arrivals = Inbox(database, service.consumer)
+        wire.attach(arrivals)
+        parts.workers.append(Worker(database, service.consumer, arrivals))
+    ops = web.Ops()
+    ops.alive["progress"] = lambda: _stalled(parts)
+    ops.collectors.append(lambda: _metrics(parts))
+    return web.create_app(
+        title=service.title,
+        version="1",
+        database=database,
+        cursor_secret=settings.cursor_secret.get_secret_value(),
+        verifier=Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys or KeySource.at(settings.jwks)),
+        routers=[*service.routers, operations_router(service.name, service.consumer, database, wire)],
+        lifespan=lambda _: _running(parts),
+        ops=ops,
+    )
+
+
+@asynccontextmanager
+async def _running(parts: _Parts) -> AsyncIterator[None]:
+    waker = Waker(parts.database, parts.relay if parts.works else None)
+    parts.database.on_commit.append(waker)
+    loops = [waker.run(), *(job(parts.database) for job in parts.service.background)]
+    if parts.works:
+        loops += [parts.relay.run(), parts.wire.run(), _keep_house(parts)]
+        loops += [worker.run() for worker in parts.workers]
+        loops += [job(parts.database) for job in parts.service.jobs]
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    for task in tasks:
+        task.add_done_callback(_ended)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait(tasks, timeout=10)
+        parts.database.on_commit.remove(waker)
+        await parts.wire.close()
+        await parts.database.close()
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    """A loop that ends by an error ends the process: a half-working service is worse than a restart."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.critical("a loop of the service failed; the process ends", exc_info=error)
+        signal.raise_signal(signal.SIGTERM)
+
+
+async def _keep_house(parts: _Parts) -> None:
+    """Once an hour: the next partitions of the outbox, and what the retention settings let go."""
+    settings = parts.settings
+    while True:
+        now = clock.now()
+        try:
+            await outbox.keep_partitions(parts.database, now, settings.outbox_retention_days)
+            async with parts.database.transaction() as tx:
+                if parts.service.consumer is not None and settings.inbox_retention_days is not None:
+                    before = now - timedelta(days=settings.inbox_retention_days)
+                    await inbox.purge(tx, parts.service.consumer.name, before)
+                await web.forget(tx, now - timedelta(days=settings.idempotency_retention_days))
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            _log.warning("housekeeping put off", reason=str(error))
+        await asyncio.sleep(clock.jitter(HOUSEKEEPING))
+
+
+async def _stalled(parts: _Parts) -> str | None:
+    if not parts.works:
+        return None
+    loops = {"relay": parts.relay, "inbox worker": parts.workers[0] if parts.workers else parts.relay}
+    late = [name for name, loop in loops.items() if monotonic() - loop.progressed_at > STALLED]
+    return f"no progress for {STALLED:.0f} s: {', '.join(late)}" if late else None
+
+
+async def _metrics(parts: _Parts) -> list[Metric]:
+    async with parts.database.reading() as session:
+        log = await outbox.figures(session)
+        arrived = [] if parts.service.consumer is None else await inbox.figures(session, parts.service.consumer.name)
+    gauges: list[Metric] = [
+        GaugeMetricFamily("kei_outbox_unsent", "Committed events the wire has not taken", log.unsent),
+        GaugeMetricFamily("kei_outbox_age_seconds", "Age of the oldest of them", log.age),
+        GaugeMetricFamily("kei_outbox_position", "Position of the newest event", log.assigned),
+        GaugeMetricFamily("kei_relay_epoch", "How often the relay's lead was taken", log.epoch),
+        GaugeMetricFamily("kei_relay_leading", "1 if this process leads", int(parts.relay.leading)),
+        GaugeMetricFamily("kei_relay_beat_age_seconds", "Since the leader last showed progress", log.beat_age),
+    ]
+    for name, text, value in (
+        ("kei_inbox_pending", "Events waiting to be handled", "pending"),
+        ("kei_inbox_age_seconds", "Age of the oldest of them", "age"),
+        ("kei_inbox_dead", "Dead letters", "dead"),
+    ):
+        gauge = GaugeMetricFamily(name, text, labels=["topic"])
+        for one in arrived:
+            gauge.add_metric([one.topic], float(getattr(one, value)))
+        gauges.append(gauge)
+    return gauges

@@ -1,0 +1,105 @@
+"""Idempotency-Key: the first answer is stored in the transaction that earned it, and given again to every retry.
+
+Each service has its own table. The key is one caller's: two callers may use the same without ever meeting.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, delete, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from starlette.responses import Response
+
+from shared.db import WriteSession
+from shared.web.problems import Refusal
+
+_KEPT_HEADERS = ("location", "etag", "content-type")
+
+
+def idempotency_table(metadata: MetaData) -> Table:
+    """The table `idempotency`, to be called once in each service's `tables.py`."""
+    return Table(
+        "idempotency",
+        metadata,
+        Column("principal", Text, primary_key=True),
+        Column("key", Text, primary_key=True),
+        Column("request", Text, nullable=False, comment="method and path"),
+        Column("fingerprint", LargeBinary, nullable=False, comment="SHA-256 of the body"),
+        Column("status", Integer, nullable=False),
+        Column("headers", JSONB, nullable=False),
+        Column("body", LargeBinary, nullable=False),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+        Index("ix_idempotency_created_at", "created_at"),
+    )
+
+
+_TABLE = idempotency_table(MetaData())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that carries a key."""
+
+    principal: str
+    key: str
+    request: str
+    body: bytes
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the body."""
+        return hashlib.sha256(self.body).digest()
+
+    @property
+    def lock(self) -> int:
+        """The number of the advisory lock that keeps two attempts with one key apart."""
+        digest = hashlib.sha256(f"{self.principal}\0{self.key}".encode()).digest()
+        return int.from_bytes(digest[:8], signed=True)
+
+
+async def earlier(tx: WriteSession, attempt: Attempt) -> Response | None:
+    """The stored answer to this request, or None if this is the first attempt; then the key is ours until the commit.
+
+    Raises:
+        Refusal: 409 while another attempt is under way, 422 if the key was used for something else.
+    """
+    if not await tx.scalar(select(func.pg_try_advisory_xact_lock(attempt.lock))):
+        raise Refusal(409, "idempotency-key-in-use", "The same request is being handled right now. Ask again shortly.")
+    mine = (_TABLE.c.principal == attempt.principal) & (_TABLE.c.key == attempt.key)
+    row = (await tx.execute(select(_TABLE).where(mine))).mappings().one_or_none()
+    if row is None:
+        return None
+    if (row["request"], row["fingerprint"]) != (attempt.request, attempt.fingerprint):
+        message = "This Idempotency-Key was used for another request."
+        raise Refusal(422, "idempotency-key-reused", message, errors=[("Idempotency-Key", message)])
+    return _replay(row)
+
+
+async def store(tx: WriteSession, attempt: Attempt, response: Response) -> None:
+    """Keep the answer, in the transaction of the request."""
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    values: dict[str, Any] = {
+        "principal": attempt.principal,
+        "key": attempt.key,
+        "request": attempt.request,
+        "fingerprint": attempt.fingerprint,
+        "status": response.status_code,
+        "headers": headers,
+        "body": bytes(response.body),
+    }
+    await tx.execute(_TABLE.insert().values(values))
+
+
+async def forget(tx: WriteSession, before: datetime) -> int:
+    """Drop the answers stored before that moment; how many there were. A retry after that is a new request."""
+    result = await tx.execute(delete(_TABLE).where(_TABLE.c.created_at < before).returning(_TABLE.c.key))
+    return len(result.all())
+
+
+def _replay(row: Mapping[Any, Any]) -> Response:
+    response = Response(row["body"], row["status"], headers=row["headers"])
+    response.headers["Idempotency-Replayed"] = "true"
+    return response

@@ -1,0 +1,131 @@
+"""Turns away what is too large, too slow or of the wrong kind before any other code looks at the request.
+
+The whole body is read here, under one deadline: no handler waits for a slow sender with a transaction open.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.web import structure
+from shared.web.problems import Refusal
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+_TYPE = re.compile(r'\s*([a-z0-9.+/-]+)\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
+_ONCE = ("content-type", "content-length", "idempotency-key", "if-match", "host")
+_NO_BODY = {"GET", "HEAD", "OPTIONS", "TRACE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of a request: sizes in bytes, times in seconds."""
+
+    body: int = 256 * 1024
+    url: int = 4_096
+    headers: int = 16 * 1024
+    receive: float = 30.0
+    types: frozenset[str] = frozenset({JSON})
+
+
+class LimitsMiddleware:
+    """The limits as a pure ASGI middleware. Its refusals are raised; the edge around it writes them."""
+
+    def __init__(self, app: ASGIApp, limits: Limits) -> None:
+        self._app = app
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check the head, take in the body, check it, and pass the request on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        self._check_head(scope, headers)
+        expects = scope["method"] not in _NO_BODY or "transfer-encoding" in headers or "content-length" in headers
+        if not expects:
+            await self._app(scope, receive, send)
+            return
+        body = await self._take(headers, receive)
+        if body:
+            self._check_body(scope, headers, body)
+        await self._app(scope, _replay(body, receive), send)
+
+    def _check_head(self, scope: Scope, headers: Headers) -> None:
+        raw = scope.get("raw_path") or scope["path"].encode()
+        query = scope.get("query_string", b"")
+        if len(raw) + len(query) > self._limits.url:
+            raise Refusal(414, "url-too-long", f"The address is longer than {self._limits.url} bytes.")
+        if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > self._limits.headers:
+            raise Refusal(431, "headers-too-large", f"The headers are larger than {self._limits.headers} bytes.")
+        if "\0" in scope["path"] or b"%00" in query or b"\0" in query:
+            raise Refusal(400, "malformed-url", "The address contains the NUL character.")
+        for name in _ONCE:
+            if len(headers.getlist(name)) > 1:
+                raise Refusal(400, "repeated-header", f"The header {name} came twice.", errors=[(name, "Came twice.")])
+
+    async def _take(self, headers: Headers, receive: Receive) -> bytes:
+        too_large = Refusal(
+            413,
+            "body-too-large",
+            f"The body is larger than {self._limits.body} bytes.",
+            headers={"Connection": "close"},
+        )
+        declared = headers.get("content-length", "0")
+        if not (declared.isascii() and declared.isdigit()):
+            raise Refusal(400, "malformed-request", "Content-Length is not a number.")
+        if len(declared) > 18 or int(declared) > self._limits.body:  # noqa: PLR2004 - digits no real length has
+            raise too_large
+        chunks, size = [], 0
+        try:
+            async with asyncio.timeout(self._limits.receive):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        raise Refusal(400, "malformed-request", "The request ended before its body did.")
+                    chunks.append(message.get("body", b""))
+                    size += len(chunks[-1])
+                    if size > self._limits.body:
+                        raise too_large
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError as error:
+            detail = f"The body did not come within {self._limits.receive:g} seconds."
+            raise Refusal(408, "body-too-slow", detail, headers={"Connection": "close"}) from error
+
+    def _check_body(self, scope: Scope, headers: Headers, body: bytes) -> None:
+        match = _TYPE.fullmatch(headers.get("content-type", ""))
+        kind = match[1].lower() if match else ""
+        if kind not in self._limits.types:
+            accepted = ", ".join(sorted(self._limits.types))
+            answer = {"Accept-Post": accepted} if scope["method"] == "POST" else {}
+            raise Refusal(415, "unsupported-media-type", f"Send the body as {accepted} in UTF-8.", headers=answer)
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            raise Refusal(415, "unsupported-encoding", "Send the body uncompressed.")
+        if kind != JSON:
+            return
+        try:
+            structure.check(body)
+        except structure.NotJson as error:
+            raise Refusal(400, "malformed-json", str(error), errors=[("body", str(error))]) from error
+        except structure.BadStructure as error:
+            errors = [(error.place, error.message)]
+            raise Refusal(422, "invalid-request", "Some values do not fit.", errors=errors) from error
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Give the body once, then what the server has to say (that the client has gone)."""
+    given = False
+
+    async def once() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return once

@@ -1,0 +1,222 @@
+"""Every refusal as RFC 9457 `application/problem+json`, and the one mapping from what was raised to a status code.
+
+A 500 says nothing about its cause; the log has it under the same request id.
+"""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from shared.errors import Conflict, Forbidden, Invalid, KeiError, NotFound, Stale, Unauthenticated
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SOON = 1
+RETRY_LATER = 5
+
+
+class FieldProblem(BaseModel):
+    """One field at fault. Fields of the body are written `body.name`, all others by their bare name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str = Field(description="urn:kei:problem:<slug>, stable for programs")
+    title: str
+    status: int
+    detail: str = Field(description="a sentence for people")
+    instance: str | None = None
+    request_id: str
+    errors: list[FieldProblem] = Field(default_factory=list)
+
+
+class Refusal(Exception):
+    """An answer that is a problem document, on its way to the one place that writes it.
+
+    Args:
+        status: HTTP status code, 400 or more.
+        slug: the last part of the problem's type.
+        detail: a sentence for people, free of secrets.
+        errors: (field, message) pairs.
+        headers: further response headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        detail: str,
+        *,
+        errors: Iterable[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.slug = slug
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.headers = dict(headers or {})
+
+    def response(self, scope: Scope) -> Response:
+        """The problem document as a response to the request of `scope`."""
+        problem = Problem(
+            type=f"urn:kei:problem:{self.slug}",
+            title=HTTPStatus(self.status).phrase,
+            status=self.status,
+            detail=self.detail,
+            request_id=scope.get("kei.request_id", ""),
+            errors=[FieldProblem(field=field, message=message) for field, message in self.errors],
+        )
+        body = problem.model_dump_json(exclude_none=True)
+        return Response(body, self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+_STATUS: dict[type[KeiError], int] = {
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    Stale: 412,
+    Invalid: 422,
+}
+
+_HTTP: dict[int, tuple[str, str]] = {
+    400: ("malformed-request", "The request could not be read."),
+    404: ("not-found", "There is nothing here."),
+    405: ("method-not-allowed", "This address does not know this method."),
+    413: ("body-too-large", "The body is too large."),
+}
+
+_HEADER_FAULTS = {
+    ("header", "If-Match"): (
+        400,
+        "malformed-if-match",
+        'If-Match has to be the ETag of the version you read, such as "v3".',
+    ),
+    ("header", "Idempotency-Key"): (
+        400,
+        "malformed-idempotency-key",
+        "Idempotency-Key has to be 1 to 255 printable ASCII characters without spaces.",
+    ),
+}
+
+
+def refuse(error: Exception) -> Refusal:
+    """The answer to an exception that reached the edge: 4xx for refusals, 503 for outages, 500 for everything else."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, KeiError):
+        return _from_kei(error)
+    if isinstance(error, RequestValidationError):
+        return _from_validation(error)
+    if isinstance(error, HTTPException):
+        return _from_http(error)
+    return _from_fault(error)
+
+
+def _from_http(error: HTTPException) -> Refusal:
+    phrase = HTTPStatus(error.status_code).phrase
+    slug, detail = _HTTP.get(error.status_code, (phrase.lower().replace(" ", "-").replace("'", ""), f"{phrase}."))
+    return Refusal(error.status_code, slug, detail, headers=error.headers)
+
+
+def _from_fault(error: Exception) -> Refusal:
+    state = sqlstate(error)
+    if state is not None and state.startswith("23"):
+        return Refusal(409, "conflict", "This clashes with something that was stored at the same time.")
+    retry = retry_after(error)
+    if retry is not None:
+        return unavailable(retry)
+    return Refusal(500, "internal-error", "Something went wrong here. It has been noted under the request id.")
+
+
+def unavailable(seconds: int = RETRY_LATER, detail: str = "Not available just now. Please try again.") -> Refusal:
+    """503 with Retry-After."""
+    return Refusal(503, "unavailable", detail, headers={"Retry-After": str(seconds)})
+
+
+def _from_kei(error: KeiError) -> Refusal:
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    errors = [(error.field, error.message)] if error.field else []
+    headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
+    return Refusal(status, error.slug, error.message, errors=errors, headers=headers)
+
+
+def _from_validation(error: RequestValidationError) -> Refusal:
+    faults = error.errors()
+    for fault in faults:
+        place = tuple(fault["loc"][:2])
+        if place == ("header", "If-Match") and fault["type"] == "missing":
+            return Refusal(
+                428,
+                "precondition-required",
+                "Say which version you change: send its ETag as If-Match.",
+                errors=[("If-Match", "Missing.")],
+            )
+        if place in _HEADER_FAULTS:
+            status, slug, detail = _HEADER_FAULTS[place]
+            return Refusal(status, slug, detail, errors=[(str(place[1]), detail)])
+    errors = [(field_name(fault["loc"]), _message(fault)) for fault in faults[:50]]
+    return Refusal(422, "invalid-request", "Some values do not fit.", errors=errors)
+
+
+def field_name(loc: Iterable[int | str]) -> str:
+    """`body.needs.0.code` for a place in the body, the bare name for parameters."""
+    parts = [str(part) for part in loc]
+    if parts and parts[0] != "body":
+        parts = parts[1:] or parts
+    return ".".join(parts)[:200]
+
+
+def _message(fault: Mapping[str, Any]) -> str:
+    if fault["type"] == "string_pattern_mismatch":
+        return "Is blank, or has characters or a form that are not allowed here."
+    return str(fault["msg"]).removeprefix("Value error, ")[:300]
+
+
+# --- what of a failing database is an outage rather than a mistake of ours
+
+_SOON = {"40001", "40P01", "55P03"}
+_LATER = {"57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"}
+_LATER_CLASSES = {"08", "53", "58"}
+_WRAPPINGS = 5
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """The five characters PostgreSQL gave, from however deep the driver's error sits."""
+    inner: BaseException | None = error
+    for _ in range(_WRAPPINGS):
+        state = getattr(inner, "sqlstate", None)
+        if isinstance(state, str):
+            return state
+        inner = getattr(inner, "orig", None) or getattr(inner, "__cause__", None)
+    return None
+
+
+def retry_after(error: Exception) -> int | None:
+    """Seconds after which a retry makes sense, or None if the error is no outage."""
+    state = sqlstate(error)
+    if state is not None:
+        if state in _SOON:
+            return RETRY_SOON
+        return RETRY_LATER if state in _LATER or state[:2] in _LATER_CLASSES else None
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return RETRY_LATER
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    # An OSError with a file name is about a file of ours; without one it comes from a socket.
+    return RETRY_LATER if isinstance(cause, OSError) and cause.filename is None else None
