@@ -1,0 +1,15 @@
+"""members, put together."""
+
+from fastapi import FastAPI
+
+from services.members.routes import assessments, clusters
+from shared import runtime
+from shared.auth import KeySource
+from shared.settings import Settings
+from shared.wire import Wire
+
+
+def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+    """The service's application."""
+    service = runtime.Service("members", "Kei members", [clusters.router, assessments.router])
+    return runtime.build(service, settings, wire=wire, keys=keys)

@@ -1,0 +1,196 @@
+"""`/consortia` and `/clusters`."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import Field
+
+from services.members.commands import clusters as commands
+from services.members.queries import clusters as queries
+from services.members.rules.vocabulary import Country, Ecosystem, Label, Language, Stage
+from shared import clock
+from shared.auth import Principal, Role, allow, anyone_signed_in
+from shared.errors import Forbidden, NotFound
+from shared.web import Body, IfMatch, Name, Page, Paging, Read, Router, Slug, Text, Tx, View, etag
+
+router = Router()
+Anyone = Annotated[Principal, anyone_signed_in()]
+Operator = Annotated[Principal, allow(Role.operator)]
+Coordinator = Annotated[Principal, allow(Role.operator, Role.coordinator)]
+Manager = Annotated[Principal, allow(Role.operator, Role.coordinator, Role.manager)]
+Capacity = Annotated[int, Field(ge=0, le=100)]
+
+
+def scope_of(who: Principal) -> UUID | None:
+    """The consortium the caller is limited to; None for those who see all.
+
+    Raises:
+        Forbidden: the caller belongs to none.
+    """
+    if who.has(Role.operator, Role.service):
+        return None
+    if who.consortium is None:
+        raise Forbidden("no-consortium", "Your sign-in names no consortium.")
+    return who.consortium
+
+
+class NewConsortium(Body):
+    """A consortium to be."""
+
+    slug: Slug
+    name: Name
+    programme: Name
+    starts_on: date
+    ends_on: date
+    coordinator_slug: Slug | None = None
+
+
+class ConsortiumView(View):
+    """Clusters that learn together for a time."""
+
+    id: UUID
+    slug: str
+    name: str
+    programme: str
+    starts_on: date
+    ends_on: date
+    coordinator_slug: str | None
+
+
+class ClusterFacts(Body):
+    """What is known of a cluster."""
+
+    slug: Slug
+    name: Name
+    country: Country
+    region: Name | None = None
+    founded_on: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    website: Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(/[!-~]*)?$", max_length=500)] | None = None
+    ecosystems: Annotated[list[Ecosystem], Field(max_length=14)]
+    languages: Annotated[list[Language], Field(max_length=20)]
+    value_chain_stages: Annotated[list[Stage], Field(max_length=7, default_factory=list)]
+    specialisation: Text | None = None
+    label: Label = Label.none
+    label_valid_until: date | None = None
+    illustrative: Annotated[
+        list[Slug], Field(max_length=30, default_factory=list, description="fields without a public source")
+    ]
+
+    def facts(self) -> commands.Facts:
+        """For the command."""
+        names = commands.Facts.__dataclass_fields__
+        return commands.Facts(**{name: getattr(self, name) for name in names})
+
+
+class NewCluster(ClusterFacts):
+    """A cluster to be registered."""
+
+    consortium_id: UUID
+    mentor_capacity: Capacity = 0
+    learner_capacity: Capacity = 1
+
+
+class NewCapacity(Body):
+    """How many others a cluster can mentor, and learn from, at once."""
+
+    mentor_capacity: Capacity
+    learner_capacity: Capacity
+
+
+class ClusterView(View):
+    """A cluster."""
+
+    id: UUID
+    consortium_id: UUID
+    slug: str
+    name: str
+    country: str
+    region: str | None
+    founded_on: str | None
+    website: str | None
+    ecosystems: list[str]
+    languages: list[str]
+    value_chain_stages: list[str]
+    specialisation: str | None
+    label: str
+    label_valid_until: date | None
+    illustrative: list[str]
+    mentor_capacity: int
+    learner_capacity: int
+    version: int
+
+
+@router.post("/consortia", status_code=201)
+async def create_consortium(who: Operator, tx: Tx, body: NewConsortium, response: Response) -> ConsortiumView:
+    """Create a consortium."""
+    made = await commands.create_consortium(tx, clock.new_id(), body.model_dump())
+    response.headers["Location"] = f"consortia/{made.id}"
+    return ConsortiumView.model_validate(made)
+
+
+@router.get("/consortia")
+async def list_consortia(who: Anyone, db: Read, paging: Paging) -> Page[ConsortiumView]:
+    """The consortia that the caller belongs to."""
+    rows = await queries.consortia(db, scope_of(who), paging.after, paging.limit + 1)
+    return paging.page([ConsortiumView.model_validate(row) for row in rows], lambda row: (row.slug,))
+
+
+@router.get("/consortia/{id}")
+async def show_consortium(who: Anyone, db: Read, id: UUID) -> ConsortiumView:
+    """One consortium."""
+    if not who.within(id):
+        raise NotFound("no-such-consortium", "There is no such consortium.")
+    return ConsortiumView.model_validate(await queries.consortium(db, id))
+
+
+@router.post("/clusters", status_code=201)
+async def register_cluster(who: Coordinator, tx: Tx, body: NewCluster, response: Response) -> ClusterView:
+    """Register a cluster in a consortium."""
+    if not who.within(body.consortium_id):
+        raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
+    capacity = (body.mentor_capacity, body.learner_capacity)
+    cluster = await commands.register(tx, clock.new_id(), body.consortium_id, body.facts(), capacity)
+    response.headers["Location"] = f"clusters/{cluster.id}"
+    etag(response, cluster.version)
+    return ClusterView.model_validate(cluster)
+
+
+@router.get("/clusters")
+async def list_clusters(who: Anyone, db: Read, paging: Paging) -> Page[ClusterView]:
+    """The clusters of the caller's consortium."""
+    rows = await queries.clusters(db, scope_of(who), paging.after, paging.limit + 1)
+    return paging.page([ClusterView.model_validate(row) for row in rows], lambda row: (row.name, row.id))
+
+
+@router.get("/clusters/{id}")
+async def show_cluster(who: Anyone, db: Read, id: UUID, response: Response) -> ClusterView:
+    """One cluster."""
+    cluster = await queries.cluster(db, id)
+    if not who.within(cluster.consortium_id):
+        raise NotFound("no-such-cluster", "There is no such cluster.")
+    etag(response, cluster.version)
+    return ClusterView.model_validate(cluster)
+
+
+@router.put("/clusters/{id}")
+async def change_cluster(
+    who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: ClusterFacts, response: Response
+) -> ClusterView:
+    """Replace what is known of a cluster."""
+    await commands.require_right(tx, who.speaks_for, id)
+    cluster = await commands.change(tx, id, seen, body.facts())
+    etag(response, cluster.version)
+    return ClusterView.model_validate(cluster)
+
+
+@router.put("/clusters/{id}/capacity")
+async def set_capacity(
+    who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewCapacity, response: Response
+) -> ClusterView:
+    """Say how many others the cluster can mentor, and learn from, at once."""
+    await commands.require_right(tx, who.speaks_for, id)
+    cluster = await commands.set_capacity(tx, id, seen, body.mentor_capacity, body.learner_capacity)
+    etag(response, cluster.version)
+    return ClusterView.model_validate(cluster)
