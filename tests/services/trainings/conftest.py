@@ -1,0 +1,51 @@
+"""trainings, running, with some clusters known to it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+import structlog
+
+from services.trainings import main
+from shared.wire.local import LocalWire
+from tests import make
+from tests.support.waiting import eventually
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
+    return await service_database("trainings")
+
+
+@pytest.fixture
+def wire() -> LocalWire:
+    return LocalWire()
+
+
+@pytest.fixture
+async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
+    async with make.running(main.build, url, wire=wire) as client:
+        yield client
+
+
+@pytest.fixture
+async def clusters(client: httpx2.AsyncClient, url: str, wire: LocalWire) -> list[UUID]:
+    """Four clusters of one consortium; the first hosts."""
+    assert not client.is_closed  # it runs, and handles what is delivered
+    ids = [uuid4() for _ in range(4)]
+    await make.deliver(
+        wire, *(make.cluster_registered_event(cluster_id=id, name=f"Cluster {n}") for n, id in enumerate(ids))
+    )
+
+    async def known() -> bool:
+        return len(await make.rows(url, "SELECT FROM cluster")) == len(ids)
+
+    await eventually(known)
+    return ids

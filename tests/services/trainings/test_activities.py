@@ -1,0 +1,150 @@
+"""Activities over HTTP: each step, each refusal, and what it tells others."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from shared.auth import Role
+from tests import make
+from tests.services.trainings.acting import OPERATOR, act, draft, problem, published, register
+
+COORDINATOR = make.signed_in(Role.coordinator, consortium=make.CONSORTIUM)
+STRANGER = make.signed_in(Role.coordinator, consortium=uuid4())
+
+
+def plan(host: UUID, **other: Any) -> dict[str, Any]:
+    body = make.training(host, **other)
+    del body["consortium_id"]
+    return body
+
+
+async def test_a_draft_is_nobody_elses_business(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
+    reply = await client.post("/activities", json=make.training(clusters[0]), headers=COORDINATOR)
+    assert reply.status_code == 201
+    made = reply.json()
+    assert reply.headers["location"] == f"/activities/{made['id']}"
+    assert reply.headers["etag"] == '"v1"'
+    assert made | make.training(clusters[0]) == made
+    assert (made["state"], made["seats_taken"], made["consortium_id"]) == ("draft", 0, str(make.CONSORTIUM))
+    assert await make.put(url) == []
+    shown = await client.get(f"/activities/{made['id']}", headers=COORDINATOR)
+    assert (shown.json(), shown.headers["etag"]) == (made, '"v1"')
+
+
+async def test_a_draft_can_be_changed(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
+    id = (await draft(client, clusters[0]))["id"]
+    changed = plan(clusters[0], title="Foresight in Bari", capacity=9)
+    headers = OPERATOR | {"If-Match": '"v1"'}
+    reply = await client.put(f"/activities/{id}", json=changed, headers=headers)
+    assert (reply.status_code, reply.json()["title"], reply.headers["etag"]) == (200, "Foresight in Bari", '"v2"')
+    again = await client.put(f"/activities/{id}", json=changed, headers=headers)
+    assert problem(again) == (412, "stale", [])
+    assert problem(await client.put(f"/activities/{id}", json=changed, headers=OPERATOR))[0] == 428
+    assert await make.put(url) == []
+
+
+async def test_publication_tells_all(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
+    made = await draft(client, clusters[0])
+    reply = await act(client, made["id"], "publication", 1)
+    assert (reply.status_code, reply.json()["state"], reply.headers["etag"]) == (200, "published", '"v2"')
+    ((kind, version, data),) = await make.put(url)
+    assert (kind, version) == ("training.published", 1)
+    assert data["activity_id"] == made["id"]
+    assert {name: data[name] for name in ("title", "teaches", "sector_groups", "starts_on", "capacity")} == {
+        name: made[name] for name in ("title", "teaches", "sector_groups", "starts_on", "capacity")
+    }
+    assert problem(await act(client, made["id"], "publication")) == (409, "not-a-draft", [])
+    changed = await client.put(
+        f"/activities/{made['id']}", json=plan(clusters[0]), headers=OPERATOR | {"If-Match": '"v2"'}
+    )
+    assert problem(changed) == (409, "not-a-draft", [])
+    assert len(await make.put(url)) == 1
+
+
+async def test_activities_are_listed_by_their_first_day(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
+    days = ["2018-03-01", "2017-06-28", "2017-06-28", "2016-12-01"]
+    for day in days:
+        await draft(client, clusters[0], starts_on=day, ends_on="2018-03-02")
+    found = []
+    cursor: str | None = ""
+    while cursor is not None:
+        query = {"limit": "1"} | ({"cursor": cursor} if cursor else {})
+        page = (await client.get("/activities", params=query, headers=COORDINATOR)).json()
+        found += [item["starts_on"] for item in page["items"]]
+        cursor = page["next"]
+    assert found == sorted(days)
+    assert (await client.get("/activities", headers=STRANGER)).json() == {"items": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"host_cluster_id": str(uuid4())}, (422, "unknown-cluster", ["host_cluster_id"])),
+        ({"consortium_id": str(uuid4())}, (422, "unknown-cluster", ["host_cluster_id"])),
+        ({"ends_on": "2017-06-27"}, (422, "ends-before-start", ["ends_on"])),
+        ({"capacity": 0}, (422, "invalid-request", ["body.capacity"])),
+        ({"kind": "party"}, (422, "invalid-request", ["body.kind"])),
+        ({"mood": "good"}, (422, "invalid-request", ["body.mood"])),
+        (
+            {"teaches": [{"framework": "f", "indicator": "i", "gain": 0}]},
+            (422, "invalid-request", ["body.teaches.0.gain"]),
+        ),
+    ],
+)
+async def test_a_plan_that_makes_no_sense_is_refused(
+    client: httpx2.AsyncClient,
+    clusters: list[UUID],
+    url: str,
+    change: dict[str, object],
+    expected: tuple[int, str, list[str]],
+) -> None:
+    reply = await client.post("/activities", json=make.training(clusters[0], **change), headers=OPERATOR)
+    assert problem(reply) == expected
+    assert await make.rows(url, "SELECT FROM activity") == []
+
+
+async def test_who_may_do_what(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
+    def manager(cluster: UUID) -> dict[str, str]:
+        return make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=cluster)
+
+    body = make.training(clusters[0])
+    assert (await client.post("/activities", json=body)).status_code == 401
+    associate = make.signed_in(Role.associate, consortium=make.CONSORTIUM, cluster=clusters[0])
+    assert problem(await client.post("/activities", json=body, headers=associate)) == (403, "forbidden", [])
+    other = await client.post("/activities", json=body, headers=manager(clusters[1]))
+    assert problem(other) == (403, "not-your-cluster", ["host_cluster_id"])
+    made = await client.post("/activities", json=body, headers=manager(clusters[0]))
+    assert made.status_code == 201
+    here = f"/activities/{made.json()['id']}"
+    for step in ("publication", "completion"):
+        refused = await client.post(f"{here}/{step}", headers=manager(clusters[1]) | {"If-Match": '"v1"'})
+        assert problem(refused) == (403, "not-your-activity", [])
+        unseen = await client.post(f"{here}/{step}", headers=STRANGER | {"If-Match": '"v1"'})
+        assert problem(unseen) == (404, "no-such-activity", [])
+    assert (await client.get(here, headers=manager(clusters[1]))).status_code == 200
+    assert (await client.get(here, headers=STRANGER)).status_code == 404
+    assert (await client.get(f"{here}/registrations", headers=STRANGER)).status_code == 404
+    assert (await client.get(f"/activities/{uuid4()}", headers=OPERATOR)).status_code == 404
+
+
+async def test_a_host_cannot_move_to_another_consortium(
+    client: httpx2.AsyncClient, clusters: list[UUID], url: str
+) -> None:
+    id = (await draft(client, clusters[0]))["id"]
+    elsewhere = uuid4()
+    insert = "INSERT INTO cluster VALUES ($1, $2, 'far', 'Far Cluster', 1)"
+    await make.rows(url, insert, elsewhere, uuid4())
+    reply = await client.put(f"/activities/{id}", json=plan(elsewhere), headers=OPERATOR | {"If-Match": '"v1"'})
+    assert problem(reply) == (422, "unknown-cluster", ["host_cluster_id"])
+
+
+async def test_a_retried_publication_publishes_once(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
+    id = await published(client, clusters[0])
+    assert (await register(client, id, clusters[1])).status_code == 201
+    made = await draft(client, clusters[0])
+    first = await act(client, made["id"], "publication", 1, **{"Idempotency-Key": "k1"})
+    again = await act(client, made["id"], "publication", 1, **{"Idempotency-Key": "k1"})
+    assert (first.status_code, first.content) == (again.status_code, again.content)
+    assert [kind for kind, _, _ in await make.put(url)].count("training.published") == 2
