@@ -1,0 +1,20 @@
+"""matching, put together."""
+
+from fastapi import FastAPI
+
+from services.matching.consumers import consumer
+from services.matching.routes import runs
+from services.matching.solver import Solver
+from shared import runtime
+from shared.auth import KeySource
+from shared.settings import Settings
+from shared.wire import Wire
+
+
+def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+    """The service's application."""
+    solver = Solver()
+    service = runtime.Service("matching", "Kei matching", [runs.router], consumer=consumer, background=[solver.run])
+    app = runtime.build(service, settings, wire=wire, keys=keys)
+    app.state.solve = solver
+    return app

@@ -1,0 +1,22 @@
+"""The projection's fingerprint: equal for equal knowledge, whatever the order in which it came."""
+
+import hashlib
+
+from sqlalchemy import select
+
+from services.matching.tables import Base, Cluster, Gain, Level, Places, Request, Target
+from shared.db import ReadSession
+
+_OWN = {"used", "ceiling"}
+
+
+async def state_hash(db: ReadSession) -> str:
+    """SHA-256 over all projected rows, each table in order of its key."""
+    digest = hashlib.sha256()
+    tables: tuple[type[Base], ...] = (Cluster, Level, Target, Request, Gain, Places)
+    for table in tables:
+        columns = [column for column in table.__table__.columns if column.name not in _OWN]
+        keys = list(table.__table__.primary_key)
+        rows = (await db.execute(select(*columns).order_by(*keys))).all()
+        digest.update(repr((table.__tablename__, [tuple(map(str, row)) for row in rows])).encode())
+    return digest.hexdigest()

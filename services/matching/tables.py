@@ -1,0 +1,172 @@
+"""The rows of matching: a projection of other services' events, and what matching itself decides.
+
+Rows of the projection carry the version of the event they come from, so that an older one never overwrites a newer.
+No foreign key leads into the projection: events of different services arrive in any order.
+"""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import Text
+
+from shared import db
+
+
+class Base(DeclarativeBase):
+    """The declarative base of matching."""
+
+    metadata = db.metadata()
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own convention
+        str: Text,
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        datetime: DateTime(timezone=True),
+    }
+
+
+metadata = Base.metadata
+
+
+class Cluster(Base):
+    """Projection: who the clusters are."""
+
+    __tablename__ = "cluster"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consortium_id: Mapped[UUID] = mapped_column(index=True)
+    name: Mapped[str]
+    country: Mapped[str]
+    languages: Mapped[list[str]]
+    ecosystems: Mapped[list[str]]
+    stages: Mapped[list[str]]
+    version: Mapped[int]
+
+
+class Level(Base):
+    """Projection: what a cluster can."""
+
+    __tablename__ = "level"
+
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+    framework: Mapped[str] = mapped_column(primary_key=True)
+    indicator: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[int]
+    scale_max: Mapped[int]
+    assessed_on: Mapped[date]
+    version: Mapped[int]
+
+
+class Target(Base):
+    """Projection: what a cluster wants to reach."""
+
+    __tablename__ = "target"
+
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+    framework: Mapped[str] = mapped_column(primary_key=True)
+    indicator: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[int]
+    priority: Mapped[int]
+    version: Mapped[int]
+
+
+class Request(Base):
+    """Projection: what a cluster asks for."""
+
+    __tablename__ = "request"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    cluster_id: Mapped[UUID] = mapped_column(index=True)
+    framework: Mapped[str]
+    indicator: Mapped[str]
+    urgency: Mapped[int]
+
+
+class Gain(Base):
+    """Projection: what a cluster gained in a training, until an assessment confirms it."""
+
+    __tablename__ = "gain"
+
+    activity_id: Mapped[UUID] = mapped_column(primary_key=True)
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+    framework: Mapped[str] = mapped_column(primary_key=True)
+    indicator: Mapped[str] = mapped_column(primary_key=True)
+    gain: Mapped[int]
+    ended_on: Mapped[date]
+
+
+class Places(Base):
+    """How many a cluster can take on one side (mentor or learner), and how many accepted pairs take.
+
+    `capacity` is projected, `used` is ours. A capacity lowered below `used` ends no pair, so `ceiling` keeps the
+    highest number that was ever allowed while it is in use; the constraint is the last wall behind the guarded update.
+    """
+
+    __tablename__ = "places"
+
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+    side: Mapped[str] = mapped_column(primary_key=True)
+    capacity: Mapped[int]
+    used: Mapped[int]
+    ceiling: Mapped[int]
+    version: Mapped[int]
+
+    __table_args__ = (
+        CheckConstraint("side IN ('mentor', 'learner')", name="side"),
+        CheckConstraint("used BETWEEN 0 AND ceiling", name="used"),
+    )
+
+
+class Run(Base):
+    """A plan for a whole consortium, with what it was made from."""
+
+    __tablename__ = "run"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consortium_id: Mapped[UUID] = mapped_column(index=True)
+    state: Mapped[str]
+    total: Mapped[int]
+    criteria: Mapped[dict[str, Any]]
+    inputs: Mapped[dict[str, Any]]
+    inputs_hash: Mapped[str]
+    solver: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (CheckConstraint("state IN ('draft', 'published')", name="state"),)
+
+
+class Pair(Base):
+    """A mentor and a learner. `events` counts what was published of it: the version of its last event."""
+
+    __tablename__ = "pair"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consortium_id: Mapped[UUID] = mapped_column(index=True)
+    run_id: Mapped[UUID | None] = mapped_column(ForeignKey("run.id"), index=True)
+    request_id: Mapped[UUID | None] = mapped_column(index=True)
+    mentor_id: Mapped[UUID]
+    learner_id: Mapped[UUID]
+    score: Mapped[int]
+    terms: Mapped[list[dict[str, Any]]]
+    state: Mapped[str]
+    mentor_answer: Mapped[str | None]
+    learner_answer: Mapped[str | None]
+    events: Mapped[int] = mapped_column(default=0)
+    version: Mapped[int] = mapped_column(default=1)
+
+    __table_args__ = (
+        CheckConstraint("state IN ('draft', 'proposed', 'accepted', 'declined')", name="state"),
+        CheckConstraint("mentor_id <> learner_id", name="two"),
+        Index(
+            "uq_pair_live",
+            "mentor_id",
+            "learner_id",
+            unique=True,
+            postgresql_where="state IN ('proposed', 'accepted')",
+        ),
+    )
