@@ -1,0 +1,62 @@
+"""Partners and their keys."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from services.notifications.rules import subscriptions
+from services.notifications.tables import ApiKey, Partner
+from shared import auth
+from shared.db import WriteSession
+from shared.errors import Conflict, NotFound
+from shared.events import registry
+
+
+async def add(tx: WriteSession, id: UUID, name: str, types: Sequence[str], key: auth.ApiKey) -> Partner:
+    """Add a partner who may read these types, with a first key.
+
+    Raises:
+        Invalid: there is no such public type.
+        Conflict: the name is taken.
+    """
+    public = [entry.name for entry in registry().values() if entry.public]
+    partner = Partner(id=id, name=name, types=subscriptions.grant(types, public))
+    tx.add(partner)
+    try:
+        await tx.flush()
+    except IntegrityError as error:
+        raise Conflict("name-taken", f"There is a partner {name!r} already.", field="name") from error
+    await _keep(tx, id, key)
+    return partner
+
+
+async def add_key(tx: WriteSession, partner_id: UUID, key: auth.ApiKey) -> Partner:
+    """Give a partner one key more.
+
+    Raises:
+        NotFound
+    """
+    partner = await tx.get(Partner, partner_id)
+    if partner is None:
+        raise NotFound("no-such-partner", "There is no such partner.")
+    await _keep(tx, partner_id, key)
+    return partner
+
+
+async def revoke(tx: WriteSession, partner_id: UUID, prefix: str, now: datetime) -> None:
+    """End a key, from now on. What is revoked already stays so.
+
+    Raises:
+        NotFound
+    """
+    key = await tx.get(ApiKey, prefix, with_for_update=True)
+    if key is None or key.partner_id != partner_id:
+        raise NotFound("no-such-key", "The partner has no such key.")
+    key.revoked_at = key.revoked_at or now
+
+
+async def _keep(tx: WriteSession, partner_id: UUID, key: auth.ApiKey) -> None:
+    tx.add(ApiKey(prefix=key.prefix, hash=key.hash, partner_id=partner_id))
+    await tx.flush()

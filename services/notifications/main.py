@@ -1,0 +1,27 @@
+"""notifications, put together."""
+
+from fastapi import FastAPI
+
+from services.notifications.consumers import consumer
+from services.notifications.routes import notices, partners
+from services.notifications.routes.feed import feed_router
+from services.notifications.streams import CHANNEL, Hub
+from shared import runtime
+from shared.auth import KeySource
+from shared.settings import Settings
+from shared.web import DRAIN
+from shared.wire import Wire
+
+
+def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+    """The service's application."""
+    hub = Hub(DRAIN)
+    service = runtime.Service(
+        "notifications",
+        "Kei notifications",
+        [partners.router, notices.router, feed_router(hub)],
+        consumer,
+        background=[hub.run],
+        announce=CHANNEL,
+    )
+    return runtime.build(service, settings, wire=wire, keys=keys)

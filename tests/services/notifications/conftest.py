@@ -1,0 +1,33 @@
+"""notifications, running."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import httpx2
+import pytest
+import structlog
+
+from services.notifications import main
+from shared.wire.local import LocalWire
+from tests import make
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
+    return await service_database("notifications")
+
+
+@pytest.fixture
+def wire() -> LocalWire:
+    return LocalWire()
+
+
+@pytest.fixture
+async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
+    async with make.running(main.build, url, wire=wire) as client:
+        yield client

@@ -1,0 +1,78 @@
+"""What notifications makes of others' events: each once, in order, unchanged, on to the public topic."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import uuid4
+
+import httpx2
+
+from services.notifications.consumers import consumer
+from shared.events import PUBLIC_TOPIC, Event, parse, registry
+from shared.events.envelope import Record, Stored
+from shared.events.members import TargetSet
+from shared.events.registry import Data
+from shared.wire.local import LocalWire
+from tests import make
+from tests.services.notifications.acting import OPERATOR, arrive, head, mixed
+from tests.support.waiting import eventually
+
+
+class Partner:
+    """Takes what goes over the public topic."""
+
+    consumer = "partner"
+    topics = frozenset({PUBLIC_TOPIC})
+
+    def __init__(self) -> None:
+        self.received: list[Event[Data]] = []
+
+    async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
+        self.received += [parse(record, topic) for topic, record in records]
+
+
+def test_every_public_type_is_handled() -> None:
+    for name, entry in registry().items():
+        assert (consumer.handler_of(name) is not None) == entry.public
+
+
+async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    (event,) = await arrive(client, wire, *mixed(1))
+    await make.deliver(wire, event, event)
+    await arrive(client, wire, *mixed(1))
+    await make.deliver(wire, event)
+    await arrive(client, wire, *mixed(1))
+    items = (await client.get("/feed", headers=OPERATOR)).json()["items"]
+    assert [item["event"]["id"] for item in items].count(str(event.id)) == 1
+    assert [item["position"] for item in items] == [1, 2, 3]
+
+
+async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    event = make.stored(make.service_requested())
+    data = json.dumps(json.loads(event.data) | {"mood": "good"}, indent=1).encode()
+    await arrive(client, wire, replace(event, data=data))
+    (item,) = (await client.get("/feed", headers=OPERATOR)).json()["items"]
+    assert item["event"]["data"] == json.loads(data)
+
+
+async def test_private_events_stay_private(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    need = TargetSet(
+        cluster_id=uuid4(), consortium_id=make.CONSORTIUM, framework="f", indicator="i", level=1, priority=1
+    )
+    await make.deliver(wire, make.stored(need))
+    await arrive(client, wire, *mixed(1))
+    assert await head(client) == 1
+
+
+async def test_the_public_topic_carries_the_feed(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    partner = Partner()
+    wire.attach(partner)
+    activity = make.training_published()
+    versions = [make.stored(activity, number) for number in range(1, 6)]
+    events: list[Stored] = [one for pair in zip(versions, mixed(5), strict=True) for one in pair]
+    await arrive(client, wire, *events)
+    await eventually(lambda: len(partner.received) == len(events))
+    items = (await client.get("/feed", headers=OPERATOR)).json()["items"]
+    assert [str(event.id) for event in partner.received] == [item["event"]["id"] for item in items]
+    assert [event.version for event in partner.received if event.key == activity.activity_id] == [1, 2, 3, 4, 5]
+    assert {event.raw for event in partner.received} == {event.data for event in events}

@@ -1,0 +1,139 @@
+"""The feed by pull: every public event once, without gaps, unchanged, to those who may read it."""
+
+import asyncio
+import json
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from shared.auth import Role
+from shared.events.envelope import parse_structured, structured
+from shared.wire.local import LocalWire
+from tests import make
+from tests.services.notifications.acting import (
+    OPERATOR,
+    PUBLISHED,
+    SERVICE,
+    arrive,
+    bearing,
+    head,
+    mixed,
+    partner,
+    problem,
+)
+
+
+async def read(client: httpx2.AsyncClient, headers: dict[str, str] | None = None, **query: Any) -> dict[str, Any]:
+    reply = await client.get("/feed", params=query, headers=headers or OPERATOR)
+    assert reply.status_code == 200, reply.text
+    page: dict[str, Any] = reply.json()
+    return page
+
+
+async def test_events_come_unchanged_in_gap_free_positions(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    assert await read(client) == {"items": [], "next": 0}
+    events = await arrive(client, wire, *mixed(7))
+    page = await read(client)
+    assert [item["position"] for item in page["items"]] == list(range(1, 8))
+    assert page["next"] == await head(client) == 7
+    by_id = {str(event.id): event for event in events}
+    assert {item["event"]["id"] for item in page["items"]} == by_id.keys()
+    for item in page["items"]:
+        assert item["event"] == json.loads(structured(by_id[item["event"]["id"]]))
+        assert parse_structured(json.dumps(item["event"]).encode()).version == 1
+
+
+async def test_going_on_after_any_position_gives_exactly_the_rest(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    await arrive(client, wire, *mixed(6))
+    whole = (await read(client))["items"]
+    for after in range(7):
+        assert (await read(client, after=after))["items"] == whole[after:]
+    page = await read(client, after=2, limit=2)
+    assert (page["items"], page["next"]) == (whole[2:4], 4)
+
+
+async def test_a_filter_passes_over_what_is_not_asked_for(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    await arrive(client, wire, *mixed(5))
+    wanted = [item for item in (await read(client))["items"] if item["event"]["type"] == PUBLISHED]
+    page = await read(client, types=PUBLISHED)
+    assert (page["items"], page["next"]) == (wanted, 5)
+    first = await read(client, types=PUBLISHED, limit=1)
+    assert (first["items"], first["next"]) == (wanted[:1], wanted[0]["position"])
+    both = await read(client, types=[PUBLISHED, SERVICE])
+    assert len(both["items"]) == 5
+    rest = await read(client, types=PUBLISHED, after=wanted[-1]["position"])
+    assert (rest["items"], rest["next"]) == ([], 5)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"after": "1"}, (400, "position-in-the-future", ["after"])),
+        ({"after": "-1"}, (422, "invalid-request", ["after"])),
+        ({"after": str(2**63)}, (422, "invalid-request", ["after"])),
+        ({"limit": "0"}, (422, "invalid-request", ["limit"])),
+        ({"wait": "26"}, (422, "invalid-request", ["wait"])),
+        ({"types": "kei.members.target.set.v1"}, (422, "unknown-type", ["types"])),
+        ({"types": "x"}, (422, "unknown-type", ["types"])),
+        ({"type": SERVICE}, (422, "invalid-request", ["type"])),
+    ],
+)
+async def test_questions_that_make_no_sense_are_refused(
+    client: httpx2.AsyncClient, query: dict[str, str], expected: tuple[int, str, list[str]]
+) -> None:
+    assert problem(await client.get("/feed", params=query, headers=OPERATOR)) == expected
+
+
+async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    waiting = asyncio.create_task(read(client, wait=25, types=PUBLISHED))
+    await arrive(client, wire, make.stored(make.service_requested()))
+    assert not waiting.done()
+    (event,) = await arrive(client, wire, make.stored(make.training_published()))
+    page = await waiting
+    assert [item["event"]["id"] for item in page["items"]] == [str(event.id)]
+    assert page["next"] == 2
+    assert await read(client, wait=25) == await read(client)
+    assert loop.time() - begun < 10
+
+
+async def test_a_long_poll_ends_with_nothing_after_its_time(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    await arrive(client, wire, *mixed(1))
+    begun = asyncio.get_running_loop().time()
+    assert await read(client, wait=1, after=1) == {"items": [], "next": 1}
+    assert 0.9 < asyncio.get_running_loop().time() - begun < 5
+
+
+async def test_partners_read_what_is_granted_to_them(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    await arrive(client, wire, *mixed(4))
+    some, all_ = await partner(client, "Some", PUBLISHED), await partner(client, "All")
+    page = await read(client, bearing(some["key"]))
+    assert {item["event"]["type"] for item in page["items"]} == {PUBLISHED}
+    assert page["next"] == 4
+    assert (await read(client, {"X-API-Key": some["key"]}, types=PUBLISHED)) == page
+    refused = await client.get("/feed", params={"types": SERVICE}, headers=bearing(some["key"]))
+    assert problem(refused) == (422, "unknown-type", ["types"])
+    assert len((await read(client, bearing(all_["key"])))["items"]) == 4
+
+
+async def test_who_may_not_read(client: httpx2.AsyncClient) -> None:
+    for path in ("/feed", "/feed/stream", "/feed/head"):
+        assert problem(await client.get(path)) == (401, "unauthenticated", [])
+        assert (await client.get(path, headers=bearing("kei_abcdefgh1234_" + "s" * 43))).status_code == 401
+        manager = make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=uuid4())
+        assert problem(await client.get(path, headers=manager)) == (403, "forbidden", [])
+    stranger = make.signed_in(Role.partner, partner=uuid4())
+    assert problem(await client.get("/feed", headers=stranger)) == (403, "no-such-partner", [])
+    assert (await client.get("/feed", headers=make.signed_in(Role.service))).status_code == 200
+
+
+async def test_a_key_revoked_while_it_waits_gets_nothing(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    made = await partner(client)
+    waiting = asyncio.create_task(client.get("/feed", params={"wait": "25"}, headers=bearing(made["key"])))
+    gone = await client.delete(f"/partners/{made['id']}/keys/{made['prefix']}", headers=OPERATOR)
+    assert gone.status_code == 204
+    await arrive(client, wire, *mixed(1))
+    assert (await waiting).status_code == 401

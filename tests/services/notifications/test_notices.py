@@ -1,0 +1,91 @@
+"""Whom an event concerns, and who may read of it."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+
+from shared.auth import Role
+from shared.events import Data
+from shared.events.matching import PairAccepted, PairDeclined, RunPublished
+from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
+from shared.wire.local import LocalWire
+from tests import make
+from tests.services.notifications.acting import OPERATOR, arrive, problem
+
+A, B = uuid4(), uuid4()
+HERE = {"consortium_id": make.CONSORTIUM}
+COORDINATOR = make.signed_in(Role.coordinator, consortium=make.CONSORTIUM)
+
+
+def manager(cluster: UUID) -> dict[str, str]:
+    return make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=cluster)
+
+
+async def notices(client: httpx2.AsyncClient, headers: dict[str, str]) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = (await client.get("/notices", headers=headers)).json()["items"]
+    return items
+
+
+async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    seat: dict[str, Any] = HERE | {"activity_id": uuid4(), "registration_id": uuid4(), "cluster_id": A, "seats": 1}
+    pair: dict[str, Any] = HERE | {"pair_id": uuid4(), "mentor_id": A, "learner_id": B}
+    done: dict[str, Any] = HERE | {"activity_id": uuid4(), "kind": "study_visit", "host_cluster_id": A, "gains": []}
+    done |= {"ended_on": "2017-06-29", "attended": [B]}
+    cases: list[tuple[Data, list[UUID | None], set[str]]] = [
+        (RegistrationConfirmed(**seat), [A], {"activity_id", "registration_id"}),
+        (RegistrationWaitlisted(**seat, place_in_queue=1), [A], {"activity_id", "registration_id"}),
+        (make.pair_proposed(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
+        (PairAccepted(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
+        (PairDeclined(**pair, side="mentor"), [A, B], {"pair_id", "mentor_id", "learner_id"}),
+        (TrainingCompleted(**done), [B], {"activity_id"}),
+        (RunPublished(run_id=uuid4(), pairs=1, total_hundredths=1, **HERE), [None], {"run_id"}),
+        (make.service_requested(cluster_id=A), [None], {"request_id", "cluster_id"}),
+        (make.training_published(), [], set()),
+        (make.cluster_registered(), [], set()),
+    ]
+    for data, concerned, subjects in cases:
+        (event,) = await arrive(client, wire, make.stored(data))
+        found = [one for one in await notices(client, OPERATOR) if one["event_id"] == str(event.id)]
+        assert {one["cluster_id"] for one in found} == {None if one is None else str(one) for one in concerned}
+        assert len(found) == len(concerned)
+        for one in found:
+            assert one["kind"] == ".".join(event.type.split(".")[2:4])
+            assert one["subjects"] == {name: str(getattr(data, name)) for name in subjects}
+            assert (one["consortium_id"], one["read_at"]) == (str(make.CONSORTIUM), None)
+
+
+async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    first = make.stored(make.pair_proposed(mentor_id=A, learner_id=B))
+    second = make.stored(make.service_requested(cluster_id=A))
+    far = make.stored(make.service_requested(consortium_id=uuid4()))
+    for event in (first, second, far):
+        await arrive(client, wire, event)
+    assert [one["event_id"] for one in await notices(client, manager(A))] == [str(first.id)]
+    seen = [one["event_id"] for one in await notices(client, COORDINATOR)]
+    assert seen == [str(second.id), str(first.id), str(first.id)]
+    assert [one["event_id"] for one in await notices(client, OPERATOR)] == [str(far.id), *seen]
+    page = (await client.get("/notices", params={"limit": "1"}, headers=COORDINATOR)).json()
+    rest = (await client.get("/notices", params={"cursor": page["next"]}, headers=COORDINATOR)).json()
+    assert [one["event_id"] for one in page["items"] + rest["items"]] == seen
+
+
+async def test_a_notice_is_read_once_by_those_it_concerns(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+    await arrive(client, wire, make.stored(make.pair_proposed(mentor_id=A, learner_id=B)))
+    (notice,) = await notices(client, manager(A))
+    path = f"/notices/{notice['id']}/read"
+    for headers in (manager(B), make.signed_in(Role.coordinator, consortium=uuid4())):
+        assert problem(await client.put(path, headers=headers)) == (404, "no-such-notice", [])
+    first = await client.put(path, headers=manager(A))
+    assert (first.status_code, first.json()["read_at"] is None) == (200, False)
+    again = await client.put(path, headers=COORDINATOR)
+    assert again.json() == first.json() == (await notices(client, manager(A)))[0]
+
+
+async def test_who_acts_for_nobody_has_no_notices(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/notices")).status_code == 401
+    nobody = make.signed_in(Role.manager, consortium=make.CONSORTIUM)
+    assert problem(await client.get("/notices", headers=nobody)) == (403, "no-cluster", [])
+    assert problem(await client.get("/notices", headers=make.signed_in(Role.coordinator))) == (403, "no-consortium", [])
+    associate = make.signed_in(Role.associate, consortium=make.CONSORTIUM, cluster=A)
+    assert problem(await client.get("/notices", headers=associate)) == (403, "forbidden", [])
