@@ -1,0 +1,123 @@
+"""An event of the partner feed in words: what kind of thing happened, and a sentence about it."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.console import words
+from services.console.models import FeedItem
+from shared.events import Data, Poison, matching, members, trainings
+from shared.events.envelope import parse_structured
+
+
+@dataclass(frozen=True)
+class Names:
+    """How things are called. A thing without a name is called by its kind."""
+
+    cluster: Callable[[UUID], str]
+    skill: Callable[[str, str], str]
+    activity: Callable[[UUID], str]
+
+
+class Told(NamedTuple):
+    """An event in words. `tone` is one of: fact, ask, good, stop."""
+
+    kind: str
+    sentence: str
+    tone: str
+
+
+class Happening(NamedTuple):
+    """A row of the feed."""
+
+    position: int
+    time: datetime | None
+    told: Told
+    raw: str
+
+
+def happening(item: FeedItem, names: Names) -> Happening:
+    """The row of an event. An event of a kind that the console does not know yet is shown by its type."""
+    raw = json.dumps(item.event, indent=2, ensure_ascii=False)
+    try:
+        event = parse_structured(json.dumps(item.event).encode())
+    except Poison:
+        return Happening(item.position, None, Told(_unknown(item.event), "An event of a newer kind.", "fact"), raw)
+    return Happening(item.position, event.time, told(event.data, names), raw)
+
+
+def _unknown(event: dict[str, Any]) -> str:
+    parts = str(event.get("type", "")).split(".")
+    return words.tidy(" ".join(parts[2:4])) if len(parts) > 3 else "Event"  # noqa: PLR2004  kei, service, entity, fact
+
+
+def told(data: Data, names: Names) -> Told:
+    """What an event says."""
+    for service in (_members, _trainings, _matching):
+        found = service(data, names)
+        if found is not None:
+            return found
+    return Told("Event", "An event of a newer kind.", "fact")
+
+
+def _members(data: Data, names: Names) -> Told | None:
+    match data:
+        case members.ClusterRegistered():
+            country = words.COUNTRIES.get(data.country, data.country)
+            return Told("Cluster joined", f"{data.name} from {country} joined.", "fact")
+        case members.ClusterChanged():
+            return Told("Facts changed", f"{data.name} changed what is known of it.", "fact")
+        case members.CapacityChanged():
+            name = names.cluster(data.cluster_id)
+            mentees = words.counted(data.mentor_capacity, "cluster")
+            mentors = words.counted(data.learner_capacity, "cluster")
+            return Told("Places changed", f"{name} can now mentor {mentees} and learn from {mentors}.", "fact")
+        case members.ServiceRequested():
+            skill = names.skill(data.framework, data.indicator).lower()
+            return Told("Help asked for", f"{names.cluster(data.cluster_id)} asks for help with {skill}.", "ask")
+    return None
+
+
+def _trainings(data: Data, names: Names) -> Told | None:
+    match data:
+        case trainings.TrainingPublished():
+            when = words.days(data.starts_on, data.ends_on)
+            return Told("Open for registration", f"{data.title}: {data.place}, {when}.", "fact")
+        case trainings.RegistrationConfirmed():
+            seats = words.counted(data.seats, "seat")
+            name = names.cluster(data.cluster_id)
+            return Told("Seats confirmed", f"{name} has {seats} at {names.activity(data.activity_id)}.", "good")
+        case trainings.RegistrationWaitlisted():
+            name = names.cluster(data.cluster_id)
+            place = f"number {data.place_in_queue} in the queue"
+            return Told("Waiting list", f"{name} waits for {names.activity(data.activity_id)}, {place}.", "ask")
+        case trainings.TrainingCompleted():
+            there = words.counted(len(data.attended), "cluster")
+            skills = sorted({names.skill(gain.framework, gain.indicator).lower() for gain in data.gains})
+            gained = f" They gained in {words.listed(skills)}." if skills else ""
+            kind = words.ACTIVITY_KINDS.get(data.kind, words.tidy(data.kind))
+            sentence = f"{names.activity(data.activity_id)} took place with {there}.{gained}"
+            return Told(f"{kind} completed", words.opening(sentence), "good")
+    return None
+
+
+def _matching(data: Data, names: Names) -> Told | None:
+    match data:
+        case matching.RunPublished():
+            return Told("Plan published", f"A plan with {words.counted(data.pairs, 'pair')} was published.", "fact")
+        case matching.PairProposed():
+            score = words.points(data.score_hundredths)
+            mentor, learner = names.cluster(data.mentor_id), names.cluster(data.learner_id)
+            return Told("Pair proposed", f"{mentor} could teach {learner}: {score} of 100 points.", "ask")
+        case matching.PairAccepted():
+            sentence = f"{names.cluster(data.mentor_id)} will teach {names.cluster(data.learner_id)}."
+            return Told("Pair accepted", sentence, "good")
+        case matching.PairDeclined():
+            who = data.mentor_id if data.side == "mentor" else data.learner_id
+            other = data.learner_id if data.side == "mentor" else data.mentor_id
+            sentence = f"{names.cluster(who)} declined to work with {names.cluster(other)}."
+            return Told("Pair declined", sentence, "stop")
+    return None

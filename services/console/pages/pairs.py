@@ -1,0 +1,124 @@
+"""`/pairs`: who should learn from whom, and why."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from fastapi import Query, Request
+from fastapi.responses import HTMLResponse
+
+from services.console import words
+from services.console.charts import terms
+from services.console.models import Pair, Run, ServiceRequest
+from services.console.visit import Visit, show
+from shared.auth import public
+from shared.web import Router
+
+router = Router(dependencies=[public()], include_in_schema=False)
+
+STATES = (
+    ("proposed", "Proposed", "Both sides are asked. A pair begins when both have said yes."),
+    ("accepted", "Accepted", "Both sides said yes; a place on each side is taken."),
+    ("declined", "Declined", "One side said no."),
+)
+
+
+class PairCard(NamedTuple):
+    """A pair as pages show it."""
+
+    pair: Pair
+    mentor: str
+    mentor_href: str | None
+    learner: str
+    learner_href: str | None
+    points: str
+    reason: str
+    origin: str
+    answers: str
+    chart: terms.TermChart
+
+
+class Group(NamedTuple):
+    """The pairs in one state, the best first."""
+
+    state: str
+    title: str
+    meaning: str
+    cards: list[PairCard]
+
+
+class Origins(NamedTuple):
+    """Where pairs come from."""
+
+    runs: dict[UUID, Run]
+    requests: dict[UUID, ServiceRequest]
+
+
+@router.get("/pairs")
+async def pairs(request: Request, consortium: Annotated[str | None, Query(max_length=100)] = None) -> HTMLResponse:
+    """All pairs of the consortium that were proposed."""
+
+    async def build(visit: Visit) -> dict[str, Any]:
+        shown = await cards(visit)
+        groups = [Group(*state, [card for card in shown if card.pair.state == state[0]]) for state in STATES]
+        return {"groups": [group for group in groups if group.cards]}
+
+    return await show(request, "pairs.html", consortium, build)
+
+
+async def cards(visit: Visit, of: UUID | None = None) -> list[PairCard]:
+    """The consortium's pairs, the best first; only those of one cluster, if one is given."""
+    found, runs, requests = await asyncio.gather(
+        visit.ask(visit.clients.pairs(), []),
+        visit.ask(visit.clients.runs(), []),
+        visit.ask(visit.clients.requests(), []),
+    )
+    origins = Origins({run.id: run for run in runs}, {one.id: one for one in requests})
+    ours = [pair for pair in found if visit.consortium and pair.consortium_id == visit.consortium.id]
+    ours = [pair for pair in ours if of is None or of in (pair.mentor_id, pair.learner_id)]
+    ours.sort(key=lambda pair: -pair.score_hundredths)
+    return [_card(visit, pair, origins, number) for number, pair in enumerate(ours)]
+
+
+def _card(visit: Visit, pair: Pair, origins: Origins, number: int) -> PairCard:
+    mentor, learner = visit.name(pair.mentor_id), visit.name(pair.learner_id)
+    title = f"What the score of {mentor} teaching {learner} is made of"
+    return PairCard(
+        pair=pair,
+        mentor=mentor,
+        mentor_href=visit.cluster_href(pair.mentor_id),
+        learner=learner,
+        learner_href=visit.cluster_href(pair.learner_id),
+        points=words.points(pair.score_hundredths),
+        reason=_reason(pair),
+        origin=_origin(visit, pair, origins),
+        answers=_answers(pair, mentor, learner),
+        chart=terms.chart(f"pair-{number}", title, pair.terms),
+    )
+
+
+def _reason(pair: Pair) -> str:
+    """The sentence that says most: the request it answers, else the knowledge to gain, else the greatest term."""
+    said = {term.term: term.reason for term in pair.terms if term.hundredths}
+    greatest = max(pair.terms, key=lambda term: term.hundredths).reason if pair.terms else ""
+    return said.get("requests" if pair.request_id else "knowledge", said.get("knowledge", greatest))
+
+
+def _origin(visit: Visit, pair: Pair, origins: Origins) -> str:
+    if pair.request_id is not None:
+        request = origins.requests.get(pair.request_id)
+        if request is None:
+            return "Answers a request for help"
+        skill = visit.skill(request.framework, request.indicator).lower()
+        return f"Answers the request of {visit.name(request.cluster_id)} for help with {skill}"
+    run = origins.runs.get(pair.run_id) if pair.run_id else None
+    return f"From the plan of {words.day(run.created_at)}" if run else "From a plan for the whole consortium"
+
+
+def _answers(pair: Pair, mentor: str, learner: str) -> str:
+    sides: Sequence[tuple[str, str | None]] = ((mentor, pair.mentor_answer), (learner, pair.learner_answer))
+    if not any(answer for _, answer in sides):
+        return "Nobody has answered yet"
+    said = {"accept": "said yes", "accepted": "said yes", "decline": "said no", "declined": "said no"}
+    return "; ".join(f"{name} {said.get(answer or '', 'has not answered yet')}" for name, answer in sides)

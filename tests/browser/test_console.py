@@ -1,0 +1,134 @@
+"""The pages in a real browser: at two sizes, light and dark, with and without script."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+
+from tests.services.console.world import World
+
+CHROMIUM = os.environ.get("KEI_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+PAGES = {
+    "home": "/",
+    "cluster": "/clusters/cluee",
+    "trainings": "/trainings",
+    "pairs": "/pairs",
+    "feed": "/feed",
+    "older": "/feed?before=12",
+    "missing": "/nothing",
+}
+WIDTHS = (1280, 390)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; KEI_CHROMIUM names one"),
+    pytest.mark.timeout(180),
+]
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        await running.close()
+
+
+async def test_every_page_fits_and_can_be_read_by_everybody(story: World, browser: Browser) -> None:
+    faults = []
+    for width in WIDTHS:
+        faults += await _faults_of_all(story, await browser.new_page(), width, "light")
+        faults += await _faults_of_all(story, await browser.new_page(), width, "dark")
+    assert not faults, "\n".join(faults)
+
+
+async def _faults_of_all(story: World, page: Page, width: int, scheme: Literal["light", "dark"]) -> list[str]:
+    await page.set_viewport_size({"width": width, "height": 900})
+    await page.emulate_media(color_scheme=scheme)
+    faults = []
+
+    def heard(said: ConsoleMessage) -> None:
+        if "404" not in said.text:  # that one is asked for
+            faults.append(f"{page.url}: {said.text}")
+
+    page.on("console", heard)
+    for name, path in PAGES.items():
+        await page.goto(story.url + path)
+        await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+        faults += [f"{name} {width} {scheme}: {fault}" for fault in await _faults(page)]
+        await _keep(page, f"{name}-{width}-{scheme}")
+    await page.close()
+    return faults
+
+
+async def _faults(page: Page) -> list[str]:
+    wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    found = [f"{wide} px too wide"] if wide > 0 else []
+    report = await Axe().run(page)
+    for violation in report.response["violations"]:
+        places = ", ".join(str(node["target"]) for node in violation["nodes"][:3])
+        found.append(f"{violation['id']}: {violation['help']} at {places}")
+    return found
+
+
+async def _keep(page: Page, name: str) -> None:
+    """A picture for a person to look at, if KEI_SHOTS names a folder."""
+    folder = os.environ.get("KEI_SHOTS")
+    if folder:
+        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+async def test_without_script_every_page_is_complete(story: World, browser: Browser) -> None:
+    context = await browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 900})
+    page = await context.new_page()
+    for name in ("Trainings", "Pairs", "Feed", "Consortium"):
+        await page.goto(story.url)
+        await page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+    await page.get_by_role("link", name="Madan Parque").first.click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Madan Parque")
+    await page.get_by_text("The same as a table").click()
+    await expect(page.get_by_role("table")).to_be_visible()
+    await page.goto(f"{story.url}/feed")
+    await page.get_by_role("link", name="Older").click()
+    await page.get_by_role("link", name="Newer").click()
+    await expect(page.get_by_role("heading", level=2)).to_have_text("Newest first")
+
+
+async def test_the_feed_grows_by_itself_and_keys_reach_everything(story: World, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{story.url}/feed")
+    rows = page.locator(".event")
+    before = await rows.count()
+    await expect(page.get_by_text("Live: new lines")).to_be_visible()
+    await page.evaluate("window.untouched = true")
+    version = (await story.get(f"members/clusters/{story.ids['agroco']}"))["version"]
+    headers = {"Authorization": f"Bearer {story.token}", "If-Match": f'"v{version}"'}
+    address = f"{story.url}/api/members/clusters/{story.ids['agroco']}/capacity"
+    changed = await story.http.put(address, json={"mentor_capacity": 3, "learner_capacity": 1}, headers=headers)
+    assert changed.is_success
+    await expect(rows).to_have_count(before + 1)
+    await expect(rows.first).to_contain_text("AGROCO can now mentor three clusters and learn from one cluster.")
+    assert await page.evaluate("window.untouched")
+
+    await page.reload()
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    await expect(focused).to_have_text("As partners receive it")
+    assert await focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"

@@ -1,0 +1,153 @@
+import asyncio
+import re
+
+import pytest
+
+from services.console.clients import Clients
+from services.console.pages.feed import live_rows
+from shared.web import Drain
+from tests.services.console.world import Create, World, world
+
+PAGES = ("/", "/clusters/innoskart", "/trainings", "/pairs", "/feed")
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def text(html: str) -> str:
+    """What a reader sees, without the raw events."""
+    html = re.sub(r"<pre.*?</pre>", " ", html, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+@pytest.mark.timeout(60)
+async def test_the_pages_tell_the_story(story: World) -> None:
+    said = {path: text((await story.page(path)).text) for path in PAGES}
+    assert "Seven clusters from seven countries" in said["/"]
+    assert "One activity" in said["/"]
+    assert "16 November 2016 – 15 November 2018" in said["/"]
+    assert "20 July 2006" in said["/clusters/innoskart"]
+    assert "Expert assessment, 12 October 2026" in said["/clusters/innoskart"]
+    assert "28–29 June 2017" in said["/trainings"]
+    assert "Who waits, in order" in said["/trainings"]
+    assert "of 100" in said["/pairs"]
+    assert "Answers the request of Cluster for Energy Efficiency for help with market foresight" in said["/pairs"]
+    assert re.search(r"said yes; \S.* said yes", said["/pairs"])
+    assert "asks for help with market foresight" in said["/feed"]
+    for path, words in said.items():
+        assert not UUID.search(words), path
+        assert "illustrative" in words or path in {"/pairs", "/feed"}, path
+
+
+@pytest.mark.timeout(60)
+async def test_pages_are_safe_and_names_are_escaped(story: World) -> None:
+    cluster = await story.get(f"members/clusters/{story.ids['agroco']}")
+    names = ("slug", "country", "region", "founded_on", "website", "ecosystems", "languages", "value_chain_stages")
+    facts = {name: cluster[name] for name in names}
+    facts |= {"name": "<script>alert(1)</script>", "specialisation": "\"><img src=x onerror='alert(1)'>"}
+    headers = {"Authorization": f"Bearer {story.token}", "If-Match": f'"v{cluster["version"]}"'}
+    changed = await story.http.put(
+        f"{story.url}/api/members/clusters/{cluster['id']}", json={**facts, "label": "bronze"}, headers=headers
+    )
+    assert changed.is_success, changed.text
+    await story.settled()
+    for path in (*PAGES, "/clusters/agroco"):
+        page = await story.page(path)
+        assert page.headers["content-security-policy"].startswith("default-src 'self'")
+        assert "<script>alert" not in page.text, path
+        assert "<img" not in page.text, path
+        assert " style=" not in page.text, path
+
+
+@pytest.mark.timeout(60)
+async def test_the_feed_has_no_gap_by_pages_nor_by_stream(story: World) -> None:
+    newest = (await story.page("/feed")).text
+    older = re.search(r'href="/feed\?before=(\d+)">Older', newest)
+    assert older
+    page = (await story.page(f"/feed?before={older[1]}")).text
+    positions = [int(one) for one in re.findall(r'id="event-(\d+)"', newest + page)]
+    assert positions == list(range(positions[0], 0, -1))
+    assert re.search(r'href="/feed">Newer', page)
+    address = f"{story.url}/feed/stream?after=0"
+    async with story.http.sse(address, headers={"Last-Event-ID": "3"}) as stream:
+        first = await anext(event async for event in stream if event.data)
+    assert first.id == "4"
+    assert first.data.startswith('<li class="event" id="event-4">')
+
+
+async def test_the_stream_ends_when_the_process_is_about_to(service_database: Create) -> None:
+    async with world(service_database, without=("members", "trainings", "matching")) as running:
+        clients, drain = Clients(f"{running.url}/api", lambda: running.token), Drain()
+        rows = live_rows(clients, 0, drain)
+        assert (await anext(rows)).startswith("retry:")
+        ending = asyncio.ensure_future(anext(rows, None))
+        drain.begin()
+        assert await asyncio.wait_for(ending, 5) is None
+        await clients.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"), [("/nothing", 404, "no such page"), ("/?what=1", 422, "does not fit")]
+)
+async def test_refusals_are_pages_for_people_and_problems_for_programs(
+    service_database: Create, path: str, status: int, said: str
+) -> None:
+    async with world(service_database, without=("members", "trainings", "matching", "notifications")) as running:
+        page = await running.page(path)
+        assert page.status_code == status
+        assert said in page.text
+        assert page.headers["content-type"].startswith("text/html")
+        assert page.headers["content-security-policy"].startswith("default-src 'self'")
+        problem = await running.http.get(f"{running.url}{path}")
+        assert problem.headers["content-type"] == "application/problem+json"
+
+
+async def test_with_all_services_away_the_pages_say_so(service_database: Create) -> None:
+    async with world(service_database, without=("members", "trainings", "matching", "notifications")) as running:
+        for path in ("/", "/trainings", "/pairs", "/feed"):
+            page = await running.page(path)
+            assert page.status_code == 200, path
+            assert "Part of this page is missing." in page.text, path
+        page = await running.page("/clusters/innoskart")
+        assert page.status_code == 503
+        assert page.headers["retry-after"] == "5"
+        assert "Not available just now" in page.text
+        assert (await running.http.get(f"{running.url}/livez")).status_code == 200
+        assert (await running.http.get(f"{running.url}/readyz")).status_code == 200
+
+
+async def test_a_service_that_is_away_costs_its_part_only(service_database: Create) -> None:
+    async with world(service_database, without=("trainings", "matching", "notifications")) as running:
+        await _consortium(running, "one")
+        page = (await running.page("/")).text
+        assert "Consortium one" in page
+        assert "trainings and visits, proposed pairs and the feed" in page
+
+
+async def test_of_several_consortia_one_is_chosen(service_database: Create) -> None:
+    async with world(service_database) as running:
+        assert "No consortium has been added yet" in (await running.page("/")).text
+        await _consortium(running, "one")
+        assert "Consortium one" in (await running.page("/")).text
+        await _consortium(running, "two")
+        choice = (await running.page("/pairs")).text
+        assert 'href="/pairs?consortium=one"' in choice
+        chosen = (await running.page("/pairs?consortium=two")).text
+        assert 'href="/trainings?consortium=two"' in chosen
+        assert (await running.page("/?consortium=three")).status_code == 404
+
+
+async def test_static_files_may_be_kept_and_nothing_else_is_served(
+    service_database: Create,
+) -> None:
+    async with world(service_database, without=("members", "trainings", "matching", "notifications")) as running:
+        page = (await running.page("/")).text
+        for path in re.findall(r'href="(/static/[^"]+)"', page):
+            file = await running.http.get(f"{running.url}{path}")
+            assert file.status_code == 200
+            assert "immutable" in file.headers["cache-control"]
+        for path in ("/static/x/main.py", "/static/x/..%2fmain.py", "/static/x/"):
+            assert (await running.http.get(f"{running.url}{path}")).status_code == 404
+
+
+async def _consortium(running: World, slug: str) -> None:
+    dates = {"starts_on": "2026-01-01", "ends_on": "2027-12-31"}
+    await running.post("members/consortia", {"slug": slug, "name": f"Consortium {slug}", "programme": "P", **dates})
