@@ -1,0 +1,74 @@
+"""What the commands have in common: options, the loop they run in, and one sentence instead of a stack trace."""
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from aiokafka.errors import KafkaError
+from rich.console import Console
+
+from deploy.api import Refused, Unreachable
+from deploy.home import Home, HomeError
+from deploy.local import operator_token
+from deploy.story.play import Changed
+from deploy.story.read import BadStory
+from deploy.story.settle import Unsettled
+
+T = TypeVar("T")
+
+HomeOption = Annotated[Path, typer.Option("--home", envvar="KEI_HOME", help="The folder of the embedded Kei.")]
+UrlOption = Annotated[str, typer.Option("--url", envvar="KEI_URL", help="The address of a running Kei.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option("--token", envvar="KEI_TOKEN", help="An operator's token; made from the folder's key if left out."),
+]
+HOME = Path(".kei")
+URL = "http://127.0.0.1:8700"
+
+out = Console()
+err = Console(stderr=True)
+
+
+def in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, on uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415  not there on every system
+    except ImportError:
+        return asyncio.run(work)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """End the command with a sentence for whatever a user can do something about."""
+    try:
+        yield
+    except BadStory as error:
+        err.print(f"[bold]Nothing was loaded; {len(error.faults)} things are wrong:[/]")
+        for fault in error.faults:
+            err.print(f"  {fault}", markup=False, highlight=False)
+        raise typer.Exit(2) from error
+    except KafkaError as error:
+        err.print(f"Kafka is not reached or refuses: {error}", markup=False)
+        raise typer.Exit(1) from error
+    except (Changed, HomeError, Refused, Unreachable, Unsettled, OSError) as error:
+        err.print(str(error), markup=False, highlight=False)
+        raise typer.Exit(1) from error
+
+
+def token_source(home: Path, token: str | None) -> Callable[[], str]:
+    """The token to use: the one given, else fresh ones made with the embedded issuer's key."""
+    if token is not None:
+        return lambda: token
+    key_home = Home(home)
+    if not key_home.issuer_key.exists():
+        message = f"There is no signing key in {key_home.path}. Give --token, or --home of a Kei that has run."
+        raise HomeError(message)
+    if not os.access(key_home.issuer_key, os.R_OK):
+        raise HomeError(f"You may not read the signing key in {key_home.path}. Give --token.")
+    return lambda: operator_token(key_home)

