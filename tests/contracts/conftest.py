@@ -1,0 +1,27 @@
+"""members, running, with something in it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import pytest
+import structlog
+
+from services.members import main
+from tests import make
+from tests.contracts.acting import OPERATOR, Members
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with structlog.testing.capture_logs():
+        yield
+
+
+@pytest.fixture
+async def members(service_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Members]:
+    url = await service_database("members")
+    async with make.running(main.build, url) as client:
+        made = await client.post("/consortia", json=make.consortium(), headers=OPERATOR)
+        consortium = made.json()["id"]
+        made = await client.post("/clusters", json=make.cluster(consortium), headers=OPERATOR)
+        assert made.status_code == 201, made.text
+        yield Members(client, url, consortium, made.json()["id"])
