@@ -72,7 +72,7 @@ async def build(where: Where) -> Starlette:
 
     Raises:
         HomeError: PostgreSQL does not start.
-        KafkaError: the broker is not reached.
+        NoTopics: the broker is not reached.
     """
     databases = await where.home.databases()
     issuer = issuer_of(where.home)

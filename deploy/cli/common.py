@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from deploy.api import Refused, Unreachable
 from deploy.home import Home, HomeError
 from deploy.local import operator_token
-from deploy.story.play import Changed
+from deploy.story.play import Changed, Unplayable
 from deploy.story.read import BadStory
 from deploy.story.settle import Unsettled
+from deploy.topics import NoTopics
 
 T = TypeVar("T")
 
@@ -44,6 +44,21 @@ def in_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
+def progress(first: str) -> Iterator[Callable[[str], None]]:
+    """Show what is being done: in place on a terminal, a line each elsewhere. Gives what to tell the next step to."""
+    if out.is_terminal:
+        with out.status(first) as status:
+            yield status.update
+        return
+
+    def tell(step: str) -> None:
+        out.print(f"{step} …", markup=False, highlight=False)
+
+    tell(first)
+    yield tell
+
+
+@contextmanager
 def sentences() -> Iterator[None]:
     """End the command with a sentence for whatever a user can do something about."""
     try:
@@ -53,10 +68,7 @@ def sentences() -> Iterator[None]:
         for fault in error.faults:
             err.print(f"  {fault}", markup=False, highlight=False)
         raise typer.Exit(2) from error
-    except KafkaError as error:
-        err.print(f"Kafka is not reached or refuses: {error}", markup=False)
-        raise typer.Exit(1) from error
-    except (Changed, HomeError, Refused, Unreachable, Unsettled, OSError) as error:
+    except (Changed, HomeError, NoTopics, Refused, Unplayable, Unreachable, Unsettled, OSError) as error:
         err.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from error
 

@@ -11,7 +11,18 @@ import typer
 from rich.table import Table
 
 from deploy.api import Api, connected
-from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, in_loop, out, sentences, token_source
+from deploy.cli.common import (
+    HOME,
+    URL,
+    HomeOption,
+    TokenOption,
+    UrlOption,
+    err,
+    in_loop,
+    out,
+    sentences,
+    token_source,
+)
 from deploy.cli.serve import ServiceArgument, known
 from deploy.home import Home
 from deploy.local import issuer_of
@@ -135,8 +146,8 @@ def add(
 
     async def work(api: Api) -> None:
         made = await _post(api, "notifications", "/partners", {"name": name, "types": types or []})
-        out.print(f"API key of {name}, shown this once:")
-        typer.echo(made["api_key"])
+        err.print(f"API key of {name}, shown this once:", markup=False)
+        typer.echo(made["key"])
 
     _do(url, home, given, work)
 

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from deploy.api import connected
-from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, in_loop, out, sentences, token_source
+from deploy.cli.common import (
+    HOME,
+    URL,
+    HomeOption,
+    TokenOption,
+    UrlOption,
+    in_loop,
+    out,
+    progress,
+    sentences,
+    token_source,
+)
 from deploy.home import Home, HomeError
 from deploy.local import Where, build, check_port, operator_token
 from deploy.story.play import Player
@@ -59,7 +70,7 @@ def load(
 
 async def _run(where: Where, loaded: Loaded | None, *, stay: bool) -> bool:
     begun = time.monotonic()
-    with out.status("Starting PostgreSQL and the services"):
+    with progress("Starting PostgreSQL and the services"):
         application = await build(where)
     serving = asyncio.create_task(serve(application, where.host, where.port, notice=0.2))
     try:
@@ -95,8 +106,8 @@ async def _ready(where: Where, serving: "asyncio.Task[None]") -> None:
 
 async def _load(url: str, token: Callable[[], str], loaded: Loaded) -> bool:
     async with connected(url, token) as api:
-        with out.status("Loading") as status:
-            await Player(api, loaded, status.update).play()
+        with progress(f"Loading {loaded.story.consortium.name}") as tell:
+            await Player(api, loaded, tell).play()
         return await report(api, out)
 
 

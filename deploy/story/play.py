@@ -17,6 +17,10 @@ class Changed(Exception):
     """A story of this name was loaded before, and the file says something else now."""
 
 
+class Unplayable(Exception):
+    """The story answers a proposal that nobody made."""
+
+
 class Player:
     """One playing of a story."""
 
@@ -32,7 +36,8 @@ class Player:
 
         Raises:
             Refused: a service refused something.
-        Changed: the file differs from what was loaded before.
+            Changed: the file differs from what was loaded before.
+            Unplayable: the story answers a proposal that nobody made.
         """
         await self._consortium()
         await settled(self._api)
@@ -128,10 +133,10 @@ class Player:
                 await self._answer(answer, side, chapter)
 
     async def _answer(self, answer: Answer, side: str, chapter: str) -> None:
-        """One side's answer to the learner's best open proposal; which one it was is remembered by the service."""
+        """One side's answer to the learner's best proposal of a chapter."""
         pair = await self._best(self._clusters[answer.learner], chapter)
         if pair is None:
-            return
+            raise Unplayable(f"{answer.learner} has no proposal from a {chapter} that it could {answer.answer}.")
         body = {"side": side, "answer": answer.answer}
         once = ("answer", chapter, answer.learner, side)
         await self._write("matching", f"/pairs/{pair['id']}/answers", body, *once, seen=f'"v{pair["version"]}"')

@@ -1,7 +1,10 @@
 """What became of a story, in tables for a terminal."""
 
+from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from deploy.api import Api, Json
 from deploy.story.settle import Feed, Ledger, public_feed, settled
@@ -10,7 +13,7 @@ from deploy.story.settle import Feed, Ledger, public_feed, settled
 async def report(api: Api, console: Console) -> bool:
     """Print what was published, what each consumer did with it, and the pairs; return whether nothing is amiss."""
     ledger = await settled(api)
-    feed = await public_feed(api)
+    feed = await public_feed(api, ledger)
     console.print(_published(ledger))
     console.print(_effects(ledger, feed))
     console.print(await _pairs(api))
@@ -22,40 +25,41 @@ async def report(api: Api, console: Console) -> bool:
     return not amiss
 
 
+def _table(title: str, words: int, *columns: str) -> Table:
+    """A table whose columns after the first `words` are numbers."""
+    table = Table(*columns, title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in table.columns[words:]:
+        column.justify = "right"
+    return table
+
+
 def _published(ledger: Ledger) -> Table:
-    table = Table("service", "events published", title="Published", title_justify="left")
-    table.columns[1].justify = "right"
+    table = _table("Events", 1, "service", "published")
     for service, count in ledger.published.items():
         table.add_row(service, str(count))
     return table
 
 
 def _effects(ledger: Ledger, feed: Feed) -> Table:
-    columns = ("consumer", "of", "published", "effects", "lost", "duplicated", "dead")
-    table = Table(*columns, title="Handled", title_justify="left")
-    for column in table.columns[2:]:
-        column.justify = "right"
+    columns = ("consumer", "events of", "published", "effects", "lost", "duplicated", "dead")
+    table = _table("Effects", 2, *columns)
     for e in ledger.effects:
         counts = (e.published, e.handled, e.lost, e.doubled, e.dead)
-        table.add_row(e.consumer, e.topic, *(str(count) for count in counts))
+        table.add_row(e.consumer, e.producer, *(str(count) for count in counts))
     counts = (feed.published, feed.shown, feed.lost + feed.gaps, feed.doubled, 0)
-    table.add_row("partner feed", "public events", *(str(count) for count in counts))
+    table.add_row("partner feed", "all", *(str(count) for count in counts))
     return table
 
 
 async def _pairs(api: Api) -> Table:
+    """A pair in two lines, since reasons are sentences."""
     clusters = {one["id"]: one["name"] for one in await api.items("members", "/clusters")}
-    table = Table("mentor", "learner", "score", "state", "first reason", title="Pairs", title_justify="left")
-    table.columns[2].justify = "right"
-    pairs = await api.items("matching", "/pairs")
-    for pair in sorted(pairs, key=lambda one: -one["score_hundredths"]):
-        table.add_row(
-            clusters.get(pair["mentor_id"], pair["mentor_id"]),
-            clusters.get(pair["learner_id"], pair["learner_id"]),
-            f"{pair['score_hundredths'] / 100:.1f}",
-            pair["state"],
-            _first_reason(pair),
-        )
+    table = _table("Pairs", 2, "score", "state", "who teaches whom, and the first reason")
+    table.columns[0].justify, table.columns[2].justify = "right", "left"
+    for pair in sorted(await api.items("matching", "/pairs"), key=lambda one: -one["score_hundredths"]):
+        mentor, learner = (clusters.get(pair[f"{side}_id"], pair[f"{side}_id"]) for side in ("mentor", "learner"))
+        said = Text.assemble(f"{mentor} teaches {learner}\n", (_first_reason(pair), "dim"))
+        table.add_row(f"{pair['score_hundredths'] / 100:.1f}", pair["state"], Padding(said, (0, 0, 1, 0)))
     return table
 
 

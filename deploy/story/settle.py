@@ -1,6 +1,7 @@
-"""Waits until every event has been sent and handled everywhere, and counts what became of them."""
+"""Waits until what was published is handled everywhere, and counts what became of it; others may go on writing."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy.api import Api, Json
@@ -8,6 +9,9 @@ from deploy.migrate import SERVICES
 from shared.events import registry
 
 PATIENCE = 60.0
+CHAIN = 3
+"""Services that one cause passes through at most, each publishing because of the one before: members, matching,
+notifications."""
 
 
 class Unsettled(Exception):
@@ -16,29 +20,33 @@ class Unsettled(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a consumer did with the events of a topic."""
+    """What a consumer did with the events of a service."""
 
     consumer: str
-    topic: str
+    producer: str
     published: int
     handled: int
     pending: int
     dead: int
+    doubled: int
 
     @property
     def lost(self) -> int:
         """Events that reached nothing: neither handled nor waiting nor dead."""
         return max(0, self.published - self.handled - self.pending - self.dead)
 
-    @property
-    def doubled(self) -> int:
-        """Effects over the number of events."""
-        return max(0, self.handled - self.published)
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The events that every service had published at one moment, and what became of them."""
+
+    published: dict[str, int]
+    effects: list[Effect]
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """The public feed held against what the services published."""
+    """The public feed held against a ledger."""
 
     published: int
     shown: int
@@ -47,89 +55,97 @@ class Feed:
     gaps: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """Every event of every service, and what became of it."""
+class Look:
+    """One look at the status of all services."""
 
-    published: dict[str, int]
-    effects: list[Effect]
-    unsent: int
+    def __init__(self, status: Mapping[str, Json]) -> None:
+        self.sent = {name: int(one["outbox"]["sent"]) for name, one in status.items()}
+        self.published = {name: self.sent[name] + int(one["outbox"]["unsent"]) for name, one in status.items()}
+        self.inboxes = [
+            (row["topic"].split(".")[1], row) for one in status.values() for row in one["inbox"] if _is_service(row)
+        ]
 
-    @property
-    def waiting(self) -> int:
-        """Events still on their way."""
-        return self.unsent + sum(effect.pending + effect.lost for effect in self.effects)
+    def behind(self, before: "Look", elapsed: float) -> list[str]:
+        """Who has not yet sent or handled all that had been published `before`, which is `elapsed` seconds ago."""
+        late = [f"{name} has not sent all" for name, sent in self.sent.items() if sent < before.published[name]]
+        for producer, row in self.inboxes:
+            arrived = row["done"] + row["discarded"] + row["dead"]
+            if arrived < before.published[producer] or (row["pending"] and row["age_seconds"] >= elapsed):
+                late.append(f"{row['consumer']} has {row['pending']} of {producer} waiting")
+        return late
+
+    def ledger(self, before: "Look", after: "Look") -> Ledger:
+        """What became, by this look, of what had been published `before`; nobody can have handled more than `after`."""
+        effects = []
+        for producer, row in self.inboxes:
+            published, handled = before.published[producer], row["done"] + row["discarded"]
+            effects.append(
+                Effect(
+                    consumer=row["consumer"],
+                    producer=producer,
+                    published=published,
+                    handled=min(handled, published - row["dead"]),
+                    pending=row["pending"],
+                    dead=row["dead"],
+                    doubled=max(0, handled + row["dead"] - after.published[producer]),
+                )
+            )
+        return Ledger(before.published, effects)
 
 
-async def ledger(api: Api) -> Ledger:
-    """The figures of all services, from their status."""
-    status = {name: await api.get(name, "/ops/status") for name in SERVICES}
-    published = {name: int(one["outbox"]["assigned"]) for name, one in status.items()}
-    topics = {f"kei.{name}.v1": published[name] for name in SERVICES if name != "notifications"}
-    effects = [
-        Effect(
-            consumer=row["consumer"],
-            topic=row["topic"],
-            published=topics[row["topic"]],
-            handled=row["done"] + row["discarded"],
-            pending=row["pending"],
-            dead=row["dead"],
-        )
-        for one in status.values()
-        for row in one["inbox"]
-        if row["topic"] in topics
-    ]
-    return Ledger(published, effects, sum(int(one["outbox"]["unsent"]) for one in status.values()))
+def _is_service(row: Json) -> bool:
+    return row["topic"].split(".")[1] in SERVICES
+
+
+async def _look(api: Api) -> Look:
+    return Look({name: await api.get(name, "/ops/status") for name in SERVICES})
 
 
 async def settled(api: Api, patience: float = PATIENCE) -> Ledger:
-    """Wait until nothing is on its way, twice in a row, since handling an event may publish another.
+    """Wait until all that was published is handled, and what was published by handling it, and so on.
 
     Raises:
-        Unsettled: something still is when patience ends.
+        Unsettled: something still is on its way when patience ends.
     """
     loop = asyncio.get_running_loop()
-    until, calm = loop.time() + patience, None
-    while True:
-        now = await ledger(api)
-        if now.waiting == 0 and calm is not None and calm.published == now.published:
-            return now
-        calm = now if now.waiting == 0 else None
-        if loop.time() > until:
-            late = [f"{e.consumer} has {e.pending + e.lost} of {e.topic}" for e in now.effects if e.pending + e.lost]
-            raise Unsettled(
-                f"After {patience:.0f} s {now.unsent} events are unsent; {'; '.join(late) or 'none waits'}."
-            )
-        await asyncio.sleep(0.05)
+    until = loop.time() + patience
+    before = now = await _look(api)
+    for turn in range(CHAIN):
+        before, begun = (before if turn == 0 else now), loop.time()
+        while late := (now := await _look(api)).behind(before, loop.time() - begun):
+            if loop.time() > until:
+                raise Unsettled(f"After {patience:.0f} s: {'; '.join(late)}.")
+            await asyncio.sleep(0.05)
+    return now.ledger(before, await _look(api))
 
 
-async def public_feed(api: Api) -> Feed:
-    """Read the whole public feed and compare it, id by id, with the services' own logs."""
+async def public_feed(api: Api, ledger: Ledger) -> Feed:
+    """Read the whole public feed and compare it, id by id, with what the ledger's services had published."""
     public = {entry.name for entry in registry().values() if entry.public}
-    published = [
+    published = {
         item["event"]["id"]
         for name in SERVICES
         if name != "notifications"
-        for item in await _log(api, name, "/ops/events")
-        if item["event"]["type"] in public
-    ]
-    shown = await _log(api, "notifications", "/feed")
-    ids = [item["event"]["id"] for item in shown]
-    positions = [item["position"] for item in shown]
+        for item in await whole_log(api, name, "/ops/events")
+        if item["event"]["type"] in public and item["position"] <= ledger.published[name]
+    }
+    items = await whole_log(api, "notifications", "/feed")
+    ids = [item["event"]["id"] for item in items]
     return Feed(
         published=len(published),
-        shown=len(ids),
-        lost=len(set(published) - set(ids)),
+        shown=len(published.intersection(ids)),
+        lost=len(published.difference(ids)),
         doubled=len(ids) - len(set(ids)),
-        gaps=sum(position != place for place, position in enumerate(positions, 1)),
+        gaps=sum(item["position"] != place for place, item in enumerate(items, 1)),
     )
 
 
-async def _log(api: Api, service: str, path: str) -> list[Json]:
+async def whole_log(api: Api, service: str, path: str) -> list[Json]:
+    """Every item of a service's log, or of the feed, with its position."""
     items: list[Json] = []
     after = 0
     while True:
-        page = await api.get(service, path, after=after, limit=100)
+        page = await api.get(service, path, after=after, limit=1000)
         items += page["items"]
         if page["next"] == after:
             return items

@@ -1,0 +1,92 @@
+"""kill -9 at any moment while the story plays loses nothing that was answered, and does nothing twice."""
+
+import asyncio
+import random
+from collections import defaultdict
+from typing import Any
+
+import pytest
+
+from deploy.api import Api
+from deploy.story.settle import public_feed, settled, whole_log
+from shared import clock
+from tests import make
+from tests.support.kei import Kei
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+KILLS = 20
+SEED = 20170628
+
+
+class Writer:
+    """Somebody who goes on writing, whatever happens to Kei, and remembers what was answered."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self.clusters: dict[str, int] = {}
+        """Ids that were answered, with the newest version that was."""
+
+    async def run(self) -> None:
+        """Register clusters and change their capacity, until cancelled."""
+        body = make.consortium()
+        consortium = (await self._write("/consortia", body))["id"]
+        while True:
+            cluster = await self._write("/clusters", make.cluster(consortium))
+            self.clusters[cluster["id"]] = cluster["version"]
+            for places in (3, 4):
+                capacity = {"mentor_capacity": places, "learner_capacity": 1}
+                at, seen = f"/clusters/{cluster['id']}/capacity", f'"v{self.clusters[cluster["id"]]}"'
+                changed = await self._write(at, capacity, method="PUT", seen=seen)
+                self.clusters[cluster["id"]] = changed["version"]
+
+    async def _write(self, path: str, body: dict[str, Any], **options: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = await self._api.write("members", path, body, once=str(clock.new_id()), **options)
+        return answer
+
+
+async def test_what_was_answered_survives_twenty_kills(kei: Kei) -> None:
+    chance = random.Random(SEED)
+    await kei.start()
+    await kei.ready()
+    async with kei.api() as api:
+        writer = Writer(api)
+        writing = asyncio.create_task(writer.run())
+        died = asyncio.Event()
+        for kill in range(KILLS):
+            await _after(chance.uniform(0.1, 1.5), died)
+            await kei.kill(database=kill % 4 == 3)
+            assert not writing.done(), writing.result()
+            await kei.start()
+            await kei.ready()
+        await kei.told("Nothing was lost, nothing was done twice.")
+        writing.cancel()
+        await asyncio.wait([writing])
+        await check(api, writer.clusters)
+    assert len(writer.clusters) > KILLS, "hardly anything was written between the kills"
+
+
+async def _after(seconds: float, never: asyncio.Event) -> None:
+    """Let that much time pass: the kill comes at a chance moment, not when something is true."""
+    try:
+        async with asyncio.timeout(seconds):
+            await never.wait()
+    except TimeoutError:
+        return
+
+
+async def check(api: Api, answered: dict[str, int]) -> None:
+    """Every answered write is there, as a row, in the log and in the feed; versions have no gap."""
+    rows = {one["id"]: one["version"] for one in await api.items("members", "/clusters")}
+    assert {id for id, version in answered.items() if rows.get(id, 0) < version} == set()
+    told: dict[str, list[int]] = defaultdict(list)
+    for one in await whole_log(api, "members", "/ops/events"):
+        told[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))
+    assert {id: list(range(1, version + 1)) for id, version in rows.items()} == dict(told)
+    feed = await public_feed(api, await settled(api))
+    assert (feed.lost, feed.doubled, feed.gaps) == (0, 0, 0)
+    shown: dict[str, list[int]] = defaultdict(list)
+    for one in await whole_log(api, "notifications", "/feed"):
+        shown[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))
+    assert all(versions == sorted(set(versions)) for versions in shown.values())
+    assert {id: shown[id][-1] for id in answered} == {id: rows[id] for id in answered}

@@ -1,0 +1,51 @@
+"""A service request is answered with proposals, each with its reasons, within a second of its commit."""
+
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any
+
+import pytest
+
+from deploy.api import Api
+from deploy.story.settle import whole_log
+from tests.support.kei import Kei
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+
+WISHES = {"agroco": "strategy", "biomastec": "cooperation", "dare": "firm-services"}
+
+
+async def test_a_request_gives_proposals_within_a_second(kei: Kei) -> None:
+    await kei.start()
+    await kei.told("Nothing was lost")
+    async with kei.api() as api:
+        delays = [await answered(api, learner, indicator) for learner, indicator in WISHES.items()]
+    assert median(delays) < timedelta(seconds=1)
+
+
+async def answered(api: Api, learner: str, indicator: str) -> timedelta:
+    """Ask for help, check the proposals that this gives, and return how long after the request the last one came."""
+    clusters = {one["slug"]: one["id"] for one in await api.items("members", "/clusters")}
+    wish = {"framework": "self-check-8.1", "indicator": indicator, "urgency": 4}
+    path, once = f"/clusters/{clusters[learner]}/requests", f"flow/{learner}/{indicator}"
+    request = await api.write("members", path, wish, once=once)
+
+    async def proposals() -> list[dict[str, Any]]:
+        log = await whole_log(api, "matching", "/ops/events")
+        return [one["event"] for one in log if one["event"]["data"].get("request_id") == request["id"]]
+
+    proposed = await eventually(proposals)
+    for event in proposed:
+        data = event["data"]
+        assert data["learner_id"] == clusters[learner]
+        assert sum(term["hundredths"] for term in data["terms"]) == data["score_hundredths"]
+        assert all(term["reason"].endswith(".") for term in data["terms"])
+        assert indicator.replace("-", " ") in next(one["reason"] for one in data["terms"] if one["term"] == "requests")
+    log = await whole_log(api, "members", "/ops/events")
+    asked = next(one["event"] for one in log if one["event"]["data"].get("request_id") == request["id"])
+    return max(_time(event) for event in proposed) - _time(asked)
+
+
+def _time(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["time"])

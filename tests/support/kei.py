@@ -1,0 +1,139 @@
+"""Kei as a user starts it: the command line in processes of its own, on a folder and a port of the test."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx2
+import psutil
+
+from deploy.api import Api, connected
+from deploy.home import Home
+from deploy.local import operator_token
+from tests.support.kafka_local import free_ports
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parents[2]
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 25.0
+_KEI = (sys.executable, "-P", "-c", "from deploy.cli import app; app(prog_name='kei')")
+
+
+class Kei:
+    """One installation.
+
+    Args:
+        folder: for its data and what it prints.
+        kafka: host:port of a broker; the local wire if left out.
+    """
+
+    def __init__(self, folder: Path, kafka: str | None = None) -> None:
+        self.home = folder / "kei"
+        self.port = free_ports()[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.kafka = kafka
+        self._said = folder / "said"
+        self._process: Process | None = None
+
+    async def start(self, *options: str) -> None:
+        """Begin `kei run`. It is not waited for."""
+        with self._said.open("wb") as said:
+            self._process = await self._begin("run", *options, to=said.fileno())
+
+    async def ready(self) -> None:
+        """Return when it serves."""
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False) as http:
+
+            async def answers() -> bool:
+                assert self._process is not None
+                assert self._process.returncode is None, self.said()
+                try:
+                    return (await http.get("/api/members/readyz")).status_code == 200
+                except httpx2.TransportError:
+                    return False
+
+            await eventually(answers, START_TIMEOUT)
+
+    async def told(self, text: str) -> str:
+        """Wait until it has said something; return all it has said."""
+
+        def heard() -> bool:
+            assert self._process is not None
+            assert text in self.said() or self._process.returncode is None, self.said()
+            return text in self.said()
+
+        await eventually(heard, START_TIMEOUT)
+        return self.said()
+
+    def said(self) -> str:
+        """What it has printed since the last start."""
+        return self._said.read_text()
+
+    async def stop(self) -> int:
+        """End it in good order; its exit status."""
+        assert self._process is not None
+        self._process.terminate()
+        async with asyncio.timeout(STOP_TIMEOUT):
+            return await self._process.wait()
+
+    async def kill(self, *, database: bool = False) -> None:
+        """End it at once, and its PostgreSQL too if `database`."""
+        assert self._process is not None
+        if database:
+            self._kill_postgres()
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def end(self) -> None:
+        """Leave nothing running."""
+        if self._process is not None:
+            await self.kill(database=True)
+
+    async def do(self, *command: str) -> tuple[int, str]:
+        """One command of `kei` to its end: its exit status, and what it printed on both streams."""
+        process = await self._begin(*command, to=subprocess.PIPE)
+        async with asyncio.timeout(START_TIMEOUT):
+            printed, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, printed.decode()
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[Api]:
+        """Its interfaces, as the operator."""
+        async with connected(self.url, lambda: operator_token(Home(self.home))) as api:
+            yield api
+
+    async def _begin(self, *command: str, to: int) -> Process:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
+        environment |= {"KEI_HOME": str(self.home), "KEI_URL": self.url, "KEI_PORT": str(self.port), "COLUMNS": "200"}
+        if self.kafka:
+            environment["KEI_KAFKA"] = self.kafka
+        return await asyncio.create_subprocess_exec(
+            *_KEI,
+            *command,
+            cwd=ROOT,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=to,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+
+    def _kill_postgres(self) -> None:
+        """By the process ids that its lock file and its folder give; no other server is touched."""
+        try:
+            master = psutil.Process(int((self.home / "postgres" / "postmaster.pid").read_text().split()[0]))
+            family = [master, *master.children(recursive=True)]
+        except (OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return
+        if master.name() != "postgres":
+            return
+        for one in family:
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+        psutil.wait_procs(family, timeout=5)
