@@ -1,10 +1,12 @@
 """Writes the generated documents: `python -m deploy.docs`. Run again, it changes nothing.
 
-They are `docs/events.md`, `docs/asyncapi.yaml`, `docs/schemas/` (one JSON Schema per event type) and `docs/openapi/`.
+They are `docs/events.md`, `docs/asyncapi.yaml`, `docs/schemas/` (one JSON Schema per event type), `docs/openapi/`, and
+the table of events in `README.md`.
 """
 
 import importlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,7 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     return {
         Path("docs/asyncapi.yaml"): f"# Generated from the event registry by `make docs`.\n{whole}",
         Path("docs/events.md"): _page(types, schemas, samples),
+        Path("README.md"): _overview(types, (root / "README.md").read_text(encoding="utf-8")),
         **{Path(f"docs/schemas/{name}.json"): _json(one) for name, one in schemas.items()},
         **{Path(f"docs/openapi/{name}.json"): _json(_openapi(name)) for name in SERVICES},
     }
@@ -102,6 +105,23 @@ def _text(path: Path) -> str | None:
 
 def _files(root: Path, folder: Path) -> list[Path]:
     return [path.relative_to(root) for path in sorted((root / folder).glob("*")) if path.is_file()]
+
+
+# --- README.md
+
+_TABLE = re.compile(r"(?<=<!-- events -->\n).*(?=<!-- /events -->)", re.DOTALL)
+
+
+def _overview(types: Iterable[EventType], readme: str) -> str:
+    """The README with the table of events between its two marks."""
+    readers = {service: set(names) for service, names in _readers().items()}
+    rows = "".join(
+        f"| `{one.name.removeprefix('kei.')}` | {one.summary} |"
+        f" {', '.join(sorted(service for service, names in readers.items() if one.name in names))} |\n"
+        for one in types
+    )
+    table = f"| `kei.…` | when | who handles it |\n|---|---|---|\n{rows}"
+    return _TABLE.sub(lambda _: table, readme)
 
 
 # --- docs/events.md
