@@ -5,8 +5,8 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
-COMPILE := $(BIN)/uv pip compile pyproject.toml --quiet --universal --generate-hashes --no-config \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console --extra embedded --quiet \
+	--universal --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check lint types contracts rules fmt lock docs

@@ -16,7 +16,6 @@ from starlette.routing import Mount, Route
 from deploy.home import Home, HomeError
 from deploy.migrate import SERVICES
 from deploy.topics import create_topics
-from services.console.main import build as build_console
 from services.console.settings import ConsoleSettings
 from shared.auth import Issuer, KeySource, Principal, Role
 from shared.settings import Settings
@@ -82,7 +81,8 @@ async def build(where: Where) -> Starlette:
     services = {
         name: _service(where, name, databases[name], issuer, None if where.kafka else wire) for name in SERVICES
     }
-    console = build_console(ConsoleSettings(api=f"{where.url}/api"), token=lambda: operator_token(where.home))
+    pages = importlib.import_module("services.console.main")  # as the services: only who runs it needs what it needs
+    console: FastAPI = pages.build(ConsoleSettings(api=f"{where.url}/api"), token=lambda: operator_token(where.home))
 
     async def jwks(_: Request) -> Response:
         return JSONResponse(issuer.jwks())
