@@ -1,6 +1,7 @@
 """Who is calling and what they may do: signed tokens, API keys of partners, and the policy each route declares."""
 
 from shared.auth.apikeys import ApiKey, StoredKey
+from shared.auth.callers import Anyone, Coordinator, Manager, Operator
 from shared.auth.issuer import Issuer
 from shared.auth.keys import KeySource
 from shared.auth.policies import Policy, allow, anyone_signed_in, partner_key, public
@@ -8,9 +9,13 @@ from shared.auth.principal import Principal, Role
 from shared.auth.tokens import Verifier
 
 __all__ = [
+    "Anyone",
     "ApiKey",
+    "Coordinator",
     "Issuer",
     "KeySource",
+    "Manager",
+    "Operator",
     "Policy",
     "Principal",
     "Role",

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from shared.errors import Forbidden
+
 
 class Role(StrEnum):
     """What somebody is to the platform. One caller may have several."""
@@ -29,6 +31,18 @@ class Principal:
     def has(self, *roles: Role) -> bool:
         """Whether the caller has at least one of `roles`."""
         return not self.roles.isdisjoint(roles)
+
+    def scope(self) -> UUID | None:
+        """The consortium the caller is limited to; None for operators and services, who see all.
+
+        Raises:
+            Forbidden: the caller belongs to none.
+        """
+        if self.has(Role.operator, Role.service):
+            return None
+        if self.consortium is None:
+            raise Forbidden("no-consortium", "Your sign-in names no consortium.")
+        return self.consortium
 
     def within(self, consortium: UUID) -> bool:
         """Whether the caller may see things of this consortium: operators and services of any, others of their own."""

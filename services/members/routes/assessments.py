@@ -10,10 +10,9 @@ from services.members.commands import assessments as commands
 from services.members.commands.clusters import require_right
 from services.members.queries import assessments as queries
 from services.members.queries import clusters
-from services.members.routes.clusters import Anyone, Manager, Operator, scope_of
 from services.members.rules.vocabulary import Kind
 from shared import clock
-from shared.auth import Principal
+from shared.auth import Anyone, Manager, Operator, Principal
 from shared.db import ReadSession
 from shared.errors import NotFound
 from shared.web import Body, Name, Page, Paging, Read, Router, Slug, Text, Tx, View
@@ -227,7 +226,7 @@ async def request_service(who: Manager, tx: Tx, id: UUID, body: NewRequest) -> R
 @router.get("/requests")
 async def list_requests(who: Anyone, db: Read, paging: Paging) -> Page[RequestView]:
     """The service requests of the caller's consortium, oldest first."""
-    rows = await queries.requests(db, scope_of(who), paging.after, paging.limit + 1)
+    rows = await queries.requests(db, who.scope(), paging.after, paging.limit + 1)
     return paging.page([RequestView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 

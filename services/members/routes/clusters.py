@@ -11,29 +11,12 @@ from services.members.commands import clusters as commands
 from services.members.queries import clusters as queries
 from services.members.rules.vocabulary import Country, Ecosystem, Label, Language, Stage
 from shared import clock
-from shared.auth import Principal, Role, allow, anyone_signed_in
-from shared.errors import Forbidden, NotFound
+from shared.auth import Anyone, Coordinator, Manager, Operator
+from shared.errors import NotFound
 from shared.web import Body, IfMatch, Name, Page, Paging, Read, Router, Slug, Text, Tx, View, etag
 
 router = Router()
-Anyone = Annotated[Principal, anyone_signed_in()]
-Operator = Annotated[Principal, allow(Role.operator)]
-Coordinator = Annotated[Principal, allow(Role.operator, Role.coordinator)]
-Manager = Annotated[Principal, allow(Role.operator, Role.coordinator, Role.manager)]
 Capacity = Annotated[int, Field(ge=0, le=100)]
-
-
-def scope_of(who: Principal) -> UUID | None:
-    """The consortium the caller is limited to; None for those who see all.
-
-    Raises:
-        Forbidden: the caller belongs to none.
-    """
-    if who.has(Role.operator, Role.service):
-        return None
-    if who.consortium is None:
-        raise Forbidden("no-consortium", "Your sign-in names no consortium.")
-    return who.consortium
 
 
 class NewConsortium(Body):
@@ -133,7 +116,7 @@ async def create_consortium(who: Operator, tx: Tx, body: NewConsortium, response
 @router.get("/consortia")
 async def list_consortia(who: Anyone, db: Read, paging: Paging) -> Page[ConsortiumView]:
     """The consortia that the caller belongs to."""
-    rows = await queries.consortia(db, scope_of(who), paging.after, paging.limit + 1)
+    rows = await queries.consortia(db, who.scope(), paging.after, paging.limit + 1)
     return paging.page([ConsortiumView.model_validate(row) for row in rows], lambda row: (row.slug,))
 
 
@@ -160,7 +143,7 @@ async def register_cluster(who: Coordinator, tx: Tx, body: NewCluster, response:
 @router.get("/clusters")
 async def list_clusters(who: Anyone, db: Read, paging: Paging) -> Page[ClusterView]:
     """The clusters of the caller's consortium."""
-    rows = await queries.clusters(db, scope_of(who), paging.after, paging.limit + 1)
+    rows = await queries.clusters(db, who.scope(), paging.after, paging.limit + 1)
     return paging.page([ClusterView.model_validate(row) for row in rows], lambda row: (row.name, row.id))
 
 

@@ -1,7 +1,6 @@
 """`/notices`: what the people of a cluster, or the coordinator, should hear of."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
@@ -9,12 +8,11 @@ from pydantic import Field
 from services.notifications.commands import notices as commands
 from services.notifications.queries import notices as queries
 from shared import clock
-from shared.auth import Principal, Role, allow
+from shared.auth import Manager, Principal, Role
 from shared.errors import Forbidden
 from shared.web import Page, Paging, Read, Router, Tx, View
 
 router = Router(prefix="/notices")
-Reader = Annotated[Principal, allow(Role.operator, Role.coordinator, Role.manager)]
 
 
 class NoticeView(View):
@@ -48,7 +46,7 @@ def _scope(who: Principal) -> tuple[UUID | None, UUID | None]:
 
 
 @router.get("")
-async def list_notices(who: Reader, db: Read, paging: Paging) -> Page[NoticeView]:
+async def list_notices(who: Manager, db: Read, paging: Paging) -> Page[NoticeView]:
     """Notices, newest first: a manager's own cluster's, a coordinator's whole consortium's."""
     consortium, cluster = _scope(who)
     rows = await queries.notices(db, paging.after, paging.limit + 1, consortium=consortium, cluster=cluster)
@@ -56,7 +54,7 @@ async def list_notices(who: Reader, db: Read, paging: Paging) -> Page[NoticeView
 
 
 @router.put("/{id}/read")
-async def mark_read(who: Reader, tx: Tx, id: UUID) -> NoticeView:
+async def mark_read(who: Manager, tx: Tx, id: UUID) -> NoticeView:
     """Say that a notice has been read."""
     consortium, cluster = _scope(who)
     notice = await commands.mark_read(tx, id, clock.now(), consortium=consortium, cluster=cluster)

@@ -11,11 +11,10 @@ from starlette.types import Receive, Scope, Send
 from services.notifications.commands import partners as commands
 from services.notifications.queries import partners as queries
 from shared import clock
-from shared.auth import ApiKey, Principal, Role, allow
+from shared.auth import ApiKey, Operator
 from shared.web import Body, Name, Page, Paging, Read, Router, Slug, Tx, View
 
 router = Router(prefix="/partners")
-Operator = Annotated[Principal, allow(Role.operator)]
 
 
 class NewPartner(Body):

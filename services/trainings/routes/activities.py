@@ -11,27 +11,12 @@ from services.trainings.commands import activities as commands
 from services.trainings.queries import activities as queries
 from services.trainings.rules.vocabulary import Kind
 from shared import clock
-from shared.auth import Principal, Role, allow, anyone_signed_in
+from shared.auth import Anyone, Manager, Principal
 from shared.db import WriteSession
 from shared.errors import Forbidden, NotFound
 from shared.web import Body, IfMatch, Name, Page, Paging, Read, Router, Slug, Tx, View, etag
 
 router = Router()
-Anyone = Annotated[Principal, anyone_signed_in()]
-Manager = Annotated[Principal, allow(Role.operator, Role.coordinator, Role.manager)]
-
-
-def scope_of(who: Principal) -> UUID | None:
-    """The consortium the caller is limited to; None for those who see all.
-
-    Raises:
-        Forbidden: the caller belongs to none.
-    """
-    if who.has(Role.operator, Role.service):
-        return None
-    if who.consortium is None:
-        raise Forbidden("no-consortium", "Your sign-in names no consortium.")
-    return who.consortium
 
 
 async def require_sight(tx: WriteSession, who: Principal, id: UUID) -> commands.Owner:
@@ -140,7 +125,7 @@ async def draft_activity(who: Manager, tx: Tx, body: NewActivity, response: Resp
 @router.get("/activities")
 async def list_activities(who: Anyone, db: Read, paging: Paging) -> Page[ActivityView]:
     """The activities of the caller's consortium, in order of their first day."""
-    rows = await queries.activities(db, scope_of(who), paging.after, paging.limit + 1)
+    rows = await queries.activities(db, who.scope(), paging.after, paging.limit + 1)
     return paging.page(
         [ActivityView.model_validate(row) for row in rows], lambda row: (row.starts_on.isoformat(), row.id)
     )

@@ -11,8 +11,9 @@ from services.trainings.commands import activities
 from services.trainings.commands import registrations as commands
 from services.trainings.queries import activities as activity_queries
 from services.trainings.queries import registrations as queries
-from services.trainings.routes.activities import ActivityView, Anyone, Manager, require_host, require_sight
+from services.trainings.routes.activities import ActivityView, require_host, require_sight
 from shared import clock
+from shared.auth import Anyone, Manager
 from shared.errors import Forbidden, NotFound
 from shared.web import Body, Page, Paging, Read, Router, Tx, View, etag
 

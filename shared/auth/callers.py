@@ -1,0 +1,11 @@
+"""Who a route's caller has at least to be, as types of its `who`; each is a policy."""
+
+from typing import Annotated
+
+from shared.auth.policies import allow, anyone_signed_in
+from shared.auth.principal import Principal, Role
+
+Anyone = Annotated[Principal, anyone_signed_in()]
+Manager = Annotated[Principal, allow(Role.operator, Role.coordinator, Role.manager)]
+Coordinator = Annotated[Principal, allow(Role.operator, Role.coordinator)]
+Operator = Annotated[Principal, allow(Role.operator)]
