@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import Field
 
 from shared import inbox, outbox
-from shared.auth import Principal, Role, allow
+from shared.auth import Operator
 from shared.db import Database, ReadSession
 from shared.errors import NotFound
 from shared.inbox import Consumer
@@ -16,7 +16,6 @@ from shared.outbox.log import CONTENT_TYPE, page
 from shared.web import Body, Read, Router, Slug, Tx, View
 from shared.wire import Wire
 
-Operator = Annotated[Principal, allow(Role.operator)]
 LAST = 2**53 - 1
 """The last position that may be asked for: the last whole number that every reader of JSON knows exactly."""
 
@@ -152,18 +151,18 @@ def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
 
 
 async def _received(db: ReadSession, consumer: Consumer) -> list[Received]:
-    """The inbox's figures for every topic the consumer wants, those without an event too."""
-    known = {one.topic: one for one in await inbox.figures(db, consumer.name)}
+    """The inbox's figures by topic."""
+    waiting = {one.topic: one for one in await inbox.waiting(db, consumer)}
+    finished = {one.topic: one for one in await inbox.finished(db, consumer)}
     return [
         Received(
             consumer=consumer.name,
             topic=topic,
-            pending=one.pending,
-            done=one.done,
-            dead=one.dead,
-            discarded=one.discarded,
-            age_seconds=one.age,
+            pending=waiting[topic].pending if topic in waiting else 0,
+            done=finished[topic].done if topic in finished else 0,
+            dead=waiting[topic].dead if topic in waiting else 0,
+            discarded=finished[topic].discarded if topic in finished else 0,
+            age_seconds=waiting[topic].age if topic in waiting else 0.0,
         )
-        for topic in sorted(consumer.topics)
-        for one in [known.get(topic, inbox.Figures(topic, 0, 0, 0, 0, 0.0))]
+        for topic in sorted(waiting.keys() | finished.keys())
     ]

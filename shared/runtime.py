@@ -2,10 +2,10 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 import structlog
@@ -25,7 +25,6 @@ from shared.wire import Wire
 from shared.wire.kafka import KafkaWire
 
 STALLED = 60.0
-"""Seconds without a turn of a loop after which the process counts as not alive."""
 HOUSEKEEPING = 3600.0
 
 Job = Callable[[Database], Coroutine[None, None, None]]
@@ -66,6 +65,7 @@ class _Parts:
     database: Database
     wire: Wire
     relay: Relay
+    stalled_after: float
     workers: list[Worker] = field(default_factory=list)
 
     @property
@@ -73,7 +73,14 @@ class _Parts:
         return self.settings.role in {"all", "worker"}
 
 
-def build(service: Service, settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(
+    service: Service,
+    settings: Settings,
+    *,
+    wire: Wire | None = None,
+    keys: KeySource | None = None,
+    stalled_after: float = STALLED,
+) -> FastAPI:
     """The service's application; its lifespan runs everything else.
 
     Args:
@@ -81,16 +88,14 @@ def build(service: Service, settings: Settings, *, wire: Wire | None = None, key
         settings: from its environment.
         wire: the wire of the embedded mode; else Kafka.
         keys: the issuer's keys, if they are at hand; else `settings.jwks` says where.
+        stalled_after: seconds without a turn of a loop after which the process counts as not alive.
 
     Raises:
         ValueError: there is neither a wire nor KEI_KAFKA.
     """
-    if wire is None:
-        if not settings.kafka:
-            raise ValueError("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)")
-        wire = KafkaWire(settings.kafka, service.name)
+    wire = wire or _kafka(service, settings)
     database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
-    parts = _Parts(service, settings, database, wire, Relay(database, wire, announce=service.announce))
+    parts = _Parts(service, settings, database, wire, Relay(database, wire, announce=service.announce), stalled_after)
     if service.consumer is not None:
         arrivals = Inbox(database, service.consumer)
         wire.attach(arrivals)
@@ -108,6 +113,12 @@ def build(service: Service, settings: Settings, *, wire: Wire | None = None, key
         lifespan=lambda _: _running(parts),
         ops=ops,
     )
+
+
+def _kafka(service: Service, settings: Settings) -> Wire:
+    if not settings.kafka:
+        raise ValueError("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)")
+    return KafkaWire(settings.kafka, service.name)
 
 
 @asynccontextmanager
@@ -148,43 +159,58 @@ async def _keep_house(parts: _Parts) -> None:
         now = clock.now()
         try:
             await outbox.keep_partitions(parts.database, now, settings.outbox_retention_days)
+            if parts.service.consumer is not None and settings.inbox_retention_days is not None:
+                before = now - timedelta(days=settings.inbox_retention_days)
+                await _purge(parts.database, parts.service.consumer.name, before)
             async with parts.database.transaction() as tx:
-                if parts.service.consumer is not None and settings.inbox_retention_days is not None:
-                    before = now - timedelta(days=settings.inbox_retention_days)
-                    await inbox.purge(tx, parts.service.consumer.name, before)
                 await web.forget(tx, now - timedelta(days=settings.idempotency_retention_days))
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             _log.warning("housekeeping put off", reason=str(error))
         await asyncio.sleep(clock.jitter(HOUSEKEEPING))
 
 
+async def _purge(database: Database, consumer: str, before: datetime) -> None:
+    purged = 1
+    while purged:
+        async with database.transaction() as tx:
+            purged = await inbox.purge(tx, consumer, before)
+
+
 async def _stalled(parts: _Parts) -> str | None:
     if not parts.works:
         return None
-    loops = {"relay": parts.relay, "inbox worker": parts.workers[0] if parts.workers else parts.relay}
-    late = [name for name, loop in loops.items() if monotonic() - loop.progressed_at > STALLED]
-    return f"no progress for {STALLED:.0f} s: {', '.join(late)}" if late else None
+    now = monotonic()
+    ages = {"relay": now - parts.relay.progressed_at, "ingest": parts.wire.stalled()}
+    ages.update(("inbox worker", now - worker.progressed_at) for worker in parts.workers)
+    late = [name for name, age in ages.items() if age > parts.stalled_after]
+    return f"no progress for {parts.stalled_after:g} s: {', '.join(late)}" if late else None
 
 
 async def _metrics(parts: _Parts) -> list[Metric]:
+    consumer = parts.service.consumer
     async with parts.database.reading() as session:
         log = await outbox.figures(session)
-        arrived = [] if parts.service.consumer is None else await inbox.figures(session, parts.service.consumer.name)
-    gauges: list[Metric] = [
+        waiting = [] if consumer is None else await inbox.waiting(session, consumer)
+    families: list[Metric] = [
         GaugeMetricFamily("kei_outbox_unsent", "Committed events the wire has not taken", log.unsent),
         GaugeMetricFamily("kei_outbox_age_seconds", "Age of the oldest of them", log.age),
         GaugeMetricFamily("kei_outbox_position", "Position of the newest event", log.assigned),
         GaugeMetricFamily("kei_relay_epoch", "How often the relay's lead was taken", log.epoch),
         GaugeMetricFamily("kei_relay_leading", "1 if this process leads", int(parts.relay.leading)),
         GaugeMetricFamily("kei_relay_beat_age_seconds", "Since the leader last showed progress", log.beat_age),
+        _by_topic("kei_inbox_pending", "Events waiting to be handled", {one.topic: one.pending for one in waiting}),
+        _by_topic("kei_inbox_age_seconds", "Age of the oldest of them", {one.topic: one.age for one in waiting}),
+        _by_topic("kei_inbox_dead", "Dead letters", {one.topic: one.dead for one in waiting}),
     ]
-    for name, text, value in (
-        ("kei_inbox_pending", "Events waiting to be handled", "pending"),
-        ("kei_inbox_age_seconds", "Age of the oldest of them", "age"),
-        ("kei_inbox_dead", "Dead letters", "dead"),
-    ):
-        gauge = GaugeMetricFamily(name, text, labels=["topic"])
-        for one in arrived:
-            gauge.add_metric([one.topic], float(getattr(one, value)))
-        gauges.append(gauge)
-    return gauges
+    if consumer is not None and parts.works:
+        lag = parts.wire.lag()
+        behind = {topic: lag.get(topic, 0) for topic in consumer.topics}
+        families.append(_by_topic("kei_wire_lag", "Records on the wire that this process has yet to read", behind))
+    return families
+
+
+def _by_topic(name: str, text: str, values: Mapping[str, float]) -> Metric:
+    gauge = GaugeMetricFamily(name, text, labels=["topic"])
+    for topic in sorted(values):
+        gauge.add_metric([topic], values[topic])
+    return gauge

@@ -6,7 +6,7 @@ back-off and is dead, with its reason, after the last try. The inbox's key absor
 
 from shared.inbox.consumer import Consumer
 from shared.inbox.dead import Dead, dead_letters, discard, retry
-from shared.inbox.receive import Figures, Inbox, figures, purge
+from shared.inbox.receive import Finished, Inbox, Waiting, finished, purge, waiting
 from shared.inbox.schema import INBOX_V1
 from shared.inbox.worker import Worker
 
@@ -14,12 +14,14 @@ __all__ = [
     "INBOX_V1",
     "Consumer",
     "Dead",
-    "Figures",
+    "Finished",
     "Inbox",
+    "Waiting",
     "Worker",
     "dead_letters",
     "discard",
-    "figures",
+    "finished",
     "purge",
     "retry",
+    "waiting",
 ]

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from shared.db import Database, ReadSession, WriteSession
 from shared.events.envelope import Record
 from shared.inbox.consumer import Consumer
+from shared.outbox.schema import first_id
 
 _INSERT = text(
     """
@@ -26,14 +27,30 @@ _INSERT = text(
     ON CONFLICT DO NOTHING
     """
 )
-_FIGURES = text(
-    "SELECT topic, count(*) FILTER (WHERE state = 'pending') AS pending,"
-    " count(*) FILTER (WHERE state = 'done') AS done,"
-    " count(*) FILTER (WHERE state = 'dead') AS dead, count(*) FILTER (WHERE state = 'discarded') AS discarded,"
-    " coalesce(extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE state = 'pending')), 0)::float8"
-    " AS age FROM inbox WHERE consumer = :consumer GROUP BY topic ORDER BY topic"
+# Each branch by its own partial index: what is done, nearly the whole table, is not looked at.
+_WAITING = text(
+    """
+    SELECT topic, count(*) FILTER (WHERE NOT dead) AS pending, count(*) FILTER (WHERE dead) AS dead,
+           coalesce(extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE NOT dead)), 0)::float8 AS age
+    FROM (SELECT topic, received_at, false AS dead FROM inbox WHERE consumer = :consumer AND state = 'pending'
+          UNION ALL
+          SELECT topic, received_at, true AS dead FROM inbox WHERE consumer = :consumer AND state = 'dead') AS waiting
+    GROUP BY topic
+    """
 )
-_PURGE = text("DELETE FROM inbox WHERE consumer = :consumer AND state IN ('done', 'discarded') AND done_at < :before")
+_FINISHED = text(
+    "SELECT topic, count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'discarded') AS"
+    " discarded FROM inbox WHERE consumer = :consumer AND state IN ('done', 'discarded') GROUP BY topic"
+)
+# Ids are UUIDv7, and nothing is done before it happened: the range of ids is read by the primary key.
+_PURGE = text(
+    """
+    DELETE FROM inbox WHERE consumer = :consumer AND event_id = ANY (ARRAY(
+        SELECT event_id FROM inbox
+        WHERE consumer = :consumer AND event_id < :bound AND state IN ('done', 'discarded') AND done_at < :before
+        ORDER BY event_id LIMIT :limit))
+    """
+)
 
 _received = Counter("kei_inbox_received", "Records that arrived, repeats included", ["consumer"])
 _repeated = Counter("kei_inbox_repeated", "Records that had arrived before", ["consumer"])
@@ -96,22 +113,39 @@ class Inbox:
         self.arrived.set()
 
 
-class Figures(NamedTuple):
-    """How many events of a topic are in which state; `age` of the oldest pending one in seconds."""
+class Waiting(NamedTuple):
+    """How many events of a topic are not finished; `age` of the oldest pending one in seconds."""
 
     topic: str
     pending: int
-    done: int
     dead: int
-    discarded: int
     age: float
 
 
-async def figures(session: ReadSession, consumer: str) -> list[Figures]:
-    """The inbox's figures, by topic."""
-    return [Figures(*row) for row in await session.execute(_FIGURES, {"consumer": consumer})]
+class Finished(NamedTuple):
+    """How many events of a topic are done with."""
+
+    topic: str
+    done: int
+    discarded: int
 
 
-async def purge(tx: WriteSession, consumer: str, before: datetime) -> None:
-    """Forget what was done before `before`. Keep longer than any topic's retention and any replay reaches back."""
-    await tx.execute(_PURGE, {"consumer": consumer, "before": before})
+async def waiting(session: ReadSession, consumer: Consumer) -> list[Waiting]:
+    """What is not finished, by topic; every topic the consumer wants is among them. Costs as much as there waits."""
+    found = {row.topic: Waiting(*row) for row in await session.execute(_WAITING, {"consumer": consumer.name})}
+    return [found.get(topic, Waiting(topic, 0, 0, 0.0)) for topic in sorted(consumer.topics | found.keys())]
+
+
+async def finished(session: ReadSession, consumer: Consumer) -> list[Finished]:
+    """What is done with, by topic. Reads the whole inbox: for people, not for every scrape."""
+    found = {row.topic: Finished(*row) for row in await session.execute(_FINISHED, {"consumer": consumer.name})}
+    return [found.get(topic, Finished(topic, 0, 0)) for topic in sorted(consumer.topics | found.keys())]
+
+
+async def purge(tx: WriteSession, consumer: str, before: datetime, *, limit: int = 5000) -> int:
+    """Forget up to `limit` events that were done before `before`; return how many.
+
+    Keep longer than any topic's retention and any replay reaches back.
+    """
+    parameters = {"consumer": consumer, "before": before, "bound": first_id(before), "limit": limit}
+    return int((await tx.execute(_PURGE, parameters)).rowcount)  # type: ignore[attr-defined]  # a DELETE's result has it

@@ -1,8 +1,9 @@
 """The worker: the first pending event of each lane, many lanes in one transaction, effect and `done` in one commit.
 
 It is optimistic: no savepoints. If one event fails, the transaction is rolled back and the same events are handled
-again with a savepoint each, so that the others pass and the failing one is written down. Several workers share an
-inbox by SKIP LOCKED on the heads of lanes; a lane's second event is no head until the first is done or dead.
+again with a savepoint each, so that the others pass and the failing one is written down; where that comes to no end,
+since a handler hangs or the commit itself is refused, in a transaction each. Several workers share an inbox by SKIP
+LOCKED on the heads of lanes; a lane's second event is no head until the first is done or dead.
 """
 
 import asyncio
@@ -11,7 +12,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any
-from uuid import UUID
 
 import structlog
 from sqlalchemy import Row, text
@@ -23,6 +23,9 @@ from shared.events.envelope import Event, Poison, Record, parse
 from shared.events.registry import Data
 from shared.inbox.consumer import Consumer
 from shared.inbox.receive import Inbox, unpack
+
+DEADLINE = 10.0
+"""Seconds for the handlers of one transaction: PostgreSQL would end it, and its connection, a little later."""
 
 _HEADS = text(
     """
@@ -38,9 +41,15 @@ _DONE = text(
     "UPDATE inbox SET state = 'done', done_at = clock_timestamp(), error = NULL"
     " WHERE consumer = :consumer AND event_id = ANY(CAST(:ids AS uuid[]))"
 )
+# Between the failure and this, another worker may have had the event; then its word counts.
 _FAILED = text(
-    "UPDATE inbox SET state = :state, attempts = attempts + 1, error = :error,"
-    " not_before = clock_timestamp() + make_interval(secs => :wait) WHERE consumer = :consumer AND event_id = :id"
+    """
+    UPDATE inbox SET state = :state, attempts = attempts + 1, error = :error,
+           not_before = clock_timestamp() + make_interval(secs => :wait)
+    WHERE consumer = :consumer AND event_id = (
+        SELECT event_id FROM inbox WHERE consumer = :consumer AND event_id = :id AND state = 'pending'
+           AND attempts = :attempts FOR UPDATE SKIP LOCKED)
+    """
 )
 _NEXT = text(
     "SELECT extract(epoch FROM min(not_before) - clock_timestamp())::float8 FROM inbox"
@@ -59,6 +68,7 @@ class Worker:
         tries: how often a failing event is handled before it is dead.
         base_wait: seconds before the second try; doubled each time, with jitter.
         poll: seconds between looks without arrivals.
+        deadline: seconds for the handlers of one transaction.
     """
 
     def __init__(
@@ -71,22 +81,24 @@ class Worker:
         tries: int = 5,
         base_wait: float = 0.5,
         poll: float = 1.0,
+        deadline: float = DEADLINE,
     ) -> None:
         self._database, self._consumer, self._inbox = database, consumer, inbox
         self._batch, self._tries, self._base_wait, self._poll = batch, tries, base_wait, poll
+        self._deadline = deadline
         self.progressed_at = monotonic()
 
     async def run(self) -> None:
         """Handle what is there and what arrives, until cancelled. Survives the database's absence."""
         while True:
             self._inbox.arrived.clear()
-            self.progressed_at = monotonic()
             try:
                 handled = await self.step()
                 wait = 0.0 if handled else await self._pause()
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 _log.warning("inbox without its database", consumer=self._consumer.name, reason=str(error))
                 wait = jitter(self._poll)
+            self.progressed_at = monotonic()
             if wait:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(wait):
@@ -94,62 +106,84 @@ class Worker:
 
     async def step(self) -> int:
         """Handle one batch of heads; return how many there were."""
-        failure: Exception | None = None
-        ids: list[UUID] = []
+        heads: Sequence[Row[Any]] = []
         try:
-            async with self._database.transaction() as tx:
-                heads = await self._heads(tx, None)
-                ids = [head.event_id for head in heads]
-                events = [_read(head) for head in heads]
-                await self._handle(tx, events)
-                await self._done(tx, ids)
-            return len(ids)
+            async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
+                heads = await self._heads(tx)
+                await self._handle(tx, heads)
         except Exception as error:
-            if not ids or _is_disconnect(error):
+            if not heads or _is_disconnect(error):
                 raise
-            failure = error
-        _log.info("batch failed; each event on its own", consumer=self._consumer.name, reason=str(failure))
-        return await self._one_by_one(ids)
-
-    async def _one_by_one(self, ids: Sequence[UUID]) -> int:
-        async with self._database.transaction() as tx:
-            heads = await self._heads(tx, ids)
-            done = []
-            for head in heads:
-                try:
-                    async with tx.begin_nested():
-                        await self._handle(tx, [_read(head)])
-                    done.append(head.event_id)
-                except Exception as error:
-                    if _is_disconnect(error):
-                        raise
-                    await self._failed(tx, head, error)
-            await self._done(tx, done)
+            _log.info("batch failed; each event on its own", consumer=self._consumer.name, reason=repr(error))
+            await self._each(heads)
         return len(heads)
 
-    async def _heads(self, tx: WriteSession, only: Sequence[UUID] | None) -> Sequence[Row[Any]]:
+    async def _each(self, heads: Sequence[Row[Any]]) -> None:
+        self.progressed_at = monotonic()
+        try:
+            async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
+                for head in await self._heads(tx, heads):
+                    await self._in_savepoint(tx, head)
+        except Exception as error:
+            if _is_disconnect(error):
+                raise
+            _log.info("no end with savepoints", consumer=self._consumer.name, reason=repr(error))
+            for head in heads:
+                await self._alone(head)
+
+    async def _in_savepoint(self, tx: WriteSession, head: Row[Any]) -> None:
+        try:
+            async with tx.begin_nested():
+                await self._handle(tx, [head])
+        except Exception as error:
+            if _is_disconnect(error):
+                raise
+            await self._failed(tx, head, error)
+
+    async def _alone(self, head: Row[Any]) -> None:
+        self.progressed_at = monotonic()
+        found: Sequence[Row[Any]] = []
+        try:
+            async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
+                found = await self._heads(tx, [head])
+                await self._handle(tx, found)
+        except Exception as error:
+            if not found or _is_disconnect(error):
+                raise
+            async with self._database.transaction() as tx:
+                await self._failed(tx, head, error)
+
+    async def _heads(self, tx: WriteSession, only: Sequence[Row[Any]] | None = None) -> Sequence[Row[Any]]:
         parameters = {
             "consumer": self._consumer.name,
             "limit": self._batch,
-            "only": None if only is None else list(only),
+            "only": None if only is None else [head.event_id for head in only],
         }
         return (await tx.execute(_HEADS, parameters)).all()
 
-    async def _handle(self, tx: WriteSession, events: Sequence[Event[Data]]) -> None:
+    async def _handle(self, tx: WriteSession, heads: Sequence[Row[Any]]) -> None:
+        """The effects of these events, and their marks. What cannot be read is dead without more ado."""
         by_handler = defaultdict(list)
-        for event in events:
+        done, poisonous = [], []
+        for head in heads:
+            try:
+                event = _read(head)
+            except Poison as poison:
+                poisonous.append((head, poison))
+                continue
+            done.append(head.event_id)
             if (handler := self._consumer.handler_of(event.type)) is not None:
                 by_handler[handler].append(event)
         for handler, concerned in by_handler.items():
             await handler(tx, concerned)
-
-    async def _done(self, tx: WriteSession, ids: Sequence[UUID]) -> None:
-        if ids:
-            await tx.execute(_DONE, {"consumer": self._consumer.name, "ids": list(ids)})
+        if done:
+            await tx.execute(_DONE, {"consumer": self._consumer.name, "ids": done})
+        for head, reason in poisonous:
+            await self._failed(tx, head, reason)
 
     async def _failed(self, tx: WriteSession, head: Row[Any], error: Exception) -> None:
         last = isinstance(error, Poison) or head.attempts + 1 >= self._tries
-        reason = f"{type(error).__name__}: {error}".replace("\0", "\\0")[:1000]
+        reason = _storable(f"{type(error).__name__}: {error}")
         _log.warning(
             "event is dead" if last else "event failed",
             consumer=self._consumer.name,
@@ -160,6 +194,7 @@ class Worker:
         parameters = {
             "consumer": self._consumer.name,
             "id": head.event_id,
+            "attempts": head.attempts,
             "state": "dead" if last else "pending",
             "error": reason,
             "wait": jitter(self._base_wait * 2**head.attempts),
@@ -176,5 +211,10 @@ def _read(head: Row[Any]) -> Event[Data]:
     return parse(Record(head.key, unpack(head.headers), head.value), head.topic)
 
 
+def _storable(text: str) -> str:
+    """What PostgreSQL takes as text, whatever an error says: a reason that cannot be kept would be no end."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:1000]
+
+
 def _is_disconnect(error: Exception) -> bool:
-    return isinstance(error, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from shared import clock
 from shared.db import EVENTS_PUT, WriteSession
@@ -10,10 +10,12 @@ from shared.events.envelope import MAX_BYTES, Stored
 from shared.events.registry import Data, type_of
 from shared.telemetry import traceparent
 
-_INSERT = text(
+_VALUES = (
     "INSERT INTO outbox (id, topic, type, source, key, version, time, traceparent, data)"
     " VALUES (:id, :topic, :type, :source, :key, :version, :time, :traceparent, :data)"
 )
+_PUT = text(_VALUES)
+_FORWARD = text(_VALUES + " ON CONFLICT (id) DO NOTHING")
 
 
 async def put(tx: WriteSession, data: Data, *, version: int) -> Stored:
@@ -38,12 +40,19 @@ async def put(tx: WriteSession, data: Data, *, version: int) -> Stored:
     if len(stored.data) > MAX_BYTES:
         message = f"{entry.name} of {len(stored.data)} bytes is over the limit of {MAX_BYTES}"
         raise ValueError(message)
-    await forward(tx, [stored], entry.topic)
+    await _insert(tx, _PUT, [stored], entry.topic)
     return stored
 
 
 async def forward(tx: WriteSession, events: Sequence[Stored], topic: str) -> None:
-    """Put events that exist already into this outbox, unchanged, to be sent on `topic`."""
+    """Put events that exist already into this outbox, unchanged, to be sent on `topic`.
+
+    One that is here is passed over: it comes again when the inbox has forgotten it and the wire repeats it.
+    """
+    await _insert(tx, _FORWARD, events, topic)
+
+
+async def _insert(tx: WriteSession, statement: TextClause, events: Sequence[Stored], topic: str) -> None:
     rows = [
         {
             "id": event.id,
@@ -58,5 +67,5 @@ async def forward(tx: WriteSession, events: Sequence[Stored], topic: str) -> Non
         }
         for event in events
     ]
-    await tx.execute(_INSERT, rows)
+    await tx.execute(statement, rows)
     tx.info[EVENTS_PUT] = True

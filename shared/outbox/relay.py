@@ -134,7 +134,9 @@ class Relay:
             self.progressed_at = monotonic()
             if not batch:
                 await log.beat(self._lease / 5)
-                await self._wait(self._poll)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll):
+                        await self._woken.wait()
                 continue
             try:
                 batch = await self._forward(log, batch)
@@ -144,12 +146,8 @@ class Relay:
                 _log.warning("wire did not take events", reason=str(error), events=len(batch), failures=failures)
                 batch = log.rewind()
                 await log.beat(0)
-                await self._wait(jitter(min(0.1 * 2**failures, self._lease / 5)))
-
-    async def _wait(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
+                # Not to be cut short by new events: each of them would be another try.
+                await asyncio.sleep(jitter(min(0.1 * 2 ** min(failures, 8), self._lease / 5)))
 
     async def _next(self, log: "_Log") -> list[asyncpg.Record]:
         batch = await log.next()
@@ -165,7 +163,7 @@ class Relay:
             await sending
         finally:
             sending.cancel()
-            await asyncio.wait([sending])
+            await asyncio.gather(sending, return_exceptions=True)
         await log.mark(batch[-1]["position"])
         return ahead
 

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from shared.db import Database
+from shared.db import Database, WriteSession
 
 OUTBOX_V1 = (
     """
@@ -64,32 +64,52 @@ async def keep_partitions(database: Database, now: datetime, retention_days: int
     for ahead in range(3):
         start, end = _month(now, ahead), _month(now, ahead + 1)
         name = f"outbox_{start:%Y_%m}"
-        async with database.transaction() as tx:
-            if await tx.scalar(text("SELECT to_regclass(:name)"), {"name": name}):
-                continue
-            try:
-                await tx.execute(
-                    text(
-                        f"CREATE TABLE {name} PARTITION OF outbox "
-                        f"FOR VALUES FROM ('{first_id(start)}') TO ('{first_id(end)}')"
-                    )
-                )
-            except DBAPIError as error:  # another replica was quicker, or the default partition holds such rows
-                _log.info("outbox partition not made", partition=name, reason=str(error.orig))
-                await tx.rollback()
+        try:
+            async with database.transaction() as tx:
+                if not await _is_there(tx, name):
+                    await _lock(tx)
+                    await _make_partition(tx, name, first_id(start), first_id(end))
+        except DBAPIError as error:
+            _log.warning("outbox partition not made", partition=name, reason=str(error.orig))
     if retention_days is not None:
-        await _drop_partitions(database, now - timedelta(days=retention_days))
+        async with database.transaction() as tx:
+            await _forget(tx, now - timedelta(days=retention_days))
 
 
-async def _drop_partitions(database: Database, before: datetime) -> None:
+async def _is_there(tx: WriteSession, name: str) -> bool:
+    return await tx.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None
+
+
+async def _lock(tx: WriteSession) -> None:
+    """Nobody reads or writes the log until the commit; who cannot have it soon goes without, for writers wait too."""
+    await tx.execute(text("SET LOCAL lock_timeout = '1s'"))
+    await tx.execute(text("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE"))
+
+
+async def _make_partition(tx: WriteSession, name: str, start: UUID, end: UUID) -> None:
+    """Events of that time which came before their partition move in: with them outside it could not be attached."""
+    if await _is_there(tx, name):  # another replica was quicker
+        return
+    move = f"""
+        WITH moved AS (DELETE FROM outbox_other WHERE id >= :start AND id < :end RETURNING *)
+        INSERT INTO {name} SELECT * FROM moved
+    """  # noqa: S608  the name is made of a year and a month
+    await tx.execute(text(f"CREATE TABLE {name} (LIKE outbox INCLUDING CONSTRAINTS INCLUDING INDEXES)"))
+    await tx.execute(text(move), {"start": start, "end": end})
+    await tx.execute(text(f"ALTER TABLE outbox ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"))
+
+
+async def _forget(tx: WriteSession, before: datetime) -> None:
     names = text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass")
-    unsent = "SELECT 1 FROM {0} WHERE position IS NULL OR position > (SELECT sent FROM outbox_relay) LIMIT 1"
-    async with database.transaction() as tx:
-        for name in (await tx.scalars(names)).all():
-            year, _, month = name.removeprefix("outbox_").partition("_")
-            if not (year.isdigit() and month.isdigit()):
-                continue
-            if _month(datetime(int(year), int(month), 1, tzinfo=UTC), 1) > before:
-                continue
-            if await tx.scalar(text(unsent.format(name))) is None:
-                await tx.execute(text(f"DROP TABLE {name}"))
+    for name in (await tx.scalars(names)).all():
+        year, _, month = name.removeprefix("outbox_").partition("_")
+        if not (year.isdigit() and month.isdigit()):
+            continue
+        if _month(datetime(int(year), int(month), 1, tzinfo=UTC), 1) > before:
+            continue
+        await _lock(tx)  # before the look: an old event may be forwarded at this moment
+        unsent = "SELECT 1 FROM {0} WHERE position IS NULL OR position > (SELECT sent FROM outbox_relay) LIMIT 1"
+        if await tx.scalar(text(unsent.format(name))) is None:
+            await tx.execute(text(f"DROP TABLE {name}"))
+    others = text("DELETE FROM outbox_other WHERE id < :bound AND position <= (SELECT sent FROM outbox_relay)")
+    await tx.execute(others, {"bound": first_id(before)})

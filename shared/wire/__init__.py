@@ -1,6 +1,6 @@
 """The wire between services: a relay sends records over it, and it puts what arrives into inboxes, at least once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from shared.events.envelope import Record
@@ -36,7 +36,16 @@ class Wire(Protocol):
         """
 
     def attach(self, receiver: Receiver) -> None:
-        """Deliver the receiver's topics to it from now on; a later one with the same name takes its place."""
+        """Deliver the receiver's topics to it once `run` begins; a later one with the same name takes its place."""
+
+    def stalled(self) -> float:
+        """Seconds for which there has been something to read and nothing was read.
+
+        The absence of the other side or of the inbox's database does not count: a restart would not help.
+        """
+
+    def lag(self) -> Mapping[str, int]:
+        """Records that wait on the wire for this process, by topic; topics of which it knows none may be missing."""
 
     async def run(self) -> None:
         """Move what must be moved, until cancelled. Survives the other side's absence."""

@@ -2,36 +2,34 @@
 
 Inwards FastStream runs one batch subscriber per service. Its parser would decode every header as UTF-8, and its ack
 policies lose or spin on failures; so it gets a parser that decodes nothing, a handler that does not fail (it waits
-while the inbox's database is away), and offsets are committed by time once the inbox has the records. What is read
-again is a repeat.
+while the inbox's database is away), and offsets are committed by time once the inbox has the records.
 """
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from itertools import groupby
-from typing import Annotated, Any
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from aiokafka.partitioner import DefaultPartitioner
-from faststream import AckPolicy, Context
+from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
-from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.wire import Receiver, WireError
+from shared.wire.ingest import AWAY, LOOK_EVERY, Ingest
 
 DEADLINE = 5.0
 """Seconds for a send to be acknowledged, and for anything to stop."""
 START_DEADLINE = 30.0
-COMMIT_EVERY = 0.2
+_GRACE = 2.0
+"""Seconds for what is in hand at the end: below the deadline, so that the member still leaves its group."""
 _MAX_BATCH = 512 * 1024
-_AWAY = (KafkaError, OSError, TimeoutError)
 
 _log = structlog.get_logger(__name__)
 
@@ -42,18 +40,29 @@ class KafkaWire:
     Args:
         servers: bootstrap servers, host:port.
         client: the service's name.
+        look_every: seconds between two looks at how far the topics are.
     """
 
-    def __init__(self, servers: str, client: str) -> None:
-        self._servers, self._client = servers, client
+    def __init__(self, servers: str, client: str, *, look_every: float = LOOK_EVERY) -> None:
+        self._servers, self._client, self._look_every = servers, client, look_every
         self._receivers: dict[str, Receiver] = {}
+        self._reading: dict[str, Ingest] = {}
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
+        self._stopping: set[asyncio.Task[None]] = set()
         self._partition = DefaultPartitioner()
 
     def attach(self, receiver: Receiver) -> None:
         """Read the receiver's topics as a member of the group named after its consumer."""
         self._receivers[receiver.consumer] = receiver
+
+    def stalled(self) -> float:
+        """Seconds for which the slowest of its partitions has had something to read and nothing was read."""
+        return max((ingest.stalled() for ingest in self._reading.values()), default=0.0)
+
+    def lag(self) -> Mapping[str, int]:
+        """Records not read yet in the partitions that this process reads, by topic."""
+        return sum((Counter(ingest.lag) for ingest in self._reading.values()), Counter())
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         """Send the records and wait until the cluster has them in all replicas that are in sync."""
@@ -65,7 +74,7 @@ class KafkaWire:
                     async for partition, batch in self._batches(producer, topic, records)
                 ]
                 await asyncio.gather(*futures)
-        except _AWAY as error:
+        except AWAY as error:
             await self._discard_producer()
             message = f"{len(records)} records for {topic}: {type(error).__name__} {error}"
             raise WireError(message) from error
@@ -93,7 +102,7 @@ class KafkaWire:
                 try:
                     await producer.start()
                 except BaseException:
-                    await _stopped(producer)
+                    await self._stop(producer)
                     raise
                 self._producer = producer
             return self._producer
@@ -102,7 +111,7 @@ class KafkaWire:
         """A producer that failed once may hang in its next send; a new one is cheap."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stopped(producer)
+            await self._stop(producer)
 
     async def run(self) -> None:
         """Read for every receiver, until cancelled."""
@@ -114,16 +123,22 @@ class KafkaWire:
     async def _read(self, receiver: Receiver) -> None:
         while True:
             try:
-                async with self._subscribed(receiver) as ingest:
-                    _log.info("reading from Kafka", consumer=receiver.consumer, topics=sorted(receiver.topics))
-                    await ingest.commit_offsets()
-            except _AWAY as error:
+                await self._subscribe(receiver)
+            except AWAY as error:
                 _log.warning("Kafka is away", consumer=receiver.consumer, reason=f"{type(error).__name__} {error}")
                 await asyncio.sleep(jitter(1.0))
 
-    @asynccontextmanager
-    async def _subscribed(self, receiver: Receiver) -> Any:  # noqa: ANN401
-        broker = KafkaBroker(self._servers, client_id=self._client, logger=None, graceful_timeout=DEADLINE)
+    async def _subscribe(self, receiver: Receiver) -> None:
+        """Read for a receiver until cancelled; raises only while the broker is away at the beginning."""
+        # What goes wrong in FastStream's own loop is seen nowhere but in its log.
+        broker = KafkaBroker(
+            self._servers,
+            client_id=self._client,
+            logger=logging.getLogger(__name__),
+            log_level=logging.DEBUG,
+            graceful_timeout=_GRACE,
+        )
+        ingest = Ingest(receiver, look_every=self._look_every)
         subscriber = broker.subscriber(
             *sorted(receiver.topics),
             batch=True,
@@ -135,65 +150,36 @@ class KafkaWire:
             parser=_undecoded,
             decoder=_no_decoding,
         )
-        ingest = _Ingest(receiver)
         subscriber(ingest.keep)
+        consumer: AIOKafkaConsumer | None = None
         try:
             async with asyncio.timeout(START_DEADLINE):
                 await broker.start()
-            ingest.consumer = subscriber.consumer
-            yield ingest
+            consumer = subscriber.consumer
+            self._reading[receiver.consumer] = ingest
+            _log.info("reading from Kafka", consumer=receiver.consumer, topics=sorted(receiver.topics))
+            await ingest.run(consumer)
         finally:
-            await ingest.commit_now()
-            await _stopped(broker)
+            self._reading.pop(receiver.consumer, None)
+            if consumer is not None:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_GRACE):
+                        await ingest.commit(consumer)
+            await self._stop(broker)
+
+    async def _stop(self, client: KafkaBroker | AIOKafkaProducer) -> None:
+        """Stop a client. While the broker is away that can hang: it then ends by itself when the broker is back.
+
+        Cut off in the middle it would never end: a producer goes on sending, a member keeps its partitions.
+        """
+        stopping = asyncio.create_task(_stopped(client))
+        self._stopping.add(stopping)
+        stopping.add_done_callback(self._stopping.discard)
+        await asyncio.wait([stopping], timeout=DEADLINE)
 
     async def close(self) -> None:
         """Stop the producer; what it still held was never acknowledged."""
         await self._discard_producer()
-
-
-class _Ingest:
-    """Records into the inbox, then their offsets to the broker."""
-
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
-        self._kept: dict[TopicPartition, int] = {}
-        self.consumer: AIOKafkaConsumer | None = None
-
-    async def keep(self, message: Annotated[KafkaMessage, Context("message")]) -> None:
-        """Keep a batch, however long the inbox takes. Raising here would lose it."""
-        batch: tuple[ConsumerRecord[bytes, bytes], ...] = message.raw_message
-        records = [(one.topic, Record(one.key, tuple(one.headers), one.value)) for one in batch]
-        failures = 0
-        while True:
-            try:
-                await self._receiver.receive(records)
-                break
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                failures += 1
-                _log.warning("inbox does not take records", consumer=self._receiver.consumer, reason=str(error))
-                await asyncio.sleep(jitter(min(0.1 * 2**failures, 5.0)))
-        for (topic, partition), part in groupby(batch, key=lambda one: (one.topic, one.partition)):
-            self._kept[TopicPartition(topic, partition)] = list(part)[-1].offset + 1
-
-    async def commit_offsets(self) -> None:
-        """Commit what was kept, at most each COMMIT_EVERY seconds, until cancelled."""
-        while True:
-            await asyncio.sleep(COMMIT_EVERY)
-            await self.commit_now()
-
-    async def commit_now(self) -> None:
-        """Commit what was kept since the last time. Failing is no loss: the records come again."""
-        if self.consumer is None:
-            return
-        mine = self.consumer.assignment()
-        kept, self._kept = {part: offset for part, offset in self._kept.items() if part in mine}, {}
-        if not kept:
-            return
-        try:
-            async with asyncio.timeout(DEADLINE):
-                await self.consumer.commit(kept)
-        except _AWAY as error:
-            _log.info("offsets not committed", consumer=self._receiver.consumer, reason=str(error))
 
 
 def _full_batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> Iterator[Any]:
@@ -216,7 +202,5 @@ async def _no_decoding(message: KafkaMessage) -> bytes:
 
 
 async def _stopped(client: KafkaBroker | AIOKafkaProducer) -> None:
-    """Stop a client within the deadline: it can hang while the broker is away."""
-    with suppress(*_AWAY):
-        async with asyncio.timeout(DEADLINE):
-            await client.stop()
+    with suppress(*AWAY):
+        await client.stop()

@@ -4,7 +4,7 @@ Nothing is kept in memory: `send` returns when each inbox has committed, and the
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -35,6 +35,14 @@ class LocalWire:
     def attach(self, receiver: Receiver) -> None:
         """Deliver to the receiver from now on."""
         self._receivers[receiver.consumer] = receiver
+
+    def stalled(self) -> float:
+        """Nothing is ever between the relay and the inboxes."""
+        return 0.0
+
+    def lag(self) -> Mapping[str, int]:
+        """Likewise."""
+        return {}
 
     async def run(self) -> None:
         """There is nothing to move: `send` delivers."""

@@ -1,7 +1,6 @@
 """A service request is answered with proposals, each with its reasons, within a second of its commit."""
 
 from datetime import datetime, timedelta
-from statistics import median
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ async def test_a_request_gives_proposals_within_a_second(kei: Kei) -> None:
     await kei.told("Nothing was lost")
     async with kei.api() as api:
         delays = [await answered(api, learner, indicator) for learner, indicator in WISHES.items()]
-    assert median(delays) < timedelta(seconds=1)
+    assert sorted(delays)[len(delays) // 2] < timedelta(seconds=1)
 
 
 async def answered(api: Api, learner: str, indicator: str) -> timedelta:

@@ -1,15 +1,23 @@
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from deploy.topics import create_topics
 from shared.wire import Wire
 from shared.wire.kafka import KafkaWire
 from shared.wire.local import LocalWire
-from tests.shared.handover.rig import Rig, prepared
+from tests.shared.handover.rig import Rig, prepare
 from tests.support.postgres import Postgres
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[structlog.typing.EventDict]]:
+    """What is logged."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
 
 
 @pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -33,16 +41,22 @@ async def make_wire(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[]
 
 
 @pytest.fixture
-async def rig(postgres: Postgres, make_wire: Callable[[], Wire]) -> AsyncIterator[Rig]:
+async def urls(postgres: Postgres) -> AsyncIterator[tuple[str, str]]:
+    """The databases of a producing and of a consuming service."""
     async with AsyncExitStack() as stack:
-        databases = []
-        for name in ("source", "sink"):
-            url = await postgres.create()
-            stack.push_async_callback(postgres.drop, url)
-            databases.append(await prepared(url, name))
-            stack.push_async_callback(databases[-1].close)
-        source, sink = databases
-        yield Rig(source, sink, make_wire)
+        made = []
+        for _ in range(2):
+            made.append(await postgres.create())
+            stack.push_async_callback(postgres.drop, made[-1])
+            await prepare(made[-1])
+        yield made[0], made[1]
+
+
+@pytest.fixture
+async def rig(urls: tuple[str, str], make_wire: Callable[[], Wire]) -> AsyncIterator[Rig]:
+    rig = Rig(urls, make_wire)
+    yield rig
+    await rig.close()
 
 
 @pytest.fixture

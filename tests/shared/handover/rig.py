@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from shared import clock, outbox
 from shared.db import Database, WriteSession
-from shared.events.envelope import Event, Record
+from shared.events.envelope import Event
 from shared.events.members import CapacityChanged
 from shared.handover import HAND_OVER_V1
 from shared.inbox import Consumer, Dead, Inbox, Worker, dead_letters
@@ -24,14 +24,14 @@ EFFECTS = (
 )
 
 
-async def prepared(url: str, name: str) -> Database:
-    """A database with the hand-over's tables and one for effects."""
-    database = Database(url, name=name)
+async def prepare(url: str) -> None:
+    """Make the hand-over's tables and one for effects."""
+    database = Database(url, name="preparing")
     async with database.transaction() as tx:
         for statement in (*HAND_OVER_V1, EFFECTS):
             await tx.execute(text(statement))
     await outbox.keep_partitions(database, clock.now())
-    return database
+    await database.close()
 
 
 async def put(database: Database, key: UUID, versions: Sequence[int]) -> None:
@@ -68,8 +68,14 @@ def effects_consumer(name: str, hook: Hook | None = None) -> Consumer:
 class Rig:
     """One producer, any number of consumers."""
 
-    def __init__(self, source: Database, sink: Database, make_wire: Callable[[], Wire]) -> None:
-        self.source, self.sink, self.make_wire = source, sink, make_wire
+    def __init__(self, urls: tuple[str, str], make_wire: Callable[[], Wire]) -> None:
+        self.urls, self.make_wire = urls, make_wire
+        self.source, self.sink = (Database(url, name="rig") for url in urls)
+
+    async def close(self) -> None:
+        """Give all connections back."""
+        await self.source.close()
+        await self.sink.close()
 
     @asynccontextmanager
     async def relaying(self, wire: Wire, **options: Any) -> AsyncIterator[Relay]:
@@ -82,11 +88,19 @@ class Rig:
         self.source.on_commit.remove(waker)
 
     @asynccontextmanager
-    async def consuming(self, consumer: Consumer, wire: Wire, *, tries: int = 3) -> AsyncIterator[Worker]:
-        """A consumer on a wire, until the block ends."""
+    async def consuming(
+        self,
+        consumer: Consumer,
+        wire: Wire,
+        *,
+        around: Callable[[Receiver], Receiver] = lambda inbox: inbox,
+        **options: Any,
+    ) -> AsyncIterator[Worker]:
+        """A consumer on a wire, until the block ends; `around` may put something around its inbox."""
         inbox = Inbox(self.sink, consumer)
-        wire.attach(inbox)
-        worker = Worker(self.sink, consumer, inbox, tries=tries, base_wait=0.02, poll=0.2)
+        wire.attach(around(inbox))
+        settings = {"tries": 3, "base_wait": 0.02, "poll": 0.2} | options
+        worker = Worker(self.sink, consumer, inbox, **settings)
         async with running(worker.run(), wire.run()):
             yield worker
         await wire.close()
@@ -115,6 +129,18 @@ class Rig:
         async with self.sink.reading() as session:
             return await dead_letters(session, consumer, limit=10_000)
 
+    async def states(self, consumer: str, key: UUID) -> list[tuple[str, int]]:
+        """State and attempts of what is in the inbox for a key, in its order."""
+        query = text("SELECT state, attempts FROM inbox WHERE consumer = :c AND key = :k ORDER BY seq")
+        async with self.sink.reading() as session:
+            rows = await session.execute(query, {"c": consumer, "k": str(key).encode()})
+            return [(row.state, row.attempts) for row in rows]
+
+    async def figures(self) -> outbox.Figures:
+        """How far the relay is."""
+        async with self.source.reading() as session:
+            return await outbox.figures(session)
+
     async def positions(self) -> list[int]:
         """The positions given so far, in order."""
         async with self.source.reading() as session:
@@ -135,26 +161,3 @@ async def running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
-
-
-class BreakingWire:
-    """A wire whose `send` stops for good at one point of the way, as a crash would."""
-
-    def __init__(self, wire: Wire, *, before: bool) -> None:
-        self._wire, self._before = wire, before
-        self.reached = asyncio.Event()
-
-    async def send(self, topic: str, records: Sequence[Record]) -> None:
-        if not self._before:
-            await self._wire.send(topic, records)
-        self.reached.set()
-        await asyncio.Event().wait()
-
-    def attach(self, receiver: Receiver) -> None:
-        self._wire.attach(receiver)
-
-    async def run(self) -> None:
-        await self._wire.run()
-
-    async def close(self) -> None:
-        await self._wire.close()

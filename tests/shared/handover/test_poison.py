@@ -1,7 +1,7 @@
 """What no consumer can read is dead with its reason, on both wires, and holds up nothing."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -32,6 +32,12 @@ def _binary(**changes: bytes | None) -> Record:
     return Record(changes.get("key", key), kept, changes.get("value", data))
 
 
+def _with_capacity(number: bytes) -> Record:
+    """A good record, but for one number."""
+    good = _binary()
+    return Record(good.key, good.headers, (good.value or b"").replace(b":1,", b":%b," % number))
+
+
 POISON = {
     "unknown-type": (_binary(ce_type=b"kei.members.moon.landed.v1"), "unknown type"),
     "future-version": (_binary(ce_type=b"kei.members.capacity.changed.v2"), "unknown type"),
@@ -52,6 +58,14 @@ POISON = {
     "no-key": (_binary(key=None), "key"),
     "other-aggregate": (_binary(ce_partitionkey=str(uuid4()).encode()), "partitionkey"),
     "over-64kB": (_binary(value=b" " * (MAX_BYTES + 1)), "over the limit"),
+    "nothing-in-it": (_binary(value=b""), "does not fit"),
+    "deep": (_binary(value=b"[" * 30_000), "does not fit"),
+    "not-a-number": (_with_capacity(b"NaN"), "does not fit"),
+    "number-of-5000-digits": (_with_capacity(b"9" * 5000), "does not fit"),
+    "empty-header": (_binary(ce_time=b""), "does not fit"),
+    "header-of-10-kB": (_binary(ce_id=b"x" * 10_240), "malformed"),
+    "nul-in-a-header": (_binary(ce_source=b"/kei/\x00"), "NUL"),
+    "time-without-zone": (_binary(ce_time=b"2026-01-01T00:00:00"), "no zone"),
 }
 
 
@@ -62,10 +76,10 @@ async def test_poison_is_dead_with_its_reason_and_the_rest_flows(rig: Rig, consu
         await put(rig.source, good, [1])
         for record, _ in POISON.values():
             await wire.send(TOPIC, [record])
-        foreign = (("x-binary", b"\x00\xff"), ("trace", b"\xfe"))
-        await wire.send(TOPIC, [_with(record=_binary(), extra=foreign)])
+        for record in _strange_but_good(good):
+            await wire.send(TOPIC, [record])
         await put(rig.source, good, [2])
-        await rig.expect(consumer_name, {good: 2})
+        await eventually(lambda: _effects(rig, consumer_name, good, [1, 3, 4, 2]))
         wanted = {id_of(TOPIC, record): reason for record, reason in POISON.values()}
 
         async def all_dead() -> dict[Any, str] | None:
@@ -77,5 +91,15 @@ async def test_poison_is_dead_with_its_reason_and_the_rest_flows(rig: Rig, consu
             assert any(part in found[id] for part in reason.split("|")), (found[id], reason)
 
 
-def _with(record: Record, extra: tuple[tuple[str, bytes], ...]) -> Record:
-    return Record(record.key, (*record.headers, *extra), record.value)
+def _strange_but_good(key: UUID) -> list[Record]:
+    """Two more versions of a key: with headers of others and one of ours twice, and with all the data that fits."""
+    name = str(key).encode()
+    data = b'{"cluster_id":"%b","consortium_id":"%b","mentor_capacity":1,"learner_capacity":1}' % (name, name)
+    third = _binary(key=name, ce_partitionkey=name, ce_sequence=b"3", value=data)
+    foreign = (("x-binary", b"\x00\xff"), ("trace", b"\xfe"), ("ce_source", b"/kei/members"))
+    fourth = _binary(key=name, ce_partitionkey=name, ce_sequence=b"4", value=data.ljust(MAX_BYTES))
+    return [Record(third.key, (*third.headers, *foreign), third.value), fourth]
+
+
+async def _effects(rig: Rig, consumer: str, key: UUID, versions: list[int]) -> bool:
+    return [version for _, version in await rig.effects(consumer, [key])] == versions

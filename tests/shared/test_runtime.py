@@ -1,0 +1,72 @@
+"""What a running service says of itself: alive while it makes progress, and figures for every topic it wants."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from services.trainings.consumers import consumer
+from shared import runtime
+from shared.db import Database
+from shared.wire.local import LocalWire
+from tests import make
+from tests.support.waiting import eventually
+
+TOPIC = "kei.members.v1"
+Create = Callable[[str], Awaitable[str]]
+
+
+class SilentWire(LocalWire):
+    """A wire on which something waits that nobody reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.silence = 0.0
+
+    def stalled(self) -> float:
+        return self.silence
+
+    def lag(self) -> Mapping[str, int]:
+        return {TOPIC: 7}
+
+
+def build(*settings: Any, **options: Any) -> FastAPI:
+    service = runtime.Service("trainings", "Kei trainings", [], consumer)
+    return runtime.build(service, *settings, **options, stalled_after=2.0)
+
+
+async def test_liveness_names_the_ingest_that_reads_nothing(service_database: Create) -> None:
+    wire = SilentWire()
+    async with make.running(build, await service_database("trainings"), wire=wire) as client:
+        assert (await client.get("/livez")).status_code == 200
+        wire.silence = 3.0
+        reply = await client.get("/livez")
+        assert (reply.status_code, reply.json()["detail"]) == (503, "no progress for 2 s: ingest")
+        wire.silence = 0.0
+        assert (await client.get("/livez")).status_code == 200
+
+
+async def test_liveness_names_the_worker_whose_handler_never_ends(service_database: Create) -> None:
+    url = await service_database("trainings")
+    holder = Database(url, name="holder")
+    wire = SilentWire()
+    async with make.running(build, url, wire=wire) as client, holder.transaction() as tx:
+        await tx.execute(text("LOCK TABLE cluster IN ACCESS EXCLUSIVE MODE"))
+        await make.deliver(wire, make.cluster_registered_event())
+
+        async def names_it() -> bool:
+            reply = await client.get("/livez")
+            return reply.status_code == 503 and "inbox worker" in reply.json()["detail"]
+
+        await eventually(names_it, 8.0)
+    await holder.close()
+
+
+async def test_every_topic_has_its_figures_before_anything_arrives(service_database: Create) -> None:
+    async with make.running(build, await service_database("trainings"), wire=SilentWire()) as client:
+        lines = (await client.get("/metrics")).text.splitlines()
+    for name in ("kei_inbox_pending", "kei_inbox_age_seconds", "kei_inbox_dead"):
+        assert f'{name}{{topic="{TOPIC}"}} 0.0' in lines
+    assert f'kei_wire_lag{{topic="{TOPIC}"}} 7.0' in lines
+    assert "kei_outbox_unsent 0.0" in lines
