@@ -1,4 +1,4 @@
-"""The solver in a process of its own, so that a large plan never blocks a request.
+"""Plans are made in a process of its own, so that a large one never blocks a request.
 
 It is bounded in time, and replaced if it dies.
 """
@@ -10,12 +10,16 @@ import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
-from services.matching.rules.solve import Arc, NotOptimal, Problem, optimum
+from services.matching.rules.plan import Proposal, Situation, best_plan
+from services.matching.rules.score import Criteria
+from services.matching.rules.solve import NotOptimal
 from shared.db import Database
 from shared.errors import Conflict
 
-TIME_LIMIT = 20.0
-"""Seconds a plan may take."""
+TIME_LIMIT = 10.0
+"""Seconds a plan may take. The transaction that asks for it idles meanwhile; PostgreSQL ends it after 15 s of that."""
+TRIES = 2
+"""How often a plan is begun, should its process die."""
 
 
 class Solver:
@@ -24,38 +28,36 @@ class Solver:
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
 
-    async def __call__(self, problem: Problem) -> list[Arc]:
+    async def __call__(self, situation: Situation, criteria: Criteria) -> list[Proposal]:
         """The best plan.
 
         Raises:
-            Conflict: it was not found within the time limit, or the process died twice over it.
+            Conflict: it was not found within the time limit, or the process died over it each time.
         """
-        try:
-            return await self._solve(problem)
-        except BrokenProcessPool:
-            self._pool = None
-        except NotOptimal as error:
-            raise Conflict("too-large", f"The best plan was not found within {TIME_LIMIT:.0f} s.") from error
-        try:
-            return await self._solve(problem)
-        except (BrokenProcessPool, NotOptimal) as error:
-            self._pool = None
-            raise Conflict("solver-failed", "The plan could not be made; it may be too large.") from error
-
-    async def _solve(self, problem: Problem) -> list[Arc]:
-        if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, optimum, problem, TIME_LIMIT)
+        for _ in range(TRIES):
+            pool = self._pool = self._pool or _new_pool()
+            try:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(pool, best_plan, situation, criteria, TIME_LIMIT)
+            except NotOptimal as error:
+                raise Conflict("no-plan", f"The best plan was not found within {TIME_LIMIT:.0f} s.") from error
+            except BrokenProcessPool:
+                if self._pool is pool:  # another request may have replaced it already
+                    self._pool = None
+        raise Conflict("solver-failed", "The plan could not be made; it may be too large.")
 
     async def run(self, _: Database) -> None:
         """Start the process before the first plan is asked for, and end it when this is cancelled."""
         try:
-            await self(Problem((), {}, {}))
+            await self(Situation({}, {}, {}, frozenset()), Criteria())
             await asyncio.Event().wait()
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _new_pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_begin)
 
 
 def _begin() -> None:

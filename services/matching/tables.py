@@ -99,6 +99,10 @@ class Gain(Base):
     ended_on: Mapped[date]
 
 
+PROJECTED: tuple[type[Base], ...] = (Cluster, Level, Target, Request, Gain)
+"""Tables that hold nothing but what events said. `Places` is the one that is half projected."""
+
+
 class Places(Base):
     """How many a cluster can take on one side (mentor or learner), and how many accepted pairs take.
 
@@ -131,7 +135,7 @@ class Run(Base):
     state: Mapped[str]
     total: Mapped[int]
     criteria: Mapped[dict[str, Any]]
-    inputs: Mapped[dict[str, Any]]
+    inputs: Mapped[dict[str, Any]] = mapped_column(deferred=True)
     inputs_hash: Mapped[str]
     solver: Mapped[str]
     version: Mapped[int] = mapped_column(default=1)
@@ -148,7 +152,7 @@ class Pair(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     consortium_id: Mapped[UUID] = mapped_column(index=True)
     run_id: Mapped[UUID | None] = mapped_column(ForeignKey("run.id"), index=True)
-    request_id: Mapped[UUID | None] = mapped_column(index=True)
+    request_id: Mapped[UUID | None]
     mentor_id: Mapped[UUID]
     learner_id: Mapped[UUID]
     score: Mapped[int]
@@ -170,3 +174,11 @@ class Pair(Base):
             postgresql_where="state IN ('proposed', 'accepted')",
         ),
     )
+
+
+class AnsweredRequest(Base):
+    """A service request that was answered, be it by no proposal. A rebuild of the projection answers none again."""
+
+    __tablename__ = "answered_request"
+
+    request_id: Mapped[UUID] = mapped_column(primary_key=True)

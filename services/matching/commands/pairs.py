@@ -3,15 +3,18 @@
 Capacity is enforced in the row, at the second yes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
 
-from services.matching.commands.profiles import free_places, profiles
-from services.matching.rules.profile import Profile, Skill
-from services.matching.rules.score import Criteria, Score, answered, score
-from services.matching.tables import Cluster, Pair, Places
+from services.matching.commands.situation import situation_of
+from services.matching.rules.plan import Proposal, best_mentors
+from services.matching.rules.profile import Skill
+from services.matching.rules.score import Criteria
+from services.matching.tables import AnsweredRequest, Cluster, Pair, Places
 from shared import outbox
 from shared.clock import new_id
 from shared.db import WriteSession
@@ -21,6 +24,9 @@ from shared.events.members import ServiceRequested
 
 PROPOSALS = 3
 """How many mentors are proposed for a request, at most."""
+
+PROPOSING = 0x70616972
+"""First key of the advisory lock under which pairs of a consortium are proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,38 +38,27 @@ class Answer:
 
 
 def new_pair(
-    id: UUID,
-    learner: Profile,
-    mentor: Profile,
-    scored: Score,
-    consortium_id: UUID,
-    *,
-    run_id: UUID | None = None,
-    request_id: UUID | None = None,
+    proposal: Proposal, consortium_id: UUID, *, run_id: UUID | None = None, request_id: UUID | None = None
 ) -> Pair:
     """A pair that nobody has been told of."""
     return Pair(
-        id=id,
+        id=new_id(),
         consortium_id=consortium_id,
         run_id=run_id,
         request_id=request_id,
-        mentor_id=mentor.id,
-        learner_id=learner.id,
-        score=scored.total,
-        terms=[term._asdict() for term in scored.terms],
+        mentor_id=proposal.mentor_id,
+        learner_id=proposal.learner_id,
+        score=proposal.score.total,
+        terms=[term._asdict() for term in proposal.score.terms],
         state="draft",
-        mentor_answer=None,
-        learner_answer=None,
         events=0,
         version=1,
     )
 
 
-async def live(tx: WriteSession, consortium_id: UUID) -> set[tuple[UUID, UUID]]:
-    """The pairs (mentor, learner) of a consortium that are proposed or accepted."""
-    query = select(Pair.mentor_id, Pair.learner_id)
-    query = query.where(Pair.consortium_id == consortium_id, Pair.state.in_(("proposed", "accepted")))
-    return {(mentor, learner) for mentor, learner in await tx.execute(query)}
+async def alone(tx: WriteSession, consortium_id: UUID) -> None:
+    """Wait until nobody else proposes pairs of this consortium, so that no pair is live twice."""
+    await tx.execute(select(func.pg_advisory_xact_lock(PROPOSING, func.hashtext(str(consortium_id)))))
 
 
 async def propose(tx: WriteSession, pair: Pair) -> None:
@@ -84,48 +79,32 @@ async def propose(tx: WriteSession, pair: Pair) -> None:
 
 
 async def propose_for_request(tx: WriteSession, request: ServiceRequested) -> None:
-    """Propose the best mentors with a free place that can answer a request. Once: a replay finds them there."""
-    if await tx.scalar(select(Pair.id).where(Pair.request_id == request.request_id).limit(1)):
+    """Propose the best mentors that can answer a request, by what is known now. Once, whatever is replayed later."""
+    first = insert(AnsweredRequest).values(request_id=request.request_id).on_conflict_do_nothing()
+    if await tx.scalar(first.returning(AnsweredRequest.request_id)) is None:
         return
-    known = await profiles(tx, request.consortium_id)
-    learner = known.get(request.cluster_id)
-    if learner is None:
-        return
-    free = (await free_places(tx, list(known)))["mentor"]
-    taken = await live(tx, request.consortium_id)
+    await alone(tx, request.consortium_id)
+    situation = await situation_of(tx, request.consortium_id)
     asked = Skill(request.framework, request.indicator)
-    ranked = sorted(
-        (-scored.total, mentor.id)
-        for mentor in known.values()
-        if free.get(mentor.id)
-        and (mentor.id, learner.id) not in taken
-        and asked in answered(mentor, learner)
-        and isinstance(scored := score(mentor, learner, Criteria()), Score)
-    )
-    for _, mentor_id in ranked[:PROPOSALS]:
-        scored = score(known[mentor_id], learner, Criteria())
-        if isinstance(scored, Score):
-            pair = new_pair(
-                new_id(), learner, known[mentor_id], scored, request.consortium_id, request_id=request.request_id
-            )
-            tx.add(pair)
-            await tx.flush()
-            await propose(tx, pair)
+    for proposal in best_mentors(situation, request.cluster_id, asked, Criteria(), PROPOSALS):
+        pair = new_pair(proposal, request.consortium_id, request_id=request.request_id)
+        tx.add(pair)
+        await propose(tx, pair)
 
 
-async def pair_of(tx: WriteSession, id: UUID) -> Pair:
-    """The pair, its row locked until the end of the transaction.
+async def proposed(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
+    """A pair that was proposed, if `right(consortium)`; its row is locked until the end of the transaction.
 
     Raises:
-        NotFound: no such pair, or it was never proposed.
+        NotFound
     """
     pair = await tx.scalar(select(Pair).where(Pair.id == id, Pair.state != "draft").with_for_update())
-    if pair is None:
+    if pair is None or not right(pair.consortium_id):
         raise NotFound("no-such-pair", "There is no such pair.")
     return pair
 
 
-async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer) -> Pair:
+async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer) -> None:
     """Note one side's answer to a locked pair. The second yes takes a place on both sides; one no ends it.
 
     Raises:
@@ -151,7 +130,6 @@ async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer) -> Pair
         pair.state = "accepted"
         pair.events += 1
         await outbox.put(tx, PairAccepted(**who, **sides), version=pair.events)
-    return pair
 
 
 async def _take_places(tx: WriteSession, pair: Pair) -> None:
@@ -164,11 +142,11 @@ async def _take_places(tx: WriteSession, pair: Pair) -> None:
             .returning(Places.used)
         )
         if taken.first() is None:
-            await _full(tx, cluster_id, side)
+            raise await _full(tx, cluster_id, side)
 
 
-async def _full(tx: WriteSession, cluster_id: UUID, side: str) -> None:
+async def _full(tx: WriteSession, cluster_id: UUID, side: str) -> Conflict:
     name = await tx.scalar(select(Cluster.name).where(Cluster.id == cluster_id)) or "The cluster"
     places = await tx.get(Places, (cluster_id, side))
     used, capacity = (places.used, places.capacity) if places else (0, 0)
-    raise Conflict("no-free-place", f"{name} has no free place as {side}: {used} of {capacity} are taken.")
+    return Conflict("no-free-place", f"{name} has no free place as {side}: {used} of {capacity} are taken.")

@@ -1,58 +1,69 @@
-"""Keeping the projection: one statement an event, older versions ignored, so any order of arrival ends in one state."""
+"""Keeping the projection: older versions are ignored, so any order of arrival ends in one state.
+
+What is kept comes with the version of its event. Rows are written in order of their keys, so that two transactions that
+write some of the same never wait for each other in a ring.
+"""
 
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
-from sqlalchemy import delete, func, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, delete, func, text, update
+from sqlalchemy.dialects.postgresql import Insert, insert
 
-from services.matching.tables import Base, Cluster, Gain, Level, Places, Request, Target
+from services.matching.tables import PROJECTED, Base, Cluster, Gain, Level, Places, Request, Target
 from shared.db import WriteSession
-from shared.events.members import AssessmentRecorded, ClusterFacts, ServiceRequested, TargetSet
+from shared.events.members import (
+    AssessmentRecorded,
+    CapacityChanged,
+    ClusterFacts,
+    ClusterRegistered,
+    ServiceRequested,
+    TargetSet,
+)
 from shared.events.trainings import TrainingCompleted
 
-PROJECTED = (Cluster, Level, Target, Request, Gain)
+Row = dict[str, Any]
 
 
-async def keep_cluster(tx: WriteSession, facts: ClusterFacts, version: int) -> None:
-    """Who a cluster is."""
-    row = {
-        "id": facts.cluster_id,
-        "consortium_id": facts.consortium_id,
-        "name": facts.name,
-        "country": facts.country,
-        "languages": facts.languages,
-        "ecosystems": facts.ecosystems,
-        "stages": facts.value_chain_stages,
-        "version": version,
-    }
-    await _upsert(tx, Cluster, [row])
-
-
-async def keep_places(tx: WriteSession, cluster_id: UUID, capacity: dict[str, int], version: int) -> None:
-    """How many a cluster can take on each side. What is taken stays taken."""
+async def keep_clusters(tx: WriteSession, kept: Sequence[tuple[ClusterFacts, int]]) -> None:
+    """Who clusters are."""
     rows = [
-        {"cluster_id": cluster_id, "side": side, "capacity": limit, "used": 0, "ceiling": limit, "version": version}
-        for side, limit in sorted(capacity.items())
+        {
+            "id": facts.cluster_id,
+            "consortium_id": facts.consortium_id,
+            "name": facts.name,
+            "country": facts.country,
+            "languages": facts.languages,
+            "ecosystems": facts.ecosystems,
+            "stages": facts.value_chain_stages,
+            "version": version,
+        }
+        for facts, version in kept
     ]
-    statement = insert(Places).values(rows)
-    new = statement.excluded
-    await tx.execute(
-        statement.on_conflict_do_update(
-            index_elements=["cluster_id", "side"],
-            set_={
-                "capacity": new.capacity,
-                "ceiling": func.greatest(new.capacity, Places.used),
-                "version": new.version,
-            },
-            where=Places.version < new.version,
-        )
-    )
+    await _upsert(tx, Cluster, rows)
 
 
-async def keep_levels(tx: WriteSession, recorded: AssessmentRecorded, version: int) -> None:
-    """What a cluster can, as far as an assessment says."""
+async def keep_places(tx: WriteSession, kept: Sequence[tuple[ClusterRegistered | CapacityChanged, int]]) -> None:
+    """How many clusters can take on each side. What is taken stays taken."""
+    rows = [
+        {
+            "cluster_id": data.cluster_id,
+            "side": side,
+            "capacity": limit,
+            "used": 0,
+            "ceiling": limit,
+            "version": version,
+        }
+        for data, version in kept
+        for side, limit in (("mentor", data.mentor_capacity), ("learner", data.learner_capacity))
+    ]
+    new = insert(Places).excluded
+    changes = {"capacity": new.capacity, "ceiling": func.greatest(new.capacity, Places.used), "version": new.version}
+    await _upsert(tx, Places, rows, changes)
+
+
+async def keep_levels(tx: WriteSession, kept: Sequence[tuple[AssessmentRecorded, int]]) -> None:
+    """What clusters can, as far as assessments say."""
     rows = [
         {
             "cluster_id": recorded.cluster_id,
@@ -63,25 +74,28 @@ async def keep_levels(tx: WriteSession, recorded: AssessmentRecorded, version: i
             "assessed_on": one.assessed_on,
             "version": version,
         }
+        for recorded, version in kept
         for one in recorded.levels
     ]
     await _upsert(tx, Level, rows)
 
 
-async def keep_target(tx: WriteSession, target: TargetSet, version: int) -> None:
-    """What a cluster wants to reach."""
+async def keep_targets(tx: WriteSession, kept: Sequence[tuple[TargetSet, int]]) -> None:
+    """What clusters want to reach."""
     names = ("cluster_id", "framework", "indicator", "level", "priority")
-    await _upsert(tx, Target, [{name: getattr(target, name) for name in names} | {"version": version}])
+    rows = [{name: getattr(target, name) for name in names} | {"version": version} for target, version in kept]
+    await _upsert(tx, Target, rows)
 
 
 async def keep_request(tx: WriteSession, request: ServiceRequested) -> None:
-    """What a cluster asks for."""
-    row = {name: getattr(request, name) for name in ("cluster_id", "framework", "indicator", "urgency")}
-    await tx.execute(insert(Request).values(id=request.request_id, **row).on_conflict_do_nothing())
+    """What a cluster asks for. It never changes."""
+    names = ("cluster_id", "framework", "indicator", "urgency")
+    row = {"id": request.request_id} | {name: getattr(request, name) for name in names}
+    await tx.execute(insert(Request).values(row).on_conflict_do_nothing())
 
 
-async def keep_gains(tx: WriteSession, completed: TrainingCompleted) -> None:
-    """What clusters gained in a training."""
+async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> None:
+    """What clusters gained in trainings. It never changes."""
     rows = [
         {
             "activity_id": completed.activity_id,
@@ -91,28 +105,40 @@ async def keep_gains(tx: WriteSession, completed: TrainingCompleted) -> None:
             "gain": one.gain,
             "ended_on": completed.ended_on,
         }
+        for completed in kept
         for one in completed.gains
     ]
-    if rows:
-        await tx.execute(insert(Gain).values(rows).on_conflict_do_nothing())
+    await _write(tx, Gain, insert(Gain).on_conflict_do_nothing(), rows)
 
 
 async def forget(tx: WriteSession, consumer: str) -> None:
     """Empty the projection and forget which events were handled, so that a replay builds it anew.
 
-    What matching decided itself, its runs, pairs and the places they take, stays.
+    What matching decided itself, its runs, pairs, the places they take and which requests are answered, stays; so do
+    dead letters. No event is handled and no place taken meanwhile: an event handled in between would be lost.
     """
+    await tx.execute(text("LOCK TABLE inbox, places IN EXCLUSIVE MODE"))
     for table in PROJECTED:
         await tx.execute(delete(table))
     await tx.execute(update(Places).values(capacity=0, ceiling=Places.used, version=0))
-    await tx.execute(text("DELETE FROM inbox WHERE consumer = :consumer AND state <> 'dead'"), {"consumer": consumer})
+    handled = text("DELETE FROM inbox WHERE consumer = :consumer AND state IN ('pending', 'done')")
+    await tx.execute(handled, {"consumer": consumer})
 
 
-async def _upsert(tx: WriteSession, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
-    if not rows:
-        return
-    statement = insert(table).values(rows)
-    keys = [column.name for column in table.__table__.primary_key]
-    new = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    older = table.__table__.c.version < statement.excluded["version"]
-    await tx.execute(statement.on_conflict_do_update(index_elements=keys, set_=new, where=older))
+async def _upsert(
+    tx: WriteSession, table: type[Base], rows: Sequence[Row], changes: dict[str, ColumnElement[Any]] | None = None
+) -> None:
+    """Insert rows; where there is an older one, change it (by default to what is new)."""
+    statement = insert(table)
+    columns = table.__table__.columns
+    if changes is None:
+        changes = {one.name: statement.excluded[one.name] for one in columns if not one.primary_key}
+    older = columns["version"] < statement.excluded["version"]
+    keys = [one.name for one in columns if one.primary_key]
+    await _write(tx, table, statement.on_conflict_do_update(index_elements=keys, set_=changes, where=older), rows)
+
+
+async def _write(tx: WriteSession, table: type[Base], statement: Insert, rows: Sequence[Row]) -> None:
+    keys = [one.name for one in table.__table__.primary_key]
+    if rows:
+        await tx.execute(statement, sorted(rows, key=lambda row: [row[name] for name in keys]))

@@ -117,7 +117,7 @@ def _pairs() -> None:
         _id(key=True),
         _id("consortium_id", index=True),
         sa.Column("run_id", sa.Uuid, sa.ForeignKey("run.id"), index=True),
-        sa.Column("request_id", sa.Uuid, index=True),
+        sa.Column("request_id", sa.Uuid),
         _id("mentor_id"),
         _id("learner_id"),
         sa.Column("score", sa.Integer, nullable=False),
@@ -137,3 +137,4 @@ def _pairs() -> None:
         unique=True,
         postgresql_where=sa.text("state IN ('proposed', 'accepted')"),
     )
+    op.create_table("answered_request", _id("request_id", key=True))

@@ -4,7 +4,7 @@ import hashlib
 
 from sqlalchemy import select
 
-from services.matching.tables import Base, Cluster, Gain, Level, Places, Request, Target
+from services.matching.tables import PROJECTED, Base, Places
 from shared.db import ReadSession
 
 _OWN = {"used", "ceiling"}
@@ -13,7 +13,7 @@ _OWN = {"used", "ceiling"}
 async def state_hash(db: ReadSession) -> str:
     """SHA-256 over all projected rows, each table in order of its key."""
     digest = hashlib.sha256()
-    tables: tuple[type[Base], ...] = (Cluster, Level, Target, Request, Gain, Places)
+    tables: tuple[type[Base], ...] = (*PROJECTED, Places)
     for table in tables:
         columns = [column for column in table.__table__.columns if column.name not in _OWN]
         keys = list(table.__table__.primary_key)

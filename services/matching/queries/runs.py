@@ -1,6 +1,6 @@
-"""Reading runs and pairs. `within` limits every query to one consortium; None sees all."""
+"""Reading runs and pairs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -20,14 +20,14 @@ async def runs(db: ReadSession, within: UUID | None, after: tuple[UUID] | None, 
     return (await db.scalars(query)).all()
 
 
-async def run(db: ReadSession, id: UUID) -> Run:
-    """One run.
+async def run(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Run:
+    """One run, if `right(consortium)`.
 
     Raises:
-        NotFound: no such run.
+        NotFound
     """
     found = await db.get(Run, id)
-    if found is None:
+    if found is None or not right(found.consortium_id):
         raise NotFound("no-such-run", "There is no such run.")
     return found
 
@@ -52,13 +52,13 @@ async def pairs(
     return (await db.scalars(query)).all()
 
 
-async def pair(db: ReadSession, id: UUID) -> Pair:
-    """One pair.
+async def pair(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
+    """A pair that was proposed, if `right(consortium)`.
 
     Raises:
-        NotFound: no such pair, or it was never proposed.
+        NotFound
     """
     found = await db.get(Pair, id)
-    if found is None or found.state == "draft":
+    if found is None or found.state == "draft" or not right(found.consortium_id):
         raise NotFound("no-such-pair", "There is no such pair.")
     return found

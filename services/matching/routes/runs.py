@@ -1,7 +1,7 @@
 """`/runs`, `/pairs` and the projection's `/projection`."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -12,15 +12,11 @@ from services.matching.commands import projection, runs
 from services.matching.queries import projection as projected
 from services.matching.queries import runs as queries
 from shared import clock
-from shared.auth import Principal, Role, allow, anyone_signed_in
+from shared.auth import Anyone, Coordinator, Manager, Operator
 from shared.errors import Forbidden, NotFound
 from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
 
 router = Router()
-Anyone = Annotated[Principal, anyone_signed_in()]
-Operator = Annotated[Principal, allow(Role.operator)]
-Coordinator = Annotated[Principal, allow(Role.operator, Role.coordinator)]
-Manager = Annotated[Principal, allow(Role.operator, Role.coordinator, Role.manager)]
 
 
 class NewRun(Body):
@@ -88,19 +84,6 @@ class ProjectionView(View):
     state_hash: str
 
 
-def scope_of(who: Principal) -> UUID | None:
-    """The consortium the caller is limited to; None for those who see all.
-
-    Raises:
-        Forbidden: the caller belongs to none.
-    """
-    if who.has(Role.operator, Role.service):
-        return None
-    if who.consortium is None:
-        raise Forbidden("no-consortium", "Your sign-in names no consortium.")
-    return who.consortium
-
-
 @router.post("/runs", status_code=201)
 async def make_run(who: Coordinator, tx: Tx, body: NewRun, request: Request, response: Response) -> RunView:
     """Plan the consortium: the best pairs under both sides' capacities, as a draft."""
@@ -109,29 +92,26 @@ async def make_run(who: Coordinator, tx: Tx, body: NewRun, request: Request, res
     run = await runs.plan(tx, clock.new_id(), body.consortium_id, request.app.state.solve)
     response.headers["Location"] = f"runs/{run.id}"
     etag(response, run.version)
-    await tx.refresh(run)
     return RunView.model_validate(run)
 
 
 @router.get("/runs")
 async def list_runs(who: Anyone, db: Read, paging: Paging) -> Page[RunView]:
     """The runs of the caller's consortium, oldest first."""
-    rows = await queries.runs(db, scope_of(who), paging.after, paging.limit + 1)
+    rows = await queries.runs(db, who.scope(), paging.after, paging.limit + 1)
     return paging.page([RunView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/runs/{id}")
 async def show_run(who: Anyone, db: Read, id: UUID, response: Response) -> RunWithPairs:
     """One run with its pairs."""
-    run = await queries.run(db, id)
-    if not who.within(run.consortium_id):
-        raise NotFound("no-such-run", "There is no such run.")
+    run = await queries.run(db, id, who.within)
     etag(response, run.version)
-    rows: list[Any] = list(await queries.pairs_of(db, id))
-    return RunWithPairs(run=RunView.model_validate(run), pairs=[PairView.model_validate(row) for row in rows])
+    pairs = [PairView.model_validate(row) for row in await queries.pairs_of(db, id)]
+    return RunWithPairs(run=RunView.model_validate(run), pairs=pairs)
 
 
-@router.post("/runs/{id}/publication", status_code=201)
+@router.post("/runs/{id}/publication")
 async def publish_run(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> RunView:
     """Publish the run: its pairs are proposed."""
     run = await runs.publish(tx, id, seen, who.within)
@@ -147,29 +127,25 @@ async def list_pairs(
     state: Annotated[Literal["proposed", "accepted", "declined"] | None, Query()] = None,
 ) -> Page[PairView]:
     """The pairs of the caller's consortium that were proposed, oldest first."""
-    rows = await queries.pairs(db, scope_of(who), state, paging.after, paging.limit + 1)
+    rows = await queries.pairs(db, who.scope(), state, paging.after, paging.limit + 1)
     return paging.page([PairView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/pairs/{id}")
 async def show_pair(who: Anyone, db: Read, id: UUID, response: Response) -> PairView:
     """One pair."""
-    pair = await queries.pair(db, id)
-    if not who.within(pair.consortium_id):
-        raise NotFound("no-such-pair", "There is no such pair.")
+    pair = await queries.pair(db, id, who.within)
     etag(response, pair.version)
     return PairView.model_validate(pair)
 
 
-@router.post("/pairs/{id}/answers", status_code=201)
+@router.post("/pairs/{id}/answers")
 async def answer_pair(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewAnswer, response: Response) -> PairView:
     """Accept or decline a proposal for one side. When both have accepted, a place on each side is taken."""
-    pair = await pair_commands.pair_of(tx, id)
-    if not who.within(pair.consortium_id):
-        raise NotFound("no-such-pair", "There is no such pair.")
+    pair = await pair_commands.proposed(tx, id, who.within)
     if not who.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
         raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
-    pair = await pair_commands.answer(tx, pair, seen, pair_commands.Answer(body.side, body.answer == "accept"))
+    await pair_commands.answer(tx, pair, seen, pair_commands.Answer(body.side, body.answer == "accept"))
     etag(response, pair.version)
     return PairView.model_validate(pair)
 

@@ -57,7 +57,7 @@ def teachable(mentor: Profile, learner: Profile) -> dict[Skill, int]:
     return {skill: lift for skill, lift in lifts.items() if lift > 0}
 
 
-def answered(mentor: Profile, learner: Profile) -> list[Skill]:
+def answerable(mentor: Profile, learner: Profile) -> list[Skill]:
     """The learner's requests in which the mentor stands above it."""
     return sorted(skill for skill in learner.requests if mentor.levels.get(skill, 0) > learner.levels.get(skill, 0))
 
@@ -68,7 +68,7 @@ def score(mentor: Profile, learner: Profile, criteria: Criteria) -> Score | Excl
         return Excluded("A cluster does not mentor itself.")
     if not mentor.languages & learner.languages:
         return Excluded(f"{mentor.name} and {learner.name} have no working language in common.")
-    if not teachable(mentor, learner) and not answered(mentor, learner):
+    if not teachable(mentor, learner) and not answerable(mentor, learner):
         return Excluded(f"{mentor.name} stands above {learner.name} in nothing that it needs.")
     terms = tuple(
         Term(name, getattr(criteria, name) * part[0] // part[1], part[2])
@@ -98,7 +98,7 @@ def _knowledge(mentor: Profile, learner: Profile) -> Part:
 def _requests(mentor: Profile, learner: Profile) -> Part:
     if not learner.requests:
         return 0, 1, f"{learner.name} has no open request."
-    met = answered(mentor, learner)
+    met = answerable(mentor, learner)
     if not met:
         return 0, 1, f"{mentor.name} cannot answer an open request of {learner.name}."
     part = sum(learner.requests[skill] for skill in met)

@@ -1,22 +1,41 @@
-"""The projection as profiles that the rules can compare, and what of it goes into a run's inputs."""
+"""The projection as something the rules can decide on, and as the inputs that are kept with a run."""
 
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
+from services.matching.rules.plan import Situation
 from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisional
-from services.matching.tables import Cluster, Level, Places, Request, Target
+from services.matching.tables import Cluster, Level, Pair, Places, Request, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import WriteSession
 
 
-async def profiles(tx: WriteSession, consortium_id: UUID) -> dict[UUID, Profile]:
-    """All clusters of a consortium, by id."""
+async def situation_of(tx: WriteSession, consortium_id: UUID) -> Situation:
+    """What is known of a consortium; without clusters if it is not known."""
     clusters = (await tx.scalars(select(Cluster).where(Cluster.consortium_id == consortium_id))).all()
+    ids = [one.id for one in clusters]
+    places: dict[str, dict[UUID, int]] = {"mentor": {}, "learner": {}}
+    for row in await tx.scalars(select(Places).where(Places.cluster_id.in_(ids))):
+        places[row.side][row.cluster_id] = max(0, row.capacity - row.used)
+    return Situation(
+        await _profiles(tx, clusters), places["mentor"], places["learner"], await live_pairs(tx, consortium_id)
+    )
+
+
+async def live_pairs(tx: WriteSession, consortium_id: UUID) -> frozenset[tuple[UUID, UUID]]:
+    """The pairs (mentor, learner) of a consortium that are proposed or accepted."""
+    query = select(Pair.mentor_id, Pair.learner_id)
+    query = query.where(Pair.consortium_id == consortium_id, Pair.state.in_(("proposed", "accepted")))
+    return frozenset((mentor, learner) for mentor, learner in await tx.execute(query))
+
+
+async def _profiles(tx: WriteSession, clusters: Sequence[Cluster]) -> dict[UUID, Profile]:
     ids = [one.id for one in clusters]
     measured: dict[UUID, dict[Skill, Measured]] = defaultdict(dict)
     for level in await tx.scalars(select(Level).where(Level.cluster_id.in_(ids))):
@@ -28,9 +47,10 @@ async def profiles(tx: WriteSession, consortium_id: UUID) -> dict[UUID, Profile]
     aims: dict[UUID, dict[Skill, Aim]] = defaultdict(dict)
     for target in await tx.scalars(select(Target).where(Target.cluster_id.in_(ids))):
         aims[target.cluster_id][Skill(target.framework, target.indicator)] = Aim(target.level, target.priority)
-    wishes: dict[UUID, dict[Skill, int]] = defaultdict(dict)
-    for request in await tx.scalars(select(Request).where(Request.cluster_id.in_(ids))):
-        wishes[request.cluster_id][Skill(request.framework, request.indicator)] = request.urgency
+    requests: dict[UUID, dict[Skill, int]] = defaultdict(dict)
+    for request in await tx.scalars(select(Request).where(Request.cluster_id.in_(ids)).order_by(Request.urgency)):
+        skill = Skill(request.framework, request.indicator)  # of two requests for one skill the more urgent counts
+        requests[request.cluster_id][skill] = request.urgency
     return {
         one.id: Profile(
             id=one.id,
@@ -41,25 +61,19 @@ async def profiles(tx: WriteSession, consortium_id: UUID) -> dict[UUID, Profile]
             stages=frozenset(one.stages),
             levels=provisional(measured[one.id], gains[one.id]),
             aims=aims[one.id],
-            requests=wishes[one.id],
+            requests=requests[one.id],
         )
         for one in clusters
     }
 
 
-async def free_places(tx: WriteSession, ids: list[UUID]) -> dict[str, dict[UUID, int]]:
-    """How many each cluster can still take, by side."""
-    free: dict[str, dict[UUID, int]] = {"mentor": {}, "learner": {}}
-    for row in await tx.scalars(select(Places).where(Places.cluster_id.in_(ids))):
-        free[row.side][row.cluster_id] = max(0, row.capacity - row.used)
-    return free
-
-
-def as_inputs(known: dict[UUID, Profile], free: dict[str, dict[UUID, int]]) -> tuple[dict[str, Any], str]:
+def as_inputs(situation: Situation) -> tuple[dict[str, Any], str]:
     """What a run was made from, as plain data in a fixed order, and its SHA-256."""
+    free = {"mentor": situation.mentor_places, "learner": situation.learner_places}
     data: dict[str, Any] = {
-        "clusters": [_plain(known[id]) for id in sorted(known)],
+        "clusters": [_plain(profile) for _, profile in sorted(situation.clusters.items())],
         "free": {side: {str(id): places for id, places in sorted(rows.items())} for side, rows in free.items()},
+        "live": [[str(mentor), str(learner)] for mentor, learner in sorted(situation.live)],
     }
     return data, hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
 

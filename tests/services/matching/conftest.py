@@ -1,0 +1,40 @@
+"""matching, running."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import httpx2
+import pytest
+import structlog
+
+from services.matching import main
+from shared.wire.local import LocalWire
+from tests import make
+from tests.services.matching.acting import Matching
+
+
+@pytest.fixture(autouse=True)
+def said() -> Iterator[list[structlog.typing.EventDict]]:
+    """What the log says; it goes nowhere else."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries
+
+
+@pytest.fixture
+async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
+    return await service_database("matching")
+
+
+@pytest.fixture
+def wire() -> LocalWire:
+    return LocalWire()
+
+
+@pytest.fixture
+async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
+    async with make.running(main.build, url, wire=wire) as client:
+        yield client
+
+
+@pytest.fixture
+def matching(client: httpx2.AsyncClient, url: str, wire: LocalWire) -> Matching:
+    return Matching(client, url, wire)

@@ -1,0 +1,93 @@
+"""Who waits for whom: all take rows in one order, so that nobody waits for each other in a ring.
+
+The test holds a row as another transaction would, until those it wants to see wait; then it takes what they might have
+taken in the wrong order.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from operator import attrgetter
+from typing import TypeAlias
+
+import asyncpg
+from structlog.typing import EventDict
+
+from shared.events.envelope import Stored
+from tests import make
+from tests.services.matching.acting import OPERATOR, Matching, Member, capacity_changed, learner, mentor, tried_again
+from tests.support.waiting import eventually
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@asynccontextmanager
+async def another(url: str) -> AsyncIterator[Connection]:
+    """Another transaction; it ends well at the end of the block."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            yield connection
+    finally:
+        await connection.close()
+
+
+async def waiting(url: str, count: int) -> None:
+    """Wait until that many transactions wait for a lock."""
+    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def reached() -> bool:
+        return len(await make.rows(url, query)) == count
+
+    await eventually(reached, deadline=4)
+
+
+async def take_places(other: Connection, one: Member) -> None:
+    await other.execute("SELECT FROM places WHERE cluster_id = $1 FOR UPDATE", one.id)
+
+
+async def arrive_together(matching: Matching, *events: Stored) -> None:
+    await matching.wire.send("kei.members.v1", [event.record() for event in events])
+
+
+async def test_capacities_are_written_in_order_of_cluster(matching: Matching, url: str, said: list[EventDict]) -> None:
+    low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
+    await matching.knows(low, high)
+    changes = [capacity_changed(one.id, 9, 5, 5) for one in (high, low)]
+    async with another(url) as other:
+        await take_places(other, low)
+        await arrive_together(matching, *changes)
+        await waiting(url, 1)
+        await take_places(other, high)
+    await matching.handled(changes)
+    assert tried_again(said) == []
+
+
+async def test_an_acceptance_takes_places_in_order_of_cluster(matching: Matching, url: str) -> None:
+    able, eager = mentor(), learner()
+    able.id, eager.id = max(able.id, eager.id), min(able.id, eager.id)
+    (pair,) = await matching.proposed(able, eager)
+    await matching.answer(pair["id"], "mentor")
+    async with another(url) as other:
+        await take_places(other, eager)
+        answering = asyncio.create_task(matching.answer(pair["id"], "learner", version=2))
+        await waiting(url, 1)
+        await take_places(other, able)
+    assert (await answering).json()["state"] == "accepted"
+
+
+async def test_forgetting_waits_for_what_is_being_handled(matching: Matching, url: str, said: list[EventDict]) -> None:
+    low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
+    await matching.knows(high)  # so that it is found first, by whoever walks through the table
+    await matching.knows(low)
+    changes = [make.cluster_changed_event(9, cluster_id=one.id, name="New") for one in (low, high)]
+    async with another(url) as other:
+        await other.execute("SELECT FROM cluster WHERE id = $1 FOR UPDATE", low.id)
+        await arrive_together(matching, *changes)
+        await waiting(url, 1)
+        forgetting = asyncio.create_task(matching.client.delete("/projection", headers=OPERATOR))
+        await waiting(url, 2)
+    assert (await forgetting).status_code == 204
+    assert tried_again(said) == []
+    assert await make.rows(url, "SELECT FROM cluster") == []
+    assert await make.rows(url, "SELECT FROM inbox") == []

@@ -1,0 +1,101 @@
+"""No plan is better than the one that a run makes: held against every plan there is, on small consortia."""
+
+import random
+from collections.abc import Mapping
+from functools import cache
+from uuid import uuid4
+
+from services.matching.rules.profile import Aim, Profile, Skill
+from services.matching.rules.score import Criteria, Score, score
+from tests.services.matching.acting import FRAMEWORK, Matching, Member, member
+
+INDICATORS = ("foresight", "strategy", "training")
+
+
+def some_consortium(chance: random.Random) -> list[Member]:
+    """Five clusters that each can and want something, and take up to two others on each side."""
+    consortium = uuid4()
+    return [
+        member(
+            f"Cluster {number}",
+            {one: chance.randint(0, 5) for one in INDICATORS},
+            {one: chance.randint(1, 5) for one in chance.sample(INDICATORS, 2)},
+            consortium_id=consortium,
+            country=chance.choice(["HU", "IT", "RO"]),
+            ecosystems=chance.sample(["digital", "agri-food", "energy"], 2),
+            languages=chance.sample(["en", "hu", "it"], 2),
+            value_chain_stages=chance.sample(["research", "services", "sales"], 1),
+            mentor_capacity=chance.randint(0, 2),
+            learner_capacity=chance.randint(0, 2),
+        )
+        for number in range(5)
+    ]
+
+
+def profile(one: Member) -> Profile:
+    return Profile(
+        id=one.id,
+        name=one.name,
+        country=one.facts["country"],
+        languages=frozenset(one.facts["languages"]),
+        ecosystems=frozenset(one.facts["ecosystems"]),
+        stages=frozenset(one.facts["value_chain_stages"]),
+        levels={Skill(FRAMEWORK, indicator): level for indicator, level in one.levels.items()},
+        aims={Skill(FRAMEWORK, indicator): Aim(level, 3) for indicator, level in one.targets.items()},
+    )
+
+
+def scores(members: list[Member]) -> dict[tuple[int, int], int]:
+    """The score of each possible pair, by the places of mentor and learner in the list."""
+    found = {
+        (a, b): score(profile(one), profile(other), Criteria())
+        for a, one in enumerate(members)
+        for b, other in enumerate(members)
+    }
+    return {pair: one.total for pair, one in found.items() if isinstance(one, Score)}
+
+
+def best_total(members: list[Member], possible: Mapping[tuple[int, int], int]) -> int:
+    """The highest total, by trying every set of pairs that fits."""
+    arcs = sorted(possible)
+
+    @cache
+    def best(at: int, mentors: tuple[int, ...], learners: tuple[int, ...]) -> int:
+        if at == len(arcs):
+            return 0
+        a, b = arcs[at]
+        without = best(at + 1, mentors, learners)
+        if not mentors[a] or not learners[b]:
+            return without
+        return max(without, possible[a, b] + best(at + 1, _less(mentors, a), _less(learners, b)))
+
+    return best(
+        0,
+        tuple(one.facts["mentor_capacity"] for one in members),
+        tuple(one.facts["learner_capacity"] for one in members),
+    )
+
+
+def _less(places: tuple[int, ...], at: int) -> tuple[int, ...]:
+    return (*places[:at], places[at] - 1, *places[at + 1 :])
+
+
+async def test_no_plan_is_better(matching: Matching) -> None:
+    chance = random.Random(2017)
+    consortia = [some_consortium(chance) for _ in range(8)]
+    await matching.knows(*(one for members in consortia for one in members))
+    sizes = set()
+    for members in consortia:
+        possible = scores(members)
+        made = await matching.run(members[0].facts["consortium_id"])
+        number = {str(one.id): place for place, one in enumerate(members)}
+        chosen = [(number[one["mentor_id"]], number[one["learner_id"]]) for one in made["pairs"]]
+        assert [one["score_hundredths"] for one in made["pairs"]] == sorted(
+            (possible[pair] for pair in chosen), reverse=True
+        )
+        for place, one in enumerate(members):
+            assert sum(a == place for a, _ in chosen) <= one.facts["mentor_capacity"]
+            assert sum(b == place for _, b in chosen) <= one.facts["learner_capacity"]
+        assert made["run"]["total_hundredths"] == best_total(members, possible)
+        sizes.add(len(chosen))
+    assert max(sizes) >= 4, "the instances are too easy to prove anything"

@@ -1,0 +1,162 @@
+"""Building the projection anew: the same state from the same events, and nobody hears of it."""
+
+import asyncio
+import random
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from shared.events.envelope import Stored
+from tests import make
+from tests.services.matching.acting import (
+    OPERATOR,
+    Json,
+    Matching,
+    assessed,
+    capacity_changed,
+    completed,
+    learner,
+    mentor,
+    problem,
+    requested,
+)
+from tests.support.waiting import eventually
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a rebuild must leave as it is."""
+
+    pairs: list[Json]
+    runs: list[Json]
+    used: list[dict[str, Any]]
+    outbox: list[tuple[str, int, Json]]
+
+
+async def kept(matching: Matching) -> Kept:
+    return Kept(
+        await matching.pairs(),
+        (await matching.get("/runs"))["items"],
+        await make.rows(matching.url, "SELECT cluster_id, side, used FROM places ORDER BY cluster_id, side"),
+        await make.put(matching.url),
+    )
+
+
+@pytest.fixture
+async def told(matching: Matching) -> list[Stored]:
+    """All that matching has heard. A pair was accepted, one declined; a request had an answer, another had none."""
+    able, other = mentor("Able", country="IT", mentor_capacity=2), mentor("Other", level=3)
+    eager, late = learner("Eager"), learner("Late")
+    members = [able, other, eager, late]
+    joined = [event for one in members for event in one.events()]
+    await matching.hears(*joined)
+    nobody = requested(able.id, 4)
+    await matching.hears(nobody)
+    first, *_, last = await matching.published(*members)
+    assert (await matching.accept(first["id"])).status_code == 200
+    assert (await matching.answer(last["id"], "mentor", "decline")).status_code == 200
+    more = [
+        capacity_changed(able.id, 9, 1, 2),
+        completed({eager.id: {"foresight": 1}, late.id: {"foresight": 1, "strategy": 1}}),
+        requested(late.id, 5),
+        make.cluster_changed_event(9, cluster_id=other.id, name="Another"),
+        assessed(other.id, 10, {"foresight": 4}),
+    ]
+    await matching.hears(*more)
+    assert [pair["request_id"] is None for pair in await matching.pairs()] == [True] * 4 + [False]
+    return [*joined, nobody, *more]
+
+
+async def test_a_rebuild_ends_in_the_same_state_and_publishes_nothing(matching: Matching, told: list[Stored]) -> None:
+    state, before = await matching.state_hash(), await kept(matching)
+    await matching.forget()
+    assert await matching.state_hash() != state
+    assert problem(await matching.plan()) == (404, "no-such-consortium")
+    await matching.hears(*told)
+    assert await matching.state_hash() == state
+    assert await kept(matching) == before
+
+
+async def test_it_makes_no_difference_in_which_order_they_come_back(matching: Matching, told: list[Stored]) -> None:
+    state, before = await matching.state_hash(), await kept(matching)
+    chance = random.Random(7)
+    for _ in range(3):
+        await matching.forget()
+        await matching.hears(*chance.sample(told, len(told)))
+        assert await matching.state_hash() == state
+        assert await kept(matching) == before
+
+
+async def test_a_request_that_had_no_answer_gets_none_later(matching: Matching, url: str) -> None:
+    asking, strong = learner("Asking"), mentor("Strong")
+    request = requested(asking.id, 4)
+    await matching.hears(*asking.events(), request)
+    await matching.knows(strong)
+    assert await make.put(url) == []
+    await matching.forget()
+    await matching.hears(*strong.events(), *asking.events(), request)
+    assert await make.put(url) == []
+    await matching.hears(requested(asking.id, 5))
+    assert [data["mentor_id"] for data in await matching.told("pair.proposed")] == [str(strong.id)]
+
+
+async def test_while_nothing_is_known_no_place_is_given(matching: Matching) -> None:
+    able, eager = mentor("Able"), learner("Eager")
+    (pair,) = await matching.proposed(able, eager)
+    await matching.answer(pair["id"], "mentor")
+    await matching.forget()
+    reply = await matching.answer(pair["id"], "learner", version=2)
+    assert problem(reply) == (409, "no-free-place")
+    await matching.hears(*able.events(), *eager.events())
+    assert (await matching.answer(pair["id"], "learner", version=2)).status_code == 200
+
+
+async def test_what_an_operator_gave_up_stays_given_up(matching: Matching, url: str) -> None:
+    good = mentor().events()
+    poison = replace(good[0], data=b"{}")
+    await make.deliver(matching.wire, poison)
+
+    async def state() -> list[str]:
+        rows = await make.rows(url, "SELECT state FROM inbox WHERE event_id = $1", poison.id)
+        return [str(row["state"]) for row in rows]
+
+    async def dead() -> bool:
+        return await state() == ["dead"]
+
+    await eventually(dead)
+    await matching.forget()
+    assert await dead()
+    body = {"action": "discard", "consumer": "matching"}
+    assert (await matching.client.post("/ops/dead-letters", json=body, headers=OPERATOR)).json() == {"count": 1}
+    await matching.forget()
+    await make.deliver(matching.wire, poison)
+    await matching.hears(*good[1:])
+    assert await state() == ["discarded"]
+
+
+async def test_forgetting_while_events_arrive_and_pairs_are_answered(matching: Matching) -> None:
+    able = mentor("Able", mentor_capacity=20)
+    learners = [learner(f"Learner {number}") for number in range(10)]
+    members = [able, *learners]
+    told = [event for one in members for event in one.events()]
+    await matching.hears(*told)
+    asked = [requested(one.id, 4) for one in learners]
+    await matching.hears(*asked)
+    pairs = [pair["id"] for pair in await matching.pairs()]
+    await asyncio.gather(*(matching.answer(pair, "mentor") for pair in pairs))
+    new = [capacity_changed(one.id, version, 20, 3) for version in (9, 10, 11) for one in members]
+    forgetting, answers, _ = await asyncio.gather(
+        asyncio.gather(*(matching.client.delete("/projection", headers=OPERATOR) for _ in range(3))),
+        asyncio.gather(*(matching.answer(pair, "learner", version=2) for pair in pairs)),
+        asyncio.gather(*(make.deliver(matching.wire, event) for event in new)),
+    )
+    assert {reply.status_code for reply in forgetting} == {204}
+    assert {reply.status_code for reply in answers} <= {200, 409}
+    everything = [*told, *asked, *new]
+    await matching.hears(*everything)
+    state = await matching.state_hash()
+    await matching.forget()
+    await matching.hears(*everything)
+    assert await matching.state_hash() == state
+    assert await matching.used(able, "mentor") == len(await matching.told("pair.accepted"))

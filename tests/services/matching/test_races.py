@@ -1,0 +1,202 @@
+"""Many at once, on a real database: no place is taken twice, a pair is decided once, a request is answered once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Iterable
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import httpx2
+from structlog.typing import EventDict
+
+from services.matching import main
+from shared.wire.local import LocalWire
+from tests import make
+from tests.services.matching.acting import (
+    Matching,
+    Member,
+    capacity_changed,
+    learner,
+    member,
+    mentor,
+    problem,
+    requested,
+    tried_again,
+)
+
+
+async def asked_by_many(matching: Matching, able: Member, count: int) -> list[str]:
+    """Pairs of one mentor with that many learners, each accepted by the mentor."""
+    learners = [learner(f"Learner {number}") for number in range(count)]
+    await matching.knows(able, *learners)
+    await matching.hears(*(requested(one.id, 4) for one in learners))
+    pairs = [pair["id"] for pair in await matching.pairs()]
+    assert len(pairs) == count
+    replies = await at_once(matching.answer(pair, "mentor") for pair in pairs)
+    assert {reply.status_code for reply in replies} == {200}
+    return pairs
+
+
+async def at_once(calls: Iterable[Awaitable[httpx2.Response]], *others: Awaitable[None]) -> list[httpx2.Response]:
+    """The replies to calls that are all made together, while `others` happens."""
+    replies, _ = await asyncio.gather(asyncio.gather(*calls), asyncio.gather(*others))
+    return replies
+
+
+def statuses(replies: list[httpx2.Response]) -> Counter[int]:
+    return Counter(reply.status_code for reply in replies)
+
+
+async def versions(url: str, pair: str) -> list[int]:
+    found = await make.rows(url, "SELECT version FROM outbox WHERE key = $1 ORDER BY seq", UUID(pair))
+    return [row["version"] for row in found]
+
+
+async def test_twelve_want_three_places(matching: Matching) -> None:
+    able = mentor("Able", mentor_capacity=3)
+    pairs = await asked_by_many(matching, able, 12)
+    replies = await at_once(matching.answer(pair, "learner", version=2) for pair in pairs)
+    assert statuses(replies) == {200: 3, 409: 9}
+    refused = [reply for reply in replies if reply.status_code == 409]
+    assert {problem(reply) for reply in refused} == {(409, "no-free-place")}
+    assert {reply.json()["detail"] for reply in refused} == {"Able has no free place as mentor: 3 of 3 are taken."}
+    assert await matching.used(able, "mentor") == 3
+    accepted = {data["pair_id"] for data in await matching.told("pair.accepted")}
+    assert accepted == {pair["id"] for pair in await matching.pairs() if pair["state"] == "accepted"}
+    assert len(accepted) == 3
+    taken = await make.rows(matching.url, "SELECT sum(used) FROM places WHERE side = 'learner'")
+    assert [row["sum"] for row in taken] == [3], "who was refused holds no place on the other side"
+
+
+async def test_a_capacity_lowered_meanwhile_is_kept_from_then_on(matching: Matching) -> None:
+    able = mentor("Able", mentor_capacity=6)
+    pairs = await asked_by_many(matching, able, 12)
+    lowering = capacity_changed(able.id, 9, 2, 2)
+    replies = await at_once(
+        (matching.answer(pair, "learner", version=2) for pair in pairs), make.deliver(matching.wire, lowering)
+    )
+    await matching.handled([lowering])
+    won = statuses(replies)[200]
+    assert 2 <= won <= 6
+    query = "SELECT used, capacity, ceiling FROM places WHERE cluster_id = $1 AND side = 'mentor'"
+    ((used, capacity, ceiling),) = [tuple(row.values()) for row in await make.rows(matching.url, query, able.id)]
+    assert (used, capacity) == (won, 2)
+    assert ceiling == max(won, 2)
+    late = [pair["id"] for pair in await matching.pairs() if pair["state"] == "proposed"]
+    replies = await at_once(matching.answer(pair, "learner", version=2) for pair in late)
+    assert {reply.json()["detail"] for reply in replies} == {f"Able has no free place as mentor: {won} of 2 are taken."}
+    await matching.hears(capacity_changed(able.id, 10, won + 1, 2))
+    replies = await at_once(matching.answer(pair, "learner", version=2) for pair in late)
+    assert statuses(replies) == {200: 1, 409: len(late) - 1}
+
+
+async def test_yes_and_no_at_once(matching: Matching, url: str) -> None:
+    able = mentor(mentor_capacity=5)
+    pairs = await asked_by_many(matching, able, 5)
+    calls = [(pair, answer) for pair in pairs for answer in ("accept", "decline") * 3]
+    replies = await at_once(matching.answer(pair, "learner", answer, version=2) for pair, answer in calls)
+    assert statuses(replies) == {200: 5, 409: 25}
+    won = {pair: answer for (pair, answer), reply in zip(calls, replies, strict=True) if reply.status_code == 200}
+    assert won.keys() == set(pairs)
+    states = {pair["id"]: pair["state"] for pair in await matching.pairs()}
+    assert states == {pair: {"accept": "accepted", "decline": "declined"}[answer] for pair, answer in won.items()}
+    for pair in pairs:
+        assert await versions(url, pair) == [1, 2]
+    assert await matching.used(able, "mentor") == list(won.values()).count("accept")
+
+
+async def test_both_sides_at_once(matching: Matching, url: str) -> None:
+    one, other = mentor(), learner()
+    (pair,) = await matching.proposed(one, other)
+    replies = await at_once(matching.answer(pair["id"], side) for side in ("mentor", "learner"))
+    assert statuses(replies) == {200: 1, 412: 1}
+    late = "mentor" if replies[0].status_code == 412 else "learner"
+    assert (await matching.answer(pair["id"], late, version=2)).json()["state"] == "accepted"
+    assert await versions(url, pair["id"]) == [1, 2]
+
+
+async def test_everybody_accepts_everybody_while_capacities_change(matching: Matching, said: list[EventDict]) -> None:
+    skills = [f"skill-{number}" for number in range(5)]
+    members = [member(own, {one: 5 if one == own else 1 for one in skills}, dict.fromkeys(skills, 4)) for own in skills]
+    await matching.knows(*members)
+    await matching.hears(*(capacity_changed(one.id, 20, 4, 4) for one in members))
+    run = await matching.run()
+    await matching.publish(run["run"]["id"])
+    pairs = [pair["id"] for pair in await matching.pairs()]
+    assert len(pairs) == 20
+    await at_once(matching.answer(pair, "mentor") for pair in pairs)
+    changes = [
+        capacity_changed(one.id, version, 4, 4)
+        for version in range(21, 25)
+        for one in (members if version % 2 else reversed(members))
+    ]
+    replies = await at_once(
+        (matching.answer(pair, "learner", version=2) for pair in pairs), make.deliver(matching.wire, *changes)
+    )
+    await matching.handled(changes)
+    assert statuses(replies) == {200: 20}
+    assert [await matching.used(one, side) for one in members for side in ("mentor", "learner")] == [4] * 10
+    assert tried_again(said) == []
+
+
+async def test_a_request_is_answered_once_however_often_it_comes(matching: Matching, url: str) -> None:
+    asking = learner()
+    await matching.knows(asking, *(mentor(f"Mentor {number}") for number in range(4)))
+    request = requested(asking.id, 4)
+    repeated = [replace(request, id=uuid4(), version=version) for version in range(5, 10)]
+    # A wire may even bring it under other keys; then two workers of two replicas handle it at the same moment.
+    elsewhere = [replace(request, id=uuid4(), key=uuid4()) for _ in range(10)]
+    other_wire = LocalWire()
+    async with make.running(main.build, url, wire=other_wire):
+        await asyncio.gather(
+            *(make.deliver(wire, event) for event in (request, *repeated) for wire in (matching.wire, other_wire)),
+            *(make.deliver(wire, event) for event in elsewhere for wire in (matching.wire, other_wire)),
+        )
+        await matching.handled([request, *repeated])
+    assert len(await matching.told("pair.proposed")) == 3
+    assert len(await matching.pairs()) == 3
+
+
+async def test_a_run_is_published_once_however_often_it_is_asked_for(matching: Matching, url: str) -> None:
+    await matching.knows(mentor(), learner("One"), learner("Two"))
+    run = await matching.run()
+    replies = await at_once(matching.publish(run["run"]["id"]) for _ in range(10))
+    assert statuses(replies) == {200: 1, 412: 9}
+    assert [kind for kind, _, _ in await make.put(url)] == ["run.published", "pair.proposed", "pair.proposed"]
+
+
+async def test_of_drafts_with_the_same_pairs_one_is_published(matching: Matching, url: str) -> None:
+    await matching.knows(*(mentor(f"Mentor {n}") for n in range(3)), *(learner(f"Learner {n}") for n in range(3)))
+    drafts = [(await matching.run())["run"]["id"] for _ in range(5)]
+    replies = await at_once(matching.publish(id) for id in drafts)
+    assert statuses(replies) == {200: 1, 409: 4}
+    assert {problem(reply) for reply in replies if reply.status_code == 409} == {(409, "overtaken")}
+    assert Counter(kind for kind, _, _ in await make.put(url)) == {"run.published": 1, "pair.proposed": 6}
+
+
+async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching, said: list[EventDict]) -> None:
+    able, learners = mentor(mentor_capacity=8), [learner(f"Learner {number}") for number in range(8)]
+    await matching.knows(able, *learners)
+    run = (await matching.run())["run"]["id"]
+    requests = [requested(one.id, 4) for one in learners]
+    (reply,) = await at_once([matching.publish(run)], make.deliver(matching.wire, *requests))
+    await matching.handled(requests)
+    assert reply.status_code == 200 or problem(reply) == (409, "overtaken")
+    live = Counter(pair["learner_id"] for pair in await matching.pairs())
+    assert live == {str(one.id): 1 for one in learners}
+    assert Counter(data["learner_id"] for data in await matching.told("pair.proposed")) == live
+    assert tried_again(said) == []
+
+
+async def test_runs_of_one_consortium_do_not_mix(matching: Matching, url: str) -> None:
+    await matching.knows(*(mentor(f"Mentor {n}") for n in range(3)), *(learner(f"Learner {n}") for n in range(3)))
+    replies = await at_once(matching.plan() for _ in range(6))
+    made = [reply.json() for reply in replies if reply.status_code == 201]
+    refused = [reply for reply in replies if reply.status_code != 201]
+    assert {problem(reply) for reply in refused} <= {(409, "run-under-way")}
+    assert len(made) >= 1
+    assert len(await make.rows(url, "SELECT FROM run")) == len(made)
+    for run in made:
+        pairs = (await matching.get(f"/runs/{run['id']}"))["pairs"]
+        assert len(pairs) == 6
+        assert sum(pair["score_hundredths"] for pair in pairs) == run["total_hundredths"] == made[0]["total_hundredths"]

@@ -1,0 +1,209 @@
+"""Runs over HTTP: planned exactly, published once, refused with a reason."""
+
+import multiprocessing
+import os
+import signal
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from services.matching import main
+from services.matching.commands.runs import ONE_RUN
+from shared.auth import Role
+from shared.wire.local import LocalWire
+from tests import make
+from tests.services.matching.acting import OPERATOR, Matching, learner, mentor, problem
+
+
+async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: str) -> None:
+    one, other = mentor("Able"), learner("Baker")
+    await matching.knows(one, other)
+    reply = await matching.plan()
+    assert reply.status_code == 201
+    assert reply.headers["etag"] == '"v1"'
+    made = reply.json()
+    assert reply.headers["location"] == f"runs/{made['id']}"
+    assert (made["state"], made["version"], made["solver"]) == ("draft", 1, "HiGHS simplex")
+    shown = await matching.get(f"/runs/{made['id']}")
+    assert shown["run"] == made
+    (pair,) = shown["pairs"]
+    assert (pair["mentor_id"], pair["learner_id"]) == (str(one.id), str(other.id))
+    assert (pair["state"], pair["run_id"], pair["mentor_answer"]) == ("draft", made["id"], None)
+    assert pair["score_hundredths"] == made["total_hundredths"] > 0
+    assert {term["term"]: term["hundredths"] for term in pair["terms"]}["knowledge"] == made["criteria"]["knowledge"]
+    assert await matching.pairs() == []
+    assert problem(await matching.client.get(f"/pairs/{pair['id']}", headers=OPERATOR)) == (404, "no-such-pair")
+    assert await make.put(url) == []
+
+
+async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> None:
+    await matching.knows(mentor("Able", mentor_capacity=3), *(learner(f"Learner {n}") for n in range(3)))
+    made = await matching.run()
+    id = made["run"]["id"]
+    reply = await matching.publish(id)
+    assert (reply.status_code, reply.headers["etag"]) == (200, '"v2"')
+    assert (reply.json()["state"], reply.json()["version"]) == ("published", 2)
+    (kind, version, data), *proposals = await make.put(url)
+    assert (kind, version) == ("run.published", 1)
+    assert data == {
+        "run_id": id,
+        "consortium_id": str(make.CONSORTIUM),
+        "pairs": 3,
+        "total_hundredths": made["run"]["total_hundredths"],
+    }
+    assert [(kind, version) for kind, version, _ in proposals] == [("pair.proposed", 1)] * 3
+    assert sum(data["score_hundredths"] for _, _, data in proposals) == data["total_hundredths"]
+    drafts = {pair["id"]: pair for pair in made["pairs"]}
+    for _, _, said in proposals:
+        draft = drafts.pop(said.pop("pair_id"))
+        assert said == {name: draft[name] for name in said}
+        assert sum(term["hundredths"] for term in said["terms"]) == said["score_hundredths"]
+        assert said["request_id"] is None
+    assert {pair["state"] for pair in await matching.pairs()} == {"proposed"}
+
+
+async def test_a_run_is_published_once_and_as_it_was_seen(matching: Matching, url: str) -> None:
+    await matching.knows(mentor(), learner())
+    id = (await matching.run())["run"]["id"]
+    assert problem(await matching.publish(id, version=2)) == (412, "stale")
+    assert problem(await matching.publish(id, version=None)) == (428, "precondition-required")
+    assert problem(await matching.publish(str(uuid4()))) == (404, "no-such-run")
+    assert await make.put(url) == []
+    assert (await matching.publish(id)).status_code == 200
+    assert problem(await matching.publish(id)) == (412, "stale")
+    assert problem(await matching.publish(id, version=2)) == (409, "already-published")
+    assert len(await make.put(url)) == 2
+
+
+async def test_an_overtaken_draft_is_not_published(matching: Matching, url: str) -> None:
+    await matching.knows(mentor(), learner())
+    first, second = [(await matching.run())["run"]["id"] for _ in range(2)]
+    assert (await matching.publish(second)).status_code == 200
+    reply = await matching.publish(first)
+    assert problem(reply) == (409, "overtaken")
+    assert reply.json()["detail"] == "1 of this draft's pairs were proposed in the meantime. Make a new run."
+    assert (await matching.get(f"/runs/{first}"))["run"]["state"] == "draft"
+    assert len(await make.put(url)) == 2
+
+
+async def test_live_pairs_stay_and_taken_places_are_gone(matching: Matching) -> None:
+    best, second, third = mentor("Best", mentor_capacity=1), mentor("Second", level=4), mentor("Third", level=3)
+    eager = learner(learner_capacity=3)
+    of_best, _, of_third = await matching.proposed(best, second, third, eager)
+    assert (await matching.run())["pairs"] == []
+    assert (await matching.accept(of_best["id"])).status_code == 200
+    assert (await matching.answer(of_third["id"], "mentor", "decline")).status_code == 200
+    late = learner("Late", learner_capacity=3)
+    await matching.knows(late)
+    planned = {(one["mentor_id"], one["learner_id"]) for one in (await matching.run())["pairs"]}
+    named = {str(one.id): one.name for one in (best, second, third, eager, late)}
+    assert {(named[one], named[other]) for one, other in planned} == {
+        ("Second", "Late"),
+        ("Third", "Late"),
+        ("Third", "Learner"),
+    }
+
+
+async def test_a_run_tells_what_it_was_made_from(matching: Matching) -> None:
+    await matching.knows(mentor(), learner())
+    first, again = [(await matching.run())["run"] for _ in range(2)]
+    assert first["inputs_hash"] == again["inputs_hash"]
+    await matching.publish(first["id"])
+    after = (await matching.run())["run"]
+    assert after["inputs_hash"] != first["inputs_hash"], "what is live decides the plan, so it is an input"
+    ((inputs,),) = [
+        row.values()
+        for row in await make.rows(
+            matching.url, "SELECT jsonb_array_length(inputs->'live') FROM run WHERE id = $1", UUID(after["id"])
+        )
+    ]
+    assert inputs == 1
+
+
+async def test_where_nothing_is_known_nothing_is_planned(matching: Matching) -> None:
+    reply = await matching.plan()
+    assert problem(reply) == (404, "no-such-consortium")
+    assert [one["field"] for one in reply.json()["errors"]] == ["consortium_id"]
+    await matching.knows(mentor("Alone"))
+    assert (await matching.run())["pairs"] == []
+
+
+async def test_a_run_is_the_business_of_its_consortium(matching: Matching, url: str) -> None:
+    await matching.knows(mentor(), learner())
+    own = make.signed_in(Role.coordinator, consortium=make.CONSORTIUM)
+    stranger = make.signed_in(Role.coordinator, consortium=uuid4())
+    assert problem(await matching.plan(headers=stranger)) == (404, "no-such-consortium")
+    id = (await matching.plan(headers=own)).json()["id"]
+    assert problem(await matching.publish(id, headers=stranger)) == (404, "no-such-run")
+    assert problem(await matching.client.get(f"/runs/{id}", headers=stranger)) == (404, "no-such-run")
+    assert [one["id"] for one in (await matching.get("/runs", own))["items"]] == [id]
+    assert (await matching.get("/runs", stranger))["items"] == []
+    homeless = await matching.client.get("/runs", headers=make.signed_in(Role.coordinator))
+    assert problem(homeless) == (403, "no-consortium")
+    assert await make.put(url) == []
+    assert (await matching.publish(id, headers=own)).status_code == 200
+
+
+async def test_only_coordinators_make_and_publish_runs(matching: Matching, url: str) -> None:
+    await matching.knows(mentor(), learner())
+    id = (await matching.run())["run"]["id"]
+    for role in (Role.manager, Role.associate, Role.partner, Role.service):
+        who = make.signed_in(role, consortium=make.CONSORTIUM, cluster=uuid4())
+        assert problem(await matching.plan(headers=who)) == (403, "forbidden"), role
+        assert problem(await matching.publish(id, headers=who)) == (403, "forbidden"), role
+    assert (await matching.plan(headers={})).status_code == 401
+    assert (await matching.publish(id, headers={})).status_code == 401
+    assert (await matching.client.get("/runs")).status_code == 401
+    assert len((await matching.get("/runs"))["items"]) == 1
+    assert await make.put(url) == []
+
+
+async def test_a_retry_with_its_key_gives_the_same_run(matching: Matching) -> None:
+    await matching.knows(mentor(), learner())
+    keyed = OPERATOR | {"Idempotency-Key": "one"}
+    first, again = [await matching.plan(headers=keyed) for _ in range(2)]
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert again.headers["idempotency-replayed"] == "true"
+    assert len((await matching.get("/runs"))["items"]) == 1
+
+
+async def test_runs_are_paged_oldest_first(matching: Matching) -> None:
+    await matching.knows(mentor(), learner())
+    made = [(await matching.run())["run"]["id"] for _ in range(3)]
+    first = await matching.get("/runs", limit="2")
+    rest = await matching.get("/runs", limit="2", cursor=first["next"])
+    assert [one["id"] for one in first["items"] + rest["items"]] == made
+    assert rest["next"] is None
+
+
+async def test_one_run_of_a_consortium_at_a_time(matching: Matching, url: str) -> None:
+    await matching.knows(mentor(), learner())
+    elsewhere = uuid4()
+    await matching.knows(mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
+    other_run = await asyncpg.connect(url)
+    try:
+        lock = (ONE_RUN, str(make.CONSORTIUM))
+        await other_run.execute("SELECT pg_advisory_lock($1, hashtext($2))", *lock)
+        assert problem(await matching.plan()) == (409, "run-under-way")
+        assert len((await matching.run(elsewhere))["pairs"]) == 1
+        await other_run.execute("SELECT pg_advisory_unlock($1, hashtext($2))", *lock)
+    finally:
+        await other_run.close()
+    assert len((await matching.run())["pairs"]) == 1
+
+
+async def test_a_solver_that_died_is_replaced(url: str, wire: LocalWire) -> None:
+    before = set(multiprocessing.active_children())
+    async with make.running(main.build, url, wire=wire) as client:
+        matching = Matching(client, url, wire)
+        await matching.knows(mentor(), learner())
+        assert len((await matching.run())["pairs"]) == 1
+        (solver,) = set(multiprocessing.active_children()) - before
+        assert solver.pid is not None
+        os.kill(solver.pid, signal.SIGKILL)
+        assert len((await matching.run())["pairs"]) == 1
+        (successor,) = set(multiprocessing.active_children()) - before - {solver}
+        assert successor.is_alive()
+
+
+# --- a run is the exact optimum
