@@ -117,7 +117,7 @@ async def draft_activity(who: Manager, tx: Tx, body: NewActivity, response: Resp
     if not who.speaks_for(body.host_cluster_id, body.consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for the host.", field="host_cluster_id")
     activity = await commands.create(tx, clock.new_id(), body.consortium_id, body.values())
-    response.headers["Location"] = f"/activities/{activity.id}"
+    response.headers["Location"] = f"activities/{activity.id}"
     etag(response, activity.version)
     return ActivityView.model_validate(activity)
 

@@ -56,7 +56,7 @@ async def register(who: Manager, tx: Tx, id: UUID, body: NewRegistration, respon
         raise Forbidden("not-your-cluster", "You may not act for this cluster.", field="cluster_id")
     placed = await commands.register(tx, clock.new_id(), id, body.cluster_id, body.seats)
     made = placed.registration
-    response.headers["Location"] = f"/activities/{id}/registrations"
+    response.headers["Location"] = "registrations"
     names = RegistrationView.model_fields.keys() - {"place_in_queue"}
     return RegistrationView(place_in_queue=placed.place_in_queue, **{name: getattr(made, name) for name in names})
 
