@@ -1,15 +1,16 @@
 """Traces: one from the request over outbox, wire and inbox to the effect. Exported only if an OTLP endpoint is set."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Tracer
+from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -45,11 +46,29 @@ def traceparent() -> str | None:
 
 
 @contextmanager
-def span(name: str, traceparent: str | None = None, *, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[Span]:
-    """A span that is current inside the block; a child of `traceparent` if given, else of the current span."""
-    context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
-    with tracer().start_as_current_span(name, context=context, kind=kind) as current:
+def span(
+    name: str,
+    traceparent: str | None = None,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    also: Iterable[str | None] = (),
+) -> Iterator[Span]:
+    """A span that is current inside the block.
+
+    Args:
+        name: of the span.
+        traceparent: what it is a child of; the current span if left out.
+        kind: its part in a message's way.
+        also: other traces that it is part of; it is linked to them.
+    """
+    context = _context(traceparent) if traceparent else None
+    links = [Link(trace.get_current_span(_context(one)).get_span_context()) for one in also if one]
+    with tracer().start_as_current_span(name, context=context, kind=kind, links=links) as current:
         yield current
+
+
+def _context(traceparent: str) -> Context:
+    return _PROPAGATOR.extract({"traceparent": traceparent})
 
 
 def watched(path: str) -> bool:

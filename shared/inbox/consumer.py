@@ -54,7 +54,8 @@ class Consumer:
         def register(handler: BatchHandler) -> BatchHandler:
             async def all_at_once(tx: WriteSession, events: Sequence[Event[Any]]) -> None:
                 name = f"{self.name} handles {len(events)} events"
-                with span(name, events[0].traceparent, kind=SpanKind.CONSUMER):
+                first, *others = (event.traceparent for event in events)
+                with span(name, first, kind=SpanKind.CONSUMER, also=others):
                     await handler(tx, events)
 
             self._add(models, all_at_once)

@@ -1,15 +1,15 @@
 """A whole Kei in processes of its own, as its users run it."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.kei import Kei
+from tests.support.run import Run
 
 
 @pytest.fixture
-async def kei(tmp_path: Path) -> AsyncIterator[Kei]:
-    one = Kei(tmp_path)
+async def kei(run: Run) -> AsyncIterator[Kei]:
+    one = Kei(run.folder())
     yield one
     await one.end()

@@ -1,7 +1,6 @@
 """The TRACE-KEI story from an empty folder to the partner feed, over both wires: started twice, nothing doubles."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from deploy.api import Api
 from deploy.story.settle import public_feed, settled
 from tests.support.kafka import Broker
 from tests.support.kei import Kei
+from tests.support.run import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -96,9 +96,9 @@ async def test_the_story_only_says_what_became_of_it(kei: Kei) -> None:
 
 
 @pytest.fixture
-async def kafka_kei(tmp_path: Path, own_kafka: Callable[..., Awaitable[Broker]]) -> AsyncIterator[Kei]:
+async def kafka_kei(run: Run, own_kafka: Callable[..., Awaitable[Broker]]) -> AsyncIterator[Kei]:
     broker = await own_kafka()
-    one = Kei(tmp_path, broker.address)
+    one = Kei(run.folder(), broker.address)
     yield one
     await one.end()
 

@@ -111,7 +111,14 @@ async def test_one_trace_leads_from_the_request_to_the_last_effect(
     handling = named["matching handles kei.members.service.requested.v1"]
     assert handling.parent is not None
     assert handling.parent.span_id == server.context.span_id
-    assert any(name.startswith("notifications handles") for name in named)
+    assert await eventually(lambda: _batched(spans))
+
+
+def _batched(spans: InMemorySpanExporter) -> bool:
+    """Whether a batch that notifications handled is part of the trace, by its parent or by a link."""
+    batches = [span for span in spans.get_finished_spans() if span.name.startswith("notifications handles")]
+    contexts = [one for span in batches for one in (span.context, *(link.context for link in span.links))]
+    return any(format(one.trace_id, "032x") == TRACE for one in contexts)
 
 
 async def _both(told: Callable[[], Awaitable[list[str]]]) -> list[str]:

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -63,6 +64,12 @@ class Run:
         if "error" in facts:
             raise ServerError(facts["error"])
         return facts
+
+    def folder(self) -> Path:
+        """A new folder. Unlike those of pytest, another user may enter it: PostgreSQL, which does not run as root."""
+        made = self.root / uuid.uuid4().hex[:8]
+        made.mkdir()
+        return made
 
     def facts(self, name: str) -> Facts:
         """What is known of a server; empty if nobody started it."""
