@@ -137,6 +137,7 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
         yield
     finally:
         for task in tasks:
+            task.remove_done_callback(_ended)
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.wait(tasks, timeout=10)
@@ -146,10 +147,11 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
 
 
 def _ended(task: "asyncio.Task[None]") -> None:
-    """A loop that ends by an error ends the process: a half-working service is worse than a restart."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.critical("a loop of the service failed; the process ends", exc_info=error)
-        signal.raise_signal(signal.SIGTERM)
+    """A loop that ends, however it does, ends the process: a half-working service is worse than a restart."""
+    error = asyncio.CancelledError("by itself") if task.cancelled() else task.exception()
+    name = getattr(task.get_coro(), "__qualname__", task.get_name())
+    _log.critical("a loop of the service ended; the process ends", loop=name, exc_info=error)
+    signal.raise_signal(signal.SIGTERM)
 
 
 async def _keep_house(parts: _Parts) -> None:

@@ -52,6 +52,9 @@ _END_LEADER = """
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
+# The last is what a connection says that the server has just ended and that has not noticed.
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
 _log = structlog.get_logger(__name__)
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -103,11 +106,11 @@ class Relay:
                     await self._lead(connection)
                 finally:
                     self.leading = False
-                    with suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    with suppress(*_AWAY):
                         await connection.close(timeout=1)
             except Fenced:
                 _log.warning("relay fenced: another leads")
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except _AWAY as error:
                 _log.warning("relay without its database", reason=str(error))
                 self.progressed_at = monotonic()
                 await asyncio.sleep(jitter(self._poll))

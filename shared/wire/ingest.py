@@ -22,6 +22,7 @@ AWAY = (KafkaError, OSError, TimeoutError)
 """What the broker's absence looks like."""
 COMMIT_EVERY = 0.2
 LOOK_EVERY = 5.0
+LONGEST_WAIT = 5.0
 ANSWER = 5.0
 """Seconds for the broker to answer."""
 _POSITION = 1.0
@@ -35,10 +36,13 @@ class Ingest:
     Args:
         receiver: the inbox.
         look_every: seconds between two looks at how far the topics are.
+        longest_wait: seconds between two tries of an inbox that takes nothing, at most.
     """
 
-    def __init__(self, receiver: Receiver, *, look_every: float = LOOK_EVERY) -> None:
-        self._receiver, self._look_every = receiver, look_every
+    def __init__(
+        self, receiver: Receiver, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
+    ) -> None:
+        self._receiver, self._look_every, self._longest_wait = receiver, look_every, longest_wait
         self._kept: dict[TopicPartition, int] = {}
         self._in_hand: dict[TopicPartition, int] = {}
         self._read: dict[TopicPartition, int] = {}
@@ -71,7 +75,7 @@ class Ingest:
                 _log.warning("inbox does not take records", consumer=self._receiver.consumer, reason=repr(error))
                 if isinstance(error, SQLAlchemyError | OSError):
                     self._waiting = dict.fromkeys(self._waiting, monotonic())
-                await asyncio.sleep(jitter(min(0.1 * 2 ** min(failures, 8), 5.0)))
+                await asyncio.sleep(jitter(min(0.1 * 2 ** min(failures, 8), self._longest_wait)))
             else:
                 return
 

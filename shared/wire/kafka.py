@@ -22,7 +22,7 @@ from faststream.kafka.message import KafkaMessage
 from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.wire import Receiver, WireError
-from shared.wire.ingest import AWAY, LOOK_EVERY, Ingest
+from shared.wire.ingest import AWAY, LONGEST_WAIT, LOOK_EVERY, Ingest
 
 DEADLINE = 5.0
 """Seconds for a send to be acknowledged, and for anything to stop."""
@@ -41,10 +41,14 @@ class KafkaWire:
         servers: bootstrap servers, host:port.
         client: the service's name.
         look_every: seconds between two looks at how far the topics are.
+        longest_wait: seconds between two tries of an inbox that takes nothing, at most.
     """
 
-    def __init__(self, servers: str, client: str, *, look_every: float = LOOK_EVERY) -> None:
-        self._servers, self._client, self._look_every = servers, client, look_every
+    def __init__(
+        self, servers: str, client: str, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
+    ) -> None:
+        self._servers, self._client = servers, client
+        self._look_every, self._longest_wait = look_every, longest_wait
         self._receivers: dict[str, Receiver] = {}
         self._reading: dict[str, Ingest] = {}
         self._producer: AIOKafkaProducer | None = None
@@ -75,7 +79,7 @@ class KafkaWire:
                 ]
                 await asyncio.gather(*futures)
         except AWAY as error:
-            await self._discard_producer()
+            self._discard_producer()
             message = f"{len(records)} records for {topic}: {type(error).__name__} {error}"
             raise WireError(message) from error
 
@@ -102,16 +106,16 @@ class KafkaWire:
                 try:
                     await producer.start()
                 except BaseException:
-                    await self._stop(producer)
+                    self._stop(producer)
                     raise
                 self._producer = producer
             return self._producer
 
-    async def _discard_producer(self) -> None:
+    def _discard_producer(self) -> None:
         """A producer that failed once may hang in its next send; a new one is cheap."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await self._stop(producer)
+            self._stop(producer)
 
     async def run(self) -> None:
         """Read for every receiver, until cancelled."""
@@ -138,7 +142,7 @@ class KafkaWire:
             log_level=logging.DEBUG,
             graceful_timeout=_GRACE,
         )
-        ingest = Ingest(receiver, look_every=self._look_every)
+        ingest = Ingest(receiver, look_every=self._look_every, longest_wait=self._longest_wait)
         subscriber = broker.subscriber(
             *sorted(receiver.topics),
             batch=True,
@@ -165,21 +169,23 @@ class KafkaWire:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_GRACE):
                         await ingest.commit(consumer)
-            await self._stop(broker)
+            await asyncio.wait([self._stop(broker)], timeout=DEADLINE)
 
-    async def _stop(self, client: KafkaBroker | AIOKafkaProducer) -> None:
-        """Stop a client. While the broker is away that can hang: it then ends by itself when the broker is back.
+    def _stop(self, client: KafkaBroker | AIOKafkaProducer) -> "asyncio.Task[None]":
+        """Begin to stop a client. While the broker is away that can hang; it ends by itself when the broker is back.
 
         Cut off in the middle it would never end: a producer goes on sending, a member keeps its partitions.
         """
         stopping = asyncio.create_task(_stopped(client))
         self._stopping.add(stopping)
         stopping.add_done_callback(self._stopping.discard)
-        await asyncio.wait([stopping], timeout=DEADLINE)
+        return stopping
 
     async def close(self) -> None:
         """Stop the producer; what it still held was never acknowledged."""
-        await self._discard_producer()
+        self._discard_producer()
+        if self._stopping:
+            await asyncio.wait(self._stopping, timeout=DEADLINE)
 
 
 def _full_batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> Iterator[Any]:

@@ -1,8 +1,12 @@
 """What a running service says of itself: alive while it makes progress, and figures for every topic it wants."""
 
+import asyncio
+import signal
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import pytest
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -61,6 +65,35 @@ async def test_liveness_names_the_worker_whose_handler_never_ends(service_databa
 
         await eventually(names_it, 8.0)
     await holder.close()
+
+
+async def _returns(_: Database) -> None:
+    return
+
+
+async def _fails(_: Database) -> None:
+    raise ValueError("odd")
+
+
+async def _is_cancelled(_: Database) -> None:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("job", [_returns, _fails, _is_cancelled])
+async def test_a_loop_that_ends_ends_the_process_and_is_named(service_database: Create, job: runtime.Job) -> None:
+    def build(*settings: Any, **options: Any) -> FastAPI:
+        return runtime.build(runtime.Service("trainings", "Kei trainings", [], jobs=[job]), *settings, **options)
+
+    asked_to_end = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, asked_to_end.set)
+    try:
+        with structlog.testing.capture_logs() as logs:
+            async with make.running(build, await service_database("trainings")), asyncio.timeout(10):
+                await asked_to_end.wait()
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
+    assert [one["loop"] for one in logs if one["log_level"] == "critical"] == [job.__qualname__]
 
 
 async def test_every_topic_has_its_figures_before_anything_arrives(service_database: Create) -> None:

@@ -135,18 +135,3 @@ class CountingReceiver(ReceiverAround):
     async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
         await super().receive(records)
         self.seen.update(record.key for _, record in records)
-
-
-class GatedReceiver(ReceiverAround):
-    """Keeps nothing while its gate is closed; counts and raises `errors` first, one each time."""
-
-    def __init__(self, receiver: Receiver, *errors: Exception) -> None:
-        super().__init__(receiver)
-        self._errors = list(errors)
-        self.gate = asyncio.Event()
-
-    async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
-        if self._errors:
-            raise self._errors.pop(0)
-        await self.gate.wait()
-        await super().receive(records)

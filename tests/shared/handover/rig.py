@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from shared import clock, outbox
@@ -80,7 +81,7 @@ class Rig:
     @asynccontextmanager
     async def relaying(self, wire: Wire, **options: Any) -> AsyncIterator[Relay]:
         """A relay, until the block ends."""
-        relay = Relay(self.source, wire, poll=0.2, **options)
+        relay = Relay(self.source, wire, **{"poll": 0.2} | options)
         waker = Waker(self.source, relay)
         self.source.on_commit.append(waker)
         async with running(relay.run(), waker.run()):
@@ -150,14 +151,15 @@ class Rig:
 
 @asynccontextmanager
 async def running(*loops: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Run loops until the block ends; a loop that ends by an error fails the test."""
+    """Run loops until the block ends; a loop that ends by itself fails the test, with what it ended by."""
     tasks = [asyncio.create_task(loop) for loop in loops]
     try:
         yield
-        for task in tasks:
-            if task.done() and not task.cancelled():
-                task.result()
     finally:
+        ended = [task for task in tasks if task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+        for task in ended:
+            task.result()
+            pytest.fail(f"{task.get_coro()} ended")

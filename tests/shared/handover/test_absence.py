@@ -29,7 +29,11 @@ async def test_what_is_put_while_the_broker_is_away_is_delivered_when_it_is_back
     rig = Rig(urls, lambda: KafkaWire(broker.address, "absence"))
     keys = [uuid4() for _ in range(10)]
     wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(wire):
+    async with (
+        asyncio.timeout(None) as limit,
+        rig.consuming(effects_consumer(consumer_name), wire),
+        rig.relaying(wire),
+    ):
         await asyncio.gather(*(put(rig.source, key, [1]) for key in keys))
         await rig.expect(consumer_name, dict.fromkeys(keys, 1))
         for number, away in enumerate([_crashed, _stopped, _paused]):
@@ -42,8 +46,17 @@ async def test_what_is_put_while_the_broker_is_away_is_delivered_when_it_is_back
                 assert (await rig.figures()).unsent > 0
             await rig.expect(consumer_name, dict.fromkeys(keys, first + 3), deadline=45)
             logs.clear()
-    assert await rig.positions() == list(range(1, 131))
+        broker.pause()
+        await put(rig.source, keys[0], [14])
+        await eventually(lambda: _placed(rig, 131))
+        limit.reschedule(asyncio.get_running_loop().time() + 20)  # for everything to stop with the broker away
+    broker.resume()
+    await eventually(lambda: len(asyncio.all_tasks()) == 1, deadline=20)  # nothing goes on behind our back
     await rig.close()
+
+
+async def _placed(rig: Rig, count: int) -> bool:
+    return await rig.positions() == list(range(1, count + 1))
 
 
 def _refused(logs: list[EventDict]) -> bool:

@@ -99,6 +99,28 @@ async def test_a_relay_whose_epoch_is_over_marks_nothing(urls: tuple[str, str], 
     await rig.close()
 
 
+async def test_a_relay_survives_the_end_of_its_connection_at_any_moment(urls: tuple[str, str]) -> None:
+    """What the driver says of it depends on where in its protocol it happened."""
+    rig = Rig(urls, LocalWire)
+    async with rig.relaying(LocalWire(), poll=0.01) as relay:
+        for number in range(1, 61):
+            await eventually(lambda: relay.leading)
+            await asyncio.gather(put(rig.source, uuid4(), range(1, 6)), _end_leader(rig))
+            await eventually(lambda count=number * 5: _sent(rig, count))  # type: ignore[misc]
+    assert await rig.positions() == list(range(1, 301))
+    await rig.close()
+
+
+async def _end_leader(rig: Rig) -> None:
+    async with rig.source.reading() as session:
+        await session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
+                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        )
+
+
 async def test_a_wire_that_is_away_is_not_asked_for_every_event(urls: tuple[str, str]) -> None:
     rig = Rig(urls, LocalWire)
     wire = RefusingWire(LocalWire())
