@@ -24,7 +24,7 @@ async def test_a_draft_is_nobody_elses_business(client: httpx2.AsyncClient, clus
     reply = await client.post("/activities", json=make.training(clusters[0]), headers=COORDINATOR)
     assert reply.status_code == 201
     made = reply.json()
-    assert reply.headers["location"] == f"/activities/{made['id']}"
+    assert reply.headers["location"] == f"activities/{made['id']}"
     assert reply.headers["etag"] == '"v1"'
     assert made | make.training(clusters[0]) == made
     assert (made["state"], made["seats_taken"], made["consortium_id"]) == ("draft", 0, str(make.CONSORTIUM))
