@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console
 	--universal --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types contracts rules fmt lock docs
+.PHONY: help run test faults check lint types contracts rules fmt lock docs
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ run: $(VENV)/.run ## Start Kei in one process, with the story loaded. Needs only
 
 test: $(VENV)/.dev ## Run all tests; ARGS='-k seats' passes arguments to pytest.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+faults: $(VENV)/.dev ## Break everything in full counts and print what became of it; takes long.
+	@KEI_FAULTS=full $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(or $(ARGS),tests/faults)
 
 check: lint types contracts rules ## Check style, types, import contracts and rules, without a server.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.faults.report import results
 from tests.support import kafka as brokers
 from tests.support import postgres as databases
 from tests.support.kafka import Broker
@@ -86,6 +87,8 @@ def _fixtures(item: pytest.Item) -> list[str]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that these are the last lines
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     yield
+    for line in results(terminalreporter.config.stash[_RUN]):
+        terminalreporter.write_line(line)
     skipped = terminalreporter.stats.get("skipped", [])
     for reason in sorted({brokers.reason_in(report) for report in skipped} - {""}):
         names = [report.nodeid for report in skipped if brokers.reason_in(report) == reason]

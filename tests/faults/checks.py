@@ -1,0 +1,75 @@
+"""The invariants, as pure functions from what was written and what was seen to what is wrong. See test_checks.py."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from uuid import UUID
+
+
+class Event(NamedTuple):
+    """An event in the outbox (written) or an effect of it (seen)."""
+
+    id: UUID
+    key: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """How often each promise was broken; all of them 0 is the promise kept."""
+
+    lost: int
+    phantom: int
+    effect_dup: int
+    swaps: int
+    gaps: int
+
+    @property
+    def broken(self) -> dict[str, int]:
+        """The promises that were broken, with how often."""
+        return {name: count for name in self.__slots__ if (count := getattr(self, name))}
+
+
+def examine(
+    acked: Collection[UUID], written: Sequence[Event], seen: Sequence[Event], positions: Sequence[int]
+) -> Findings:
+    """Hold what was seen against what was written.
+
+    Args:
+        acked: ids of the events whose commit was answered.
+        written: the outbox when all is over.
+        seen: the effects, in the order in which they were committed.
+        positions: those of the outbox, in order.
+    """
+    committed = {event.id for event in written}
+    effects = Counter(event.id for event in seen)
+    return Findings(
+        lost=len(set(acked) - committed) + len(committed - effects.keys()),
+        phantom=len(effects.keys() - committed),
+        effect_dup=sum(effects.values()) - len(effects),
+        swaps=swaps(seen),
+        gaps=sum(position != place for place, position in enumerate(positions, 1)),
+    )
+
+
+def swaps(seen: Iterable[Event]) -> int:
+    """Sightings that do not follow on the one before of their key; versions begin at 1 and have no gap.
+
+    A second sighting is a duplicate and counted as such, not here.
+    """
+    known: set[UUID] = set()
+    newest: dict[UUID, int] = defaultdict(int)
+    wrong = 0
+    for event in seen:
+        if event.id in known:
+            continue
+        known.add(event.id)
+        wrong += event.version != newest[event.key] + 1
+        newest[event.key] = max(newest[event.key], event.version)
+    return wrong
+
+
+def over_capacity(samples: Iterable[tuple[int, int]]) -> int:
+    """How many samples (used, allowed) show more used than allowed."""
+    return sum(used > allowed for used, allowed in samples)

@@ -1,0 +1,121 @@
+"""A process of a service cut down to the hand-over, to be killed, frozen or started twice.
+
+python -m tests.faults.node SPEC    (JSON of a Spec)
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from shared import logs
+from shared.db import Database, WriteSession
+from shared.events import Event, Record
+from shared.events.matching import PairDeclined, RunPublished
+from shared.events.members import CapacityChanged, TargetSet
+from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted
+from shared.inbox import Consumer, Inbox, Worker
+from shared.outbox import Relay
+from shared.wire import Wire
+from shared.wire.kafka import KafkaWire
+from shared.wire.local import LocalWire
+
+READY = "the node is ready"
+MODELS = (CapacityChanged, TargetSet, RegistrationConfirmed, RegistrationWaitlisted, RunPublished, PairDeclined)
+SINK = (
+    """
+    CREATE TABLE effect (
+        n bigint GENERATED ALWAYS AS IDENTITY, event_id uuid, key uuid, version bigint,
+        at timestamptz DEFAULT clock_timestamp()
+    )
+    """,
+    "CREATE TABLE arrival (records bigint NOT NULL)",
+    "INSERT INTO arrival VALUES (0)",
+)
+_EFFECT = text("INSERT INTO effect (event_id, key, version) VALUES (:id, :key, :version)")
+_ARRIVED = text("UPDATE arrival SET records = records + :count")
+
+
+class Spec(BaseModel):
+    """What a node is: a relay, a consumer or both; on the local wire it has to be both."""
+
+    source: str
+    sink: str
+    kafka: str | None
+    consumer: str
+    mine: str
+    """What the keys of this stage begin with; others' records go over the same topics."""
+    relays: bool = True
+    consumes: bool = True
+    lease: float = 3.0
+    tries: int = 5
+    failing: float = 0.0
+    """The share of first tries that the handler refuses."""
+
+
+def effects(spec: Spec) -> Consumer:
+    """A consumer that writes every event down."""
+    consumer = Consumer(spec.consumer)
+    refused: set[Any] = set()
+
+    @consumer.on(*MODELS)
+    async def effect(tx: WriteSession, event: Event[Any]) -> None:
+        await tx.execute(_EFFECT, {"id": event.id, "key": event.key, "version": event.version})
+        if spec.failing and event.id not in refused and event.id.int % 1000 < spec.failing * 1000:
+            refused.add(event.id)
+            raise ValueError("not this time")
+
+    return consumer
+
+
+class CountedInbox(Inbox):
+    """Counts every record of this stage that the wire delivers, repeats included."""
+
+    def __init__(self, database: Database, consumer: Consumer, mine: str) -> None:
+        super().__init__(database, consumer)
+        self._counted, self._mine = database, mine.encode()
+
+    async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
+        count = sum((record.key or b"").startswith(self._mine) for _, record in records)
+        async with self._counted.reading() as session:
+            await session.execute(_ARRIVED, {"count": count})
+        await super().receive(records)
+
+
+@asynccontextmanager
+async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
+    """What a node runs."""
+    source, sink = Database(spec.source, name="source"), Database(spec.sink, name="sink")
+    wire: Wire = KafkaWire(spec.kafka, "faults") if spec.kafka else LocalWire()
+    running: list[Coroutine[Any, Any, None]] = []
+    if spec.consumes:
+        consumer = effects(spec)
+        inbox = CountedInbox(sink, consumer, spec.mine)
+        wire.attach(inbox)
+        running += [Worker(sink, consumer, inbox, tries=spec.tries, base_wait=0.05, poll=0.1).run(), wire.run()]
+    if spec.relays:
+        running.append(Relay(source, wire, poll=0.05, lease=spec.lease).run())
+    try:
+        yield running
+    finally:
+        await wire.close()
+        await source.close()
+        await sink.close()
+
+
+async def main(spec: Spec) -> None:
+    """Run until killed."""
+    async with loops(spec) as running, asyncio.TaskGroup() as group:
+        for loop in running:
+            group.create_task(loop)
+        sys.stdout.write(f"{READY}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    logs.set_up("node", stream=sys.stdout)
+    asyncio.run(main(Spec.model_validate_json(sys.argv[1])))

@@ -1,0 +1,72 @@
+"""One line for each fault: what was done, what was seen, what was wrong. A run that injected nothing has failed."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.faults.checks import Findings
+from tests.support.run import Run
+
+FULL = os.environ.get("KEI_FAULTS") == "full"
+SEED = int(os.environ.get("KEI_FAULTS_SEED", "20170628"))
+HEAD = (
+    f"{'fault':34} {'wire':6} {'injected':>8} {'acked':>7} {'seen':>7} {'lost':>5} {'raw dup':>8} {'eff dup':>8}"
+    f" {'swaps':>6} {'stall s':>8} {'recov s':>8}  seed"
+)
+
+
+def count(reduced: int, full: int) -> int:
+    """How often: in `make test`, and in `make faults`."""
+    return full if FULL else reduced
+
+
+def table(run: Run) -> Path:
+    """Where the lines of a run are kept."""
+    return run.root / "faults"
+
+
+def results(run: Run) -> list[str]:
+    """The table of the run's faults; empty if there were none."""
+    try:
+        lines = sorted(table(run).read_text().splitlines())
+    except FileNotFoundError:
+        return []
+    return ["", HEAD, *lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one fault. Times in seconds: the longest pause between two effects, and from heal to drained."""
+
+    fault: str
+    wire: str
+    injected: int
+    acked: int
+    seen: int
+    raw_dup: int
+    stall: float
+    recovery: float
+    findings: Findings
+
+    def line(self) -> str:
+        """For the table."""
+        found = self.findings
+        return (
+            f"{self.fault:34} {self.wire:6} {self.injected:8} {self.acked:7} {self.seen:7} {found.lost:5}"
+            f" {self.raw_dup:8} {found.effect_dup:8} {found.swaps:6} {self.stall:8.1f} {self.recovery:8.1f}  {SEED}"
+        )
+
+    def settle(self, table: Path) -> None:
+        """Note the line, then judge: every promise kept, and something really injected.
+
+        Raises:
+            AssertionError: with the command that replays it.
+        """
+        with table.open("a") as file:
+            file.write(f"{self.line()}\n")
+        where = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0]
+        full = "KEI_FAULTS=full " if FULL else ""
+        again = f"again: {full}KEI_FAULTS_SEED={SEED} make test ARGS='{where}'"
+        assert self.injected > 0, f"nothing was injected; {again}"
+        assert self.acked > 0, f"nothing was written; {again}"
+        assert not self.findings.broken, f"{self.findings.broken}\n{HEAD}\n{self.line()}\n{again}"

@@ -1,0 +1,178 @@
+"""A database that stops in the middle, answers no more, is full or has no connection left."""
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.faults.proxy import Proxy, proxy
+from tests.faults.report import count
+from tests.faults.stage import Stage, stage
+from tests.faults.workload import Writers
+from tests.support.own_postgres import OwnPostgres
+from tests.support.run import Run
+from tests.support.waiting import passing
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+Own = Callable[..., Awaitable[OwnPostgres]]
+Wire = str | None
+
+
+@asynccontextmanager
+async def writing(made: Stage) -> AsyncIterator[Writers]:
+    """Writers at work while the block lasts."""
+    writers = made.writers()
+    work = asyncio.create_task(writers.run())
+    try:
+        yield writers
+    finally:
+        work.cancel()
+        await asyncio.wait([work])
+
+
+async def test_f20_postgresql_is_stopped_at_once(own_postgres: Own, wire: Wire, table: Path, tmp_path: Path) -> None:
+    stops = count(4, 50)
+    server = await own_postgres()
+    async with stage(server.create, wire, tmp_path) as made:
+        await made.pair()
+        async with writing(made) as writers:
+            for _ in range(stops):
+                await passing(made.chance.uniform(0.3, 1.0))
+                await server.stop()
+                await server.start()
+        result = await made.result("F20 PostgreSQL stopped at once", stops, writers, time.monotonic())
+    assert writers.refused > 0
+    result.settle(table)
+
+
+async def test_f22_connections_are_dead_without_a_word(
+    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
+) -> None:
+    async with _behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+        await made.pair()
+        async with writing(made) as writers:
+            await passing(1.0)
+            door.weather.up = door.weather.down = False
+            await passing(count(12, 120))
+            door.weather.up = door.weather.down = True
+            healed = time.monotonic()
+            await passing(1.0)
+        result = await made.result("F22 dead connections", door.held, writers, healed)
+    result.settle(table)
+
+
+async def test_f27_what_is_asked_arrives_and_the_answer_does_not(
+    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
+) -> None:
+    server, kafka = await own_postgres(), wire
+    async with _behind_proxy(server, kafka, tmp_path) as (made, door):
+        await made.pair(lease=2.0)
+        async with writing(made) as writers:
+            await passing(1.0)
+            door.weather.down = False
+            await passing(count(12, 60))
+            door.weather.down = True
+            healed = time.monotonic()
+            await passing(1.0)
+        result = await made.result("F27 answers are lost", door.held, writers, healed)
+    result.settle(table)
+
+
+async def test_f28_the_way_to_the_database_is_slow_and_narrow(
+    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
+) -> None:
+    async with _behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+        await made.pair()
+        door.weather.latency, door.weather.bandwidth = 0.1, 125_000
+        writers = made.writers()
+        await writers.write(count(200, 5_000))
+        door.weather.latency, door.weather.bandwidth = 0.0, 0
+        result = await made.result("F28 200 ms, 1 Mbit/s", door.held, writers, time.monotonic())
+    result.settle(table)
+
+
+async def test_f23_the_disk_is_full(own_postgres: Own, wire: Wire, run: Run, table: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    with _small_disk(run.folder(), 160) as folder:
+        server = await own_postgres(folder / "postgres", max_wal_size="64MB")
+        async with stage(server.create, wire, tmp_path) as made:
+            await made.pair()
+            async with writing(made) as writers:
+                await passing(1.0)
+                ballast = folder / "ballast"
+                before = writers.refused
+                _fill(ballast)
+                await passing(count(4, 30))
+                refused = writers.refused - before
+                ballast.unlink()
+                await server.start()  # without space for its log it ends itself, as the deployment would start it again
+                healed = time.monotonic()
+                await passing(1.0)
+            result = await made.result("F23 disk full", refused, writers, healed)
+    result.settle(table)
+
+
+async def test_f24_there_is_no_connection_left(own_postgres: Own, wire: Wire, table: Path, tmp_path: Path) -> None:
+    server = await own_postgres(max_connections="40", superuser_reserved_connections="0")
+    async with stage(server.create, wire, tmp_path, pool=5) as made:
+        await made.pair()
+        async with writing(made) as writers:
+            await passing(1.0)
+            held = await _hold_all(await server.create())
+            await passing(count(6, 60))
+            for connection in held:
+                connection.terminate()
+            healed = time.monotonic()
+            await passing(1.0)
+        result = await made.result("F24 no connection left", len(held), writers, healed)
+    result.settle(table)
+
+
+@asynccontextmanager
+async def _behind_proxy(server: OwnPostgres, kafka: str | None, folder: Path) -> AsyncIterator[tuple[Stage, Proxy]]:
+    async with proxy(lambda: asyncio.open_unix_connection(server.socket)) as door:
+
+        def through(url: str) -> str:
+            at = make_url(url).set(host="127.0.0.1", port=door.port, query={})
+            return at.render_as_string(hide_password=False)
+
+        async with stage(server.create, kafka, folder, via=through) as made:
+            yield made, door
+
+
+async def _hold_all(url: str) -> "list[asyncpg.Connection[asyncpg.Record]]":
+    """Take every connection that the server still gives."""
+    held = []
+    while True:
+        try:
+            held.append(await asyncpg.connect(url))
+        except asyncpg.TooManyConnectionsError:
+            return held
+
+
+@contextmanager
+def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of some megabytes on a folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _fill(file: Path) -> None:
+    """Write until nothing fits any more."""
+    with file.open("wb", buffering=0) as out:
+        try:
+            while out.write(bytes(64 * 1024)):
+                pass
+        except OSError:
+            return

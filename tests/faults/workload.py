@@ -1,0 +1,129 @@
+"""Six event types over 200 keys, by seeded writers that lock the key's row first, as every command does."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared import outbox
+from shared.clock import jitter
+from shared.db import Database, WriteSession
+from shared.events import Data
+from shared.events.matching import PairDeclined, RunPublished
+from shared.events.members import CapacityChanged, TargetSet
+from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted
+from tests.support.waiting import passing
+
+KEYS = 200
+AGGREGATE = "CREATE TABLE aggregate (key uuid PRIMARY KEY, version bigint NOT NULL DEFAULT 0)"
+_STEP = text("UPDATE aggregate SET version = version + 1 WHERE key = :key RETURNING version")
+_OTHER = UUID(int=7)
+_registration = {"consortium_id": _OTHER, "registration_id": _OTHER, "cluster_id": _OTHER}
+
+
+def _capacity(key: UUID) -> Data:
+    return CapacityChanged(cluster_id=key, consortium_id=_OTHER, mentor_capacity=1, learner_capacity=1)
+
+
+def _target(key: UUID) -> Data:
+    return TargetSet(cluster_id=key, consortium_id=_OTHER, framework="f", indicator="i", level=1, priority=1)
+
+
+def _confirmed(key: UUID) -> Data:
+    return RegistrationConfirmed(activity_id=key, **_registration, seats=1)
+
+
+def _waitlisted(key: UUID) -> Data:
+    return RegistrationWaitlisted(activity_id=key, **_registration, seats=1, place_in_queue=1)
+
+
+def _run(key: UUID) -> Data:
+    return RunPublished(run_id=key, consortium_id=_OTHER, pairs=1, total_hundredths=1)
+
+
+def _declined(key: UUID) -> Data:
+    return PairDeclined(pair_id=key, consortium_id=_OTHER, mentor_id=_OTHER, learner_id=_OTHER, side="mentor")
+
+
+MAKERS: Sequence[tuple[Callable[[UUID], Data], ...]] = (
+    (_capacity, _target),
+    (_confirmed, _waitlisted),
+    (_run, _declined),
+)
+"""By service: a key belongs to one, as its events go to one topic."""
+
+
+class Writers:
+    """Several writers at once.
+
+    Args:
+        database: of the producer.
+        keys: of the aggregates, which are in the table `aggregate`.
+        chance: decides keys and types.
+        rollbacks: the share of transactions that are rolled back on purpose.
+        dawdle: seconds that a transaction may stay open between its lock and its commit, at most.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keys: Sequence[UUID],
+        chance: random.Random,
+        *,
+        rollbacks: float = 0.0,
+        dawdle: float = 0.0,
+    ) -> None:
+        self._database, self._keys, self._chance = database, keys, chance
+        self._rollbacks, self._dawdle = rollbacks, dawdle
+        self.acked: list[UUID] = []
+        self.refused = 0
+
+    async def write(self, count: int, *, at_once: int = 8) -> None:
+        """Write until `count` more commits were answered; failed ones are tried as other transactions."""
+        goal = len(self.acked) + count
+        await asyncio.gather(*(self._write_until(goal) for _ in range(at_once)))
+
+    async def run(self, *, at_once: int = 4, pause: float = 0.02) -> None:
+        """Write until cancelled."""
+        await asyncio.gather(*(self._write_on(pause) for _ in range(at_once)))
+
+    async def _write_until(self, goal: int) -> None:
+        while len(self.acked) < goal:
+            await self._one()
+
+    async def _write_on(self, pause: float) -> None:
+        while True:
+            await self._one()
+            await passing(jitter(pause))
+
+    async def _one(self) -> None:
+        number = self._chance.randrange(len(self._keys))
+        make = self._chance.choice(MAKERS[number % len(MAKERS)])
+        try:
+            async with self._database.transaction() as tx:
+                id = await self._put(tx, self._keys[number], make)
+                self._perhaps_roll_back()
+        except _RolledBack:
+            return
+        except (SQLAlchemyError, OSError, TimeoutError):
+            self.refused += 1
+            await passing(jitter(0.05))
+        else:
+            self.acked.append(id)
+
+    def _perhaps_roll_back(self) -> None:
+        if self._chance.random() < self._rollbacks:
+            raise _RolledBack
+
+    async def _put(self, tx: WriteSession, key: UUID, make: Callable[[UUID], Data]) -> UUID:
+        version = await tx.scalar(_STEP, {"key": key})
+        if self._dawdle:
+            await passing(self._chance.uniform(0, self._dawdle))
+        return (await outbox.put(tx, make(key), version=version)).id
+
+
+class _RolledBack(Exception):
+    """On purpose."""
