@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import asyncpg
-from sqlalchemy import MetaData
+from sqlalchemy import MetaData, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
 CONNECT_TIMEOUT = 5.0
@@ -63,13 +65,13 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT,
-            pool_pre_ping=True,
             connect_args={
                 "timeout": CONNECT_TIMEOUT,
                 "command_timeout": COMMAND_TIMEOUT,
                 "server_settings": self._settings,
             },
         )
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._writers = async_sessionmaker(self._engine, class_=WriteSession, expire_on_commit=False)
         self._readers = async_sessionmaker(reading, class_=ReadSession, expire_on_commit=False)
@@ -102,6 +104,12 @@ class Database:
     async def close(self) -> None:
         """Give all connections back to the server."""
         await self._engine.dispose()
+
+
+def _refuse_closed(connection: Any, _: object, __: object) -> None:  # noqa: ANN401  SQLAlchemy's own types are private
+    """Let the pool replace what the server has closed. A ping would be a round trip of every transaction."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 EVENTS_PUT = "events_put"
