@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console
 	--universal --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults check lint types contracts rules fmt lock docs
+.PHONY: help run test faults bench check lint types contracts rules fmt lock docs
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ test: $(VENV)/.dev ## Run all tests; ARGS='-k seats' passes arguments to pytest.
 
 faults: $(VENV)/.dev ## Break everything in full counts and print what became of it; takes long.
 	@KEI_FAULTS=full $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(or $(ARGS),tests/faults)
+
+bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='a1 a3' picks some. Needs Java and Maven; 20 minutes.
+	@$(VENV)-bench/bin/python -m bench $(ARGS)
 
 check: lint types contracts rules ## Check style, types, import contracts and rules, without a server.
 
@@ -45,6 +48,7 @@ fmt: $(VENV)/.dev ## Format the code and repair what can be repaired by itself.
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml; ARGS=--upgrade takes newer versions.
 	@$(COMPILE) $(ARGS) --output-file requirements/run.lock
 	@$(COMPILE) $(ARGS) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
+	@$(COMPILE) $(ARGS) --extra dev --extra bench --constraint requirements/dev.lock --output-file requirements/bench.lock
 
 docs: $(VENV)/.dev ## Write the generated documents again.
 	@$(BIN)/python -m deploy.docs
@@ -71,3 +75,9 @@ $(VENV)/.dev: requirements/dev.lock requirements/run.lock | $(BIN)/pip $(BIN)/ke
 	@echo "Installing what Kei runs on and is tested with …"
 	@$(PIP) --requirement $<
 	@touch $@ $(VENV)/.run
+
+# The peers stand apart: they pin versions of what Kei uses too.
+$(VENV)-bench/.done: requirements/bench.lock
+	@$(PYTHON) -m venv --clear $(VENV)-bench
+	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+	@touch $@
