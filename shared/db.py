@@ -11,6 +11,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from shared.points import reached
+
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 10.0
 POOL_TIMEOUT = 5.0
@@ -82,7 +84,9 @@ class Database:
         """Open a write session; commit at the end of the block, roll back if it raises."""
         async with self._writers() as session:
             yield session
+            reached("commit.before")
             await session.commit()
+        reached("commit.after")
         if session.info.get(EVENTS_PUT):
             for wake in self.on_commit:
                 wake()

@@ -15,6 +15,7 @@ from shared.db import Database, ReadSession, WriteSession
 from shared.events.envelope import Record
 from shared.inbox.consumer import Consumer
 from shared.outbox.schema import first_id
+from shared.points import reached
 
 _INSERT = text(
     """
@@ -107,6 +108,8 @@ class Inbox:
                     "bodies": [record.value for _, record in records],
                 },
             )
+            reached("inbox.inserted")
+        reached("inbox.kept")
         kept: int = result.rowcount  # type: ignore[attr-defined]  # an INSERT's result has it
         _received.labels(self.consumer).inc(len(records))
         _repeated.labels(self.consumer).inc(len(records) - kept)

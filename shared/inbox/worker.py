@@ -23,6 +23,7 @@ from shared.events.envelope import Event, Poison, Record, parse
 from shared.events.registry import Data
 from shared.inbox.consumer import Consumer
 from shared.inbox.receive import Inbox, unpack
+from shared.points import reached
 
 DEADLINE = 10.0
 """Seconds for the handlers of one transaction: PostgreSQL would end it, and its connection, a little later."""
@@ -110,7 +111,11 @@ class Worker:
         try:
             async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
                 heads = await self._heads(tx)
+                if heads:
+                    reached("worker.taken")
                 await self._handle(tx, heads)
+            if heads:
+                reached("worker.done")
         except Exception as error:
             if not heads or _is_disconnect(error):
                 raise
@@ -176,6 +181,8 @@ class Worker:
                 by_handler[handler].append(event)
         for handler, concerned in by_handler.items():
             await handler(tx, concerned)
+        if by_handler:
+            reached("worker.handled")
         if done:
             await tx.execute(_DONE, {"consumer": self._consumer.name, "ids": done})
         for head, reason in poisonous:

@@ -23,6 +23,7 @@ from shared.clock import jitter
 from shared.db import TRANSACTION_TIMEOUT, Database
 from shared.events.envelope import Stored
 from shared.outbox.wake import CHANNEL
+from shared.points import reached
 from shared.wire import Wire, WireError
 
 LOCK = 0x4B6569
@@ -154,6 +155,8 @@ class Relay:
 
     async def _next(self, log: "_Log") -> list[asyncpg.Record]:
         batch = await log.next()
+        if batch:
+            reached("relay.placed")
         if batch and self._announce:
             await log.connection.execute("SELECT pg_notify($1, '')", self._announce)
         return batch
@@ -167,7 +170,9 @@ class Relay:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+        reached("relay.sent")
         await log.mark(batch[-1]["position"])
+        reached("relay.marked")
         return ahead
 
     async def _send(self, batch: Sequence[asyncpg.Record]) -> None:

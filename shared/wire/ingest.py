@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import jitter
 from shared.events.envelope import Record
+from shared.points import reached
 from shared.wire import Receiver
 
 AWAY = (KafkaError, OSError, TimeoutError)
@@ -99,6 +100,7 @@ class Ingest:
         try:
             async with asyncio.timeout(ANSWER):
                 await consumer.commit(kept)
+            reached("ingest.committed")
         except AWAY as error:
             _log.info("offsets not committed", consumer=self._receiver.consumer, reason=repr(error))
 

@@ -82,6 +82,13 @@ async def wire(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
+async def on_kafka(worker_kafka: str, create: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage on Kafka alone."""
+    async with stage(create, await emptied(worker_kafka), tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
 async def both(wire: str | None, create: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Stage]:
     """A stage, once on each wire."""
     async with stage(create, wire, tmp_path) as made:

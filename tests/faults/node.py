@@ -4,15 +4,16 @@ python -m tests.faults.node SPEC    (JSON of a Spec)
 """
 
 import asyncio
+import os
 import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from shared import logs
+from shared import logs, points
 from shared.db import Database, WriteSession
 from shared.events import Event, Record
 from shared.events.matching import PairDeclined, RunPublished
@@ -25,6 +26,8 @@ from shared.wire.kafka import KafkaWire
 from shared.wire.local import LocalWire
 
 READY = "the node is ready"
+KILLED = 137
+"""The exit status of a process that ended at a point."""
 MODELS = (CapacityChanged, TargetSet, RegistrationConfirmed, RegistrationWaitlisted, RunPublished, PairDeclined)
 SINK = (
     """
@@ -116,6 +119,21 @@ async def main(spec: Spec) -> None:
         sys.stdout.flush()
 
 
+def dying(point: str, passing: int) -> Callable[[str], None]:
+    """Ends the process, as if it were killed, at the given passing of a point."""
+    left = passing
+
+    def act(here: str) -> None:
+        nonlocal left
+        left -= here == point
+        if not left:
+            os._exit(KILLED)
+
+    return act
+
+
 if __name__ == "__main__":
     logs.set_up("node", stream=sys.stdout)
+    if len(sys.argv) > 2:
+        points.act.set(dying(sys.argv[2], int(sys.argv[3])))
     asyncio.run(main(Spec.model_validate_json(sys.argv[1])))

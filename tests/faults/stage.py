@@ -68,7 +68,8 @@ class Node:
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
 
     async def kill(self) -> None:
         if self.process.returncode is None:

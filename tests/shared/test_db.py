@@ -43,11 +43,15 @@ async def test_a_block_that_raises_leaves_nothing_and_wakes_nobody(database_url:
         async with database.transaction() as tx:
             await tx.execute(text("CREATE TABLE kept (n int)"))
         with pytest.raises(DBAPIError):
-            async with database.transaction() as tx:
-                await tx.execute(text("INSERT INTO kept VALUES (1)"))
-                await tx.execute(text("SELECT 1 / 0"))
+            await _fail(database)
         async with database.reading() as session:
             assert await session.scalar(text("SELECT count(*) FROM kept")) == 0
     finally:
         await database.close()
     assert woken == []
+
+
+async def _fail(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(text("INSERT INTO kept VALUES (1)"))
+        await tx.execute(text("SELECT 1 / 0"))
