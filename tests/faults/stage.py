@@ -122,7 +122,7 @@ class Stage:
             node.thaw()
             await node.kill()
 
-    async def drained(self, deadline: float = 60.0) -> None:
+    async def drained(self, deadline: float = 120.0) -> None:
         """Wait until every committed event has been sent and handled."""
         await eventually(self._is_drained, deadline)
 
