@@ -23,7 +23,7 @@ from bench.a5d_whole import a5d, a5e
 from bench.b_http import b
 from bench.growth import growth
 from bench.harness import Bench, measured
-from bench.machine import Busy, described
+from bench.machine import Busy, code, described
 from bench.report import Result, figures_table, goals_table
 from bench.servers import NoKafka, Stage, stage, sync_time
 from bench.start import memory, start, story
@@ -56,7 +56,7 @@ def _say(line: str) -> None:
 
 
 async def _measure(names: Sequence[str], rounds: int) -> list[str]:
-    begun, busy = monotonic(), Busy()
+    begun, busy, measuring = monotonic(), Busy(), code()
     results: list[Result] = []
     async with stage() as servers:
         machine = described(await _postgres(servers.postgres), sync_time(servers.root))
@@ -72,6 +72,7 @@ async def _measure(names: Sequence[str], rounds: int) -> list[str]:
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `{command}`, {(monotonic() - begun) / 60:.0f} minutes.",
         "[How to read it](README.md).",
         "",
+        f"- {_measured_code(measuring, code())}",
         *(f"- {line}" for line in machine),
         f"- {busy.stolen():.0%} of the processors' time was taken by the host",
         "",
@@ -82,6 +83,12 @@ async def _measure(names: Sequence[str], rounds: int) -> list[str]:
         "## Figures",
         *figures_table(results),
     ]
+
+
+def _measured_code(before: str, after: str) -> str:
+    if before == after:
+        return f"code of commit {before}"
+    return f"**the code changed meanwhile**: {before} at the beginning, {after} at the end"
 
 
 async def _one(name: str, servers: Stage, rounds: int) -> Result:
@@ -110,6 +117,7 @@ def main(names: Sequence[str]) -> None:
     """Measure; write the tables if everything was asked for."""
     if unknown := [name for name in names if name not in BENCHES]:
         sys.exit(f"There is no {', '.join(unknown)}. There are: {' '.join(BENCHES)}.")
+    os.environ["PYTHONPATH"] = str(_RESULTS.parents[1])  # for `kei run`, which does not look where it is started
     logs.set_up("bench", level="ERROR")
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     telemetry.set_up("bench")

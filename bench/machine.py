@@ -21,6 +21,7 @@ PACKAGES = (
     "confluent-kafka",
     "faststream-outbox",
 )
+_CODE = ("services", "shared", "deploy")
 _POM = Path(__file__).parents[1] / "tests" / "support" / "kafka.pom.xml"
 
 
@@ -33,6 +34,20 @@ def described(postgres: str, sync: float) -> list[str]:
         f"Python {platform.python_version()}, PostgreSQL {postgres}, Apache Kafka {_kafka()} on {_java()}",
         ", ".join(f"{name} {version(name)}" for name in PACKAGES),
     ]
+
+
+def code() -> str:
+    """The commit measured, and what differs from it, so that a change in the middle of a run can be seen."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    root = str(_POM.parents[2])
+    commit, changed = (
+        subprocess.run([git, "-C", root, *words], capture_output=True, text=True, timeout=30, check=False).stdout  # noqa: S603  found by PATH
+        for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--", *_CODE))
+    )
+    files = [line[3:] for line in changed.splitlines()]
+    return commit.strip() + (f" with changes in {', '.join(files)}" if files else "")
 
 
 def _processor() -> str:
