@@ -26,6 +26,8 @@ from shared.wire.kafka import KafkaWire
 
 STALLED = 60.0
 HOUSEKEEPING = 3600.0
+_PATIENCE = (8.0, 2.0)
+"""Seconds for the loops to end: Kafka's client needs up to 7 while the broker is away."""
 
 Job = Callable[[Database], Coroutine[None, None, None]]
 """A loop that runs until it is cancelled."""
@@ -136,14 +138,21 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.remove_done_callback(_ended)
-            task.cancel()
-        with suppress(asyncio.CancelledError):
-            await asyncio.wait(tasks, timeout=10)
+        await _cancel(tasks)
         parts.database.on_commit.remove(waker)
         await parts.wire.close()
         await parts.database.close()
+
+
+async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """End the loops. One may lose its cancellation to an error of what it tidies up, so it is asked a second time."""
+    for task in tasks:
+        task.remove_done_callback(_ended)
+    with suppress(asyncio.CancelledError):
+        for patience in _PATIENCE:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=patience)
 
 
 def _ended(task: "asyncio.Task[None]") -> None:

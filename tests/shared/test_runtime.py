@@ -3,12 +3,14 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import structlog
 from fastapi import FastAPI
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from services.trainings.consumers import consumer
 from shared import runtime
@@ -94,6 +96,33 @@ async def test_a_loop_that_ends_ends_the_process_and_is_named(service_database: 
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
     assert [one["loop"] for one in logs if one["log_level"] == "critical"] == [job.__qualname__]
+
+
+async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(
+    service_database: Create, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection was lost when it was cancelled: rolling back fails, and that error is all that comes out."""
+    monkeypatch.setattr(runtime, "_PATIENCE", (0.5, 5.0))
+    turns, ended = asyncio.Queue[int](), asyncio.Event()
+
+    async def job(database: Database) -> None:
+        try:
+            while True:
+                with suppress(DBAPIError):
+                    async with database.transaction() as tx:
+                        turns.put_nowait(await tx.scalar(text("SELECT pg_backend_pid()")) or 0)
+                        await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    def build(*settings: Any, **options: Any) -> FastAPI:
+        return runtime.build(runtime.Service("trainings", "Kei trainings", [], jobs=[job]), *settings, **options)
+
+    url = await service_database("trainings")
+    async with make.running(build, url):
+        pid = await turns.get()
+        await make.rows(url, "SELECT pg_terminate_backend($1, 5000)", pid)
+    assert ended.is_set()
 
 
 async def test_every_topic_has_its_figures_before_anything_arrives(service_database: Create) -> None:

@@ -6,6 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.util import calc_crc32c
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -25,10 +28,8 @@ pytestmark = pytest.mark.timeout(90)
 class ClosedInbox:
     """Takes nothing until it is opened, and does not say why; raises the errors before."""
 
-    topics = frozenset({TOPIC})
-
     def __init__(self, consumer: str, *errors: Exception) -> None:
-        self.consumer = consumer
+        self.consumer, self.topics = consumer, frozenset({TOPIC})
         self.errors = list(errors)
         self.opened = asyncio.Event()
         self.kept: set[bytes | None] = set()
@@ -126,6 +127,38 @@ async def test_records_are_kept_whatever_an_inbox_raises(
         await eventually(lambda: keys_of(records) <= inbox.kept, 40.0)
     assert not inbox.errors
     await wire.close()
+
+
+async def test_a_record_that_stops_the_client_is_noticed_and_told(
+    kafka: str, topic: Callable[..., Awaitable[str]], consumer_name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one kind there is: a header whose name is no UTF-8. None of Kei's own clients can write it."""
+    inbox = ClosedInbox(consumer_name)
+    inbox.topics = frozenset({await topic()})
+    inbox.opened.set()
+    await _send_mangled(kafka, *inbox.topics)
+    wire = KafkaWire(kafka, "progress", look_every=0.1)
+    wire.attach(inbox)
+    async with running(wire.run()):
+        await eventually(lambda: wire.stalled() > 0.5, 40.0)
+    assert "UnicodeDecodeError" in caplog.text
+    await wire.close()
+
+
+async def _send_mangled(kafka: str, topic: str) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    batch = _Mangled(16384, 0)
+    batch.append(key=b"k", value=b"{}", headers=[("name", b"")], timestamp=None)
+    await (await producer.send_batch(batch, topic, partition=0))
+    await producer.stop()
+
+
+class _Mangled(BatchBuilder):  # type: ignore[misc]  # the client has no types
+    def _build(self) -> bytes:
+        made = bytearray(super()._build().replace(b"name", b"\xff\xfe\xff\xfe"))
+        made[17:21] = calc_crc32c(bytes(made[21:])).to_bytes(4, "big")
+        return bytes(made)
 
 
 async def test_a_service_whose_ingest_stands_still_is_not_alive(
