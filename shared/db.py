@@ -120,10 +120,13 @@ EVENTS_PUT = "events_put"
 """Key in `session.info`: the transaction has put events into the outbox."""
 
 
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
 async def listen(database: Database, channel: str, heard: Callable[[], None], *, retry: float = 1.0) -> None:
     """Call `heard` at once and for each NOTIFY on `channel`, until cancelled; reconnects by itself."""
     while True:
-        with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        with suppress(*_AWAY):
             await _listen_once(database, channel, heard)
         await asyncio.sleep(retry)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import DBAPIError
@@ -208,6 +209,16 @@ def sqlstate(error: BaseException) -> str | None:
     return None
 
 
+def _ended_unnoticed(error: BaseException) -> bool:
+    """Whether the server has just ended the connection and the driver has not noticed; it then speaks of itself."""
+    inner: BaseException | None = error
+    for _ in range(_WRAPPINGS):
+        if isinstance(inner, asyncpg.InternalClientError):
+            return True
+        inner = getattr(inner, "orig", None) or getattr(inner, "__cause__", None)
+    return False
+
+
 def retry_after(error: Exception) -> int | None:
     """Seconds after which a retry makes sense, or None if the error is no outage."""
     state = sqlstate(error)
@@ -215,7 +226,11 @@ def retry_after(error: Exception) -> int | None:
         if state in _SOON:
             return RETRY_SOON
         return RETRY_LATER if state in _LATER or state[:2] in _LATER_CLASSES else None
-    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if (
+        isinstance(error, PoolTimeout)
+        or _ended_unnoticed(error)
+        or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    ):
         return RETRY_LATER
     cause = error.orig if isinstance(error, DBAPIError) else error
     # An OSError with a file name is about a file of ours; without one it comes from a socket.
