@@ -12,7 +12,7 @@ from shared.outbox import Relay
 from shared.wire.kafka import KafkaWire
 
 COUNT = 20_000
-PEER_COUNT = 3_000
+PEER_COUNT = 6_000
 
 
 class Relaying:
@@ -43,11 +43,12 @@ class Relaying:
         """faststream-outbox with 16 workers, until its table is empty."""
         await self.peers.fill(records(PEER_COUNT))
         await self.here.settle()
-        with watch() as clock:
-            async with self.peers.relaying(self._servers, self.topic):
-                await self.here.until(LEFT, 1)
-                clock.stop()
-                seen = clock.per(PEER_COUNT)
+        async with self.peers.connected(self._servers) as kafka:
+            with watch() as clock:
+                async with self.peers.relaying(kafka, self.topic):
+                    await self.here.until(LEFT, 1)
+                    clock.stop()
+                    seen = clock.per(PEER_COUNT)
         return seen
 
 

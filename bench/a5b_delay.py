@@ -91,7 +91,8 @@ class Delays:
         async def commit(number: int) -> None:
             await self._ways.peers.commit(stored(self._fact(number), 1).record())
 
-        return await self._measured(load, commit, self._ways.peers.relaying(self._servers, self._topic))
+        async with self._ways.peers.connected(self._servers) as kafka:
+            return await self._measured(load, commit, self._ways.peers.relaying(kafka, self._topic))
 
     async def direct(self, load: tuple[int, int]) -> Metrics:
         """No database: aiokafka's `send`, at once."""

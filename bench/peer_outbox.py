@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 from faststream.kafka import KafkaBroker, KafkaResponse
@@ -56,9 +56,18 @@ class Peer:
             )
 
     @asynccontextmanager
-    async def relaying(self, servers: str, topic: str) -> AsyncIterator[None]:
-        """Relay to a topic with 16 workers, the key kept."""
+    async def connected(self, servers: str) -> AsyncIterator[KafkaBroker]:
+        """Its way to Kafka, which is open before any clock runs, as ours is."""
         kafka = KafkaBroker(servers, acks="all", enable_idempotence=True, logger=_quiet)
+        await kafka.start()
+        try:
+            yield kafka
+        finally:
+            await kafka.stop()
+
+    @asynccontextmanager
+    async def relaying(self, kafka: KafkaBroker, topic: str) -> AsyncIterator[None]:
+        """Relay to a topic with 16 workers, the key kept."""
         broker = OutboxBroker(self.engine, outbox_table=self.table, logger=_quiet)
 
         async def relay(body: bytes, message: OutboxMessage) -> KafkaResponse:
@@ -68,12 +77,11 @@ class Peer:
             QUEUE, max_workers=WORKERS, fetch_batch_size=FETCH, terminal_flush_batch_size=FLUSH, decoder=_undecoded
         )
         kafka.publisher(topic)(subscriber(relay))
-        async with AsyncExitStack() as stack:
-            await kafka.start()
-            stack.push_async_callback(kafka.stop)
-            await broker.start()
-            stack.push_async_callback(broker.stop)
+        await broker.start()
+        try:
             yield
+        finally:
+            await broker.stop()
 
 
 def _row(record: Record) -> dict[str, Any]:
