@@ -10,11 +10,12 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
-from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.partitioner import murmur2
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -54,7 +55,6 @@ class KafkaWire:
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._stopping: set[asyncio.Task[None]] = set()
-        self._partition = DefaultPartitioner()
 
     def attach(self, receiver: Receiver) -> None:
         """Read the receiver's topics as a member of the group named after its consumer."""
@@ -87,7 +87,7 @@ class KafkaWire:
         available = sorted(await producer.partitions_for(topic))
         by_partition: dict[int, list[Record]] = defaultdict(list)
         for record in records:
-            by_partition[self._partition(record.key, available, available)].append(record)
+            by_partition[available[_hash(record.key or b"") % len(available)]].append(record)
         for partition, chosen in by_partition.items():
             for batch in _full_batches(producer, chosen):
                 yield partition, batch
@@ -186,6 +186,12 @@ class KafkaWire:
         self._discard_producer()
         if self._stopping:
             await asyncio.wait(self._stopping, timeout=DEADLINE)
+
+
+@lru_cache(65_536)
+def _hash(key: bytes) -> int:
+    """As Kafka's own clients choose partitions. Kept by key, since it costs more than the rest of sending a record."""
+    return int(murmur2(key)) & 0x7FFFFFFF
 
 
 def _full_batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> Iterator[Any]:
