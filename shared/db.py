@@ -120,13 +120,15 @@ EVENTS_PUT = "events_put"
 """Key in `session.info`: the transaction has put events into the outbox."""
 
 
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the absence of PostgreSQL looks like on a connection of one's own. The last is what the driver says of one that
+the server has just ended, before it has noticed."""
 
 
 async def listen(database: Database, channel: str, heard: Callable[[], None], *, retry: float = 1.0) -> None:
     """Call `heard` at once and for each NOTIFY on `channel`, until cancelled; reconnects by itself."""
     while True:
-        with suppress(*_AWAY):
+        with suppress(*AWAY):
             await _listen_once(database, channel, heard)
         await asyncio.sleep(retry)
 

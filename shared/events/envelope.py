@@ -6,7 +6,7 @@ one JSON object. `sequence` is the aggregate's version, `partitionkey` its id; b
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
@@ -200,8 +200,3 @@ def mirrored(event: Event[Data]) -> Stored:
     return Stored(
         event.id, event.type, event.source, event.key, event.version, event.time, event.traceparent, event.raw
     )
-
-
-def retraced(stored: Stored, traceparent: str | None) -> Stored:
-    """The event as part of another step of its trace."""
-    return replace(stored, traceparent=traceparent)

@@ -20,7 +20,7 @@ import asyncpg
 import structlog
 
 from shared.clock import jitter
-from shared.db import TRANSACTION_TIMEOUT, Database
+from shared.db import AWAY, TRANSACTION_TIMEOUT, Database
 from shared.events.envelope import Stored
 from shared.outbox.wake import CHANNEL
 from shared.points import reached
@@ -52,9 +52,6 @@ _END_LEADER = """
     WHERE locktype = 'advisory' AND classid = 0 AND objid = $1 AND objsubid = 1 AND granted AND pid <> pg_backend_pid()
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-
-# The last is what a connection says that the server has just ended and that has not noticed.
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 _log = structlog.get_logger(__name__)
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -107,11 +104,11 @@ class Relay:
                     await self._lead(connection)
                 finally:
                     self.leading = False
-                    with suppress(*_AWAY):
+                    with suppress(*AWAY):
                         await connection.close(timeout=1)
             except Fenced:
                 _log.warning("relay fenced: another leads")
-            except _AWAY as error:
+            except AWAY as error:
                 _log.warning("relay without its database", reason=str(error))
                 self.progressed_at = monotonic()
                 await asyncio.sleep(jitter(self._poll))

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.events import PUBLIC_TOPIC, Event, Poison, Record, parse, registry, structured
-from shared.events.envelope import MAX_BYTES, Stored, mirrored, parse_structured, retraced
+from shared.events.envelope import MAX_BYTES, Stored, mirrored, parse_structured
 from shared.events.registry import Data, type_of
 from tests import make
 
@@ -22,7 +23,8 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def stored(**other: Any) -> Stored:
-    return retraced(make.cluster_registered_event(name="Székesfehérvár ☀ \u200d", **other), TRACE)
+    event = make.cluster_registered_event(name="Székesfehérvár ☀ \u200d", **other)
+    return replace(event, traceparent=TRACE)
 
 
 def attributes(event: Stored) -> dict[str, Any]:
