@@ -201,6 +201,10 @@ class Renamed:
         """As the wire says."""
         return self._wire.lag()
 
+    def skipped(self) -> Mapping[str, int]:
+        """As the wire says."""
+        return self._wire.skipped()
+
     async def run(self) -> None:
         """As the wire does."""
         await self._wire.run()

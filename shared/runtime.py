@@ -10,7 +10,7 @@ from time import monotonic
 
 import structlog
 from fastapi import APIRouter, FastAPI
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -217,6 +217,10 @@ async def _metrics(parts: _Parts) -> list[Metric]:
         lag = parts.wire.lag()
         behind = {topic: lag.get(topic, 0) for topic in consumer.topics}
         families.append(_by_topic("kei_wire_lag", "Records on the wire that this process has yet to read", behind))
+        skipped = CounterMetricFamily("kei_wire_skipped", "Records deleted before they were read", labels=["topic"])
+        for topic in sorted(consumer.topics):
+            skipped.add_metric([topic], parts.wire.skipped().get(topic, 0))
+        families.append(skipped)
     return families
 
 

@@ -47,6 +47,9 @@ class Wire(Protocol):
     def lag(self) -> Mapping[str, int]:
         """Records that wait on the wire for this process, by topic; topics of which it knows none may be missing."""
 
+    def skipped(self) -> Mapping[str, int]:
+        """Records that were deleted before this process had read them, by topic: they have to be sent again."""
+
     async def run(self) -> None:
         """Move what must be moved, until cancelled. Survives the other side's absence."""
 

@@ -18,14 +18,13 @@ from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.points import reached
 from shared.wire import Receiver
+from shared.wire.gaps import ANSWER, Gaps
 
 AWAY = (KafkaError, OSError, TimeoutError)
 """What the broker's absence looks like."""
 COMMIT_EVERY = 0.2
 LOOK_EVERY = 5.0
 LONGEST_WAIT = 5.0
-ANSWER = 5.0
-"""Seconds for the broker to answer."""
 _POSITION = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -36,14 +35,16 @@ class Ingest:
 
     Args:
         receiver: the inbox.
+        gaps: is told what was read.
         look_every: seconds between two looks at how far the topics are.
         longest_wait: seconds between two tries of an inbox that takes nothing, at most.
     """
 
     def __init__(
-        self, receiver: Receiver, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
+        self, receiver: Receiver, gaps: Gaps, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
     ) -> None:
-        self._receiver, self._look_every, self._longest_wait = receiver, look_every, longest_wait
+        self._receiver, self._gaps = receiver, gaps
+        self._look_every, self._longest_wait = look_every, longest_wait
         self._kept: dict[TopicPartition, int] = {}
         self._in_hand: dict[TopicPartition, int] = {}
         self._read: dict[TopicPartition, int] = {}
@@ -62,6 +63,8 @@ class Ingest:
             for part, records in groupby(batch, key=lambda one: (one.topic, one.partition))
         }
         self._in_hand = {part: offsets[0] for part, offsets in parts.items()}
+        for part, offsets in parts.items():
+            self._gaps.note(part, offsets)
         await self._receive([(one.topic, Record(one.key, tuple(one.headers), one.value)) for one in batch])
         self._in_hand = {}
         self._kept |= {part: offsets[-1] + 1 for part, offsets in parts.items()}

@@ -23,6 +23,7 @@ from faststream.kafka.message import KafkaMessage
 from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.wire import Receiver, WireError
+from shared.wire.gaps import Gaps
 from shared.wire.ingest import AWAY, LONGEST_WAIT, LOOK_EVERY, Ingest
 
 DEADLINE = 5.0
@@ -52,6 +53,7 @@ class KafkaWire:
         self._look_every, self._longest_wait = look_every, longest_wait
         self._receivers: dict[str, Receiver] = {}
         self._reading: dict[str, Ingest] = {}
+        self._skipped: Counter[str] = Counter()
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._stopping: set[asyncio.Task[None]] = set()
@@ -67,6 +69,10 @@ class KafkaWire:
     def lag(self) -> Mapping[str, int]:
         """Records not read yet in the partitions that this process reads, by topic."""
         return sum((Counter(ingest.lag) for ingest in self._reading.values()), Counter())
+
+    def skipped(self) -> Mapping[str, int]:
+        """Records that the cluster deleted before this process had read them, by topic."""
+        return self._skipped
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         """Send the records and wait until the cluster has them in all replicas that are in sync."""
@@ -142,7 +148,8 @@ class KafkaWire:
             log_level=logging.DEBUG,
             graceful_timeout=_GRACE,
         )
-        ingest = Ingest(receiver, look_every=self._look_every, longest_wait=self._longest_wait)
+        gaps = Gaps(receiver.consumer, lambda: subscriber.consumer, self._skipped)
+        ingest = Ingest(receiver, gaps, look_every=self._look_every, longest_wait=self._longest_wait)
         subscriber = broker.subscriber(
             *sorted(receiver.topics),
             batch=True,
@@ -153,6 +160,7 @@ class KafkaWire:
             batch_timeout_ms=10,
             parser=_undecoded,
             decoder=_no_decoding,
+            listener=gaps,
         )
         subscriber(ingest.keep)
         consumer: AIOKafkaConsumer | None = None

@@ -44,6 +44,10 @@ class LocalWire:
         """Likewise."""
         return {}
 
+    def skipped(self) -> Mapping[str, int]:
+        """Likewise."""
+        return {}
+
     async def run(self) -> None:
         """There is nothing to move: `send` delivers."""
         await asyncio.Event().wait()

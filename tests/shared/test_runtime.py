@@ -36,6 +36,9 @@ class SilentWire(LocalWire):
     def lag(self) -> Mapping[str, int]:
         return {TOPIC: 7}
 
+    def skipped(self) -> Mapping[str, int]:
+        return {TOPIC: 2}
+
 
 def build(*settings: Any, **options: Any) -> FastAPI:
     service = runtime.Service("trainings", "Kei trainings", [], consumer)
@@ -131,4 +134,5 @@ async def test_every_topic_has_its_figures_before_anything_arrives(service_datab
     for name in ("kei_inbox_pending", "kei_inbox_age_seconds", "kei_inbox_dead"):
         assert f'{name}{{topic="{TOPIC}"}} 0.0' in lines
     assert f'kei_wire_lag{{topic="{TOPIC}"}} 7.0' in lines
+    assert f'kei_wire_skipped_total{{topic="{TOPIC}"}} 2.0' in lines
     assert "kei_outbox_unsent 0.0" in lines

@@ -26,6 +26,9 @@ class WireAround:
     def lag(self) -> Mapping[str, int]:
         return self._wire.lag()
 
+    def skipped(self) -> Mapping[str, int]:
+        return self._wire.skipped()
+
     async def run(self) -> None:
         await self._wire.run()
 
