@@ -29,7 +29,7 @@ _BOTH = text(
     f" INSERT INTO outbox ({', '.join(OUTBOX_COLUMNS)})"
     " SELECT :id, :topic, :type, :source, :key, changed.version, :time, :traceparent, :data FROM changed"
 )
-_INSERT = text(
+INSERT = text(
     f"INSERT INTO outbox ({', '.join(OUTBOX_COLUMNS)})"  # noqa: S608  only constants are put in
     f" VALUES ({', '.join(f':{name}' for name in OUTBOX_COLUMNS)})"
 )
@@ -94,7 +94,7 @@ class Commits:
         async def commit(_: int, key: UUID) -> None:
             async with self._here.database.transaction() as tx:
                 version = (await tx.execute(_CHANGE, {"id": key})).scalar_one()
-                await outbox.put(tx, fact(key, version), version=version)
+                outbox.put(tx, fact(key, version), version=version)
 
         return await self._eight(commit, count)
 
@@ -128,7 +128,7 @@ class Commits:
         async def commit(_: int, key: UUID) -> None:
             async with self._engine.connect() as connection:
                 version = (await connection.execute(_CHANGE, {"id": key})).scalar_one()
-                await connection.execute(_INSERT, _named(key, version))
+                await connection.execute(INSERT, _named(key, version))
                 await connection.commit()
 
         return await self._eight(commit, count)

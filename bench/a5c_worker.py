@@ -1,7 +1,7 @@
 """A5c: events through the inbox's worker. The effect of each: a row of a projection, and an event of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 import asyncpg
 from sqlalchemy import text
 
+from bench.a1_commit import INSERT
 from bench.harness import Bench, Goal, Metrics, watch
 from bench.servers import Stage
-from bench.world import INSERT_OUTBOX, TOPIC, Connection, Place, as_row, events, fact, place, stored
+from bench.world import INSERT_OUTBOX, OUTBOX_COLUMNS, TOPIC, Connection, Place, as_row, events, fact, place, stored
 from shared import outbox
 from shared.db import WriteSession
 from shared.events.envelope import Event, Record, Stored, parse
@@ -50,10 +51,16 @@ NAME = "bench"
 
 
 async def effect(tx: WriteSession, event: Event[CapacityChanged]) -> None:
-    """Two statements."""
+    """A row and an event."""
     row = {"key": event.key, "capacity": event.data.mentor_capacity, "version": event.version}
     await tx.execute(_UPSERT, row)
-    await outbox.put(tx, fact(event.key, event.data.mentor_capacity), version=event.version)
+    outbox.put(tx, fact(event.key, event.data.mentor_capacity), version=event.version)
+
+
+async def by_hand(tx: WriteSession, event: Event[CapacityChanged]) -> None:
+    """The same effect by two statements, as one would write it without Kei."""
+    await tx.execute(_UPSERT, {"key": event.key, "capacity": event.data.mentor_capacity, "version": event.version})
+    await tx.execute(INSERT, dict(zip(OUTBOX_COLUMNS, as_row(_own(event)), strict=True)))
 
 
 async def effects(tx: WriteSession, many: Sequence[Event[CapacityChanged]]) -> None:
@@ -110,15 +117,15 @@ class Handling:
         await self._check(count)
         return clock.per(count)
 
-    async def without_inbox(self, count: int = COUNT) -> Metrics:
-        """The same two statements, 100 events in a transaction, no inbox and nothing to read."""
+    async def without_inbox(self, act: Callable[..., Awaitable[None]], count: int = COUNT) -> Metrics:
+        """The same effects, 100 events in a transaction, no inbox and nothing to read."""
         await self._filled(0)
         known = [_known(event) for event in events(count)]
         with watch() as clock:
             for at in range(0, count, BATCH):
                 async with self._here.database.transaction() as tx:
                     for event in known[at : at + BATCH]:
-                        await effect(tx, event)
+                        await act(tx, event)
         return clock.per(count)
 
     async def driver(self, count: int = COUNT) -> Metrics:
@@ -179,9 +186,10 @@ async def handling(stage: Stage) -> AsyncIterator[Handling]:
 async def a5c(stage: Stage) -> AsyncIterator[Bench]:
     """Handle."""
     async with handling(stage) as ways:
-        one, bare, alone, many = (
+        one, bare, put, alone, many = (
             "kei: handler of one",
-            "the effects without inbox",
+            "the effects without inbox, by two statements",
+            "the effects without inbox, by put",
             "kei: one event a tx",
             "kei: on_batch",
         )
@@ -193,11 +201,13 @@ async def a5c(stage: Stage) -> AsyncIterator[Bench]:
                 four: partial(ways.kei, single(), workers=4),
                 many: partial(ways.kei, in_batches()),
                 alone: partial(ways.kei, single(), ALONE, batch=1),
-                bare: ways.without_inbox,
+                bare: partial(ways.without_inbox, by_hand),
+                put: partial(ways.without_inbox, effect),
                 raw: ways.driver,
             },
             [
                 Goal("A5c", "events/s to the effects without inbox", one, bare, 0.9),
+                Goal("A5c", "events/s to the effects by put without inbox", one, put),
                 Goal("A5c", "events/s of 4 workers to the effects without inbox", four, bare, 1.4),
                 Goal("A5c", "events/s to one event a transaction", one, alone, 5),
                 Goal("A5c'", "events/s of a handler of many to the effects one by one", many, bare, 6),

@@ -58,7 +58,7 @@ class Ways:
 
         async def commit(number: int) -> None:
             async with source.transaction() as tx:
-                await outbox.put(tx, fact(aggregates[number % len(aggregates)], number), version=number + 1)
+                outbox.put(tx, fact(aggregates[number % len(aggregates)], number), version=number + 1)
             begun[number] = perf_counter()
 
         def committed() -> None:

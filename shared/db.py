@@ -1,7 +1,7 @@
 """PostgreSQL: engines, the two session types and LISTEN. A write session commits where it was opened, nowhere else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -44,6 +44,36 @@ def metadata() -> MetaData:
 class WriteSession(AsyncSession):
     """A transaction that commands write in. Whoever opened it commits it."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._late: dict[LateWrite, list[Any]] = {}
+
+    def later(self, write: "LateWrite", row: object) -> None:
+        """Have `write` called with all the rows it was given, in their order, before the savepoint or this ends."""
+        self._late.setdefault(write, []).append(row)
+
+    async def write_late(self) -> None:
+        """Write what was put off."""
+        late, self._late = self._late, {}
+        for write, rows in late.items():
+            await write(self, rows)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part that may fail without the rest: what was put off in it goes with it."""
+        await self.write_late()
+        try:
+            async with self.begin_nested():
+                yield
+                await self.write_late()
+        except BaseException:
+            self._late = {}
+            raise
+
+
+LateWrite = Callable[[WriteSession, list[Any]], Coroutine[Any, Any, None]]
+"""Writes many rows by one statement."""
+
 
 class ReadSession(AsyncSession):
     """A session for queries, each statement on its own (AUTOCOMMIT). Nothing written with it is promised to last."""
@@ -84,6 +114,7 @@ class Database:
         """Open a write session; commit at the end of the block, roll back if it raises."""
         async with self._writers() as session:
             yield session
+            await session.write_late()
             reached("commit.before")
             await session.commit()
         reached("commit.after")

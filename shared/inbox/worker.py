@@ -138,7 +138,7 @@ class Worker:
 
     async def _in_savepoint(self, tx: WriteSession, head: Row[Any]) -> None:
         try:
-            async with tx.begin_nested():
+            async with tx.savepoint():
                 await self._handle(tx, [head])
         except Exception as error:
             if _is_disconnect(error):

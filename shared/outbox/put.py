@@ -1,6 +1,7 @@
-"""Putting events into the outbox: one prepared INSERT on the caller's session, never a commit."""
+"""Putting events into the outbox: one INSERT at the end of the caller's transaction for all it has put."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 from sqlalchemy import TextClause, text
 
@@ -10,15 +11,21 @@ from shared.events.envelope import MAX_BYTES, Stored
 from shared.events.registry import Data, type_of
 from shared.telemetry import traceparent
 
-_VALUES = (
-    "INSERT INTO outbox (id, topic, type, source, key, version, time, traceparent, data)"
-    " VALUES (:id, :topic, :type, :source, :key, :version, :time, :traceparent, :data)"
-)
-_PUT = text(_VALUES)
-_FORWARD = text(_VALUES + " ON CONFLICT (id) DO NOTHING")
+_ROWS = """
+    INSERT INTO outbox (id, topic, type, source, key, version, time, traceparent, data)
+    SELECT id, topic, type, source, key, version, time, traceparent, data
+    FROM unnest(CAST(:id AS uuid[]), CAST(:topic AS text[]), CAST(:type AS text[]), CAST(:source AS text[]),
+                CAST(:key AS uuid[]), CAST(:version AS bigint[]), CAST(:time AS timestamptz[]),
+                CAST(:traceparent AS text[]), CAST(:data AS bytea[]))
+        WITH ORDINALITY AS r (id, topic, type, source, key, version, time, traceparent, data, place)
+    ORDER BY place
+"""
+_COLUMNS = tuple(field.name for field in fields(Stored))
+_PUT = text(_ROWS)
+_FORWARD = text(_ROWS + " ON CONFLICT (id) DO NOTHING")
 
 
-async def put(tx: WriteSession, data: Data, *, version: int) -> Stored:
+def put(tx: WriteSession, data: Data, *, version: int) -> Stored:
     """Publish `data` as version `version` of its aggregate, if and when `tx` commits.
 
     The caller holds a lock on the aggregate's row, so that versions are put in order.
@@ -40,7 +47,7 @@ async def put(tx: WriteSession, data: Data, *, version: int) -> Stored:
     if len(stored.data) > MAX_BYTES:
         message = f"{entry.name} of {len(stored.data)} bytes is over the limit of {MAX_BYTES}"
         raise ValueError(message)
-    await _insert(tx, _PUT, [stored], entry.topic)
+    tx.later(_put_all, (entry.topic, stored))
     return stored
 
 
@@ -49,23 +56,14 @@ async def forward(tx: WriteSession, events: Sequence[Stored], topic: str) -> Non
 
     One that is here is passed over: it comes again when the inbox has forgotten it and the wire repeats it.
     """
-    await _insert(tx, _FORWARD, events, topic)
+    await _insert(tx, _FORWARD, [(topic, event) for event in events])
 
 
-async def _insert(tx: WriteSession, statement: TextClause, events: Sequence[Stored], topic: str) -> None:
-    rows = [
-        {
-            "id": event.id,
-            "topic": topic,
-            "type": event.type,
-            "source": event.source,
-            "key": event.key,
-            "version": event.version,
-            "time": event.time,
-            "traceparent": event.traceparent,
-            "data": event.data,
-        }
-        for event in events
-    ]
-    await tx.execute(statement, rows)
+async def _put_all(tx: WriteSession, events: Sequence[tuple[str, Stored]]) -> None:
+    await _insert(tx, _PUT, events)
+
+
+async def _insert(tx: WriteSession, statement: TextClause, events: Sequence[tuple[str, Stored]]) -> None:
+    columns = {name: [getattr(event, name) for _, event in events] for name in _COLUMNS}
+    await tx.execute(statement, {"topic": [topic for topic, _ in events], **columns})
     tx.info[EVENTS_PUT] = True

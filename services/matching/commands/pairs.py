@@ -61,7 +61,7 @@ async def alone(tx: WriteSession, consortium_id: UUID) -> None:
     await tx.execute(select(func.pg_advisory_xact_lock(PROPOSING, func.hashtext(str(consortium_id)))))
 
 
-async def propose(tx: WriteSession, pair: Pair) -> None:
+def propose(tx: WriteSession, pair: Pair) -> None:
     """Ask both sides."""
     pair.state = "proposed"
     pair.events += 1
@@ -75,7 +75,7 @@ async def propose(tx: WriteSession, pair: Pair) -> None:
         run_id=pair.run_id,
         request_id=pair.request_id,
     )
-    await outbox.put(tx, event, version=pair.events)
+    outbox.put(tx, event, version=pair.events)
 
 
 async def propose_for_request(tx: WriteSession, request: ServiceRequested) -> None:
@@ -89,7 +89,7 @@ async def propose_for_request(tx: WriteSession, request: ServiceRequested) -> No
     for proposal in best_mentors(situation, request.cluster_id, asked, Criteria(), PROPOSALS):
         pair = new_pair(proposal, request.consortium_id, request_id=request.request_id)
         tx.add(pair)
-        await propose(tx, pair)
+        propose(tx, pair)
 
 
 async def proposed(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
@@ -124,12 +124,12 @@ async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer) -> None
     if not given.accepts:
         pair.state = "declined"
         pair.events += 1
-        await outbox.put(tx, PairDeclined(**who, **sides, side=given.side), version=pair.events)
+        outbox.put(tx, PairDeclined(**who, **sides, side=given.side), version=pair.events)
     elif pair.mentor_answer == pair.learner_answer == "accepted":
         await _take_places(tx, pair)
         pair.state = "accepted"
         pair.events += 1
-        await outbox.put(tx, PairAccepted(**who, **sides), version=pair.events)
+        outbox.put(tx, PairAccepted(**who, **sides), version=pair.events)
 
 
 async def _take_places(tx: WriteSession, pair: Pair) -> None:

@@ -79,7 +79,7 @@ async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID],
     run.state = "published"
     run.version += 1
     event = RunPublished(run_id=id, consortium_id=run.consortium_id, pairs=len(pairs), total_hundredths=run.total)
-    await outbox.put(tx, event, version=1)
+    outbox.put(tx, event, version=1)
     for pair in pairs:
-        await propose(tx, pair)
+        propose(tx, pair)
     return run

@@ -84,7 +84,7 @@ async def register(tx: WriteSession, id: UUID, consortium_id: UUID, facts: Facts
         message = f"The consortium has a cluster {facts.slug!r} already."
         raise Conflict("slug-taken", message, field="slug") from error
     event = ClusterRegistered(**_published(cluster), mentor_capacity=mentor, learner_capacity=learner)
-    await outbox.put(tx, event, version=cluster.version)
+    outbox.put(tx, event, version=cluster.version)
     return cluster
 
 
@@ -103,7 +103,7 @@ async def change(tx: WriteSession, id: UUID, seen: int, facts: Facts) -> Cluster
     except IntegrityError as error:
         message = f"The consortium has a cluster {facts.slug!r} already."
         raise Conflict("slug-taken", message, field="slug") from error
-    await outbox.put(tx, ClusterChanged(**_published(cluster)), version=cluster.version)
+    outbox.put(tx, ClusterChanged(**_published(cluster)), version=cluster.version)
     return cluster
 
 
@@ -119,7 +119,7 @@ async def set_capacity(tx: WriteSession, id: UUID, seen: int, mentor: int, learn
     event = CapacityChanged(
         cluster_id=id, consortium_id=cluster.consortium_id, mentor_capacity=mentor, learner_capacity=learner
     )
-    await outbox.put(tx, event, version=cluster.version)
+    outbox.put(tx, event, version=cluster.version)
     return cluster
 
 

@@ -212,5 +212,5 @@ async def told(tx: WriteSession, activity: Activity, events: list[Data]) -> None
     activity.version += 1
     for event in events:
         activity.events += 1
-        await outbox.put(tx, event, version=activity.events)
+        outbox.put(tx, event, version=activity.events)
     await tx.flush()

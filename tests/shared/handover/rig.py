@@ -39,7 +39,7 @@ async def put(database: Database, key: UUID, versions: Sequence[int]) -> None:
     """Publish versions of one aggregate, a transaction each."""
     for version in versions:
         async with database.transaction() as tx:
-            await outbox.put(tx, fact(key), version=version)
+            outbox.put(tx, fact(key), version=version)
 
 
 def fact(key: UUID) -> CapacityChanged:

@@ -110,7 +110,7 @@ async def test_data_over_the_limit_is_refused_where_it_is_put(rig: Rig) -> None:
     big = fact(key).model_copy(update={"mentor_capacity": 10**MAX_BYTES})
     async with rig.source.transaction() as tx:
         with pytest.raises(ValueError, match="over the limit"):
-            await outbox.put(tx, big, version=1)
+            outbox.put(tx, big, version=1)
 
 
 async def test_a_new_consumer_reads_the_whole_log_by_replay(rig: Rig, consumer_name: str) -> None:

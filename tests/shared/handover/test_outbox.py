@@ -11,7 +11,7 @@ from sqlalchemy import text
 from structlog.typing import EventDict
 
 from shared import clock, outbox
-from shared.db import Database
+from shared.db import Database, WriteSession
 from shared.events.envelope import Stored
 from shared.outbox.schema import first_id
 from shared.wire.local import LocalWire
@@ -65,6 +65,26 @@ async def test_events_that_came_before_their_partition_move_into_it(rig: Rig) ->
         read = [(one.position, one.event.id) for one in await outbox.read(session)]
     assert read[:3] == [(1, early.id), (2, late.id), (3, other.id)]
     assert [position for position, _ in read] == [1, 2, 3, 4, 5]
+
+
+async def test_events_of_a_part_that_fails_go_with_it_and_the_others_keep_their_order(rig: Rig) -> None:
+    keys = [uuid4() for _ in range(4)]
+    async with rig.source.transaction() as tx:
+        outbox.put(tx, fact(keys[0]), version=1)
+        with pytest.raises(ValueError, match="on purpose"):
+            await _fail_after_putting(tx, keys[1])
+        async with tx.savepoint():
+            outbox.put(tx, fact(keys[2]), version=1)
+        outbox.put(tx, fact(keys[3]), version=1)
+    async with rig.source.reading() as session:
+        put_so_far = await session.scalars(text("SELECT key FROM outbox ORDER BY seq"))
+    assert list(put_so_far) == [keys[0], keys[2], keys[3]]
+
+
+async def _fail_after_putting(tx: WriteSession, key: UUID) -> None:
+    async with tx.savepoint():
+        outbox.put(tx, fact(key), version=1)
+        raise ValueError("on purpose")
 
 
 async def test_partitions_can_be_made_while_events_are_put(rig: Rig, logs: list[EventDict]) -> None:
