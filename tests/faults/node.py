@@ -5,9 +5,11 @@ python -m tests.faults.node SPEC    (JSON of a Spec)
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,8 +26,10 @@ from shared.outbox import Relay
 from shared.wire import Wire
 from shared.wire.kafka import KafkaWire
 from shared.wire.local import LocalWire
+from tests.support.waiting import block, passing
 
 READY = "the node is ready"
+TASKS = "tasks: "
 KILLED = 137
 """The exit status of a process that ended at a point."""
 MODELS = (CapacityChanged, TargetSet, RegistrationConfirmed, RegistrationWaitlisted, RunPublished, PairDeclined)
@@ -38,8 +42,11 @@ SINK = (
     """,
     "CREATE TABLE arrival (records bigint NOT NULL)",
     "INSERT INTO arrival VALUES (0)",
+    "CREATE TABLE shared (n int PRIMARY KEY, changes bigint NOT NULL DEFAULT 0)",
+    "INSERT INTO shared SELECT * FROM generate_series(0, 9)",
 )
 _EFFECT = text("INSERT INTO effect (event_id, key, version) VALUES (:id, :key, :version)")
+_SHARED = text("UPDATE shared SET changes = changes + 1 WHERE n = :n")
 _ARRIVED = text("UPDATE arrival SET records = records + :count")
 
 
@@ -57,7 +64,13 @@ class Spec(BaseModel):
     lease: float = 3.0
     tries: int = 5
     failing: float = 0.0
-    """The share of first tries that the handler refuses."""
+    """The share of events that the handler refuses the first time,"""
+    broken: Path | None = None
+    """or as long as there is this file."""
+    crosses: bool = False
+    """Whether the handler changes two of a few rows that all events share, in an order of the event's own."""
+    blocks: float = 0.0
+    """Seconds for which SIGUSR1 blocks the event loop."""
 
 
 def effects(spec: Spec) -> Consumer:
@@ -68,9 +81,14 @@ def effects(spec: Spec) -> Consumer:
     @consumer.on(*MODELS)
     async def effect(tx: WriteSession, event: Event[Any]) -> None:
         await tx.execute(_EFFECT, {"id": event.id, "key": event.key, "version": event.version})
-        if spec.failing and event.id not in refused and event.id.int % 1000 < spec.failing * 1000:
+        for n in (event.id.int % 10, event.id.int // 10 % 10) if spec.crosses else ():
+            await tx.execute(_SHARED, {"n": n})
+            await passing(0.001)
+        if event.id.int % 1000 < spec.failing * 1000:
+            refuse = spec.broken.exists() if spec.broken else event.id not in refused
             refused.add(event.id)
-            raise ValueError("not this time")
+            if refuse:
+                raise ValueError("not this time")
 
     return consumer
 
@@ -110,8 +128,19 @@ async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
         await sink.close()
 
 
+def report() -> None:
+    """Say how many tasks there are."""
+    sys.stdout.write(f"{TASKS}{len(asyncio.all_tasks())}\n")
+    sys.stdout.flush()
+
+
 async def main(spec: Spec) -> None:
-    """Run until killed."""
+    """Run until killed, or end in good order at SIGTERM."""
+    ending = asyncio.current_task()
+    assert ending is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.cancel)
+    signal.signal(signal.SIGUSR1, lambda *_: block(spec.blocks))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, report)
     async with loops(spec) as running, asyncio.TaskGroup() as group:
         for loop in running:
             group.create_task(loop)
@@ -136,4 +165,5 @@ if __name__ == "__main__":
     logs.set_up("node", stream=sys.stdout)
     if len(sys.argv) > 2:
         points.act.set(dying(sys.argv[2], int(sys.argv[3])))
-    asyncio.run(main(Spec.model_validate_json(sys.argv[1])))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(main(Spec.model_validate_json(sys.argv[1])))

@@ -1,24 +1,25 @@
 """A producing and a consuming service in processes of their own, between two databases; what happens is counted."""
 
 import asyncio
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from shared import clock, outbox
 from shared.db import Database
 from shared.handover import HAND_OVER_V1
 from tests.faults.checks import Event, examine
-from tests.faults.node import READY, SINK, Spec
+from tests.faults.node import READY, SINK, TASKS, Spec
 from tests.faults.report import SEED, Result
 from tests.faults.workload import AGGREGATE, KEYS, Writers
 from tests.support.kei import ROOT
@@ -39,8 +40,8 @@ _OPEN = text("SELECT count(*) FROM inbox WHERE state = 'pending'")
 class Node:
     """A process of the stage."""
 
-    def __init__(self, spec: Spec, log: Path) -> None:
-        self._spec, self._log = spec, log
+    def __init__(self, spec: Spec, log: Path, environment: Mapping[str, str]) -> None:
+        self._spec, self._log, self._environment = spec, log, environment
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -54,6 +55,7 @@ class Node:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.faults.node", self._spec.model_dump_json(), *crash),
                 cwd=ROOT,
+                env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,
@@ -70,6 +72,25 @@ class Node:
     def thaw(self) -> None:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGCONT)
+
+    def block(self) -> None:
+        """Let its event loop stand still for as long as its spec says."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    async def tasks(self, deadline: float = 2.0) -> int | None:
+        """How many tasks its event loop has; None if it does not say so in time."""
+        before = self.said().count(TASKS)
+        self.process.send_signal(signal.SIGUSR2)
+        try:
+            await eventually(lambda: self.said().count(TASKS) != before and self.said().endswith("\n"), deadline)
+        except AssertionError:
+            return None
+        return int(self.said().rpartition(TASKS)[2].split()[0])
+
+    async def stop(self, deadline: float = 20.0) -> int:
+        """End it in good order; its exit status."""
+        self.process.terminate()
+        return await self.died(deadline)
 
     async def kill(self) -> None:
         if self.process.returncode is None:
@@ -92,21 +113,26 @@ class Stage:
         self.kafka = kafka
         self._urls, self._folder = urls, folder
         self._nodes: list[Node] = []
-        self._consumer = f"f{uuid4().hex[:12]}"
+        self.consumer = f"f{uuid4().hex[:12]}"
+        self.environment: dict[str, str] = {}
         base = uuid4().int & ~0xFFFF
         self.keys = [UUID(int=base + number) for number in range(KEYS)]
-        self._mine = str(self.keys[0])[:-4]
+        self.mine = str(self.keys[0])[:-4]
         self.chance = random.Random(SEED)
 
     def writers(self, **options: float) -> Writers:
         """Writers on the source, by the run's seed."""
         return Writers(self.source, self.keys, self.chance, **options)
 
+    def spec(self, **options: Any) -> Spec:
+        """A node of this stage."""
+        source, sink = self._urls
+        known = {"source": source, "sink": sink, "kafka": self.kafka, "consumer": self.consumer, "mine": self.mine}
+        return Spec(**{**known, **options})
+
     async def node(self, *crash: str, **spec: Any) -> Node:
         """Start a process; a relay and a consumer if nothing else is said."""
-        source, sink = self._urls
-        whole = Spec(source=source, sink=sink, kafka=self.kafka, consumer=self._consumer, mine=self._mine, **spec)
-        self._nodes.append(Node(whole, self._folder / f"node-{len(self._nodes)}.log"))
+        self._nodes.append(Node(self.spec(**spec), self._folder / f"node-{len(self._nodes)}.log", self.environment))
         await self._nodes[-1].start(*crash)
         return self._nodes[-1]
 
@@ -130,13 +156,20 @@ class Stage:
         async with self.source.reading() as source, self.sink.reading() as sink:
             if await source.scalar(_UNSENT) or await sink.scalar(_OPEN):
                 return False
-            return len(await self.seen()) >= len((await source.execute(_WRITTEN)).all())
+        return len(await self.seen()) >= len(await self.written())
+
+    async def written(self) -> list[Event]:
+        """The log so far, without what a test has put under other keys to be no event at all."""
+        return await self._events(self.source, _WRITTEN)
 
     async def seen(self) -> list[Event]:
         """The effects of this stage's events so far; others' go over the same topics."""
+        return await self._events(self.sink, _SEEN)
+
+    async def _events(self, database: Database, query: TextClause) -> list[Event]:
         mine = set(self.keys)
-        async with self.sink.reading() as session:
-            rows = [Event(UUID(str(row[0])), UUID(str(row[1])), row[2]) for row in await session.execute(_SEEN)]
+        async with database.reading() as session:
+            rows = [Event(UUID(str(row[0])), UUID(str(row[1])), row[2]) for row in await session.execute(query)]
         return [event for event in rows if event.key in mine]
 
     async def result(self, fault: str, injected: int, writers: Writers, healed: float) -> Result:
@@ -144,12 +177,11 @@ class Stage:
         await self.drained()
         recovery = time.monotonic() - healed
         async with self.source.reading() as source, self.sink.reading() as sink:
-            written = [Event(UUID(str(row[0])), UUID(str(row[1])), row[2]) for row in await source.execute(_WRITTEN)]
             positions = list((await source.scalars(_POSITIONS)).all())
             stall = await sink.scalar(_STALL)
             arrived = await sink.scalar(text("SELECT records FROM arrival"))
-            kept = await sink.scalar(_KEPT, {"mine": f"{self._mine}%"})
-        seen = await self.seen()
+            kept = await sink.scalar(_KEPT, {"mine": f"{self.mine}%"})
+        written, seen = await self.written(), await self.seen()
         return Result(
             fault=fault,
             wire="kafka" if self.kafka else "local",

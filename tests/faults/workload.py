@@ -65,6 +65,7 @@ class Writers:
         chance: decides keys and types.
         rollbacks: the share of transactions that are rolled back on purpose.
         dawdle: seconds that a transaction may stay open between its lock and its commit, at most.
+        crosses: the share of transactions that change a second key, whichever comes: some lock each other out.
     """
 
     def __init__(
@@ -75,9 +76,10 @@ class Writers:
         *,
         rollbacks: float = 0.0,
         dawdle: float = 0.0,
+        crosses: float = 0.0,
     ) -> None:
         self._database, self._keys, self._chance = database, keys, chance
-        self._rollbacks, self._dawdle = rollbacks, dawdle
+        self._rollbacks, self._dawdle, self._crosses = rollbacks, dawdle, crosses
         self.acked: list[UUID] = []
         self.refused = 0
 
@@ -100,11 +102,10 @@ class Writers:
             await passing(jitter(pause))
 
     async def _one(self) -> None:
-        number = self._chance.randrange(len(self._keys))
-        make = self._chance.choice(MAKERS[number % len(MAKERS)])
+        numbers = self._chance.sample(range(len(self._keys)), 2 if self._chance.random() < self._crosses else 1)
         try:
             async with self._database.transaction() as tx:
-                id = await self._put(tx, self._keys[number], make)
+                put = [await self._put(tx, number) for number in numbers]
                 self._perhaps_roll_back()
         except _RolledBack:
             return
@@ -112,13 +113,14 @@ class Writers:
             self.refused += 1
             await passing(jitter(0.05))
         else:
-            self.acked.append(id)
+            self.acked += put
 
     def _perhaps_roll_back(self) -> None:
         if self._chance.random() < self._rollbacks:
             raise _RolledBack
 
-    async def _put(self, tx: WriteSession, key: UUID, make: Callable[[UUID], Data]) -> UUID:
+    async def _put(self, tx: WriteSession, number: int) -> UUID:
+        key, make = self._keys[number], self._chance.choice(MAKERS[number % len(MAKERS)])
         version = await tx.scalar(_STEP, {"key": key})
         if self._dawdle:
             await passing(self._chance.uniform(0, self._dawdle))

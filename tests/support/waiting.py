@@ -43,6 +43,11 @@ async def passing(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
+def block(seconds: float) -> None:
+    """Block the thread, and whatever event loop runs in it: for a fault that is just this."""
+    time.sleep(seconds)
+
+
 def wait_until(predicate: Callable[[], bool], deadline: float, what: str) -> None:
     """Block until `predicate` is true; for servers that start before any event loop.
 

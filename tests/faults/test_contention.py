@@ -1,0 +1,115 @@
+"""Transactions that lock each other out, and tables with years in them."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import TextClause, text
+
+from shared import clock, inbox, outbox
+from shared.db import Database
+from tests.faults.report import count
+from tests.faults.stage import Stage, stage
+from tests.faults.workload import Writers
+from tests.support.own_postgres import OwnPostgres
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+_DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+_OLD_ID = """
+    CAST(lpad(to_hex(CAST(extract(epoch FROM CAST(:day AS timestamptz)) * 1000 AS bigint)), 12, '0')
+         || lpad(to_hex(n), 20, '0') AS uuid)
+"""
+_OLD_OUTBOX = text(
+    f"""
+    INSERT INTO outbox (id, topic, type, source, key, version, time, data, position)
+    SELECT {_OLD_ID}, 'kei.members.v1', 'kei.members.target.set.v1', '/kei/members',
+           CAST(lpad(to_hex(n), 32, '0') AS uuid), 1, :day, CAST(repeat('x', 200) AS bytea), n - :count
+    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
+    """  # noqa: S608  only constants are put in
+)
+_OLD_INBOX = text(
+    f"""
+    INSERT INTO inbox (consumer, event_id, lane, topic, key, headers, value, state, done_at, received_at)
+    SELECT :consumer, {_OLD_ID}, CAST(lpad(to_hex(n), 32, '0') AS uuid), 'kei.members.v1', CAST('old' AS bytea),
+           CAST('[]' AS bytea), CAST(repeat('x', 200) AS bytea), 'done', :day, :day
+    FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
+    """  # noqa: S608  likewise
+)
+_CHUNK = 25_000
+LONG_AGO = datetime(2024, 3, 15, tzinfo=UTC)
+
+
+@pytest.fixture
+async def contended(
+    own_postgres: Callable[..., Awaitable[OwnPostgres]], wire: str | None, tmp_path: Path
+) -> AsyncIterator[Stage]:
+    """A stage whose servers look for deadlocks at once, and not after a second."""
+    server = await own_postgres(deadlock_timeout="20ms")
+    async with stage(server.create, wire, tmp_path) as made:
+        yield made
+
+
+async def test_f25_handlers_lock_each_other_out(contended: Stage, table: Path) -> None:
+    """Two processes share an inbox, and each event changes two of ten rows in an order of its own."""
+    if contended.kafka:
+        await contended.node(consumes=False)
+    for _ in range(2):
+        await contended.node(relays=contended.kafka is None, crosses=True, tries=20)
+    writers = contended.writers()
+    await writers.write(count(600, 10_000))
+    healed = time.monotonic()
+    await contended.drained()
+    deadlocks = await eventually(lambda: _counted(contended.sink, _DEADLOCKS))
+    result = await contended.result("F25 deadlocks of handlers", deadlocks, writers, healed)
+    assert await _counted(contended.sink, text("SELECT sum(changes) FROM shared")) == 2 * result.seen
+    result.settle(table)
+
+
+async def test_f25_writers_lock_each_other_out(contended: Stage, table: Path) -> None:
+    """Each transaction changes a second key, whichever: PostgreSQL ends one of two that wait for each other."""
+    await contended.pair()
+    writers = Writers(contended.source, contended.keys[:12], contended.chance, crosses=1.0, dawdle=0.02)
+    await writers.write(count(600, 10_000), at_once=30)
+    healed = time.monotonic()
+    deadlocks = await eventually(lambda: _counted(contended.source, _DEADLOCKS))
+    assert writers.refused >= deadlocks
+    (await contended.result("F25 deadlocks of writers", deadlocks, writers, healed)).settle(table)
+
+
+async def test_f41_years_are_in_the_tables_and_are_let_go(both: Stage, table: Path) -> None:
+    rows = count(50_000, 2_000_000)
+    await _age(both, rows)
+    await both.pair()
+    writers = both.writers()
+    writing = asyncio.create_task(writers.write(count(500, 20_000)))
+    now = clock.now()
+    await outbox.keep_partitions(both.source, now, 60)
+    purged = 1
+    while purged:
+        async with both.sink.transaction() as tx:
+            purged = await inbox.purge(tx, both.consumer, now - timedelta(days=60))
+    await writing
+    result = await both.result(f"F41 {rows:,} old rows let go", rows, writers, time.monotonic())
+    assert await _counted(both.source, text("SELECT count(*) FROM outbox")) == len(writers.acked)
+    assert await _counted(both.sink, text("SELECT count(*) FROM inbox")) == len(writers.acked)
+    result.settle(table)
+
+
+async def _age(stage: Stage, rows: int) -> None:
+    """As if that many events had been handled long ago."""
+    await outbox.keep_partitions(stage.source, LONG_AGO)
+    for first in range(1, rows + 1, _CHUNK):
+        span = {"first": first, "last": min(first + _CHUNK - 1, rows), "day": LONG_AGO}
+        async with stage.source.transaction() as source, stage.sink.transaction() as sink:
+            await source.execute(_OLD_OUTBOX, {**span, "count": rows})
+            await sink.execute(_OLD_INBOX, {**span, "consumer": stage.consumer})
+
+
+async def _counted(database: Database, query: TextClause) -> int:
+    async with database.reading() as session:
+        return int(await session.scalar(query) or 0)
