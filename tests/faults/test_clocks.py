@@ -42,7 +42,7 @@ async def test_f29_the_clocks_of_nodes_and_writers_jump(
         for turn in range(count(1, 6)):
             for at, jump in enumerate(JUMPS):
                 (tmp_path / "one").write_text(jump)
-                (tmp_path / "other").write_text(JUMPS[-1 - at - turn % 2])
+                (tmp_path / "other").write_text(JUMPS[(at + turn + 3) % len(JUMPS)])
                 jumps += 2
                 await writers.write(count(60, 500))
                 await passing(0.3)
