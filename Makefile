@@ -2,6 +2,7 @@
 PYTHON ?= python3
 ARGS ?=
 WORKERS ?= 2
+MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
@@ -9,7 +10,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console
 	--universal --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help run test faults bench check lint types contracts rules fmt lock docs
+.PHONY: help run test faults soak bench check lint types contracts rules fmt lock docs
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +23,9 @@ test: $(VENV)/.dev ## Run all tests; ARGS='-k seats' passes arguments to pytest.
 
 faults: $(VENV)/.dev ## Break everything in full counts and print what became of it; takes long.
 	@KEI_FAULTS=full $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(or $(ARGS),tests/faults)
+
+soak: $(VENV)/.dev ## Load with a fault every minute, on each wire for MINUTES=10: what grows, and whether all is kept.
+	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='a1 a3' picks some. Needs Java and Maven; 20 minutes.
 	@$(VENV)-bench/bin/python -m bench $(ARGS)

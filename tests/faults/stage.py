@@ -20,7 +20,7 @@ from shared.db import Database
 from shared.handover import HAND_OVER_V1
 from tests.faults.checks import Event, examine
 from tests.faults.node import READY, SINK, TASKS, Spec
-from tests.faults.report import SEED, Result
+from tests.faults.report import SEED, Result, count
 from tests.faults.workload import AGGREGATE, KEYS, Writers
 from tests.support.kei import ROOT
 from tests.support.waiting import eventually
@@ -28,6 +28,7 @@ from tests.support.waiting import eventually
 _WRITTEN = text("SELECT id, key, version FROM outbox ORDER BY seq")
 _POSITIONS = text("SELECT position FROM outbox WHERE position IS NOT NULL ORDER BY position")
 _SEEN = text("SELECT event_id, key, version FROM effect ORDER BY n")
+_EFFECTS = text("SELECT count(*) FROM effect")
 _STALL = text(
     "SELECT coalesce(max(extract(epoch FROM pause)), 0)::float8"
     " FROM (SELECT at - lag(at) OVER (ORDER BY n) AS pause FROM effect) AS pauses"
@@ -78,7 +79,9 @@ class Node:
         self.process.send_signal(signal.SIGUSR1)
 
     async def tasks(self, deadline: float = 2.0) -> int | None:
-        """How many tasks its event loop has; None if it does not say so in time."""
+        """How many tasks its event loop has; None if it does not say so in time, or is not ready yet."""
+        if READY not in self.said():
+            return None
         before = self.said().count(TASKS)
         self.process.send_signal(signal.SIGUSR2)
         try:
@@ -124,6 +127,17 @@ class Stage:
         """Writers on the source, by the run's seed."""
         return Writers(self.source, self.keys, self.chance, **options)
 
+    @asynccontextmanager
+    async def writing(self, **options: float) -> AsyncIterator[Writers]:
+        """Writers at work while the block lasts."""
+        writers = self.writers(**options)
+        work = asyncio.create_task(writers.run())
+        try:
+            yield writers
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+
     def spec(self, **options: Any) -> Spec:
         """A node of this stage."""
         source, sink = self._urls
@@ -148,7 +162,7 @@ class Stage:
             node.thaw()
             await node.kill()
 
-    async def drained(self, deadline: float = 120.0) -> None:
+    async def drained(self, deadline: float = count(120, 600)) -> None:
         """Wait until every committed event has been sent and handled."""
         await eventually(self._is_drained, deadline)
 
@@ -157,6 +171,11 @@ class Stage:
             if await source.scalar(_UNSENT) or await sink.scalar(_OPEN):
                 return False
         return len(await self.seen()) >= len(await self.written())
+
+    async def effects(self) -> int:
+        """How many effects there are so far."""
+        async with self.sink.reading() as session:
+            return int(await session.scalar(_EFFECTS) or 0)
 
     async def written(self) -> list[Event]:
         """The log so far, without what a test has put under other keys to be no event at all."""

@@ -61,7 +61,7 @@ async def test_f25_handlers_lock_each_other_out(contended: Stage, table: Path) -
     for _ in range(2):
         await contended.node(relays=contended.kafka is None, crosses=True, tries=20)
     writers = contended.writers()
-    await writers.write(count(600, 10_000))
+    await writers.write(count(600, 3_000))
     healed = time.monotonic()
     await contended.drained()
     deadlocks = await eventually(lambda: _counted(contended.sink, _DEADLOCKS))

@@ -1,0 +1,292 @@
+"""Histories of three services, drawn by Hypothesis, step by step beside their model."""
+
+import asyncio
+import itertools
+import sys
+import time
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from shared.points import Point
+from tests.faults import doors
+from tests.faults.checks import Findings, over_capacity
+from tests.faults.doors import INDICATORS, TODAY
+from tests.faults.driven import CRASHED, DONE, LATE, POINTS, Trio, Work
+from tests.faults.ledger import Account, Ledger, added
+from tests.faults.model import Answer, Log, Members, Trainings
+from tests.faults.model_matching import Matching
+
+T = TypeVar("T")
+ANY = st.integers(0, 11)
+TWO_LEVELS = st.lists(st.integers(0, 2), min_size=2, max_size=2)
+NEWEST = st.integers(0, 2)
+SOME_TIME = st.integers(1, 8)
+CAPACITY = st.tuples(st.integers(0, 2), st.integers(0, 2))
+LANGUAGES = st.sampled_from([frozenset({"en"}), frozenset({"en", "hu"}), frozenset({"hu"})])
+SCORES = st.dictionaries(st.sampled_from(INDICATORS), st.sampled_from([*range(6), 6]), min_size=1)
+GAINS = st.dictionaries(st.sampled_from(INDICATORS), st.integers(1, 2), min_size=1)
+SEEN = st.sampled_from([0, 0, 0, 0, 1])
+"""How far behind a caller is who says which version it has seen."""
+MOST = 8
+"""Clusters in a history."""
+MOSTLY = st.sampled_from([True, True, True, False])
+
+
+NOTHING = Findings(0, 0, 0, 0, 0)
+
+
+def picked(things: Sequence[T], number: int) -> T:
+    return things[number % len(things)]
+
+
+def ago(days: int) -> date:
+    return TODAY - timedelta(days=days)
+
+
+@dataclass
+class Tally:
+    """What was done and seen in all histories together."""
+
+    steps: int = 0
+    disturbances: int = 0
+    acked: int = 0
+    seen: int = 0
+    raw_dup: int = 0
+    drain: float = 0.0
+    """The longest time, in seconds, in which a history came to its end."""
+    findings: Findings = NOTHING
+    outcomes: Counter[str] = field(default_factory=Counter)
+    put: Counter[str] = field(default_factory=Counter)
+
+    def add(self, account: Account) -> None:
+        """One history more."""
+        self.acked += account.acked
+        self.seen += account.seen
+        self.raw_dup += account.raw_dup
+        self.findings = added([self.findings, account.findings])
+
+
+class Histories(RuleBasedStateMachine):
+    """One history. What is committed, delivered and handled is real; what should have come of it is in the model."""
+
+    def __init__(self, runner: asyncio.Runner, trio: Trio, tally: Tally) -> None:
+        super().__init__()
+        self._runner, self._trio, self._tally = runner, trio, tally
+        self.log = Log()
+        self.members, self.trainings, self.matching = Members(self.log), Trainings(self.log), Matching(self.log)
+        self.ledger = Ledger(trio, self.log, self.matching)
+        self.held: dict[UUID, int] = {}
+        self._numbers = itertools.count(1)
+        self._pace, self._age = 1, 0
+        self._await(trio.clear())
+
+    def _await(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
+
+    def _new(self) -> UUID:
+        return UUID(int=next(self._numbers))
+
+    def _do(self, service: str, answer: Answer, work: Work) -> None:
+        """Hold a command's answer against the model's."""
+        self._settle(answer, self._await(self._trio.attempt(service, work)))
+
+    def _settle(self, answer: Answer, outcome: str) -> None:
+        self._tally.outcomes[outcome] += 1
+        if outcome == CRASHED:
+            return
+        if isinstance(answer, str):
+            assert outcome == answer
+            return
+        assert outcome in {DONE, LATE}
+        self.log.newest.clear()
+        answer()
+        self._tally.put.update(self.log.facts[key][version - 1].kind for key, version in self.log.newest)
+        if outcome == DONE:
+            self.ledger.acked |= set(self.log.newest)
+
+    # --- members
+
+    @initialize(strong=TWO_LEVELS, weak=TWO_LEVELS, capacity=st.integers(1, 2), pace=st.integers(1, 6))
+    def four_have_joined(self, strong: list[int], weak: list[int], capacity: int, pace: int) -> None:
+        """`pace`: after how many steps events move by themselves."""
+        self._pace = pace
+        for number, level in enumerate([*(3 + one for one in strong), *weak]):
+            self.register(number, frozenset({"en"}), (capacity, capacity))
+            self.assess(number, "expert", 5, dict.fromkeys(INDICATORS, level), lasts=True)
+            self.aim(number, INDICATORS[0], 5)
+
+    @precondition(lambda self: len(self.members.clusters) < MOST)
+    @rule(slug=st.integers(0, 7), languages=LANGUAGES, capacity=CAPACITY)
+    def register(self, slug: int, languages: frozenset[str], capacity: tuple[int, int]) -> None:
+        id, name = self._new(), f"c{slug}"
+        answer = self.members.register(id, name, languages, capacity)
+        self._do("members", answer, doors.register(id, name, languages, capacity))
+
+    def _cluster(self, number: int) -> UUID:
+        return picked(list(self.members.clusters), number)
+
+    @precondition(lambda self: self.members.clusters)
+    @rule(number=ANY, languages=LANGUAGES, late=SEEN)
+    def change(self, number: int, languages: frozenset[str], late: int) -> None:
+        id = self._cluster(number)
+        seen = self.members.version(id) - late
+        answer = self.members.change(id, seen, languages)
+        self._do("members", answer, doors.change(id, seen, self.members.clusters[id], languages))
+
+    @precondition(lambda self: self.members.clusters)
+    @rule(number=ANY, capacity=CAPACITY, late=SEEN)
+    def set_capacity(self, number: int, capacity: tuple[int, int], late: int) -> None:
+        id = self._cluster(number)
+        seen = self.members.version(id) - late
+        answer = self.members.set_capacity(id, seen, capacity)
+        self._do("members", answer, doors.set_capacity(id, seen, capacity))
+
+    @precondition(lambda self: self.members.clusters)
+    @rule(number=ANY, kind=st.sampled_from(["self", "expert"]), days=st.integers(1, 5), scores=SCORES, lasts=MOSTLY)
+    def assess(self, number: int, kind: str, days: int, scores: dict[str, int], *, lasts: bool) -> None:
+        id = self._cluster(number)
+        answer = self.members.assess(id, kind, ago(days), scores, lasts=lasts)
+        self._do("members", answer, doors.assess(self._new(), id, kind, ago(days), scores, lasts=lasts))
+
+    @precondition(lambda self: self.members.clusters)
+    @rule(number=ANY, indicator=st.sampled_from(INDICATORS), level=st.sampled_from([*range(1, 7)]))
+    def aim(self, number: int, indicator: str, level: int) -> None:
+        id = self._cluster(number)
+        self._do("members", self.members.aim(id, indicator, level), doors.aim(id, indicator, level))
+
+    @precondition(lambda self: self.members.clusters)
+    @rule(number=ANY, indicator=st.sampled_from(INDICATORS))
+    def request(self, number: int, indicator: str) -> None:
+        id, cluster = self._new(), self._cluster(number)
+        self._do("members", self.members.request(id, cluster, indicator), doors.request(id, cluster, indicator))
+
+    # --- trainings
+
+    @precondition(lambda self: self.members.clusters)
+    @rule(number=ANY, days=st.integers(0, 5), seats=st.integers(1, 3), teaches=GAINS, guests=st.lists(ANY, max_size=2))
+    def plan_training(self, number: int, days: int, seats: int, teaches: dict[str, int], guests: list[int]) -> None:
+        id, host = self._new(), self._cluster(number)
+        answer = self.trainings.plan(id, host, ago(days), seats, teaches)
+        self._do("trainings", answer, doors.plan_training(id, host, ago(days), seats, teaches))
+        if id in self.trainings.activities:
+            self.enrol(0, guests, 1)
+
+    def _activity(self, number: int) -> UUID:
+        return picked(list(self.trainings.activities)[::-1], number)
+
+    @precondition(lambda self: self.trainings.activities)
+    @rule(activity=NEWEST, numbers=st.lists(ANY, min_size=1, max_size=3), seats=st.sampled_from([1, 1, 2, 4]))
+    def enrol(self, activity: int, numbers: list[int], seats: int) -> None:
+        id = self._activity(activity)
+        for cluster in map(self._cluster, numbers):
+            answer = self.trainings.enrol(id, cluster, seats)
+            self._do("trainings", answer, doors.enrol(self._new(), id, cluster, seats))
+
+    @precondition(lambda self: self.trainings.activities)
+    @rule(activity=NEWEST, absent=st.integers(0, 3))
+    def finish(self, activity: int, absent: int) -> None:
+        id = self._activity(activity)
+        one = self.trainings.activities[id]
+        there, away = one.seated[absent:], one.seated[:absent]
+        self._do("trainings", self.trainings.finish(id, set(there)), doors.finish(id, one.version, there, away))
+
+    # --- matching
+
+    @rule(at_once=st.booleans())
+    def plan(self, *, at_once: bool) -> None:
+        """A draft, which is published `at_once` or later."""
+        id = self._new()
+        outcome = self._await(self._trio.attempt("matching", doors.plan(id)))
+        self._settle(self.matching.plan(id, self._await(self.ledger.drafted(id))), outcome)
+        if at_once and id in self.matching.drafts:
+            self.publish(0, 0)
+
+    @precondition(lambda self: self.matching.drafts)
+    @rule(number=NEWEST, late=SEEN)
+    def publish(self, number: int, late: int) -> None:
+        id = picked(list(self.matching.drafts)[::-1], number)
+        seen = 1 + (id in self.matching.published) - late
+        self._do("matching", self.matching.publish(id, seen), doors.publish(id, seen))
+
+    @precondition(lambda self: self.matching.pairs)
+    @rule(number=ANY, side=st.sampled_from(["mentor", "learner"]), late=SEEN, accepts=MOSTLY)
+    def answer(self, number: int, side: str, late: int, *, accepts: bool) -> None:
+        id = picked(list(self.matching.pairs), number)
+        seen = self.matching.pairs[id].version - late
+        answer = self.matching.answer(id, side, seen, accepts=accepts)
+        self._do("matching", answer, doors.answer(id, side, seen, accepts=accepts))
+
+    @precondition(lambda self: self.matching.open)
+    @rule(number=ANY)
+    def agree(self, number: int) -> None:
+        """Each side that has not answered yet says yes."""
+        id = picked(self.matching.open, number)
+        for side in ("mentor", "learner"):
+            pair = self.matching.pairs[id]
+            if getattr(pair, f"{side}_answer") is None:
+                answer = self.matching.answer(id, side, pair.version, accepts=True)
+                self._do("matching", answer, doors.answer(id, side, pair.version, accepts=True))
+
+    # --- the way of events
+
+    @rule()
+    def move(self) -> None:
+        """Everything that is not held back arrives and takes effect."""
+        self._await(self._trio.move(self.held))
+        self._await(self.ledger.hear(self.trainings))
+
+    @precondition(lambda self: self.log.facts)
+    @rule(number=ANY, steps=SOME_TIME)
+    def delay(self, number: int, steps: int) -> None:
+        """One key's events wait, whatever overtakes them."""
+        self.held[picked(list(self.log.facts), number)] = steps
+        self._tally.disturbances += 1
+
+    @precondition(lambda self: self._trio.wire.brought)
+    @rule(number=st.integers(0, 99))
+    def duplicate(self, number: int) -> None:
+        self._await(self._trio.again(number))
+        self._tally.disturbances += 1
+
+    @rule(point=st.sampled_from(POINTS))
+    def crash(self, point: Point) -> None:
+        """Whoever comes to this point next dies there."""
+        self._trio.armed.add(point)
+
+    # --- what holds after each step
+
+    @invariant()
+    def matching_is_as_the_model_says(self) -> None:
+        self._tally.steps += 1
+        self._age += 1
+        if self._age % self._pace == 0:
+            self.move()
+        self.held = {key: steps - 1 for key, steps in self.held.items() if steps > 1}
+        before = {id for id, pair in self.ledger.pairs.items() if pair.state in {"accepted", "declined"}}
+        was = {id: self.ledger.pairs[id] for id in before}
+        self._await(self.ledger.look())
+        pairs, places = self.ledger.pairs, self.ledger.places
+        assert {id: pairs.get(id) for id in before} == was, "a decided pair has changed"
+        live = [pair.couple for pair in pairs.values() if pair.state != "declined"]
+        assert len(live) == len(set(live)), "a pair is live twice"
+        assert over_capacity((place.used, place.ceiling) for place in places.values()) == 0
+        assert places == self.matching.places
+        assert pairs == self.matching.pairs
+
+    def teardown(self) -> None:
+        if sys.exc_info()[0] is not None:
+            return
+        self.held.clear()
+        began = time.monotonic()
+        self.move()
+        self._tally.drain = max(self._tally.drain, time.monotonic() - began)
+        self.matching_is_as_the_model_says()
+        self._tally.add(self._await(self.ledger.close()))
+        self._trio.settled = True

@@ -1,0 +1,185 @@
+"""What a long run looks like from outside, every few seconds, and how fast each figure grows."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from statistics import mean
+from typing import NamedTuple
+from uuid import UUID
+
+import psutil
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.db import Database
+from tests.faults.stage import Node, Stage
+
+_MB = 1024 * 1024
+_SIZE = """
+    SELECT pg_total_relation_size('{0}') + (
+        SELECT coalesce(sum(pg_total_relation_size(relid)), 0)::bigint FROM pg_partition_tree('{0}')
+    ), count(*) FROM {0}
+"""
+_PUT = text("SELECT seq, id, time FROM outbox WHERE seq > :after ORDER BY seq")
+_SEEN = text("SELECT n, event_id, at FROM effect WHERE n > :after ORDER BY n")
+AWAY = (SQLAlchemyError, OSError, TimeoutError)
+_OPEN = text("SELECT count(*) FROM inbox WHERE state = 'pending'")
+_BACK = 1000
+"""How far back to look for events that were committed later than others with a higher number."""
+
+
+class Process(NamedTuple):
+    """A node as it is now: its life by its process id, and how long that has lasted in seconds."""
+
+    life: int
+    age: float
+    rss: float
+    files: int
+    tasks: int | None
+
+
+class Table(NamedTuple):
+    """How large a table is, with its indexes, in MB, and how many rows it has."""
+
+    size: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One look.
+
+    `pending` events have arrived and are not handled yet. `p99` is in milliseconds, from the writing of an event to its
+    effect, of all effects since the last look.
+    """
+
+    at: float
+    fault: str
+    nodes: list[Process | None]
+    outbox: Table | None
+    inbox: Table | None
+    pending: int | None
+    p99: float | None
+
+    def line(self) -> str:
+        """For the table."""
+        nodes = [_said(one and one.rss, 1) + _said(one and one.files) + _said(one and one.tasks) for one in self.nodes]
+        tables = [_said(one and one.size, 1) + _said(one and one.rows) for one in (self.outbox, self.inbox)]
+        return "".join(
+            [f"{self.at:7.0f}", *nodes, *tables, _said(self.pending), f"{_said(self.p99):>9}", f"  {self.fault}"]
+        )
+
+
+def head(nodes: int) -> str:
+    """What stands above the samples' lines."""
+    each = "".join(f"{f'RSS {n}':>7}{'fds':>7}{'tasks':>7}" for n in range(1, nodes + 1))
+    return f"{'s':>7}{each}{'out MB':>7}{'rows':>7}{'in MB':>7}{'rows':>7}{'open':>7}{'p99 ms':>9}  fault"
+
+
+def _said(value: float | None, digits: int = 0) -> str:
+    return f"{'-':>7}" if value is None else f"{value:7.{digits}f}"
+
+
+@dataclass
+class Sampler:
+    """Looks at a stage."""
+
+    stage: Stage
+    nodes: Sequence[Node]
+    began: float = field(default_factory=time.monotonic)
+    samples: list[Sample] = field(default_factory=list)
+    _written: dict[UUID, datetime] = field(default_factory=dict)
+    _read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    async def look(self, fault: str) -> Sample:
+        """One look more; `fault` is what has been wrong since the last one."""
+        nodes = [await _process(node) for node in self.nodes]
+        outbox, inbox = await _table(self.stage.source, "outbox"), await _table(self.stage.sink, "inbox")
+        found = await self._pending(), await self._p99()
+        self.samples.append(Sample(time.monotonic() - self.began, fault, nodes, outbox, inbox, *found))
+        return self.samples[-1]
+
+    async def _pending(self) -> int | None:
+        try:
+            async with self.stage.sink.reading() as session:
+                count: int | None = await session.scalar(_OPEN)
+        except AWAY:
+            return None
+        return count
+
+    async def _p99(self) -> float | None:
+        try:
+            async with self.stage.sink.reading() as session:
+                seen = (await session.execute(_SEEN, {"after": self._read["effect"]})).all()
+            async with self.stage.source.reading() as session:
+                put = (await session.execute(_PUT, {"after": self._read["outbox"] - _BACK})).all()
+        except AWAY:
+            return None
+        self._written |= {UUID(str(id)): at for _, id, at in put}
+        self._read["outbox"] = max([seq for seq, _, _ in put], default=self._read["outbox"])
+        self._read["effect"] = max([n for n, _, _ in seen], default=self._read["effect"])
+        known = [(at, self._written.get(UUID(str(id)))) for _, id, at in seen]
+        delays = sorted((at - written).total_seconds() * 1000 for at, written in known if written is not None)
+        return delays[len(delays) * 99 // 100] if delays else None
+
+
+async def _process(node: Node) -> Process | None:
+    """None while it is dead."""
+    try:
+        found = psutil.Process(node.process.pid)
+        with found.oneshot():
+            asleep = found.status() == psutil.STATUS_STOPPED
+            age, rss = time.time() - found.create_time(), found.memory_info().rss / _MB
+        return Process(found.pid, age, rss, found.num_fds(), None if asleep else await node.tasks())
+    except (psutil.Error, ProcessLookupError):
+        return None
+
+
+async def _table(database: Database, name: str) -> Table | None:
+    """None while the database is away."""
+    try:
+        async with database.reading() as session:
+            size, rows = (await session.execute(text(_SIZE.format(name)))).one()
+    except AWAY:
+        return None
+    return Table(size / _MB, rows)
+
+
+Point = tuple[int, float, float]
+"""Which life, when (s), and how much."""
+
+
+def slope(points: Iterable[Point]) -> float | None:
+    """Growth per hour by least squares. Each life has a level of its own: a new process begins low and is no gain."""
+    lives: dict[int, list[tuple[float, float]]] = defaultdict(list)
+    for life, at, value in points:
+        lives[life].append((at / 3600, value))
+    across = along = 0.0
+    for series in lives.values():
+        middle, level = mean(at for at, _ in series), mean(value for _, value in series)
+        across += sum((at - middle) * (value - level) for at, value in series)
+        along += sum((at - middle) ** 2 for at, _ in series)
+    return across / along if along else None
+
+
+def slopes(samples: Sequence[Sample], warm: float) -> dict[str, float | None]:
+    """How fast each figure grows in an hour. What a process takes in its first `warm` seconds is its warming up."""
+    series: dict[str, list[Point]] = {}
+    for number in range(len(samples[0].nodes)):
+        lives = [(one.at, node) for one in samples if (node := one.nodes[number]) and node.age > warm]
+        series[f"RSS {number + 1}, MB"] = [(node.life, at, node.rss) for at, node in lives]
+        series[f"fds {number + 1}"] = [(node.life, at, node.files) for at, node in lives]
+        series[f"tasks {number + 1}"] = [(node.life, at, node.tasks) for at, node in lives if node.tasks is not None]
+    for name, tables in (
+        ("outbox", [(one.at, one.outbox) for one in samples]),
+        ("inbox", [(one.at, one.inbox) for one in samples]),
+    ):
+        there = [(at, table) for at, table in tables if table and at > warm]
+        series[f"{name}, MB"] = [(0, at, table.size) for at, table in there]
+        series[f"{name}, rows"] = [(0, at, table.rows) for at, table in there]
+        series[f"{name}, bytes a row"] = [(0, at, table.size * _MB / table.rows) for at, table in there if table.rows]
+    quiet = [(0, one.at, one.p99) for one in samples if one.p99 is not None and not one.fault and one.at > warm]
+    series["p99 without a fault, ms"] = quiet
+    return {name: slope(points) for name, points in series.items()}

@@ -1,0 +1,216 @@
+"""A long run under load with a fault every minute: what grows, and whether every promise is kept.
+
+python -m tests.faults.soak --minutes 10    (for each wire)
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from sqlalchemy.engine import make_url
+
+from deploy.topics import create_topics
+from tests.faults.proxy import Proxy, proxy
+from tests.faults.report import HEAD, SEED, Result
+from tests.faults.samples import Sampler, head, slopes
+from tests.faults.stage import Node, Stage, stage
+from tests.support import kafka as brokers
+from tests.support.kafka import Broker
+from tests.support.own_postgres import OwnPostgres
+from tests.support.run import Run
+from tests.support.waiting import passing
+
+LONGEST = 15.0
+"""Seconds that a fault lasts, at most: more than a session with Kafka."""
+CATCHING_UP = 20.0
+"""Seconds after a fault in which it may still be felt."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long (s), and every how many seconds a fault and a sample."""
+
+    length: float
+    fault_every: float
+    sample_every: float
+
+
+@dataclass
+class Soak:
+    """One wire's run."""
+
+    plan: Plan
+    stage: Stage
+    server: OwnPostgres
+    door: Proxy
+    broker: Broker | None
+    nodes: list[Node]
+    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+    """Decides about faults only, so that a seed gives the same ones again."""
+    noted: list[tuple[str, float]] = field(default_factory=list)
+    """When each fault began, and when it was over."""
+
+    async def kill(self, node: Node, _: float) -> None:
+        await node.kill()
+        await node.start()
+
+    async def freeze(self, node: Node, seconds: float) -> None:
+        node.freeze()
+        await passing(seconds)
+        node.thaw()
+
+    async def stop_database(self, _: Node, __: float) -> None:
+        await self.server.stop()
+        await self.server.start()
+
+    async def slow(self, _: Node, seconds: float) -> None:
+        """Everything to and from the database takes a tenth of a second."""
+        self.door.weather.latency = 0.1
+        await passing(seconds)
+        self.door.weather.latency = 0.0
+
+    async def silent(self, _: Node, seconds: float) -> None:
+        """Nothing arrives at the database, and nothing comes from it."""
+        self.door.weather.up = self.door.weather.down = False
+        await passing(seconds)
+        self.door.weather.up = self.door.weather.down = True
+
+    async def crash_broker(self, _: Node, seconds: float) -> None:
+        assert self.broker is not None
+        await self.broker.crash()
+        await passing(seconds)
+        await self.broker.start()
+
+    def known(self) -> Mapping[str, Callable[[Node, float], Awaitable[None]]]:
+        """The faults that there are on this wire."""
+        on_both = {
+            "node killed": self.kill,
+            "node frozen": self.freeze,
+            "database stopped": self.stop_database,
+            "network slow": self.slow,
+            "network silent": self.silent,
+        }
+        return on_both | ({"broker killed": self.crash_broker} if self.broker else {})
+
+    async def disturb(self) -> None:
+        """One fault in each interval; all that there are before one comes again."""
+        chance, left = self.chance, list[str]()
+        for _ in range(int(self.plan.length // self.plan.fault_every)):
+            began = time.monotonic()
+            await passing(chance.uniform(0.2, 0.5) * self.plan.fault_every)
+            self.check()
+            left = left or sorted(self.known())
+            name = left.pop(chance.randrange(len(left)))
+            self.noted.append((name, time.monotonic()))
+            await self.known()[name](chance.choice(self.nodes), min(LONGEST, 0.25 * self.plan.fault_every))
+            self.noted.append((name, time.monotonic()))
+            await passing(max(0.0, self.plan.fault_every - (time.monotonic() - began)))
+
+    def check(self) -> None:
+        """Nobody may have ended by itself.
+
+        Raises:
+            RuntimeError: with the last words of one that has.
+        """
+        for node in self.nodes:
+            if node.process.returncode is not None:
+                raise RuntimeError(f"a node ended by itself, {node.process.returncode}:\n{node.said()[-2000:]}")
+
+    def wrong(self) -> str:
+        """What is wrong, or was until a moment ago."""
+        if not self.noted:
+            return ""
+        name, at = self.noted[-1]
+        over = len(self.noted) % 2 == 0 and time.monotonic() - at > CATCHING_UP
+        return "" if over else name
+
+    async def watch(self) -> Sampler:
+        """Look and tell until the time is over."""
+        sampler = Sampler(self.stage, self.nodes)
+        say(head(len(self.nodes)))
+        while time.monotonic() - sampler.began < self.plan.length:
+            await passing(self.plan.sample_every)
+            say((await sampler.look(self.wrong())).line())
+        return sampler
+
+
+@asynccontextmanager
+async def soaked(run: Run, wire: str, plan: Plan) -> AsyncIterator[Soak]:
+    """A stage on servers of its own, which its nodes reach through a proxy."""
+    async with AsyncExitStack() as stack:
+        server = OwnPostgres(run, run.folder() / "postgres", {})
+        await server.start()
+        stack.push_async_callback(server.end)
+        broker = brokers.new(run) if wire == "kafka" else None
+        if broker:
+            stack.push_async_callback(broker.end)
+            await broker.start()
+            await create_topics(broker.address)
+        door = await stack.enter_async_context(proxy(lambda: asyncio.open_unix_connection(server.socket)))
+
+        def through(url: str) -> str:
+            at = make_url(url).set(host="127.0.0.1", port=door.port, query={})
+            return at.render_as_string(hide_password=False)
+
+        address = broker.address if broker else None
+        made = await stack.enter_async_context(stage(server.create, address, run.folder(), via=through))
+        yield Soak(plan, made, server, door, broker, await made.pair(failing=0.005))
+
+
+async def soak(run: Run, wire: str, plan: Plan) -> Result:
+    """Load, faults and samples; then the slopes, and the count when all is drained."""
+    async with soaked(run, wire, plan) as one:
+        writers = one.stage.writers(rollbacks=0.05, dawdle=0.02)
+        writing = asyncio.create_task(writers.run())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(one.disturb())
+                watching = group.create_task(one.watch())
+        finally:
+            writing.cancel()
+            await asyncio.wait([writing])
+        healed = time.monotonic()
+        one.check()
+        for name, value in slopes(watching.result().samples, min(60.0, plan.length / 5)).items():
+            say(f"{name:26}" + ("   not known" if value is None else f"{value:+12.2f} an hour"))
+        return await one.stage.result(f"soak {plan.length / 60:g} min", len(one.noted) // 2, writers, healed)
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Each wire that is asked for; 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10.0, help="for each wire")
+    parser.add_argument("--wire", choices=["local", "kafka", "both"], default="both")
+    parser.add_argument("--fault-every", type=float, default=60.0, help="seconds")
+    parser.add_argument("--sample-every", type=float, default=5.0, help="seconds")
+    given = parser.parse_args()
+    plan = Plan(given.minutes * 60, given.fault_every, given.sample_every)
+    results = []
+    run = Run.begin()
+    try:
+        for wire in ("local", "kafka") if given.wire == "both" else (given.wire,):
+            if wire == "kafka" and (reason := brokers.why_none(own=True)):
+                say(f"kafka: skipped, {reason}")
+                continue
+            say(f"\n{wire}, {given.minutes:g} minutes, seed {SEED}")
+            results.append(asyncio.run(soak(run, wire, plan)))
+            say("\n".join([HEAD, results[-1].line()]))
+    finally:
+        brokers.end(run)
+        run.forget()
+    kept = [one.injected > 0 and one.acked > 0 and not one.findings.broken for one in results]
+    return 0 if kept and all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
