@@ -1,9 +1,11 @@
 """Brings a service's database to its newest schema. Runs as a step before the services start, never inside them."""
 
+import asyncio
 import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 from alembic import command
@@ -12,14 +14,25 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
+
+from shared.clock import jitter
+from shared.web.problems import sqlstate
 
 SERVICES = ("members", "trainings", "matching", "notifications")
 """The services that have a database."""
 
 LOCK = 0x4B6569_4D
 """The advisory lock under which migrations run, one at a time."""
+
+GIVES_WAY = 2.0
+"""Seconds that a step waits for its table: whoever comes after it waits behind it, and requests wait for 5 at most."""
+PATIENCE = 600.0
+"""Seconds for which a step that gave way, or another migration, is waited for."""
+_PAUSE = 1.0
+_LOCKED = "55P03"
 
 _HAND_OVER = re.compile(r"^(outbox.*|inbox|idempotency)$")
 _ROOT = Path(__file__).parent.parent
@@ -42,16 +55,44 @@ def _concerns_alembic(name: str | None, kind: str, _: Any) -> bool:  # noqa: ANN
     return not (kind == "table" and _HAND_OVER.match(name or ""))
 
 
+class Blocked(Exception):
+    """The database was in use for longer than patience lasts; the text is a sentence for whoever migrates."""
+
+
 async def upgrade(service: str, url: str) -> None:
-    """Bring the database at `url` to the newest schema of `service`. Safe to run again, and twice at once."""
-    await _connected(url, lambda connection: _upgrade(service, connection))
+    """Bring the database at `url` to the newest schema of `service`. Safe to run again, and twice at once.
+
+    A migration that gave way is begun anew: what it does in an `autocommit_block` has to bear that, for instance by
+    `DROP INDEX CONCURRENTLY IF EXISTS` before `CREATE INDEX CONCURRENTLY`.
+
+    Raises:
+        Blocked: others held what it needs all the time.
+    """
+    until = monotonic() + PATIENCE
+    while not await _connected(url, lambda connection: _upgraded(service, connection)):
+        if monotonic() > until:
+            raise Blocked(f"{service} was in use for {PATIENCE:g} s; end what reads or migrates it, and try again.")
+        await asyncio.sleep(jitter(_PAUSE))
 
 
-def _upgrade(service: str, connection: Connection) -> None:
-    connection.execute(text(f"SELECT pg_advisory_lock({LOCK})"))
+def _upgraded(service: str, connection: Connection) -> bool:
+    """Whether it could be done now.
+
+    The lock is tried, not waited for: an index that is built concurrently waits for everybody who waits.
+    """
+    connection.execute(text(f"SET lock_timeout = '{GIVES_WAY:g}s'"))
+    mine = connection.scalar(text(f"SELECT pg_try_advisory_lock({LOCK})"))
     connection.commit()
-    command.upgrade(_config(service, connection), "heads")
+    if not mine:
+        return False
+    try:
+        command.upgrade(_config(service, connection), "heads")
+    except DBAPIError as error:
+        if sqlstate(error) == _LOCKED:
+            return False
+        raise
     connection.commit()
+    return True
 
 
 async def differences(service: str, url: str) -> list[Any]:

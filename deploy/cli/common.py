@@ -13,6 +13,7 @@ from rich.console import Console
 from deploy.api import Refused, Unreachable
 from deploy.home import Home, HomeError
 from deploy.local import operator_token
+from deploy.migrate import Blocked
 from deploy.story.play import Changed, Unplayable
 from deploy.story.read import BadStory
 from deploy.story.settle import Unsettled
@@ -68,7 +69,7 @@ def sentences() -> Iterator[None]:
         for fault in error.faults:
             err.print(f"  {fault}", markup=False, highlight=False)
         raise typer.Exit(2) from error
-    except (Changed, HomeError, NoTopics, Refused, Unplayable, Unreachable, Unsettled, OSError) as error:
+    except (Blocked, Changed, HomeError, NoTopics, Refused, Unplayable, Unreachable, Unsettled, OSError) as error:
         err.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from error
 

@@ -60,7 +60,11 @@ class Proxy:
             self.cuts += 1
             writer.transport.abort()
             return
-        server_reader, server_writer = await self._connect()
+        try:
+            server_reader, server_writer = await self._connect()
+        except OSError:  # the server is down
+            writer.transport.abort()
+            return
         ends = {writer, server_writer}
         self._open |= ends
         try:

@@ -21,7 +21,7 @@ from tests.support.waiting import eventually
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 25.0
-_KEI = (sys.executable, "-P", "-c", "from deploy.cli import app; app(prog_name='kei')")
+KEI = (sys.executable, "-P", "-c", "from deploy.cli import app; app(prog_name='kei')")
 
 
 class Kei:
@@ -115,7 +115,7 @@ class Kei:
         if self.kafka:
             environment["KEI_KAFKA"] = self.kafka
         return await asyncio.create_subprocess_exec(
-            *_KEI,
+            *KEI,
             *command,
             cwd=ROOT,
             env=environment,
