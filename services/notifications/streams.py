@@ -5,9 +5,11 @@ database; so a slow reader costs no memory, and one that comes back gets exactly
 """
 
 import asyncio
+import resource
+import sys
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from time import monotonic
 from typing import NamedTuple
@@ -19,7 +21,7 @@ from services.notifications.queries import feed
 from shared.clock import jitter
 from shared.db import Database, listen
 from shared.errors import KeiError
-from shared.web import Drain
+from shared.web import Drain, Refusal
 
 CHANNEL = "feed"
 HEARTBEAT = 15.0
@@ -29,6 +31,8 @@ BATCH = 100
 CHUNK = 256 * 1024
 """Bytes after which the server waits for a reader to take them."""
 POLL = 2.0
+RESERVED = 200
+"""Open files kept for everything but readers who stay: the database, probes, other requests."""
 
 _RETRY = b"retry: 2000\n\n"
 _HEART = b":\n\n"
@@ -64,6 +68,12 @@ def _joined(frames: Sequence[Frame], types: frozenset[str] | None, until: int) -
     return b"".join(texts), until
 
 
+def room() -> int:
+    """How many readers may stay at once: without a file left, the process could not even say that it lives."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if files == resource.RLIM_INFINITY else max(files - RESERVED, files // 2)
+
+
 class Hub:
     """Follows the feed for all streams and long polls of a process; `head` is the newest position it has seen."""
 
@@ -74,6 +84,7 @@ class Hub:
         self._begun = False
         self.head = 0
         self.ended = False
+        self._readers = 0
 
     async def run(self, database: Database) -> None:
         """Follow the feed until cancelled; let all streams end when the process is about to."""
@@ -85,6 +96,22 @@ class Hub:
                 group.create_task(self._end_with_drain())
         finally:
             self._end()
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for a reader who stays.
+
+        Raises:
+            Refusal: all are taken; 503.
+        """
+        if self._readers >= room():
+            message = "As many readers as there is room for are here. Come back in a moment."
+            raise Refusal(503, "unavailable", message, headers={"Retry-After": "5"})
+        self._readers += 1
+        try:
+            yield
+        finally:
+            self._readers -= 1
 
     async def moved(self, beyond: int, seconds: float) -> None:
         """Return when there is something above position `beyond`, when the hub ends, or after some seconds."""

@@ -14,15 +14,18 @@ HEAD_DEADLINE = 10.0
 """Seconds a client has to send a request's head. uvicorn itself would wait for ever."""
 MAX_HEAD = 32 * 1024
 """Bytes of a head that are taken in at all; the limits middleware answers well below it."""
+WRITE_DEADLINE = 60.0
+"""Seconds a client has to take what waits for it; then it is cut, since to close would be to wait for it as well."""
 GRACE = 15
 """Seconds that requests in flight get. With the notice before it, a process ends within 20 seconds."""
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP/1.1 with a deadline and a size for the head of each request."""
+    """HTTP/1.1 with a deadline and a size for the head of each request, and a deadline for who takes no answer."""
 
     _deadline: asyncio.TimerHandle | None = None
     _head = 0
+    _untaken: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -30,7 +33,16 @@ class _Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._have_head()
+        self._is_taken()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._untaken = self.loop.call_later(WRITE_DEADLINE, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._is_taken()
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         self._expect_head()
@@ -57,6 +69,11 @@ class _Protocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _is_taken(self) -> None:
+        if self._untaken is not None:
+            self._untaken.cancel()
+            self._untaken = None
 
     def _measure(self, size: int) -> None:
         self._head += size

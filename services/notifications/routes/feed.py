@@ -1,7 +1,7 @@
 """`/feed`: the public events with their positions, by pull, long poll or stream."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from time import monotonic
 from typing import Annotated, Any
 from uuid import UUID
@@ -79,6 +79,10 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
+    def __init__(self, hub: Hub, frames: AsyncIterator[bytes]) -> None:
+        super().__init__(frames, headers={"X-Accel-Buffering": "no"})
+        self._hub = hub
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send with a deadline for each part."""
 
@@ -86,7 +90,8 @@ class EventStream(StreamingResponse):
             async with asyncio.timeout(STALLED):
                 await send(message)
 
-        await super().__call__(scope, receive, bounded)
+        with self._hub.place():
+            await super().__call__(scope, receive, bounded)
 
 
 def feed_router(hub: Hub) -> Router:
@@ -147,7 +152,7 @@ def _push(router: Router, hub: Hub) -> None:
         async with database.reading() as db:
             _refuse_future(begin, await feed.head(db))
         frames = hub.stream(database, begin, chosen, lambda: _admitted(request))
-        return EventStream(frames, headers={"X-Accel-Buffering": "no"})
+        return EventStream(hub, frames)
 
 
 async def _admitted(request: Request) -> None:

@@ -1,0 +1,210 @@
+"""F38: readers of the feed who are many, idle, slow or gone, and all of them back at once."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import psutil
+import pytest
+from sqlalchemy import text
+
+from services.notifications.streams import RESERVED
+from shared import outbox
+from shared.auth import Role
+from shared.db import Database
+from shared.events import PUBLIC_TOPIC
+from shared.events.envelope import Stored
+from tests import make
+from tests.faults.callers import Log, read
+from tests.faults.listeners import Listener, heard, listening, request
+from tests.faults.report import Result, count
+from tests.faults.serving import Instance, client, running
+from tests.support.run import Run
+from tests.support.waiting import eventually, passing
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+SMALL = "kei.members.service.requested.v1"
+SIZE, LARGE = 50_000, 150
+"""Bytes of a large event, and how many of them a slow reader does not take."""
+COSTS = 1_000_000
+"""Bytes that a slow reader may cost: two pieces of what the server writes at once, and what Python adds."""
+PARTS = 10
+PATIENCE = count(2, 60)
+"""Seconds until a slow reader is cut off; in full it is what the service has."""
+
+
+class Feed:
+    """The feed as its service's database has it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._key, self._newest = uuid4(), 0
+
+    async def tell(self, number: int) -> None:
+        """So many events that everybody wants."""
+        wished = [make.service_requested(cluster_id=self._key) for _ in range(number)]
+        await self._put([make.stored(one, version) for version, one in enumerate(wished, self._newest + 1)])
+        self._newest += number
+
+    async def tell_at_length(self) -> None:
+        """Events that only slow readers ask for."""
+        await self._put([make.stored(make.training_published(title="x" * SIZE)) for _ in range(LARGE)])
+
+    async def _put(self, events: Sequence[Stored]) -> None:
+        async with self._database.transaction() as tx:
+            await outbox.forward(tx, events, PUBLIC_TOPIC)
+            await tx.execute(text("NOTIFY outbox"))
+
+    async def heard(self, listeners: Sequence[Listener]) -> float:
+        """Wait until they have heard of everything; how many seconds that took."""
+        begun = time.monotonic()
+        await eventually(lambda: all(one.seen and one.seen[-1].version >= self._newest for one in listeners), 60.0)
+        return time.monotonic() - begun
+
+    def told(self, log: Log) -> Log:
+        """What everybody wanted of the whole."""
+        log.events = [event for event in log.events if event.key == self._key]
+        return log
+
+
+async def test_f38_many_idle_readers_some_slow_ones_and_all_of_them_back_at_once(
+    service_database: Callable[[str], Awaitable[str]], run: Run, table: Path
+) -> None:
+    url = await service_database("notifications")
+    instance = Instance("notifications", url, run.folder(), patience=PATIENCE)
+    database = Database(url, name="writer")
+    feed = Feed(database)
+    listeners = [Listener(lambda: instance.url, SMALL) for _ in range(count(100, 1000))]
+    async with running(instance), client(instance.url) as http:
+        process = psutil.Process(instance.process.pid)
+        await feed.tell_at_length()
+        await feed.tell(10)
+        await eventually(lambda: _is_there(http, 10 + LARGE))
+        empty = process.memory_info().rss
+        async with _in_parts(listeners) as parts:
+            await feed.heard(listeners)
+            each = (process.memory_info().rss - empty) / len(listeners)
+            stall = await _slow_ones(feed, listeners, instance)
+            for gone, leave in enumerate(parts, 1):
+                await leave()
+                await feed.tell(1)
+                await feed.heard([one for number, one in enumerate(listeners) if number % PARTS >= gone])
+        await feed.tell(20)
+        async with _in_parts(listeners):
+            recovery = await feed.heard(listeners)
+        told = feed.told(await read(http.request, "/feed"))
+    await database.close()
+    Result(
+        fault=f"F38 {len(listeners)} readers, {each / 1000:.0f} kB each",
+        wire="local",
+        injected=len(listeners),
+        acked=len(told.events),
+        seen=sum(len(one.seen) for one in listeners),
+        raw_dup=sum(one.refused for one in listeners),
+        stall=stall,
+        recovery=recovery,
+        findings=heard(listeners, told),
+    ).settle(table)
+    assert [one.comings for one in listeners] == [2] * len(listeners)
+
+
+async def test_f38_more_readers_come_than_there_is_room_for(
+    service_database: Callable[[str], Awaitable[str]], run: Run, table: Path
+) -> None:
+    url = await service_database("notifications")
+    instance = Instance("notifications", url, run.folder())
+    database = Database(url, name="writer")
+    feed = Feed(database)
+    room = count(100, 800)
+    many = room + room // 5  # who is refused is there for a moment: below RESERVED
+    listeners = [Listener(lambda: instance.url, SMALL) for _ in range(many)]
+    async with running(instance), client(instance.url) as http:
+        process = psutil.Process(instance.process.pid)
+        limit = room + min(room, RESERVED)
+        process.rlimit(psutil.RLIMIT_NOFILE, (limit, limit))
+        first, rest = listeners[:room], listeners[room:]
+        async with listening(rest):
+            async with listening(first):
+                await feed.tell(10)
+                await eventually(lambda: sum(one.comings for one in listeners) == room and _all_asked(listeners), 30.0)
+                async with client(instance.url) as prober:
+                    assert (await prober.get("/readyz")).status_code == 200, "no room was left for the probes"
+            begun = time.monotonic()
+            await feed.heard(rest)
+            recovery = time.monotonic() - begun
+        async with listening(first):
+            await feed.heard(first)
+        told = feed.told(await read(http.request, "/feed"))
+    await database.close()
+    refused = sum(one.refused for one in listeners)
+    Result(
+        fault=f"F38 room for {room}, {many} came",
+        wire="local",
+        injected=refused,
+        acked=len(told.events),
+        seen=sum(len(one.seen) for one in listeners),
+        raw_dup=0,
+        stall=0.0,
+        recovery=recovery,
+        findings=heard(listeners, told),
+    ).settle(table)
+    assert all(one.broken == 0 for one in listeners)
+
+
+def _all_asked(listeners: Sequence[Listener]) -> bool:
+    return all(one.comings or one.refused for one in listeners)
+
+
+async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instance) -> float:
+    """Readers come that take nothing. They cost little, are cut off, and hold up nobody; the longest delay."""
+    process, slow, stall = psutil.Process(instance.process.pid), count(20, 50), 0.0
+    before = most = process.memory_info().rss
+    async with AsyncExitStack() as stack:
+        ports = {await _silent(instance, stack) for _ in range(slow)}
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            await feed.tell(1)
+            stall = max(stall, await feed.heard(listeners))
+            most = max(most, process.memory_info().rss)
+            await passing(0.1)
+        assert most - before < slow * COSTS, f"a slow reader costs {(most - before) / slow:.0f} bytes"
+        await eventually(lambda: not _open(process) & ports, PATIENCE + 5.0)
+    return stall
+
+
+async def _silent(instance: Instance, stack: AsyncExitStack) -> int:
+    """A client that asks for the whole feed and reads nothing; its port."""
+    one = stack.enter_context(socket.socket())
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    one.setblocking(False)  # noqa: FBT003  there is no other way to say it
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(one, ("127.0.0.1", instance.port))
+    await loop.sock_sendall(one, request("", make.signed_in(Role.operator)))
+    port: int = one.getsockname()[1]
+    return port
+
+
+def _open(process: psutil.Process) -> set[int]:
+    """The ports of those clients whose connection the process still holds."""
+    return {one.raddr.port for one in process.net_connections("tcp4") if one.raddr}
+
+
+async def _is_there(http: httpx2.AsyncClient, position: int) -> bool:
+    reply = await http.get("/feed/head")
+    return bool(reply.raise_for_status().json()["position"] == position)
+
+
+@asynccontextmanager
+async def _in_parts(listeners: Sequence[Listener]) -> AsyncIterator[list[Callable[[], Awaitable[None]]]]:
+    """All listen; gives what lets the next part of them leave."""
+    async with AsyncExitStack() as stack:
+        parts = [await stack.enter_async_context(AsyncExitStack()) for _ in range(PARTS)]
+        for number, part in enumerate(parts):
+            await part.enter_async_context(listening(listeners[number::PARTS]))
+        yield [part.aclose for part in parts]
