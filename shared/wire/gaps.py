@@ -30,12 +30,10 @@ class Gaps(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
         self._next: dict[TopicPartition, int] = {}
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """What is next in these is another member's matter."""
-        for part in revoked:
-            self._next.pop(part, None)
+        """What was read in these stays read, also if the group has yet to be told."""
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Begin where the group has committed, unless the log begins behind that."""
+        """Begin where the group has committed, or this member has read, unless the log begins behind that."""
         client = self._client()
         if client is None or not assigned:
             return
@@ -45,10 +43,12 @@ class Gaps(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
                 committed = {part: await client.committed(part) for part in assigned}
         except (KafkaError, OSError, TimeoutError) as error:
             _log.warning("Kafka does not say what was read", consumer=self._consumer, reason=repr(error))
+            for part in assigned:
+                self._next.pop(part, None)
             return
         for part, at in committed.items():
             if at is not None:
-                self._expect(part, at, begins[part])
+                self._expect(part, max(at, self._next.get(part, 0)), begins[part])
 
     def note(self, part: TopicPartition, offsets: Sequence[int]) -> None:
         """These have been read, in this order."""
