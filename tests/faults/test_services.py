@@ -1,0 +1,94 @@
+"""Whole services: the process dies again and again, instances are restarted one after the other."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deploy.home import Home
+from deploy.local import operator_token
+from tests.faults.callers import Callers, drained
+from tests.faults.conftest import emptied
+from tests.faults.listeners import Listener, heard, listening, together
+from tests.faults.report import SEED, count
+from tests.faults.serving import Gateway, Instance, client, gateway, running
+from tests.support.kei import Kei
+from tests.support.run import Run
+from tests.support.waiting import eventually, passing
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+
+@pytest.fixture
+async def kei(run: Run) -> AsyncIterator[Kei]:
+    one = Kei(run.folder())
+    yield one
+    await one.end()
+
+
+async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei: Kei, table: Path) -> None:
+    kills, chance = count(4, 60), random.Random(SEED)
+    await kei.start("--no-story")
+    await kei.ready()
+    operator = {"Authorization": f"Bearer {operator_token(Home(kei.home))}"}
+    members, feed = (client(f"{kei.url}/api/{name}", operator) for name in ("members", "notifications"))
+    async with members, feed:
+        callers = Callers(members.request, at_once=40)
+        async with callers.calling():
+            for _ in range(kills):
+                await passing(chance.uniform(0.2, 0.8))
+                await kei.kill()
+                await kei.start("--no-story")
+                await kei.ready()
+        healed = time.monotonic()
+        log, seen = await drained(members.request, feed.request)
+    fault = f"F1 killed, {len(callers.failures)} tries unanswered"
+    callers.result(fault, "local", kills, log, seen, time.monotonic() - healed).settle(table)
+    assert callers.refused == []
+    assert callers.failures
+
+
+@pytest.mark.kafka
+async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notices(
+    service_database: Callable[[str], Awaitable[str]], worker_kafka: str, run: Run, table: Path
+) -> None:
+    rounds, kafka = count(1, 10), await emptied(worker_kafka)
+    urls = {name: await service_database(name) for name in ("members", "notifications")}
+    folder = run.folder()
+    sides = [[Instance(name, url, folder, kafka=kafka) for name, url in urls.items()] for _ in range(2)]
+    async with (
+        running(*sides[0], *sides[1]),
+        gateway(*(side[0].url for side in sides)) as members,
+        gateway(*(side[1].url for side in sides)) as feed,
+    ):
+        callers = Callers(members.ask)
+        listeners = [Listener(lambda: feed.in_turn()[0]) for _ in range(count(8, 50))]
+        async with listening(listeners):
+            async with callers.calling():
+                await passing(1.0)
+                for _ in range(rounds):
+                    for side in sides:
+                        await _restarted(side, (members, feed))
+            healed = time.monotonic()
+            log, seen = await drained(members.ask, feed.ask)
+            await eventually(lambda: all(one.position >= len(seen.events) for one in listeners))
+    fault = f"F32 restarts, {len(callers.failures)} failed, {members.moved} moved"
+    result = callers.result(fault, "kafka", 4 * rounds, log, seen, time.monotonic() - healed)
+    replace(result, findings=together(result.findings, heard(listeners, seen))).settle(table)
+    assert callers.failures + callers.refused == []
+    assert [(one.broken, one.refused) for one in listeners] == [(0, 0)] * len(listeners)
+    assert not any("deleted before they were read" in one.said() for side in sides for one in side), "a false alarm"
+    assert all(one.comings > rounds for one in listeners), "streams were not interrupted"
+
+
+async def _restarted(side: Sequence[Instance], gateways: Sequence[Gateway]) -> None:
+    async def restart(one: Instance) -> None:
+        assert await one.stop() == 0
+        await one.start()
+
+    await asyncio.gather(*(restart(one) for one in side))
+    await eventually(lambda: all(one.sees_all() for one in gateways))

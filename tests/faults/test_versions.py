@@ -1,0 +1,192 @@
+"""F35: old readers and a newer writer, a newer reader and old writers, over the whole way of an event."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from shared import inbox, outbox
+from shared.db import WriteSession
+from shared.events import Event, registry
+from shared.inbox import Consumer
+from shared.wire import Wire
+from shared.wire.kafka import KafkaWire
+from shared.wire.local import LocalWire
+from tests.faults import checks, skew
+from tests.faults.report import Result, count
+from tests.faults.skew import CHANGES, Sent
+from tests.shared.handover.rig import Rig, prepare
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+SERVICES = ("trainings", "matching", "notifications")
+_SEEN = text("SELECT event_id, key FROM effect WHERE consumer = :name ORDER BY n")
+_EFFECT = text("INSERT INTO effect (consumer, event_id, key, version) VALUES (:name, :id, :key, :version)")
+_STATES = text("SELECT event_id, state, coalesce(error, '') FROM inbox WHERE consumer = :name")
+_FEED = text("SELECT id, data FROM outbox WHERE topic = 'kei.public.v1'")
+New = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def rig(create: New, wire: str | None) -> AsyncIterator[Rig]:
+    """A writer, and a reader of everything."""
+    urls, local = (await create(), await create()), LocalWire()
+    for url in urls:
+        await prepare(url)
+
+    def make_wire() -> Wire:
+        return KafkaWire(wire, "versions") if wire else local
+
+    made = Rig(urls, make_wire)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def services(rig: Rig, service_database: New) -> AsyncIterator[dict[str, Rig]]:
+    """The services that read others' events."""
+    made = {name: Rig((rig.urls[0], await service_database(name)), rig.make_wire) for name in SERVICES}
+    yield made
+    for one in made.values():
+        await one.close()
+
+
+async def test_f35_old_readers_and_a_newer_writer(rig: Rig, services: dict[str, Rig], table: Path) -> None:
+    name = f"v{uuid4().hex[:12]}"
+    pairs = [(entry, change) for entry in registry().values() for change in CHANGES.values()]
+    for entry, change in pairs:
+        assert bool(skew.judged(entry, change)) is not change.compatible, (entry.name, change)
+    sent = [one for pair in pairs * count(1, 10) for one in skew.between_others(*pair)] + skew.of_types_to_come()
+    readers = [(rig, _everything(name, {}))]
+    readers += [(services[one], import_module(f"services.{one}.consumers").consumer) for one in SERVICES]
+    async with _reading(readers), _writing(rig):
+        await _publish(rig, sent)
+        begun = time.monotonic()
+        misjudged = [fault for one in readers for fault in await _misjudged(*one, sent)]
+        recovery = time.monotonic() - begun
+    (await _result(rig, name, "F35 newer writer", len(pairs), sent, recovery)).settle(table)
+    assert misjudged == []
+    public = {one.event.id: one.event.data for one in sent if not one.dead and registry()[one.event.type].public}
+    assert await _feed(services["notifications"]) == public, "partners do not get what was written"
+
+
+async def test_f35_a_newer_reader_and_old_writers(rig: Rig, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, types, read = f"v{uuid4().hex[:12]}", list(registry().values()), dict[UUID, Any]()
+    first, left_out, more, last = skew.one_after_the_other(
+        types, "as it is", "optional left out", "fields more", "as it is"
+    )
+    moon = [one for one in skew.of_types_to_come() if one.event.type == skew.MOON]
+    async with _writing(rig):
+        async with _reading([(rig, old := _everything(name, read))]):
+            await _publish(rig, first + moon)
+            assert await _misjudged(rig, old, first + moon) == []
+        skew.grow(monkeypatch, types)
+        begun = time.monotonic()
+        async with _reading([(rig, newer := _everything(name, read))]):
+            async with rig.sink.transaction() as tx:
+                assert await inbox.retry(tx, name) == len(moon)
+            await _publish(rig, left_out + more)
+            sent = [Sent(one.event) for one in first + moon + left_out + more]
+            assert await _misjudged(rig, newer, sent) == []
+        recovery = time.monotonic() - begun
+        skew.grow(monkeypatch, types, demanding=True)
+        async with _reading([(rig, demanding := _everything(name, read))]):
+            await _publish(rig, last)
+            assert await _misjudged(rig, demanding, [Sent(one.event, "does not fit") for one in last]) == []
+    assert all(skew.judged(entry, skew.DEMAND) for entry in types), "what the reader demanded is no breaking change"
+    assert {read[one.event.id].colour for one in left_out} == {None}
+    assert all(read[one.event.id].colour == skew.COLOUR for one in more)
+    (await _result(rig, name, "F35 newer reader", 4 * len(types) + 1, sent, recovery)).settle(table)
+
+
+def _everything(name: str, read: dict[UUID, Any]) -> Consumer:
+    """A consumer of every type that is known when it is made; `read` is what it has read."""
+    consumer = Consumer(name)
+
+    @consumer.on(*(entry.model for entry in registry().values()))
+    async def effect(tx: WriteSession, event: Event[Any]) -> None:
+        await tx.execute(_EFFECT, {"name": name, "id": event.id, "key": event.key, "version": event.version})
+        read[event.id] = event.data
+
+    return consumer
+
+
+@asynccontextmanager
+async def _reading(readers: Iterable[tuple[Rig, Consumer]]) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for rig, consumer in readers:
+            await stack.enter_async_context(rig.consuming(consumer, rig.make_wire()))
+        yield
+
+
+@asynccontextmanager
+async def _writing(rig: Rig) -> AsyncIterator[None]:
+    wire = rig.make_wire()
+    async with rig.relaying(wire):
+        yield
+    await wire.close()
+
+
+async def _publish(rig: Rig, sent: Sequence[Sent]) -> None:
+    for topic, part in groupby(sorted(sent, key=skew.topic), key=skew.topic):
+        async with rig.source.transaction() as tx:
+            await outbox.forward(tx, [one.event for one in part], topic)
+
+
+async def _misjudged(rig: Rig, consumer: Consumer, sent: Iterable[Sent]) -> list[str]:
+    """Wait until a reader is through; whatever it did with an event that it should not have done."""
+    mine = {one.event.id: one for one in sent if skew.topic(one) in consumer.topics}
+
+    async def judged() -> dict[UUID, tuple[str, str]] | None:
+        async with rig.sink.reading() as session:
+            rows = [
+                (UUID(str(row[0])), row[1], row[2]) for row in await session.execute(_STATES, {"name": consumer.name})
+            ]
+        found = {id: (state, error) for id, state, error in rows if id in mine}
+        through = len(found) == len(mine) and all(state != "pending" for state, _ in found.values())
+        return found if through else None
+
+    found = await eventually(judged, 120.0) or {}
+    return [
+        f"{consumer.name}: {one.event.type} is {found[id]}, not {one.dead or 'done'}: {one.event.data!r}"
+        for id, one in mine.items()
+        if found[id][0] != ("dead" if one.dead else "done") or one.dead not in found[id][1]
+    ]
+
+
+async def _feed(rig: Rig) -> dict[UUID, bytes]:
+    async with rig.sink.reading() as session:
+        return {UUID(str(row.id)): bytes(row.data) for row in await session.execute(_FEED)}
+
+
+async def _result(rig: Rig, name: str, fault: str, injected: int, sent: Iterable[Sent], recovery: float) -> Result:
+    """Hold the effects against what a reader can read of what was sent; versions are counted without the rest."""
+    readable = [one.event for one in sent if not one.dead]
+    behind: dict[UUID, int] = {}
+    written = []
+    for event in readable:
+        behind[event.key] = behind.get(event.key, 0) + 1
+        written.append(checks.Event(event.id, event.key, behind[event.key]))
+    ranks = {event.id: event for event in written}
+    async with rig.sink.reading() as session:
+        rows = [(UUID(str(row[0])), UUID(str(row[1]))) for row in await session.execute(_SEEN, {"name": name})]
+    seen = [ranks.get(id, checks.Event(id, key, 0)) for id, key in rows]
+    return Result(
+        fault=fault,
+        wire="local" if isinstance(rig.make_wire(), LocalWire) else "kafka",
+        injected=injected,
+        acked=len(written),
+        seen=len(seen),
+        raw_dup=0,
+        stall=0.0,
+        recovery=recovery,
+        findings=checks.examine([event.id for event in written], written, seen, await rig.positions()),
+    )
