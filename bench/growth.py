@@ -1,4 +1,4 @@
-"""The same again with ten times the rows: the time each takes grows by ten to the power of the exponent.
+"""The same again with ten times the rows, or partners: the time each takes grows by ten to the power of the exponent.
 
 1 is what is wanted: an event costs the same however many there are.
 """
@@ -13,6 +13,7 @@ from bench.a2_outbox import LOG, Reading
 from bench.a4_ingest import Ingest, produced
 from bench.a5a_relay import relaying
 from bench.a5c_worker import handling, in_batches, single
+from bench.feed import partners
 from bench.harness import Bench, Metrics, Variant
 from bench.servers import Stage
 from bench.world import place
@@ -23,7 +24,7 @@ TIMES = 10
 
 async def _grown(way: Sized, count: int) -> Metrics:
     small, large = (await way(count))["rate"], (await way(count * TIMES))["rate"]
-    return {"rate": small, f"rate at {TIMES} times the rows": large, "exponent": 1 + log10(small / large)}
+    return {"rate": small, f"rate at {TIMES} times as many": large, "exponent": 1 + log10(small / large)}
 
 
 @asynccontextmanager
@@ -35,6 +36,7 @@ async def growth(stage: Stage) -> AsyncIterator[Bench]:
         relays = await stack.enter_async_context(relaying(stage))
         handled = await stack.enter_async_context(handling(stage))
         inbox = await stack.enter_async_context(place(stage))
+        feed = await stack.enter_async_context(partners(stage))
         few, many = await produced(stage, 10_000), await produced(stage, 100_000)
         servers = await stage.kafka()
 
@@ -52,5 +54,6 @@ async def growth(stage: Stage) -> AsyncIterator[Bench]:
             "A5a 10,000 rows relayed": partial(_grown, relays.kei, 10_000),
             "A5c 1,000 events handled, each on its own": partial(_grown, partial(handled.kei, single()), 1_000),
             "A5c' 4,000 events handled, many at once": partial(_grown, partial(handled.kei, in_batches()), 4_000),
+            "the feed's 1,000 events read by 5 partners at once": partial(_grown, feed.read, 5),
         }
-        yield Bench("with ten times the rows", variants, warm=0, at_most=2)
+        yield Bench("with ten times the rows or partners", variants, warm=0, at_most=2)
