@@ -35,6 +35,8 @@ _STALL = text(
 )
 _UNSENT = text("SELECT count(*) FROM outbox WHERE position IS NULL OR position > (SELECT sent FROM outbox_relay)")
 _KEPT = text("SELECT count(*) FROM inbox WHERE encode(key, 'escape') LIKE :mine")
+_COUNT = "SELECT count(*) FROM {} WHERE key BETWEEN :first AND :last"
+_WRITTEN_COUNT, _SEEN_COUNT = text(_COUNT.format("outbox")), text(_COUNT.format("effect"))
 _OPEN = text("SELECT count(*) FROM inbox WHERE state = 'pending'")
 
 
@@ -170,7 +172,9 @@ class Stage:
         async with self.source.reading() as source, self.sink.reading() as sink:
             if await source.scalar(_UNSENT) or await sink.scalar(_OPEN):
                 return False
-        return len(await self.seen()) >= len(await self.written())
+            mine = {"first": self.keys[0], "last": self.keys[-1]}
+            written, seen = await source.scalar(_WRITTEN_COUNT, mine), await sink.scalar(_SEEN_COUNT, mine)
+            return (seen or 0) >= (written or 0)
 
     async def effects(self) -> int:
         """How many effects there are so far."""

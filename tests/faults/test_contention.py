@@ -74,7 +74,7 @@ async def test_f25_writers_lock_each_other_out(contended: Stage, table: Path) ->
     """Each transaction changes a second key, whichever: PostgreSQL ends one of two that wait for each other."""
     await contended.pair()
     writers = Writers(contended.source, contended.keys[:12], contended.chance, crosses=1.0, dawdle=0.02)
-    await writers.write(count(600, 10_000), at_once=30)
+    await writers.write(count(600, 5_000), at_once=30)
     healed = time.monotonic()
     deadlocks = await eventually(lambda: _counted(contended.source, _DEADLOCKS))
     assert writers.refused >= deadlocks
@@ -82,11 +82,11 @@ async def test_f25_writers_lock_each_other_out(contended: Stage, table: Path) ->
 
 
 async def test_f41_years_are_in_the_tables_and_are_let_go(both: Stage, table: Path) -> None:
-    rows = count(50_000, 2_000_000)
+    rows = count(50_000, 1_000_000)
     await _age(both, rows)
     await both.pair()
     writers = both.writers()
-    writing = asyncio.create_task(writers.write(count(500, 20_000)))
+    writing = asyncio.create_task(writers.write(count(500, 10_000)))
     now = clock.now()
     await outbox.keep_partitions(both.source, now, 60)
     purged = 1

@@ -38,7 +38,7 @@ async def writing(made: Stage) -> AsyncIterator[Writers]:
 
 
 async def test_f20_postgresql_is_stopped_at_once(own_postgres: Own, wire: Wire, table: Path, tmp_path: Path) -> None:
-    stops = count(4, 50)
+    stops = count(4, 25)
     server = await own_postgres()
     async with stage(server.create, wire, tmp_path) as made:
         await made.pair()
@@ -60,7 +60,7 @@ async def test_f22_connections_are_dead_without_a_word(
         async with writing(made) as writers:
             await passing(1.0)
             door.weather.up = door.weather.down = False
-            await passing(count(12, 120))
+            await passing(count(12, 60))
             door.weather.up = door.weather.down = True
             healed = time.monotonic()
             await passing(1.0)
@@ -92,7 +92,7 @@ async def test_f28_the_way_to_the_database_is_slow_and_narrow(
         await made.pair()
         door.weather.latency, door.weather.bandwidth = 0.1, 125_000
         writers = made.writers()
-        await writers.write(count(200, 5_000))
+        await writers.write(count(200, 600))
         door.weather.latency, door.weather.bandwidth = 0.0, 0
         result = await made.result("F28 200 ms, 1 Mbit/s", door.held, writers, time.monotonic())
     result.settle(table)
@@ -127,7 +127,7 @@ async def test_f24_there_is_no_connection_left(own_postgres: Own, wire: Wire, ta
         async with writing(made) as writers:
             await passing(1.0)
             held = await _hold_all(await server.create())
-            await passing(count(6, 60))
+            await passing(count(6, 30))
             for connection in held:
                 connection.terminate()
             healed = time.monotonic()

@@ -39,7 +39,7 @@ UNREADABLE = [
 
 
 async def test_f9_what_cannot_be_read_is_dead_with_its_reason(both: Stage, table: Path) -> None:
-    rounds = count(3, 100)
+    rounds = count(3, 50)
     await both.pair()
     writers = both.writers()
     for _ in range(rounds):
@@ -72,7 +72,7 @@ async def test_f11_dead_letters_and_the_whole_log_come_back_twice(both: Stage, t
     broken.unlink()
     replayed = 0
     async with _other_wire(both) as wire:
-        for _ in range(count(2, 20)):
+        for _ in range(count(2, 10)):
             replayed += await outbox.replay(both.source, wire)
             async with both.sink.transaction() as tx:
                 replayed += await inbox.retry(tx, both.consumer)

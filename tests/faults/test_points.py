@@ -32,7 +32,7 @@ async def test_f2_a_reader_of_kafka_ends_at_a_point(on_kafka: Stage, table: Path
 
 
 async def _died_again_and_again(stage: Stage, point: str) -> Result:
-    times = count(1, 25)
+    times = count(1, 12)
     role = {"relays": point in RELAY, "consumes": point not in RELAY} if stage.kafka else {}
     if stage.kafka:
         await stage.node(relays=point not in RELAY, consumes=point in RELAY)

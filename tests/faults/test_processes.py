@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 async def test_f4_a_frozen_relay_wakes_up_after_another_has_taken_over(both: Stage, table: Path) -> None:
-    rounds = count(2, 50)
+    rounds = count(2, 25)
     nodes = [await both.node(consumes=both.kafka is None, lease=1.0) for _ in range(2)]
     if both.kafka:
         await both.node(relays=False)
@@ -49,7 +49,7 @@ async def test_f5_two_relays_are_started_by_mistake(both: Stage, table: Path) ->
 
 
 async def test_f12_whoever_relays_or_consumes_is_killed_again_and_again(both: Stage, table: Path) -> None:
-    kills = count(8, 200)
+    kills = count(8, 80)
     nodes = await both.pair()
     writers = both.writers()
     writing = asyncio.create_task(writers.run())

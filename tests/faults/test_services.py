@@ -31,7 +31,7 @@ async def kei(run: Run) -> AsyncIterator[Kei]:
 
 
 async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei: Kei, table: Path) -> None:
-    kills, chance = count(4, 60), random.Random(SEED)
+    kills, chance = count(4, 30), random.Random(SEED)
     await kei.start("--no-story")
     await kei.ready()
     operator = {"Authorization": f"Bearer {operator_token(Home(kei.home))}"}
@@ -56,7 +56,7 @@ async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei
 async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notices(
     service_database: Callable[[str], Awaitable[str]], worker_kafka: str, run: Run, table: Path
 ) -> None:
-    rounds, kafka = count(1, 10), await emptied(worker_kafka)
+    rounds, kafka = count(1, 5), await emptied(worker_kafka)
     urls = {name: await service_database(name) for name in ("members", "notifications")}
     folder = run.folder()
     sides = [[Instance(name, url, folder, kafka=kafka) for name, url in urls.items()] for _ in range(2)]

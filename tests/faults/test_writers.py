@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from tests.faults.report import count
+from tests.faults.report import FULL, count
 from tests.faults.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -16,10 +16,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 async def test_f6_thirty_writers_with_long_transactions(both: Stage, table: Path) -> None:
     await both.pair()
-    writers = both.writers(dawdle=0.05 if count(0, 1) == 0 else 2.0)
+    writers = both.writers(dawdle=0.2 if FULL else 0.05)
     async with both.source.transaction() as early:
         await early.execute(text("SELECT pg_current_xact_id()"))  # an old transaction all the while
-        writing = asyncio.create_task(writers.write(count(2000, 100_000), at_once=30))
+        writing = asyncio.create_task(writers.write(count(2000, 20_000), at_once=30))
         await asyncio.wait([writing], timeout=20)
     await writing
     result = await both.result("F6 long transactions", 30, writers, time.monotonic())
@@ -33,7 +33,7 @@ async def test_f7_a_fifth_of_all_transactions_is_rolled_back(both: Stage, table:
         await tx.execute(text(f"ALTER TABLE outbox ALTER COLUMN seq SET CACHE {cache}"))
     await both.pair()
     writers = both.writers(rollbacks=0.2)
-    await writers.write(count(2000, 50_000), at_once=16)
+    await writers.write(count(2000, 20_000), at_once=16)
     async with both.source.reading() as session:
         holes = await session.scalar(text("SELECT max(seq) - count(*) FROM outbox"))
     result = await both.result(f"F7 rollbacks, cache {cache}", int(holes or 0), writers, time.monotonic())
@@ -45,7 +45,7 @@ async def test_f7_a_fifth_of_all_transactions_is_rolled_back(both: Stage, table:
 async def test_f10_what_fails_at_first_is_not_overtaken_by_its_key(both: Stage, table: Path) -> None:
     await both.pair(failing=0.1)
     writers = both.writers()
-    await writers.write(count(1500, 20_000))
+    await writers.write(count(1500, 5_000))
     result = await both.result("F10 a tenth fails at first", len(writers.acked) // 10, writers, time.monotonic())
     async with both.sink.reading() as session:
         tries = await session.scalar(text("SELECT sum(attempts) FROM inbox"))
