@@ -44,9 +44,9 @@ class Reading:
         connection = await self._here.database.connect()
         try:
             epoch = await connection.fetchval("UPDATE outbox_relay SET epoch = epoch + 1 RETURNING epoch")
-            log = _Log(connection, epoch, 0, 0, BATCH)
+            log = _Log(connection, epoch, 0, 0)
             with watch() as clock:
-                while rows := await log.next():
+                while rows := await log.next(BATCH):
                     await log.mark(rows[-1]["position"])
         finally:
             await connection.close()

@@ -85,6 +85,7 @@ class Relay:
     ) -> None:
         self._database, self._wire = database, wire
         self._batch, self._poll, self._lease, self._announce = batch, poll, lease, announce
+        self._size, self._step = batch, max(1, batch // 20)
         self._holder = f"{socket.gethostname()}/{os.getpid()}"
         self._woken = asyncio.Event()
         self.leading = False
@@ -109,9 +110,14 @@ class Relay:
             except Fenced:
                 _log.warning("relay fenced: another leads")
             except AWAY as error:
+                self._halve()
                 _log.warning("relay without its database", reason=str(error))
                 self.progressed_at = monotonic()
                 await asyncio.sleep(jitter(self._poll))
+
+    def _halve(self) -> None:
+        """What does not get through at once may in parts: the deadlines count for a batch, however large it is."""
+        self._size = max(1, self._size // 2)
 
     async def _stand_by(self, connection: Connection) -> None:
         while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
@@ -124,7 +130,7 @@ class Relay:
     async def _lead(self, connection: Connection) -> None:
         await connection.add_listener(CHANNEL, lambda *_: self.wake())
         epoch, assigned, sent = await connection.fetchrow(_TAKE, self._holder)
-        log = _Log(connection, epoch, assigned, sent, self._batch)
+        log = _Log(connection, epoch, assigned, sent)
         self.leading = True
         _log.info("relay leads", epoch=epoch, assigned=assigned, sent=sent)
         batch: list[asyncpg.Record] = []
@@ -141,17 +147,18 @@ class Relay:
                 continue
             try:
                 batch = await self._forward(log, batch)
-                failures = 0
+                failures, self._size = 0, min(self._size + self._step, self._batch)
             except WireError as error:
                 failures += 1
                 _log.warning("wire did not take events", reason=str(error), events=len(batch), failures=failures)
+                self._halve()
                 batch = log.rewind()
                 await log.beat(0)
                 # Not to be cut short by new events: each of them would be another try.
                 await asyncio.sleep(jitter(min(0.1 * 2 ** min(failures, 8), self._lease / 5)))
 
     async def _next(self, log: "_Log") -> list[asyncpg.Record]:
-        batch = await log.next()
+        batch = await log.next(self._size)
         if batch:
             reached("relay.placed")
         if batch and self._announce:
@@ -162,7 +169,7 @@ class Relay:
         """Send a batch while the next one is placed; mark it when the wire has taken it; return the next one."""
         sending = asyncio.create_task(self._send(batch))
         try:
-            ahead = await self._next(log) if len(batch) == self._batch else []
+            ahead = await self._next(log) if len(batch) >= self._size else []
             await sending
         finally:
             sending.cancel()
@@ -173,28 +180,32 @@ class Relay:
         return ahead
 
     async def _send(self, batch: Sequence[asyncpg.Record]) -> None:
-        for topic, rows in groupby(batch, key=lambda row: str(row["topic"])):
+        for topic, rows in groupby(sorted(batch, key=_topic), key=_topic):  # a key is on one topic
             await self._wire.send(topic, [Stored(*tuple(row)[3:]).record() for row in rows])
+
+
+def _topic(row: asyncpg.Record) -> str:
+    return str(row["topic"])
 
 
 class _Log:
     """The leader's hold on the log: what is placed, taken in hand and sent, under one epoch."""
 
-    def __init__(self, connection: Connection, epoch: int, assigned: int, sent: int, batch: int) -> None:
+    def __init__(self, connection: Connection, epoch: int, assigned: int, sent: int) -> None:
         self.connection = connection
-        self._epoch, self._assigned, self._sent, self._batch = epoch, assigned, sent, batch
+        self._epoch, self._assigned, self._sent = epoch, assigned, sent
         self._taken = sent
         self._beat_at = monotonic()
         self._seen: deque[tuple[float, int]] = deque()
         self._low = -1
         self._swept_at = monotonic()
 
-    async def next(self) -> list[asyncpg.Record]:
+    async def next(self, limit: int) -> list[asyncpg.Record]:
         """The next events in order of position: placed and unsent ones first, then newly placed ones."""
         if self._taken < self._assigned:
-            rows: list[asyncpg.Record] = await self.connection.fetch(_UNSENT, self._taken, self._assigned, self._batch)
+            rows: list[asyncpg.Record] = await self.connection.fetch(_UNSENT, self._taken, self._assigned, limit)
         else:
-            rows = await self.connection.fetch(_PLACE, self._epoch, self._bound(), self._batch)
+            rows = await self.connection.fetch(_PLACE, self._epoch, self._bound(), limit)
             self._note(rows)
         if rows:
             self._taken = rows[-1]["position"]

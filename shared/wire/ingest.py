@@ -70,18 +70,21 @@ class Ingest:
         self._kept |= {part: offsets[-1] + 1 for part, offsets in parts.items()}
 
     async def _receive(self, records: Sequence[tuple[str, Record]]) -> None:
-        failures = 0
-        while True:
+        failures, size = 0, len(records)
+        while records:
             try:
-                await self._receiver.receive(records)
+                await self._receiver.receive(records[:size])
             except Exception as error:  # noqa: BLE001  whatever it is, FastStream would drop the batch and read on
                 failures += 1
+                size = max(1, size // 2)  # what does not get through at once may in parts
                 _log.warning("inbox does not take records", consumer=self._receiver.consumer, reason=repr(error))
                 if isinstance(error, SQLAlchemyError | OSError):
                     self._waiting = dict.fromkeys(self._waiting, monotonic())
                 await asyncio.sleep(jitter(min(0.1 * 2 ** min(failures, 8), self._longest_wait)))
             else:
-                return
+                records, failures = records[size:], 0
+                if records:
+                    self._waiting = dict.fromkeys(self._waiting, monotonic())
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
         """Commit offsets, and look how far the topics are, until cancelled."""

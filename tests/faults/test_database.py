@@ -15,7 +15,6 @@ from sqlalchemy.engine import make_url
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import count
 from tests.faults.stage import Stage, stage
-from tests.faults.workload import Writers
 from tests.support.own_postgres import OwnPostgres
 from tests.support.run import Run
 from tests.support.waiting import passing
@@ -25,24 +24,12 @@ Own = Callable[..., Awaitable[OwnPostgres]]
 Wire = str | None
 
 
-@asynccontextmanager
-async def writing(made: Stage) -> AsyncIterator[Writers]:
-    """Writers at work while the block lasts."""
-    writers = made.writers()
-    work = asyncio.create_task(writers.run())
-    try:
-        yield writers
-    finally:
-        work.cancel()
-        await asyncio.wait([work])
-
-
 async def test_f20_postgresql_is_stopped_at_once(own_postgres: Own, wire: Wire, table: Path, tmp_path: Path) -> None:
     stops = count(4, 25)
     server = await own_postgres()
     async with stage(server.create, wire, tmp_path) as made:
         await made.pair()
-        async with writing(made) as writers:
+        async with made.writing() as writers:
             for _ in range(stops):
                 await passing(made.chance.uniform(0.3, 1.0))
                 await server.stop()
@@ -55,9 +42,9 @@ async def test_f20_postgresql_is_stopped_at_once(own_postgres: Own, wire: Wire, 
 async def test_f22_connections_are_dead_without_a_word(
     own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
 ) -> None:
-    async with _behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+    async with behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
         await made.pair()
-        async with writing(made) as writers:
+        async with made.writing() as writers:
             await passing(1.0)
             door.weather.up = door.weather.down = False
             await passing(count(12, 60))
@@ -72,9 +59,9 @@ async def test_f27_what_is_asked_arrives_and_the_answer_does_not(
     own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
 ) -> None:
     server, kafka = await own_postgres(), wire
-    async with _behind_proxy(server, kafka, tmp_path) as (made, door):
+    async with behind_proxy(server, kafka, tmp_path) as (made, door):
         await made.pair(lease=2.0)
-        async with writing(made) as writers:
+        async with made.writing() as writers:
             await passing(1.0)
             door.weather.down = False
             await passing(count(12, 60))
@@ -88,7 +75,7 @@ async def test_f27_what_is_asked_arrives_and_the_answer_does_not(
 async def test_f28_the_way_to_the_database_is_slow_and_narrow(
     own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
 ) -> None:
-    async with _behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+    async with behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
         await made.pair()
         door.weather.latency, door.weather.bandwidth = 0.1, 125_000
         writers = made.writers()
@@ -105,7 +92,7 @@ async def test_f23_the_disk_is_full(own_postgres: Own, wire: Wire, run: Run, tab
         server = await own_postgres(folder / "postgres", max_wal_size="64MB")
         async with stage(server.create, wire, tmp_path) as made:
             await made.pair()
-            async with writing(made) as writers:
+            async with made.writing() as writers:
                 await passing(1.0)
                 ballast = folder / "ballast"
                 before = writers.refused
@@ -124,7 +111,7 @@ async def test_f24_there_is_no_connection_left(own_postgres: Own, wire: Wire, ta
     server = await own_postgres(max_connections="40", superuser_reserved_connections="0")
     async with stage(server.create, wire, tmp_path, pool=5) as made:
         await made.pair()
-        async with writing(made) as writers:
+        async with made.writing() as writers:
             await passing(1.0)
             held = await _hold_all(await server.create())
             await passing(count(6, 30))
@@ -137,7 +124,7 @@ async def test_f24_there_is_no_connection_left(own_postgres: Own, wire: Wire, ta
 
 
 @asynccontextmanager
-async def _behind_proxy(server: OwnPostgres, kafka: str | None, folder: Path) -> AsyncIterator[tuple[Stage, Proxy]]:
+async def behind_proxy(server: OwnPostgres, kafka: str | None, folder: Path) -> AsyncIterator[tuple[Stage, Proxy]]:
     async with proxy(lambda: asyncio.open_unix_connection(server.socket)) as door:
 
         def through(url: str) -> str:

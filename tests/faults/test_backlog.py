@@ -1,0 +1,35 @@
+"""A backlog passes over a way on which a whole batch of it would not be in time."""
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tests.faults import workload
+from tests.faults.report import count
+from tests.faults.test_database import Own, Wire, behind_proxy
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+
+async def test_f28_a_backlog_passes_over_a_slow_and_narrow_way(
+    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workload, "MAKERS", (workload.MAKERS[0],) * 3)  # one topic, as every service has
+    async with behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+        writers = made.writers()
+        await writers.write(count(800, 1500))
+        door.weather.latency, door.weather.bandwidth = 0.1, 125_000
+        await made.pair()
+
+        async def arrived() -> bool:
+            async with made.sink.reading() as session:
+                kept = await session.scalar(text("SELECT count(*) FROM inbox"))
+            return int(kept or 0) >= len(writers.acked)
+
+        await eventually(arrived, 180.0)
+        door.weather.latency, door.weather.bandwidth = 0.0, 0
+        result = await made.result("F28 backlog, 200 ms, 1 Mbit/s", door.held, writers, time.monotonic())
+    result.settle(table)
