@@ -141,9 +141,9 @@ async def topic(kafka: str) -> AsyncIterator[Callable[..., Awaitable[str]]]:
 async def own_kafka(run: Run) -> AsyncIterator[Callable[..., Awaitable[Broker]]]:
     started: list[Broker] = []
 
-    async def create(properties: dict[str, str] | None = None) -> Broker:
+    async def create(properties: dict[str, str] | None = None, advertised: str = "") -> Broker:
         started.append(brokers.new(run))
-        await started[-1].start(properties)
+        await started[-1].start(properties, advertised)
         return started[-1]
 
     yield create

@@ -29,8 +29,9 @@ class DockerBroker:
     def address(self) -> str:
         return f"127.0.0.1:{self._port}"
 
-    async def start(self, properties: dict[str, str] | None = None) -> None:
-        await asyncio.to_thread(self.launch, properties or {})
+    async def start(self, properties: dict[str, str] | None = None, advertised: str = "") -> None:
+        elsewhere = {"advertised.listeners": _advertised(advertised)} if advertised else {}
+        await asyncio.to_thread(self.launch, {**elsewhere, **(properties or {})})
 
     async def stop(self) -> None:
         await self._do(lambda container: container.stop(timeout=_STOP_TIMEOUT))
@@ -67,7 +68,7 @@ class DockerBroker:
         # The image forgets all its defaults as soon as one setting is given, so this is the whole set.
         listeners = {
             "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093,HOST://:9094",
-            "advertised.listeners": f"PLAINTEXT://localhost:9092,HOST://{self.address}",
+            "advertised.listeners": _advertised(self.address),
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HOST:PLAINTEXT",
             "controller.quorum.voters": "1@localhost:9093",
         }
@@ -79,6 +80,10 @@ class DockerBroker:
 
     async def _do(self, act: Callable[[Any], object]) -> None:
         await asyncio.to_thread(lambda: act(docker.container(self.identity)))
+
+
+def _advertised(address: str) -> str:
+    return f"PLAINTEXT://localhost:9092,HOST://{address}"
 
 
 def _variable(name: str) -> str:

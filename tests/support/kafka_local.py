@@ -81,9 +81,15 @@ class LocalBroker:
         found = re.search(r"PLAINTEXT://([\d.:]+)", self._properties.read_text())
         return found[1] if found else ""
 
-    async def start(self, properties: dict[str, str] | None = None) -> None:
-        """Start it, or start it again. `properties` go over the usual ones of server.properties at the first start."""
-        await asyncio.to_thread(self.launch, properties or {})
+    async def start(self, properties: dict[str, str] | None = None, advertised: str = "") -> None:
+        """Start it, or start it again.
+
+        Args:
+            properties: go over the usual ones of server.properties at the first start.
+            advertised: host:port that clients are sent to, if not its address; likewise.
+        """
+        elsewhere = {"advertised.listeners": f"PLAINTEXT://{advertised}"} if advertised else {}
+        await asyncio.to_thread(self.launch, {**elsewhere, **(properties or {})})
 
     async def stop(self) -> None:
         """Let it end in order."""

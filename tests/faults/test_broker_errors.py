@@ -1,0 +1,99 @@
+"""F17: a broker that refuses. Each kind of request is answered with every code that means "not now", five times."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+
+from shared.events import topics
+from tests.faults.mock_broker import Api, MockBroker, mock_broker
+from tests.faults.report import FULL, count
+from tests.faults.stage import Node, Stage, stage
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+PARTITIONS = 8  # as `kei topics` makes them
+TIMES = 5
+_UNAVAILABLE, _UNKNOWN_MEMBER = 15, 25
+ANEW = (22, _UNKNOWN_MEMBER, 27)
+CODES: Mapping[str, Mapping[Api, Sequence[int]]] = {
+    "sending": {
+        Api.PRODUCE: (6, 20, 2, 3, 5, 7, 19, 56),
+        Api.INIT_PRODUCER_ID: (15, 14, 16, 51),
+        Api.METADATA: (5, 3),
+    },
+    "reading": {
+        Api.FETCH: (6, 2, 3, 5, 9, 56),
+        Api.LIST_OFFSETS: (6, 3, 5, 7, 56),
+        Api.OFFSET_FETCH: (16, 3, 14, _UNAVAILABLE),
+    },
+    "committing": {Api.OFFSET_COMMIT: (16, 3, 7, 14, 15, *ANEW)},
+    "belonging": {
+        Api.HEARTBEAT: (16, 15, *ANEW),
+        Api.FIND_COORDINATOR: (15, 14),
+        Api.JOIN_GROUP: (15, 14, 16, _UNKNOWN_MEMBER),
+    },
+    "syncing": {Api.SYNC_GROUP: (15, 14, 16, *ANEW)},
+}
+"""By Kafka's protocol, what can be tried again, or by joining the group anew; the telling ones first."""
+AT_START = set(Api) - {Api.PRODUCE, Api.FETCH, Api.OFFSET_COMMIT, Api.HEARTBEAT}
+"""Requests that a process makes when it begins, and seldom later."""
+
+
+@pytest.mark.parametrize("way", CODES if FULL else CODES.keys() - {"syncing"})
+async def test_f17_the_broker_refuses_what_it_will_take_later(
+    create: Callable[[], Awaitable[str]], table: Path, tmp_path: Path, way: str
+) -> None:
+    refused = 0
+    rounds = list(zip_longest(*CODES[way].values()))[: count(1, 100)]
+    with mock_broker() as broker:
+        for name in topics():
+            broker.create(name, PARTITIONS)
+        async with stage(create, broker.address, tmp_path) as made:
+            nodes: list[Node] = []
+            async with made.writing() as writers:
+                for codes in rounds:
+                    refusals = {api: code for api, code in zip(CODES[way], codes, strict=True) if code is not None}
+                    begins = nodes[way != "sending"] if nodes and not AT_START.isdisjoint(refusals) else None
+                    if begins:
+                        assert await begins.stop() == 0, begins.said()
+                    refused += _refuse(broker, refusals)
+                    if begins:
+                        await begins.start()
+                    nodes = nodes or await made.pair()
+                    await _given(made, broker, refusals)
+                healed = time.monotonic()
+            result = await made.result(f"F17 {way} is refused", refused, writers, healed)
+            assert [node.process.returncode for node in nodes] == [None, None]
+    replace(result, wire="mock").settle(table)
+
+
+def _refuse(broker: MockBroker, refusals: Mapping[Api, int]) -> int:
+    """Refuse the next requests of each kind; how many."""
+    times = {api: 1 if _ends_membership(api, code) else TIMES for api, code in refusals.items()}
+    for api, code in refusals.items():
+        broker.refuse(api, code, times[api])
+    return sum(times.values())
+
+
+def _ends_membership(api: Api, code: int) -> bool:
+    """Whether it has to join anew, which takes nine seconds on the mock; so that is asked for once."""
+    return api is Api.SYNC_GROUP or code in ANEW or (api, code) == (Api.OFFSET_FETCH, _UNAVAILABLE)
+
+
+async def _given(made: Stage, broker: MockBroker, refusals: Mapping[Api, int]) -> None:
+    """Wait until nobody asks in vain any more, and things go on."""
+    seen = await made.effects()
+
+    async def went_on() -> bool:
+        return not any(map(broker.unanswered, refusals)) and await made.effects() > seen
+
+    try:
+        await eventually(went_on, 60.0)
+    except AssertionError:
+        left = {api.name: (code, broker.unanswered(api)) for api, code in refusals.items()}
+        pytest.fail(f"no effect after the {seen} that were, or refusals not asked for (code, how many): {left}")
