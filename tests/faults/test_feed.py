@@ -125,9 +125,8 @@ async def test_f38_more_readers_come_than_there_is_room_for(
     many = room + room // 5  # who is refused is there for a moment: below RESERVED
     listeners = [Listener(lambda: instance.url, SMALL) for _ in range(many)]
     async with running(instance), client(instance.url) as http:
-        process = psutil.Process(instance.process.pid)
         limit = room + min(room, RESERVED)
-        process.rlimit(psutil.RLIMIT_NOFILE, (limit, limit))
+        psutil.Process(instance.process.pid).rlimit(psutil.RLIMIT_NOFILE, (limit, limit))
         first, rest = listeners[:room], listeners[room:]
         async with listening(rest):
             async with listening(first):
@@ -135,9 +134,7 @@ async def test_f38_more_readers_come_than_there_is_room_for(
                 await eventually(lambda: sum(one.comings for one in listeners) == room and _all_asked(listeners), 30.0)
                 async with client(instance.url) as prober:
                     assert (await prober.get("/readyz")).status_code == 200, "no room was left for the probes"
-            begun = time.monotonic()
-            await feed.heard(rest)
-            recovery = time.monotonic() - begun
+            recovery = await feed.heard(rest)
         async with listening(first):
             await feed.heard(first)
         told = feed.told(await read(http.request, "/feed"))

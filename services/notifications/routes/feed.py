@@ -79,8 +79,8 @@ class EventStream(StreamingResponse):
 
     media_type = "text/event-stream"
 
-    def __init__(self, hub: Hub, frames: AsyncIterator[bytes]) -> None:
-        super().__init__(frames, headers={"X-Accel-Buffering": "no"})
+    def __init__(self, hub: Hub, frames: AsyncIterator[bytes], status_code: int = 200) -> None:
+        super().__init__(frames, status_code, headers={"X-Accel-Buffering": "no"})
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
