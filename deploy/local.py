@@ -1,9 +1,10 @@
 """The embedded mode: every service and the console in one process, at one port, over the local wire or Kafka."""
 
+import asyncio
 import importlib
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -89,14 +90,27 @@ async def build(where: Where) -> Starlette:
 
     @asynccontextmanager
     async def running(_: Starlette) -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
             for app in (*services.values(), console):
-                await stack.enter_async_context(app.router.lifespan_context(app))
-            yield
+                begun = asyncio.Event()
+                group.create_task(_live(app, begun, over))
+                await begun.wait()
+            try:
+                yield
+            finally:
+                over.set()
 
     routes = [Route("/.well-known/jwks.json", jwks)]
     mounts = [Mount(f"/api/{name}", app) for name, app in services.items()]
     return Starlette(routes=[*routes, *mounts, Mount("/", console)], lifespan=running)
+
+
+async def _live(app: FastAPI, begun: asyncio.Event, over: asyncio.Event) -> None:
+    """All end at once: without Kafka each takes its seconds, and whoever stops the process has patience for one."""
+    async with app.router.lifespan_context(app):
+        begun.set()
+        await over.wait()
 
 
 def _service(where: Where, name: str, database_url: str, issuer: Issuer, wire: Wire | None) -> FastAPI:
