@@ -147,6 +147,7 @@ class KafkaWire:
             logger=logging.getLogger(__name__),
             log_level=logging.DEBUG,
             graceful_timeout=_GRACE,
+            allow_auto_create_topics=False,  # FastStream's would have one partition and forget after a week
         )
         gaps = Gaps(receiver.consumer, lambda: subscriber.consumer, self._skipped)
         ingest = Ingest(receiver, gaps, look_every=self._look_every, longest_wait=self._longest_wait)
