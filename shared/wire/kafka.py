@@ -138,10 +138,9 @@ class KafkaWire:
                 _log.warning("Kafka is away", consumer=receiver.consumer, reason=f"{type(error).__name__} {error}")
                 await asyncio.sleep(jitter(1.0))
 
-    async def _subscribe(self, receiver: Receiver) -> None:
-        """Read for a receiver until cancelled; raises only while the broker is away at the beginning."""
+    def _broker(self) -> KafkaBroker:
         # What goes wrong in FastStream's own loop is seen nowhere but in its log.
-        broker = KafkaBroker(
+        return KafkaBroker(
             self._servers,
             client_id=self._client,
             logger=logging.getLogger(__name__),
@@ -149,6 +148,10 @@ class KafkaWire:
             graceful_timeout=_GRACE,
             allow_auto_create_topics=False,  # FastStream's would have one partition and forget after a week
         )
+
+    async def _subscribe(self, receiver: Receiver) -> None:
+        """Read for a receiver until cancelled; raises only while the broker is away at the beginning."""
+        broker = self._broker()
         gaps = Gaps(receiver.consumer, lambda: subscriber.consumer, self._skipped)
         ingest = Ingest(receiver, gaps, look_every=self._look_every, longest_wait=self._longest_wait)
         subscriber = broker.subscriber(
