@@ -1,7 +1,7 @@
 """What several benches need: databases with the hand-over's tables, events, and wires that count."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -18,6 +18,7 @@ from shared.events.members import CapacityChanged
 from shared.events.registry import type_of
 from shared.handover import HAND_OVER_V1
 from shared.wire import Receiver, Wire, WireError
+from tests.shared.handover.breaking import WireAround
 from tests.support.waiting import eventually
 
 TOPIC = "kei.members.v1"
@@ -179,36 +180,13 @@ async def warmed(wire: Wire, topic: str) -> None:
                 return
 
 
-class Renamed:
+class Renamed(WireAround):
     """A wire on which every topic is another one, so that no bench reads what an earlier one has sent."""
 
     def __init__(self, wire: Wire, topic: str) -> None:
-        self._wire, self._topic = wire, topic
+        super().__init__(wire)
+        self._topic = topic
 
     async def send(self, _: str, records: Sequence[Record]) -> None:
         """Send on the topic given."""
         await self._wire.send(self._topic, records)
-
-    def attach(self, receiver: Receiver) -> None:
-        """As it is: receivers are given their topic by `Tap`."""
-        self._wire.attach(receiver)
-
-    def stalled(self) -> float:
-        """As the wire says."""
-        return self._wire.stalled()
-
-    def lag(self) -> Mapping[str, int]:
-        """As the wire says."""
-        return self._wire.lag()
-
-    def skipped(self) -> Mapping[str, int]:
-        """As the wire says."""
-        return self._wire.skipped()
-
-    async def run(self) -> None:
-        """As the wire does."""
-        await self._wire.run()
-
-    async def close(self) -> None:
-        """As the wire does."""
-        await self._wire.close()

@@ -8,6 +8,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
+AWAY = (KafkaError, OSError, TimeoutError)
+"""What the broker's absence looks like."""
 ANSWER = 5.0
 """Seconds for the broker to answer."""
 
@@ -41,7 +43,7 @@ class Gaps(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             async with asyncio.timeout(ANSWER):
                 begins = await client.beginning_offsets(list(assigned))
                 committed = {part: await client.committed(part) for part in assigned}
-        except (KafkaError, OSError, TimeoutError) as error:
+        except AWAY as error:
             _log.warning("Kafka does not say what was read", consumer=self._consumer, reason=repr(error))
             for part in assigned:
                 self._next.pop(part, None)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
 from faststream import Context
 from faststream.kafka.message import KafkaMessage
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,10 +17,8 @@ from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.points import reached
 from shared.wire import Receiver
-from shared.wire.gaps import ANSWER, Gaps
+from shared.wire.gaps import ANSWER, AWAY, Gaps
 
-AWAY = (KafkaError, OSError, TimeoutError)
-"""What the broker's absence looks like."""
 COMMIT_EVERY = 0.2
 LOOK_EVERY = 5.0
 LONGEST_WAIT = 5.0

@@ -23,8 +23,8 @@ from faststream.kafka.message import KafkaMessage
 from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.wire import Receiver, WireError
-from shared.wire.gaps import Gaps
-from shared.wire.ingest import AWAY, LONGEST_WAIT, LOOK_EVERY, Ingest
+from shared.wire.gaps import AWAY, Gaps
+from shared.wire.ingest import LONGEST_WAIT, LOOK_EVERY, Ingest
 
 DEADLINE = 5.0
 """Seconds for a send to be acknowledged, and for anything to stop."""

@@ -31,6 +31,12 @@ class Findings:
         return {name: count for name in self.__slots__ if (count := getattr(self, name))}
 
 
+def total(found: Iterable[Findings]) -> Findings:
+    """The sum of findings."""
+    each = list(found)
+    return Findings(**{name: sum(getattr(one, name) for one in each) for name in Findings.__slots__})
+
+
 def examine(
     acked: Collection[UUID], written: Sequence[Event], seen: Sequence[Event], positions: Sequence[int]
 ) -> Findings:

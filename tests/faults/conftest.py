@@ -5,9 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from deploy.topics import create_topics
 from shared.events import topics
@@ -62,16 +59,8 @@ def worker_kafka(run: Run) -> Iterator[str]:
 
 async def emptied(servers: str) -> str:
     """Make the topics, or forget what earlier stages sent over them."""
-    if await create_topics(servers):
-        return servers  # as new
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
-    await admin.start()
-    try:
-        found = await admin.describe_topics(topics())
-        parts = [TopicPartition(one["topic"], part["partition"]) for one in found for part in one["partitions"]]
-        await admin.delete_records(dict.fromkeys(parts, RecordsToDelete(-1)))
-    finally:
-        await admin.close()
+    if not await create_topics(servers):
+        await brokers.forget_records(servers, topics())
     return servers
 
 

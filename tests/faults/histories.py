@@ -16,10 +16,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from shared.points import Point
 from tests.faults import doors
-from tests.faults.checks import Findings, over_capacity
+from tests.faults.checks import Findings, over_capacity, total
 from tests.faults.doors import INDICATORS, TODAY
 from tests.faults.driven import CRASHED, DONE, LATE, POINTS, Trio, Work
-from tests.faults.ledger import Account, Ledger, added
+from tests.faults.ledger import Account, Ledger
 from tests.faults.model import Answer, Log, Members, Trainings
 from tests.faults.model_matching import Matching
 
@@ -70,7 +70,7 @@ class Tally:
         self.acked += account.acked
         self.seen += account.seen
         self.raw_dup += account.raw_dup
-        self.findings = added([self.findings, account.findings])
+        self.findings = total([self.findings, account.findings])
 
 
 class Histories(RuleBasedStateMachine):

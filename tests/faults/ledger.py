@@ -1,11 +1,11 @@
 """What the databases hold after a history, as the model and the checkers take it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
-from tests.faults.checks import Event, Findings, examine, swaps
+from tests.faults.checks import Event, Findings, examine, swaps, total
 from tests.faults.driven import CONSUMERS, Trio
 from tests.faults.model import Log, Trainings
 from tests.faults.model_matching import Found, Matching, Place
@@ -99,7 +99,7 @@ class Ledger:
         assert put == facts
         events = {name: [Event(*row[:3]) for row in rows] for name, rows in written.items()}
         assert swaps(events["matching"]) == 0
-        findings = added([await self._examined(source, sink, events) for source, sink in _WAYS])
+        findings = total([await self._examined(source, sink, events) for source, sink in _WAYS])
         assert not findings.broken
         for name in CONSUMERS:
             assert {state for state, _ in await self._fetch(name, _INBOX)} <= {"done"}
@@ -143,8 +143,3 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  whatever a column holds
 def _sorted(pairs: Iterable[Found]) -> list[Found]:
     """In an order that does not depend on ids, which are new each time a history is played."""
     return sorted(pairs, key=lambda one: one.couple)
-
-
-def added(found: Sequence[Findings]) -> Findings:
-    """The sum of findings."""
-    return Findings(**{name: sum(getattr(one, name) for one in found) for name in Findings.__slots__})

@@ -12,7 +12,7 @@ from shared.auth import Role
 from shared.clock import jitter
 from tests import make
 from tests.faults.callers import Log
-from tests.faults.checks import Event, Findings, examine
+from tests.faults.checks import Event, Findings, examine, total
 from tests.support.waiting import passing
 
 _LINE = 256 * 1024
@@ -108,13 +108,7 @@ async def listening(listeners: Iterable[Listener]) -> AsyncIterator[None]:
 def heard(listeners: Iterable[Listener], feed: Log) -> Findings:
     """What was wrong for all of them together."""
     acked = [event.id for event in feed.events]
-    each = [examine(acked, feed.events, one.seen, feed.positions) for one in listeners]
-    return together(*each)
-
-
-def together(*found: Findings) -> Findings:
-    """The sums."""
-    return Findings(*(sum(getattr(one, name) for one in found) for name in Findings.__slots__))
+    return total(examine(acked, feed.events, one.seen, feed.positions) for one in listeners)
 
 
 def request(path: str, headers: dict[str, str], types: tuple[str, ...] = ()) -> bytes:

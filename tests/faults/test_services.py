@@ -12,8 +12,9 @@ import pytest
 from deploy.home import Home
 from deploy.local import operator_token
 from tests.faults.callers import Callers, drained
+from tests.faults.checks import total
 from tests.faults.conftest import emptied
-from tests.faults.listeners import Listener, heard, listening, together
+from tests.faults.listeners import Listener, heard, listening
 from tests.faults.report import SEED, count
 from tests.faults.serving import Gateway, Instance, client, gateway, running
 from tests.support.kei import Kei
@@ -78,7 +79,7 @@ async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notice
             await eventually(lambda: all(one.position >= len(seen.events) for one in listeners))
     fault = f"F32 restarts, {len(callers.failures)} failed, {members.moved} moved"
     result = callers.result(fault, "kafka", 4 * rounds, log, seen, time.monotonic() - healed)
-    replace(result, findings=together(result.findings, heard(listeners, seen))).settle(table)
+    replace(result, findings=total([result.findings, heard(listeners, seen)])).settle(table)
     assert callers.failures + callers.refused == []
     assert [(one.broken, one.refused) for one in listeners] == [(0, 0)] * len(listeners)
     assert not any("deleted before they were read" in one.said() for side in sides for one in side), "a false alarm"

@@ -3,12 +3,15 @@
 import functools
 import os
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
 import pytest
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from tests.support import docker, kafka_local
 from tests.support.kafka_local import LocalBroker
@@ -32,6 +35,18 @@ class Broker(Protocol):
     async def end(self) -> None: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
+
+
+async def forget_records(address: str, topics: Sequence[str]) -> None:
+    """Delete all records that the topics hold."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        found = await admin.describe_topics(list(topics))
+        parts = [TopicPartition(one["topic"], part["partition"]) for one in found for part in one["partitions"]]
+        await admin.delete_records(dict.fromkeys(parts, RecordsToDelete(-1)))
+    finally:
+        await admin.close()
 
 
 class Topics:

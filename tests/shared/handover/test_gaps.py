@@ -4,13 +4,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from shared.events import Record
 from shared.wire.kafka import KafkaWire
 from tests.shared.handover.rig import running
+from tests.support.kafka import forget_records
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(90)
@@ -41,17 +39,6 @@ async def send(kafka: str, topic: str, *values: bytes) -> None:
     await wire.close()
 
 
-async def delete_all(kafka: str, topic: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        [found] = await admin.describe_topics([topic])
-        parts = [TopicPartition(topic, part["partition"]) for part in found["partitions"]]
-        await admin.delete_records(dict.fromkeys(parts, RecordsToDelete(-1)))
-    finally:
-        await admin.close()
-
-
 async def test_what_was_deleted_while_nobody_read_is_told(kafka: str, topic: Create, consumer_name: str) -> None:
     name = await topic()
     inbox = Kept(consumer_name, name)
@@ -62,7 +49,7 @@ async def test_what_was_deleted_while_nobody_read_is_told(kafka: str, topic: Cre
     await wire.close()
     assert not wire.skipped()
     await send(kafka, name, b"3", b"4", b"5")
-    await delete_all(kafka, name)
+    await forget_records(kafka, [name])
     wire = reading(kafka, inbox)
     async with running(wire.run()):
         await eventually(lambda: wire.skipped() == {name: 3}, 40.0)
@@ -75,7 +62,7 @@ async def test_what_was_deleted_while_nobody_read_is_told(kafka: str, topic: Cre
 async def test_a_group_that_is_new_begins_with_what_there_is(kafka: str, topic: Create) -> None:
     name = await topic()
     await send(kafka, name, b"1", b"2")
-    await delete_all(kafka, name)
+    await forget_records(kafka, [name])
     inbox = Kept(f"c{uuid4().hex}", name)
     wire = reading(kafka, inbox)
     async with running(wire.run()):
