@@ -9,6 +9,7 @@ from typing import Annotated
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError
 from faststream import Context
 from faststream.kafka.message import KafkaMessage
 from sqlalchemy.exc import SQLAlchemyError
@@ -84,10 +85,17 @@ class Ingest:
                     self._waiting = dict.fromkeys(self._waiting, monotonic())
 
     async def run(self, consumer: AIOKafkaConsumer) -> None:
-        """Commit offsets, and look how far the topics are, until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._commit_offsets(consumer))
-            group.create_task(self._look_ahead(consumer))
+        """Commit offsets, and look how far the topics are, until cancelled.
+
+        Raises:
+            KafkaError: this member has given up, and reads no more by itself.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._commit_offsets(consumer))
+                group.create_task(self._look_ahead(consumer))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from errors
 
     async def _commit_offsets(self, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -118,11 +126,12 @@ class Ingest:
         try:
             async with asyncio.timeout(ANSWER):
                 ends = await consumer.end_offsets(mine) if mine else {}
-            positions = await asyncio.gather(*(_position(consumer, part) for part in ends))
         except AWAY as error:
             _log.warning("Kafka does not say how far it is", consumer=self._receiver.consumer, reason=repr(error))
             self._waiting = {}
             return
+        # The broker answers: what the client cannot get over now, it never will, and tells only who asks.
+        positions = await asyncio.gather(*(_position(consumer, part) for part in ends))
         self._note(ends, {part: self._in_hand.get(part, at) for part, at in zip(ends, positions, strict=True)})
 
     def _note(self, ends: Mapping[TopicPartition, int], read: dict[TopicPartition, int]) -> None:
@@ -138,10 +147,10 @@ class Ingest:
 
 
 async def _position(consumer: AIOKafkaConsumer, part: TopicPartition) -> int:
-    """Where the consumer reads on; -1 while it does not know."""
+    """Where the consumer reads on; -1 while it does not know, or no longer reads there."""
     try:
         async with asyncio.timeout(_POSITION):
             position: int = await consumer.position(part)
-    except TimeoutError:
+    except (TimeoutError, IllegalStateError):
         return -1
     return position

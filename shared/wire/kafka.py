@@ -135,7 +135,8 @@ class KafkaWire:
             try:
                 await self._subscribe(receiver)
             except AWAY as error:
-                _log.warning("Kafka is away", consumer=receiver.consumer, reason=f"{type(error).__name__} {error}")
+                reason = f"{type(error).__name__} {error}"
+                _log.warning("does not read from Kafka", consumer=receiver.consumer, reason=reason)
                 await asyncio.sleep(jitter(1.0))
 
     def _broker(self) -> KafkaBroker:
@@ -150,7 +151,11 @@ class KafkaWire:
         )
 
     async def _subscribe(self, receiver: Receiver) -> None:
-        """Read for a receiver until cancelled; raises only while the broker is away at the beginning."""
+        """Read for a receiver until cancelled, as one member of its group.
+
+        Raises:
+            KafkaError, TimeoutError, OSError: the broker is away at the beginning, or the member has given up since.
+        """
         broker = self._broker()
         gaps = Gaps(receiver.consumer, lambda: subscriber.consumer, self._skipped)
         ingest = Ingest(receiver, gaps, look_every=self._look_every, longest_wait=self._longest_wait)

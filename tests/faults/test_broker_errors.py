@@ -29,7 +29,7 @@ CODES: Mapping[str, Mapping[Api, Sequence[int]]] = {
     "reading": {
         Api.FETCH: (6, 2, 3, 5, 9, 56),
         Api.LIST_OFFSETS: (6, 3, 5, 7, 56),
-        Api.OFFSET_FETCH: (16, 3, 14, _UNAVAILABLE),
+        Api.OFFSET_FETCH: (_UNAVAILABLE, 16, 3, 14),
     },
     "committing": {Api.OFFSET_COMMIT: (16, 3, 7, 14, 15, *ANEW)},
     "belonging": {
