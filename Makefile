@@ -6,7 +6,7 @@ MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
-COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console --extra embedded --quiet \
+COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console --extra operate --quiet \
 	--universal --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
@@ -50,9 +50,11 @@ fmt: $(VENV)/.dev ## Format the code and repair what can be repaired by itself.
 	@$(BIN)/ruff format
 
 lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml; ARGS=--upgrade takes newer versions.
-	@$(COMPILE) $(ARGS) --output-file requirements/run.lock
-	@$(COMPILE) $(ARGS) --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
-	@$(COMPILE) $(ARGS) --extra dev --extra bench --constraint requirements/dev.lock --output-file requirements/bench.lock
+	@$(COMPILE) $(ARGS) --output-file requirements/image.lock
+	@$(COMPILE) $(ARGS) --extra embedded --constraint requirements/image.lock --output-file requirements/run.lock
+	@$(COMPILE) $(ARGS) --extra embedded --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
+	@$(COMPILE) $(ARGS) --extra embedded --extra dev --extra bench --constraint requirements/dev.lock \
+	  --output-file requirements/bench.lock
 
 docs: $(VENV)/.dev ## Write the generated documents again.
 	@$(BIN)/python -m deploy.docs
