@@ -18,6 +18,8 @@ async def test_f6_thirty_writers_with_long_transactions(both: Stage, table: Path
     await both.pair()
     writers = both.writers(dawdle=0.2 if FULL else 0.05)
     async with both.source.transaction() as early:
+        for name in ("transaction_timeout", "idle_in_transaction_session_timeout"):
+            await early.execute(text(f"SET LOCAL {name} = 0"))
         await early.execute(text("SELECT pg_current_xact_id()"))  # an old transaction all the while
         writing = asyncio.create_task(writers.write(count(2000, 20_000), at_once=30))
         await asyncio.wait([writing], timeout=20)
