@@ -1,18 +1,21 @@
 """What an operator asks any service: how far it is, what it published, what is dead and what to do with that."""
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import Field
+from sqlalchemy import text
 
-from shared import inbox, outbox
+from shared import clock, inbox, outbox
 from shared.auth import Operator
 from shared.db import Database, ReadSession
 from shared.errors import NotFound
 from shared.inbox import Consumer
-from shared.outbox.log import CONTENT_TYPE, page
+from shared.outbox.log import CONTENT_TYPE, item, page
+from shared.version import revisions, version
 from shared.web import Body, Read, Router, Slug, Tx, View
 from shared.wire import Wire
 
@@ -20,8 +23,20 @@ LAST = 2**53 - 1
 """The last position that may be asked for: the last whole number that every reader of JSON knows exactly."""
 
 
+_HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+
+class Revision(View):
+    """The schema of the database, and the newest one that this version knows; null where there is none."""
+
+    found: str | None
+    newest: str | None
+    standing: Literal["current", "behind", "ahead"]
+
+
 class Sent(View):
-    """The outbox: positions given, positions the wire has taken, and who leads."""
+    """The outbox: positions given, positions the wire has taken, who leads, and the id of the oldest event."""
 
     assigned: int
     sent: int
@@ -30,6 +45,14 @@ class Sent(View):
     epoch: int
     holder: str
     beat_age_seconds: float
+    oldest: UUID | None
+
+
+class Arrival(View):
+    """An event that was handled, and when it had arrived."""
+
+    id: UUID
+    received_at: datetime
 
 
 class Received(View):
@@ -38,16 +61,23 @@ class Received(View):
     consumer: str
     topic: str
     pending: int
-    done: int
+    done: int | None = Field(description="null if it was not asked for")
     dead: int
-    discarded: int
+    discarded: int | None = Field(description="null if it was not asked for")
     age_seconds: float
+    lag: int | None = Field(description="records on the wire yet to be read; null if this process reads none")
+    skipped: int | None = Field(
+        description="records deleted before they were read, since this process began; null if it reads none"
+    )
+    newest: list[Arrival] = Field(description="the newest event that was handled, the tenth newest, the hundredth")
 
 
 class Status(View):
     """How far a service is."""
 
     service: str
+    version: str
+    revision: Revision
     outbox: Sent
     inbox: list[Received]
 
@@ -90,22 +120,41 @@ class Replay(Body):
     after: int = Field(ge=0, le=LAST, description="the position before the first event")
 
 
-def operations_router(name: str, consumer: Consumer | None, database: Database, wire: Wire) -> Router:
-    """The routes under `/ops` of the service `name`."""
+def operations_router(
+    name: str, consumer: Consumer | None, database: Database, wire: Wire, *, reads: bool = True
+) -> Router:
+    """The routes under `/ops` of the service `name`.
+
+    Args:
+        name: the service.
+        consumer: what it does with others' events.
+        database: where its outbox is.
+        wire: what its events go over.
+        reads: whether this process reads from the wire.
+    """
     router = Router(prefix="/ops", tags=["operations"])
-    _sending(router, name, consumer, database, wire)
+    _telling(router, name, consumer, wire if reads else None)
+    _sending(router, database, wire)
     _handling(router, name, consumer)
     return router
 
 
-def _sending(router: Router, name: str, consumer: Consumer | None, database: Database, wire: Wire) -> None:
+def _telling(router: Router, name: str, consumer: Consumer | None, wire: Wire | None) -> None:
     @router.get("/status")
-    async def status(who: Operator, db: Read) -> Status:
+    async def status(
+        who: Operator,
+        db: Read,
+        finished: Annotated[  # noqa: FBT002  a switch of the address
+            bool, Query(description="whether to count what is done with, for which the whole inbox is read")
+        ] = True,
+    ) -> Status:
         """How far the service is with sending and handling events."""
         log = await outbox.figures(db)
-        arrived = [] if consumer is None else await _received(db, consumer)
+        arrived = [] if consumer is None else await _received(db, consumer, wire, finished=finished)
         return Status(
             service=name,
+            version=version(),
+            revision=await _revision(db, revisions(name)),
             outbox=Sent(
                 assigned=log.assigned,
                 sent=log.sent,
@@ -114,11 +163,16 @@ def _sending(router: Router, name: str, consumer: Consumer | None, database: Dat
                 epoch=log.epoch,
                 holder=log.holder,
                 beat_age_seconds=log.beat_age,
+                oldest=await outbox.oldest(db),
             ),
             inbox=arrived,
         )
 
-    @router.get("/events", response_class=Response, responses={200: {"content": {CONTENT_TYPE: {}}}})
+
+def _sending(router: Router, database: Database, wire: Wire) -> None:
+    served: dict[str, Any] = {"response_class": Response, "responses": {200: {"content": {CONTENT_TYPE: {}}}}}
+
+    @router.get("/events", **served)
     async def events(
         who: Operator,
         db: Read,
@@ -127,6 +181,14 @@ def _sending(router: Router, name: str, consumer: Consumer | None, database: Dat
     ) -> Response:
         """The service's own event log, from a position on, private events included."""
         return Response(page(await outbox.read(db, after=after, limit=limit), after), media_type=CONTENT_TYPE)
+
+    @router.get("/events/{id}", **served)
+    async def event(who: Operator, db: Read, id: UUID) -> Response:
+        """One event of the service's own log, with its position."""
+        found = await outbox.find(db, id)
+        if found is None:
+            raise NotFound("no-such-event", "There is no such event in this log.")
+        return Response(item(found), media_type=CONTENT_TYPE)
 
     @router.post("/replays", status_code=202)
     async def replay(who: Operator, body: Replay) -> Handled:
@@ -150,19 +212,36 @@ def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
         return Handled(count=await act(tx, body.consumer, body.event_ids))
 
 
-async def _received(db: ReadSession, consumer: Consumer) -> list[Received]:
-    """The inbox's figures by topic."""
+async def _revision(db: ReadSession, known: Sequence[str]) -> Revision:
+    """How the database's schema stands to those that this code knows, which are given newest first."""
+    found = await db.scalar(_REVISION) if await db.scalar(_HAS_REVISION) else None
+    newest = known[0] if known else None
+    if found == newest:
+        return Revision(found=found, newest=newest, standing="current")
+    return Revision(found=found, newest=newest, standing="behind" if found is None or found in known else "ahead")
+
+
+async def _received(db: ReadSession, consumer: Consumer, wire: Wire | None, *, finished: bool) -> list[Received]:
+    """The inbox's figures by topic; without a wire nothing can be said about what is on it."""
     waiting = {one.topic: one for one in await inbox.waiting(db, consumer)}
-    finished = {one.topic: one for one in await inbox.finished(db, consumer)}
-    return [
-        Received(
-            consumer=consumer.name,
-            topic=topic,
-            pending=waiting[topic].pending if topic in waiting else 0,
-            done=finished[topic].done if topic in finished else 0,
-            dead=waiting[topic].dead if topic in waiting else 0,
-            discarded=finished[topic].discarded if topic in finished else 0,
-            age_seconds=waiting[topic].age if topic in waiting else 0.0,
+    over = {one.topic: one for one in await inbox.finished(db, consumer)} if finished else {}
+    newest = await inbox.newest(db, consumer, clock.now())
+    received = []
+    for topic in sorted(waiting.keys() | over.keys()):
+        still = waiting.get(topic, inbox.Waiting(topic, 0, 0, 0.0))
+        done = over.get(topic, inbox.Finished(topic, 0, 0))
+        received.append(
+            Received(
+                consumer=consumer.name,
+                topic=topic,
+                pending=still.pending,
+                done=done.done if finished else None,
+                dead=still.dead,
+                discarded=done.discarded if finished else None,
+                age_seconds=still.age,
+                lag=None if wire is None else wire.lag().get(topic, 0),
+                skipped=None if wire is None else wire.skipped().get(topic, 0),
+                newest=[Arrival(id=one.event_id, received_at=one.received_at) for one in newest if one.topic == topic],
+            )
         )
-        for topic in sorted(waiting.keys() | finished.keys())
-    ]
+    return received

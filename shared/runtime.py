@@ -22,6 +22,7 @@ from shared.operations import operations_router
 from shared.outbox import Relay, Waker
 from shared.settings import Settings
 from shared.wire import Wire
+from shared.wire.access import Access
 from shared.wire.kafka import KafkaWire
 
 STALLED = 60.0
@@ -93,7 +94,7 @@ def build(
         stalled_after: seconds without a turn of a loop after which the process counts as not alive.
 
     Raises:
-        ValueError: there is neither a wire nor KEI_KAFKA.
+        ValueError: there is neither a wire nor KEI_KAFKA, or what goes with it does not fit together.
     """
     wire = wire or _kafka(service, settings)
     database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
@@ -102,16 +103,15 @@ def build(
         arrivals = Inbox(database, service.consumer)
         wire.attach(arrivals)
         parts.workers.append(Worker(database, service.consumer, arrivals))
-    ops = web.Ops()
-    ops.alive["progress"] = lambda: _stalled(parts)
-    ops.collectors.append(lambda: _metrics(parts))
+    operations = operations_router(service.name, service.consumer, database, wire, reads=parts.works)
+    ops = web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts)])
     return web.create_app(
         title=service.title,
         version="1",
         database=database,
         cursor_secret=settings.cursor_secret.get_secret_value(),
         verifier=Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys or KeySource.at(settings.jwks)),
-        routers=[*service.routers, operations_router(service.name, service.consumer, database, wire)],
+        routers=[*service.routers, operations],
         lifespan=lambda _: _running(parts),
         ops=ops,
     )
@@ -120,7 +120,9 @@ def build(
 def _kafka(service: Service, settings: Settings) -> Wire:
     if not settings.kafka:
         raise ValueError("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)")
-    return KafkaWire(settings.kafka, service.name)
+    password = None if settings.kafka_password is None else settings.kafka_password.get_secret_value()
+    access = Access(settings.kafka, settings.kafka_user, password, settings.kafka_ca, settings.kafka_tls)
+    return KafkaWire(access, service.name)
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 Only `main.py` and the command line read it.
 """
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr
@@ -12,10 +13,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """The settings every service has; a service with more derives its own class."""
 
-    model_config = SettingsConfigDict(env_prefix="KEI_", frozen=True, extra="ignore", secrets_dir=None)
+    model_config = SettingsConfigDict(
+        env_prefix="KEI_", env_ignore_empty=True, frozen=True, extra="ignore", secrets_dir=None
+    )
 
     database_url: SecretStr = Field(description="postgresql://user:password@host/database of this service")
     kafka: str | None = Field(default=None, description="host:port of a Kafka broker; the local wire if unset")
+    kafka_user: str | None = Field(default=None, description="the broker's SASL/SCRAM-SHA-512 user; nobody if unset")
+    kafka_password: SecretStr | None = Field(default=None, description="the user's password")
+    kafka_ca: Path | None = Field(
+        default=None, description="PEM file of the authorities that sign the broker's certificate; TLS if set"
+    )
+    kafka_tls: bool = Field(default=False, description="TLS, by the system's authorities if kafka_ca is unset")
     role: Literal["all", "web", "worker"] = Field(
         default="all", description="what this process does: serve requests, move and handle events, or both"
     )

@@ -9,12 +9,15 @@ from typing import Any
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.types import Scope
 
 from services.console import words
 
 _HERE = Path(__file__).parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 CONTENT_SECURITY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
+# Without a referrer browsers do not say the origin of a form either, by which it is told from another site's.
+_SECURED = {"Content-Security-Policy": CONTENT_SECURITY, "Referrer-Policy": "same-origin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,12 @@ def fragment(template: str, values: Mapping[str, Any]) -> str:
 
 
 def page(
-    template: str, values: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+    scope: Scope,
+    template: str,
+    values: Mapping[str, Any],
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """A whole page."""
-    secured = {"Content-Security-Policy": CONTENT_SECURITY, **(headers or {})}
-    return HTMLResponse(fragment(template, values), status, headers=secured)
+    """A whole page, for whoever made the request of `scope`."""
+    text = fragment(template, {"visitor": scope["kei.visitor"], **values})
+    return HTMLResponse(text, status, headers={**_SECURED, **(headers or {})})

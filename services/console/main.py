@@ -1,20 +1,32 @@
 """console, put together."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import FastAPI, Path, Response
 
 from services.console import html
+from services.console.certificates import Address, Certificates, addresses
 from services.console.clients import Clients
-from services.console.pages import cluster, feed, home, pairs, trainings
+from services.console.forms import MAX_BYTES
+from services.console.operating import Operating
+from services.console.pages import cluster, feed, home, operations, pairs, sign_in, trainings
 from services.console.problems import ProblemPages
 from services.console.settings import ConsoleSettings
+from services.console.visitors import SignInFirst, Visitors, send_to_sign_in
 from shared import clock
-from shared.auth import KeySource, Verifier, public
+from shared.auth import Issuer, KeySource, Principal, Role, Verifier, public
 from shared.errors import NotFound
-from shared.web import Router, create_app
+from shared.web import Limits, Ops, Router, create_app
+from shared.web.limits import FORM
+
+ITSELF = Principal("console", frozenset({Role.service}))
+"""Who the console is when it asks for everybody."""
+LIFETIME = timedelta(minutes=15)
+"""Of the tokens it signs for itself."""
 
 static = Router(dependencies=[public()], include_in_schema=False)
 
@@ -29,32 +41,54 @@ async def asset(version: str, name: Annotated[str, Path(max_length=100)]) -> Res
     return Response(found.body, headers=headers)
 
 
-def build(settings: ConsoleSettings, token: Callable[[], str]) -> FastAPI:
+def from_environment(settings: ConsoleSettings) -> FastAPI:
+    """The application of a console that runs by itself.
+
+    Raises:
+        OSError: the issuer's key cannot be read.
+    """
+    issuer = Issuer.load(settings.issuer_key, issuer=settings.issuer, audience=settings.audience)
+    verifier = Verifier(issuer=settings.issuer, audience=settings.audience, keys=KeySource.at(settings.jwks))
+    watched = addresses(settings.certificates)
+    return build(settings.api, lambda: issuer.token(ITSELF, LIFETIME), verifier, watched)
+
+
+def build(api: str, token: Callable[[], str], verifier: Verifier, watched: Sequence[Address] = ()) -> FastAPI:
     """The console's application.
 
     Args:
-        settings: from its environment.
-        token: gives a valid bearer token of the role service or operator. People do not sign in yet, so every page is
-            what that role may see.
+        api: the address that the services stand below.
+        token: gives a valid bearer token of the role service: the public pages show what that role may see.
+        verifier: checks the tokens of people who sign in. What is for operators is asked with theirs.
+        watched: where certificates are shown; when they end is among the metrics.
     """
-    clients = Clients(settings.api, token)
+    clients, operating, certificates = Clients(api, token), Operating(api), Certificates(watched)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(certificates.run())
         try:
             yield
         finally:
+            watching.cancel()
+            await asyncio.wait([watching])
             await clients.close()
+            await operating.close()
 
+    pages = (home, cluster, trainings, pairs, feed, operations, sign_in)
     app = create_app(
         title="Kei console",
         version="1",
         database=None,
         cursor_secret=clock.secret(),  # there are no cursors to sign
-        verifier=Verifier(issuer="", audience="", keys=KeySource.of({"keys": []})),  # and nobody signs in
-        routers=[home.router, cluster.router, trainings.router, pairs.router, feed.router, static],
+        verifier=verifier,
+        routers=[*(page.router for page in pages), static],
         lifespan=lifespan,
+        ops=Ops(collectors=[certificates.collect]),
+        limits=Limits(body=MAX_BYTES, types=frozenset({FORM})),
     )
-    app.state.clients = clients
+    app.state.clients, app.state.operating = clients, operating
+    app.add_exception_handler(SignInFirst, send_to_sign_in)
     app.add_middleware(ProblemPages)
+    app.add_middleware(Visitors, verifier=verifier)  # added last, so outermost: the pages of refusals know it too
     return app

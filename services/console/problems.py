@@ -11,8 +11,11 @@ from services.console import html
 from shared.web.problems import MEDIA_TYPE
 
 _TITLES = {
+    400: "This could not be read",
+    403: "You may not do this",
     404: "There is no such page",
-    405: "This page can only be read",
+    405: "This cannot be done here",
+    413: "This is too much",
     422: "The address does not fit this page",
     500: "Something went wrong here",
     503: "Not available just now",
@@ -57,14 +60,15 @@ class ProblemPages:
 def _page(scope: Scope, begun: Message, body: bytes) -> Response:
     problem = json.loads(body)
     status: int = begun["status"]
-    kept = ("x-request-id", "retry-after", "allow", "cache-control", "x-content-type-options", "referrer-policy")
+    kept = ("x-request-id", "retry-after", "allow", "cache-control", "x-content-type-options")
     headers = {name: value for name, value in Headers(raw=begun["headers"]).items() if name in kept}
     values = {
         "status": status,
         "title": _TITLES.get(status, HTTPStatus(status).phrase),
         "detail": problem["detail"] if status != HTTPStatus.NOT_FOUND else _HINTS[404],
         "hint": _HINTS.get(status, "") if status != HTTPStatus.NOT_FOUND else "",
-        "again": scope["path"] if status in {422, 503} else None,
+        "again": scope["path"] if status in {422, 503} and scope["method"] == "GET" else None,
+        "back": scope["path"].startswith("/operations/"),
         "request_id": problem["request_id"] if status == HTTPStatus.INTERNAL_SERVER_ERROR else None,
     }
-    return html.page("problem.html", values, status, headers)
+    return html.page(scope, "problem.html", values, status, headers)

@@ -127,6 +127,6 @@ async def show(request: Request, template: str, slug: str | None, build: Build) 
     """The page, or the list of consortia to choose from."""
     visit = await enter(request.app.state.clients, request.url.path, slug)
     if visit.consortium is None and visit.consortia:
-        return html.page("choose.html", {"visit": visit, "nav": visit.path})
+        return html.page(request.scope, "choose.html", {"visit": visit, "nav": visit.path})
     values = await build(visit)
-    return html.page(template, {"visit": visit, "nav": visit.path, **values})
+    return html.page(request.scope, template, {"visit": visit, "nav": visit.path, **values})

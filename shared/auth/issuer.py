@@ -38,12 +38,12 @@ class Issuer:
 
         Raises:
             OSError: the file can be neither read nor made.
-            PermissionError: others than its owner may read the file.
+            PermissionError: it is ours, and others may read it.
         """
         if not path.exists():
             _make(path)
-        if path.stat().st_mode & 0o077:
-            message = f"{path} holds a signing key: only its owner may have rights to it."
+        if _open_to_others(path):
+            message = f"{path} holds a signing key: only its owner may have rights to it, or to its folder."
             raise PermissionError(message)
         return cls(ECKey.import_key(json.loads(path.read_bytes())), issuer=issuer, audience=audience, now=now)
 
@@ -68,6 +68,12 @@ class Issuer:
         """The public key as a JWKS document."""
         public = self._key.as_dict(private=False)
         return {"keys": [{**public, "kid": self._kid, "use": "sig", "alg": "ES256"}]}
+
+
+def _open_to_others(path: Path) -> bool:
+    """A key of another owner was given to us to read, as containers are given secrets; it is not ours to close."""
+    key = path.stat()
+    return key.st_uid == os.getuid() and bool(key.st_mode & 0o077) and bool(path.parent.stat().st_mode & 0o077)
 
 
 def _make(path: Path) -> None:

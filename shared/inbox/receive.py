@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -43,6 +43,19 @@ _FINISHED = text(
     "SELECT topic, count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'discarded') AS"
     " discarded FROM inbox WHERE consumer = :consumer AND state IN ('done', 'discarded') GROUP BY topic"
 )
+# By the primary key from its end. The bound leaves out ids that were made of a record's content, which are of no time.
+_NEWEST = text(
+    """
+    SELECT topic, event_id, received_at FROM (
+        SELECT topic, event_id, received_at, row_number() OVER (PARTITION BY topic ORDER BY event_id DESC) AS rank
+        FROM (SELECT topic, event_id, received_at, state FROM inbox
+              WHERE consumer = :consumer AND event_id < :bound ORDER BY event_id DESC LIMIT :window) AS looked_at
+        WHERE state = 'done') AS ranked
+    WHERE rank = ANY(CAST(:ranks AS bigint[])) ORDER BY topic, rank
+    """
+)
+_RANKS = (1, 10, 100)
+_WINDOW = 5000
 # Ids are UUIDv7, and nothing is done before it happened: the range of ids is read by the primary key.
 _PURGE = text(
     """
@@ -146,6 +159,24 @@ async def finished(session: ReadSession, consumer: Consumer) -> list[Finished]:
     """What is done with, by topic. Reads the whole inbox: for people, not for every scrape."""
     found = {row.topic: Finished(*row) for row in await session.execute(_FINISHED, {"consumer": consumer.name})}
     return [found.get(topic, Finished(topic, 0, 0)) for topic in sorted(consumer.topics | found.keys())]
+
+
+class Newest(NamedTuple):
+    """An event that was handled, and when it had arrived."""
+
+    topic: str
+    event_id: UUID
+    received_at: datetime
+
+
+async def newest(session: ReadSession, consumer: Consumer, now: datetime) -> list[Newest]:
+    """Of each topic the newest event that was handled, the tenth newest and the hundredth, by their ids.
+
+    Only among the 5,000 newest of all topics, so that it costs the same however much the inbox holds.
+    """
+    bound = first_id(now + timedelta(days=1))
+    parameters = {"consumer": consumer.name, "bound": bound, "window": _WINDOW, "ranks": list(_RANKS)}
+    return [Newest(*row) for row in await session.execute(_NEWEST, parameters)]
 
 
 async def purge(tx: WriteSession, consumer: str, before: datetime, *, limit: int = 5000) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -16,6 +17,12 @@ _READ = text(
     " WHERE position > :after AND (CAST(:types AS text[]) IS NULL OR type = ANY(CAST(:types AS text[])))"
     " ORDER BY position LIMIT :limit"
 )
+
+_FIND = text(
+    "SELECT position, topic, id, type, source, key, version, time, traceparent, data FROM outbox"
+    " WHERE id = :id AND position IS NOT NULL"
+)
+_OLDEST = text("SELECT id FROM outbox ORDER BY id LIMIT 1")
 
 _FIGURES = text(
     """
@@ -60,12 +67,29 @@ async def read(
     return [Placed(row.position, row.topic, Stored(*row[2:])) for row in await session.execute(_READ, parameters)]
 
 
+async def find(session: ReadSession, id: UUID) -> Placed | None:
+    """The event of that id, if it is in the log and has its position."""
+    row = (await session.execute(_FIND, {"id": id})).one_or_none()
+    return None if row is None else Placed(row.position, row.topic, Stored(*row[2:]))
+
+
+async def oldest(session: ReadSession) -> UUID | None:
+    """The smallest id in the log, hence the one made first; None if nothing is there."""
+    found: UUID | None = await session.scalar(_OLDEST)
+    return found
+
+
+def item(placed: Placed) -> bytes:
+    """An event of the log as JSON: `{"position": …, "event": {…}}`, by joining bytes."""
+    return b'{"position":%d,"event":%b}' % (placed.position, structured(placed.event))
+
+
 def page(placed: Sequence[Placed], after: int) -> bytes:
-    """A page of the log as JSON: `{"items": [{"position": …, "event": {…}}], "next": …}`, by joining bytes.
+    """A page of the log as JSON: `{"items": […], "next": …}`.
 
     `next` is the position to go on after.
     """
-    items = b",".join(b'{"position":%d,"event":%b}' % (one.position, structured(one.event)) for one in placed)
+    items = b",".join(map(item, placed))
     return b'{"items":[%b],"next":%d}' % (items, placed[-1].position if placed else after)
 
 

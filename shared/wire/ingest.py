@@ -18,6 +18,7 @@ from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.points import reached
 from shared.wire import Receiver
+from shared.wire.access import DENIED
 from shared.wire.gaps import ANSWER, AWAY, Gaps
 
 COMMIT_EVERY = 0.2
@@ -88,7 +89,7 @@ class Ingest:
         """Commit offsets, and look how far the topics are, until cancelled.
 
         Raises:
-            KafkaError: this member has given up, and reads no more by itself.
+            KafkaError: this member has given up, or lost its rights, and reads no more by itself.
         """
         try:
             async with asyncio.TaskGroup() as group:
@@ -103,7 +104,11 @@ class Ingest:
             await self.commit(consumer)
 
     async def commit(self, consumer: AIOKafkaConsumer) -> None:
-        """Commit what was kept since the last time. Failing is no loss: the records come again."""
+        """Commit what was kept since the last time. Failing is no loss: the records come again.
+
+        Raises:
+            KafkaError: this member may not.
+        """
         mine = consumer.assignment()
         kept, self._kept = {part: offset for part, offset in self._kept.items() if part in mine}, {}
         if not kept:
@@ -112,6 +117,8 @@ class Ingest:
             async with asyncio.timeout(ANSWER):
                 await consumer.commit(kept)
             reached("ingest.committed")
+        except DENIED:
+            raise
         except AWAY as error:
             _log.info("offsets not committed", consumer=self._receiver.consumer, reason=repr(error))
 
@@ -126,6 +133,8 @@ class Ingest:
         try:
             async with asyncio.timeout(ANSWER):
                 ends = await consumer.end_offsets(mine) if mine else {}
+        except DENIED:  # a member stays without its rights when they are given back; a new one has them
+            raise
         except AWAY as error:
             _log.warning("Kafka does not say how far it is", consumer=self._receiver.consumer, reason=repr(error))
             self._waiting = {}

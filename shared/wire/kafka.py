@@ -23,6 +23,7 @@ from faststream.kafka.message import KafkaMessage
 from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.wire import Receiver, WireError
+from shared.wire.access import DENIED, Access
 from shared.wire.gaps import AWAY, Gaps
 from shared.wire.ingest import LONGEST_WAIT, LOOK_EVERY, Ingest
 
@@ -40,16 +41,16 @@ class KafkaWire:
     """One service's access to a Kafka cluster.
 
     Args:
-        servers: bootstrap servers, host:port.
+        servers: bootstrap servers, host:port, or access to them as somebody.
         client: the service's name.
         look_every: seconds between two looks at how far the topics are.
         longest_wait: seconds between two tries of an inbox that takes nothing, at most.
     """
 
     def __init__(
-        self, servers: str, client: str, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
+        self, servers: str | Access, client: str, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
     ) -> None:
-        self._servers, self._client = servers, client
+        self._access, self._client = Access.to(servers), client
         self._look_every, self._longest_wait = look_every, longest_wait
         self._receivers: dict[str, Receiver] = {}
         self._reading: dict[str, Ingest] = {}
@@ -86,7 +87,7 @@ class KafkaWire:
                 await asyncio.gather(*futures)
         except AWAY as error:
             self._discard_producer()
-            message = f"{len(records)} records for {topic}: {type(error).__name__} {error}"
+            message = f"{len(records)} records for {topic}: {self._access.said(error, f'write to {topic}')}"
             raise WireError(message) from error
 
     async def _batches(self, producer: AIOKafkaProducer, topic: str, records: Sequence[Record]) -> Any:  # noqa: ANN401
@@ -102,7 +103,7 @@ class KafkaWire:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    bootstrap_servers=self._servers,
+                    **self._access.options(),
                     client_id=self._client,
                     acks="all",
                     enable_idempotence=True,
@@ -135,26 +136,29 @@ class KafkaWire:
             try:
                 await self._subscribe(receiver)
             except AWAY as error:
-                reason = f"{type(error).__name__} {error}"
+                topics = ", ".join(sorted(receiver.topics))
+                reason = self._access.said(error, f"read {topics} as group {receiver.consumer}")
                 _log.warning("does not read from Kafka", consumer=receiver.consumer, reason=reason)
                 await asyncio.sleep(jitter(1.0))
 
     def _broker(self) -> KafkaBroker:
         # What goes wrong in FastStream's own loop is seen nowhere but in its log.
         return KafkaBroker(
-            self._servers,
+            self._access.servers,
             client_id=self._client,
+            security=self._access.security(),
             logger=logging.getLogger(__name__),
             log_level=logging.DEBUG,
             graceful_timeout=_GRACE,
-            allow_auto_create_topics=False,  # FastStream's would have one partition and forget after a week
+            consumer_only=True,  # else it would create topics, of one partition and with a week's memory
         )
 
     async def _subscribe(self, receiver: Receiver) -> None:
         """Read for a receiver until cancelled, as one member of its group.
 
         Raises:
-            KafkaError, TimeoutError, OSError: the broker is away at the beginning, or the member has given up since.
+            KafkaError, TimeoutError, OSError: the broker is away at the beginning, or the member has given up since or
+                may not read any more.
         """
         broker = self._broker()
         gaps = Gaps(receiver.consumer, lambda: subscriber.consumer, self._skipped)
@@ -183,7 +187,7 @@ class KafkaWire:
         finally:
             self._reading.pop(receiver.consumer, None)
             if consumer is not None:
-                with suppress(TimeoutError):
+                with suppress(TimeoutError, *DENIED):
                     async with asyncio.timeout(_GRACE):
                         await ingest.commit(consumer)
             await asyncio.wait([self._stop(broker)], timeout=DEADLINE)

@@ -1,7 +1,9 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from playwright.async_api import Browser, async_playwright
 
+from tests.browser.looking import ARGUMENTS, CHROMIUM
 from tests.services.console.seed import seed
 from tests.services.console.world import World, world
 
@@ -12,3 +14,11 @@ async def story(service_database: Callable[[str], Awaitable[str]]) -> AsyncItera
     async with world(service_database) as running:
         await seed(running)
         yield running
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield running
+        await running.close()

@@ -1,26 +1,13 @@
 """The pages in a real browser: at two sizes, light and dark, with and without script."""
 
-import os
-import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Literal
 
-import pytest
-from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
+from tests.browser.looking import MARKS, WIDTHS, keep
+from tests.browser.looking import faults as faults_of
 from tests.services.console.world import World
 
-CHROMIUM = os.environ.get("KEI_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 PAGES = {
     "home": "/",
     "cluster": "/clusters/cluee",
@@ -30,21 +17,8 @@ PAGES = {
     "older": "/feed?before=12",
     "missing": "/nothing",
 }
-WIDTHS = (1280, 390)
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; KEI_CHROMIUM names one"),
-    pytest.mark.timeout(180),
-]
-
-
-@pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        running = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield running
-        await running.close()
+pytestmark = MARKS
 
 
 async def test_every_page_fits_and_can_be_read_by_everybody(story: World, browser: Browser) -> None:
@@ -68,27 +42,10 @@ async def _faults_of_all(story: World, page: Page, width: int, scheme: Literal["
     for name, path in PAGES.items():
         await page.goto(story.url + path)
         await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
-        faults += [f"{name} {width} {scheme}: {fault}" for fault in await _faults(page)]
-        await _keep(page, f"{name}-{width}-{scheme}")
+        faults += [f"{name} {width} {scheme}: {fault}" for fault in await faults_of(page)]
+        await keep(page, f"{name}-{width}-{scheme}")
     await page.close()
     return faults
-
-
-async def _faults(page: Page) -> list[str]:
-    wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    found = [f"{wide} px too wide"] if wide > 0 else []
-    report = await Axe().run(page)
-    for violation in report.response["violations"]:
-        places = ", ".join(str(node["target"]) for node in violation["nodes"][:3])
-        found.append(f"{violation['id']}: {violation['help']} at {places}")
-    return found
-
-
-async def _keep(page: Page, name: str) -> None:
-    """A picture for a person to look at, if KEI_SHOTS names a folder."""
-    folder = os.environ.get("KEI_SHOTS")
-    if folder:
-        await page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
 
 async def test_without_script_every_page_is_complete(story: World, browser: Browser) -> None:

@@ -13,16 +13,17 @@ import httpx2
 import uvicorn
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.routing import Mount
 
 from services.console import main as console
-from services.console.settings import ConsoleSettings
-from shared.auth import Issuer, KeySource, Principal, Role
+from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.settings import Settings
 from shared.wire.local import LocalWire
 from tests.support.waiting import eventually
 
 SERVICES = ("members", "trainings", "matching", "notifications")
+ISSUER = "https://issuer.test"
 Create = Callable[[str], Awaitable[str]]
 
 CODES = {
@@ -45,6 +46,8 @@ class World:
     token: str
     http: httpx2.AsyncClient
     services: Sequence[str]
+    issuer: Issuer
+    databases: dict[str, str]
     ids: dict[str, str] = field(default_factory=dict)
 
     async def post(self, path: str, body: object = None, *, version: int | None = None) -> dict[str, Any]:
@@ -81,16 +84,17 @@ class World:
 
 
 @asynccontextmanager
-async def world(create: Create, *, without: Sequence[str] = ()) -> AsyncIterator[World]:
+async def world(create: Create, *, without: Sequence[str] = (), issuer: Issuer | None = None) -> AsyncIterator[World]:
     """Everything running; the services in `without` are away."""
-    issuer = Issuer(ECKey.generate_key("P-256"), issuer="https://issuer.test", audience="kei")
+    issuer = issuer or Issuer(ECKey.generate_key("P-256"), issuer=ISSUER, audience="kei")
     token = issuer.token(Principal("operator", frozenset({Role.operator})), timedelta(hours=1))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         present = [name for name in SERVICES if name not in without]
-        app = await _application(create, issuer, present, url, token)
+        databases = {name: await create(name) for name in present}
+        app = _application(databases, issuer, url)
         config = uvicorn.Config(
             app, lifespan="on", log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=2
         )
@@ -99,21 +103,21 @@ async def world(create: Create, *, without: Sequence[str] = ()) -> AsyncIterator
         try:
             await eventually(lambda: server.started or serving.done())
             async with httpx2.AsyncClient(timeout=10, trust_env=False) as http:
-                yield World(url, token, http, present)
+                yield World(url, token, http, present, issuer, databases)
         finally:
             server.should_exit = True
             await serving
 
 
-async def _application(create: Create, issuer: Issuer, names: Sequence[str], url: str, token: str) -> Starlette:
+def _application(databases: dict[str, str], issuer: Issuer, url: str) -> Starlette:
     wire, keys, apps = LocalWire(), KeySource.of(issuer.jwks()), {}
-    for name in names:
-        database = await create(name)
+    for name, database in databases.items():
         settings = Settings.model_validate(
-            {"database_url": database, "cursor_secret": "c" * 32, "issuer": "https://issuer.test", "pool_size": 4}
+            {"database_url": database, "cursor_secret": "c" * 32, "issuer": ISSUER, "pool_size": 4}
         )
         apps[name] = import_module(f"services.{name}.main").build(settings, wire=wire, keys=keys)
-    pages = console.build(ConsoleSettings(api=f"{url}/api"), lambda: token)
+    verifier = Verifier(issuer=ISSUER, audience="kei", keys=keys)
+    pages = console.build(f"{url}/api", lambda: issuer.token(console.ITSELF), verifier)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -123,4 +127,4 @@ async def _application(create: Create, issuer: Issuer, names: Sequence[str], url
             yield
 
     mounts = [Mount(f"/api/{name}", app) for name, app in apps.items()]
-    return Starlette(routes=[*mounts, Mount("/", pages)], lifespan=lifespan)
+    return Starlette(routes=[*mounts, Mount("/api", Response(status_code=503)), Mount("/", pages)], lifespan=lifespan)

@@ -1,0 +1,131 @@
+"""`/operations`: whether all is well, for operators, and what to do with events that could not be handled."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import Field
+
+from services.console import forms, health, html, words
+from services.console.clients import Away
+from services.console.operating import LISTED, Action, Letter, Operating, Service
+from services.console.visitors import Operator, Visitor, from_here
+from shared import clock
+from shared.overview import Row, findings
+from shared.web import Refusal, Router
+
+router = Router(include_in_schema=False)
+
+
+class Dead(NamedTuple):
+    """The dead letters of a service: how many there are, and the oldest of them; None if they cannot be read."""
+
+    service: str
+    total: int
+    letters: list[Letter] | None
+
+
+class Chosen(forms.Form):
+    """Which dead letters of which service: all, if none is named. `once` is the form's own number."""
+
+    service: Service
+    event: list[UUID] = Field(default_factory=list, max_length=LISTED)
+    once: UUID
+
+
+@router.get("/operations")
+async def operations(
+    request: Request,
+    who: Operator,
+    did: Annotated[Action | None, Query()] = None,
+    service: Annotated[Service | None, Query()] = None,
+    count: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+) -> HTMLResponse:
+    """How everything is."""
+    operating: Operating = request.app.state.operating
+    rows = await operating.rows(who)
+    found = findings(rows)
+    values = {
+        "nav": "/operations",
+        "did": _did(did, service, count) if did and service else "",
+        "verdict": health.verdict(found),
+        "summary": health.summary(rows),
+        "now": clock.now(),
+        "findings": found,
+        "kinds": health.KINDS,
+        "services": [health.service(row, found) for row in rows],
+        "topics": [line for row in rows for line in health.topics(row)],
+        "dead": await _dead(operating, who, rows),
+        "once": clock.new_id,
+    }
+    return html.page(request.scope, "operations.html", values)
+
+
+async def _dead(operating: Operating, who: Visitor, rows: Sequence[Row]) -> list[Dead]:
+    async def of(service: str, total: int) -> Dead:
+        try:
+            return Dead(service, total, await operating.letters(who, service))
+        except Away:
+            return Dead(service, total, None)
+
+    return await asyncio.gather(*(of(row.service, row.told.dead) for row in rows if row.told and row.told.dead))
+
+
+def _did(action: Action, service: str, count: int) -> str:
+    if not count:
+        return f"Nothing was done: {service} has no such dead letter any more."
+    letters = words.opening(words.counted(count, f"dead letter of {service} is", f"dead letters of {service} are"))
+    return f"{letters} handled again." if action == "retry" else f"{letters} given up for good."
+
+
+@router.post("/operations/retry", dependencies=[Depends(from_here)])
+async def retry(request: Request, who: Operator) -> Response:
+    """Have dead letters handled again."""
+    chosen = await forms.read(request, Chosen)
+    return await _handle(request, who, "retry", chosen, chosen.event or None)
+
+
+@router.get("/operations/discard")
+async def confirm(
+    request: Request, who: Operator, service: Service, event: Annotated[UUID | None, Query()] = None
+) -> Response:
+    """Ask whether dead letters shall be given up: those that are shown, and none that come later."""
+    try:
+        letters = await request.app.state.operating.letters(who, service)
+    except Away as error:
+        raise _away(service) from error
+    chosen = [one for one in letters if event in (None, one.event_id)]
+    if not chosen:
+        return _back("discard", service, 0)
+    values: dict[str, Any] = {"nav": "/operations", "service": service, "letters": chosen, "once": clock.new_id}
+    return html.page(request.scope, "discard.html", values | {"listed": LISTED})
+
+
+@router.post("/operations/discard", dependencies=[Depends(from_here)])
+async def discard(request: Request, who: Operator) -> Response:
+    """Give dead letters up, for good."""
+    chosen = await forms.read(request, Chosen)
+    return await _handle(request, who, "discard", chosen, chosen.event)
+
+
+async def _handle(
+    request: Request, who: Visitor, action: Action, chosen: Chosen, ids: Sequence[UUID] | None
+) -> Response:
+    operating: Operating = request.app.state.operating
+    try:
+        count = await operating.handle(who, chosen.service, action, ids, chosen.once)
+    except Away as error:
+        raise _away(chosen.service) from error
+    return _back(action, chosen.service, count)
+
+
+def _back(action: Action, service: str, count: int) -> Response:
+    return RedirectResponse(f"/operations?did={action}&service={service}&count={count}", 303)
+
+
+def _away(service: str) -> Refusal:
+    detail = f"{service} gives no answer. Look at the page for operators, and try again when it is back."
+    return Refusal(503, "unavailable", detail, headers={"Retry-After": "5"})

@@ -1,0 +1,100 @@
+"""What is read of a service's `/ops/status`.
+
+A service may be newer or older than whoever asks it: what is not known here is passed over, what is missing is none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Fact(BaseModel):
+    """Base of what is read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Schema(Fact):
+    """The schema of the database against what the service knows."""
+
+    found: str | None
+    newest: str | None
+    standing: Literal["current", "behind", "ahead"]
+
+
+class Sending(Fact):
+    """The outbox and its relay. Ages are in seconds."""
+
+    assigned: int
+    sent: int
+    unsent: int
+    age_seconds: float
+    epoch: int
+    holder: str
+    beat_age_seconds: float
+    oldest: UUID | None = None
+
+
+class Arrival(Fact):
+    """An event that was handled, and when it had arrived."""
+
+    id: UUID
+    received_at: datetime
+
+
+class Receiving(Fact):
+    """The inbox of one topic. `lag` and `skipped` are None where the process that was asked reads nothing."""
+
+    topic: str
+    pending: int
+    dead: int
+    age_seconds: float
+    lag: int | None = None
+    skipped: int | None = None
+    newest: list[Arrival] = []
+
+
+class Told(Fact):
+    """All that one service tells."""
+
+    service: str
+    version: str = ""
+    revision: Schema | None = None
+    outbox: Sending
+    inbox: list[Receiving] = []
+
+    @property
+    def dead(self) -> int:
+        """Its dead letters."""
+        return sum(one.dead for one in self.inbox)
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """An event that a service has handled, and that its producer says it does not have."""
+
+    producer: str
+    event: Arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One service, as it was found.
+
+    Args:
+        service: its name.
+        told: what it says; None if it gave no answer that can be used.
+        trouble: why it did not, as the end of a sentence.
+        admitted: whether it let the caller in.
+        unknown: events it has handled and its producers do not have.
+    """
+
+    service: str
+    told: Told | None
+    trouble: str = ""
+    admitted: bool = True
+    unknown: Sequence[Unknown] = ()

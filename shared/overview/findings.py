@@ -1,0 +1,135 @@
+"""What needs somebody, in sentences: rows in, findings out, and nothing is asked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+from uuid import UUID
+
+from shared.events.registry import registry
+from shared.overview.facts import Receiving, Row, Told, Unknown
+
+UNSENT_FOR = 30.0
+"""Seconds for which a committed event may wait for the wire."""
+STILL_FOR = 30.0
+"""Seconds for which the relay may show no progress while there is something to send."""
+PENDING_FOR = 60.0
+"""Seconds for which an event may wait to be handled."""
+
+Kind = Literal["away", "schema", "relay", "outbox", "inbox", "dead", "skipped", "ahead"]
+
+
+class Finding(NamedTuple):
+    """Something that needs somebody: what it is, and what to do about it, both in sentences."""
+
+    service: str
+    kind: Kind
+    said: str
+    remedy: str
+
+
+def producer_of(topic: str) -> str | None:
+    """The service that publishes on a topic. The public mirror has none: its events keep the ids they had."""
+    return next((entry.service for entry in registry().values() if entry.topic == topic), None)
+
+
+def findings(rows: Sequence[Row]) -> list[Finding]:
+    """What needs somebody, service by service in the order they came in."""
+    told = {row.service: row.told for row in rows if row.told is not None}
+    return [finding for row in rows for finding in _of(row, told)]
+
+
+def _of(row: Row, all_told: Mapping[str, Told]) -> Iterator[Finding]:
+    name, told = row.service, row.told
+    if told is None:
+        remedy = "See whether it runs, and what its log says last."
+        if not row.admitted:
+            remedy = "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS have to be those of the other services."
+        yield Finding(name, "away", f"{name} {row.trouble}.", remedy)
+        return
+    yield from _schema(name, told)
+    yield from _sending(name, told)
+    for topic in told.inbox:
+        yield from _receiving(name, topic)
+    if told.dead:
+        yield Finding(name, "dead", f"{name}: {_letters(told.dead)}.", _DEAD.format(name=name))
+    yield from _ahead(row, all_told)
+
+
+_DEAD = "Look: kei inbox dead {name}. Then: kei inbox retry {name}."
+
+
+def _letters(number: int) -> str:
+    return f"{number} dead letter{'' if number == 1 else 's'}"
+
+
+def _schema(name: str, told: Told) -> Iterator[Finding]:
+    schema = told.revision
+    if schema is None or schema.standing == "current":
+        return
+    if schema.found is None:
+        yield Finding(name, "schema", f"{name}: its database has no schema.", f"Run: kei migrate {name}.")
+    elif schema.standing == "behind":
+        said = f"{name}: its database is at {schema.found}, behind {schema.newest}, which this version needs."
+        yield Finding(name, "schema", said, f"Run: kei migrate {name}.")
+    else:
+        said = f"{name}: its database is at {schema.found}, ahead of {schema.newest}, the newest that it knows."
+        yield Finding(name, "schema", said, f"Run the version of {name} that the database was migrated for.")
+
+
+def _sending(name: str, told: Told) -> Iterator[Finding]:
+    out = told.outbox
+    if not out.unsent:
+        return
+    waits = f"{_waiting(out.unsent)} to be sent"
+    if out.beat_age_seconds > STILL_FOR:
+        leader = f"its relay ({out.holder})" if out.holder else "its relay"
+        said = f"{name}: {waits}, and {leader} has shown no progress for {age(out.beat_age_seconds)}."
+        yield Finding(name, "relay", said, f"See whether a process of {name} runs that moves events (KEI_ROLE).")
+    elif out.age_seconds > UNSENT_FOR:
+        said = f"{name}: {waits}, the oldest for {age(out.age_seconds)}."
+        yield Finding(name, "outbox", said, f"See whether Kafka is there; the log of {name} says why nothing is taken.")
+
+
+def _receiving(name: str, topic: Receiving) -> Iterator[Finding]:
+    producer = producer_of(topic.topic) or topic.topic
+    if topic.pending and topic.age_seconds > PENDING_FOR:
+        waits = f"{_waiting(topic.pending, producer)} to be handled"
+        remedy = f"See whether a process of {name} runs that handles events (KEI_ROLE), and what its log says."
+        said = f"{name}: {waits}, the oldest for {age(topic.age_seconds)}."
+        yield Finding(name, "inbox", said, remedy)
+    if topic.skipped:
+        records = f"{topic.skipped} record{' was' if topic.skipped == 1 else 's were'}"
+        said = f"{name}: {records} deleted from {topic.topic} before they were read."
+        remedy = f"Send them again: kei events replay {producer}. The count begins anew when {name} is started again."
+        yield Finding(name, "skipped", said, remedy)
+
+
+def _waiting(number: int, producer: str = "") -> str:
+    of = f" of {producer}" if producer else ""
+    return f"1 event{of} waits" if number == 1 else f"{number} events{of} wait"
+
+
+def age(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h`: as exact as it matters."""
+    if seconds < 120:  # noqa: PLR2004  two minutes
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"  # noqa: PLR2004  two hours
+
+
+def _ahead(row: Row, all_told: Mapping[str, Told]) -> Iterator[Finding]:
+    """A producer that lacks what others have handled, unless it has only forgotten it: ids are in order of time."""
+    lost: dict[str, Unknown] = {}
+    for one in row.unknown:
+        producer = all_told.get(one.producer)
+        if producer is not None and not _forgotten(one.event.id, producer):
+            lost.setdefault(one.producer, one)
+    for name, one in lost.items():
+        newest = f"{one.event.id} of {one.event.received_at:%Y-%m-%d %H:%M:%S} UTC"
+        said = f"{row.service} has events of {name} that {name} does not have (newest {newest}):"
+        remedy = f"Stop {name} before it publishes more. Then restore all from one backup: kei restore FILE --replace."
+        yield Finding(row.service, "ahead", f"{said} {name} was restored to an older point.", remedy)
+
+
+def _forgotten(id: UUID, producer: Told) -> bool:
+    """Whether retention may have let it go: all that a log has lost by it is older than what it has."""
+    oldest = producer.outbox.oldest
+    return id < oldest if oldest is not None else producer.outbox.assigned > 0

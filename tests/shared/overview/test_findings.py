@@ -1,0 +1,189 @@
+"""What needs somebody, as a table: how the services are, and what is said about it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from shared.overview import Finding, Row, Unknown, findings
+from shared.overview.facts import Arrival, Told
+
+WHEN = datetime(2026, 6, 28, 9, 30, tzinfo=UTC)
+OLD, MIDDLE, NEW = (UUID(int=number) for number in (1, 2, 3))
+
+
+def told(service: str, **changes: Any) -> Told:
+    """A service with nothing to find; `out` changes its outbox, `into` its inbox of members' events."""
+    out: dict[str, Any] = {"assigned": 9, "sent": 9, "unsent": 0, "age_seconds": 0, "epoch": 1, "holder": "here/7"}
+    out |= {"beat_age_seconds": 1, "oldest": str(MIDDLE)} | changes.pop("out", {})
+    into: dict[str, Any] = {"topic": "kei.members.v1", "pending": 0, "dead": 0, "age_seconds": 0}
+    schema = {"found": "x_0001", "newest": "x_0001", "standing": "current"} | changes.pop("schema", {})
+    inbox = [into | changes.pop("into")] if "into" in changes else []
+    whole = {"service": service, "version": "0.1.0", "revision": schema, "outbox": out, "inbox": inbox}
+    return Told.model_validate(whole | changes)
+
+
+def row(service: str = "matching", **changes: Any) -> Row:
+    return Row(service, told(service, **changes))
+
+
+def unknown(id: UUID, producer: str = "members") -> Sequence[Unknown]:
+    return [Unknown(producer, Arrival(id=id, received_at=WHEN))]
+
+
+WELL: dict[str, Sequence[Row]] = {
+    "nothing at all": [],
+    "nothing waits": [row("members"), row()],
+    "the outbox waits for as long as it may": [row(out={"unsent": 5, "age_seconds": 30, "beat_age_seconds": 30})],
+    "the relay rests while there is nothing to send": [row(out={"beat_age_seconds": 9000})],
+    "the inbox waits for as long as it may": [row(into={"pending": 5, "age_seconds": 60})],
+    "nothing was skipped, or nobody knows": [row(into={"skipped": 0}), row(into={"skipped": None, "lag": None})],
+    "records wait on the wire": [row(into={"lag": 900})],
+    "an older version tells less": [Row("matching", told("matching").model_copy(update={"revision": None}))],
+    "the producer has forgotten an older event": [row("members"), replace(row(), unknown=unknown(OLD))],
+    "the producer has forgotten all events": [
+        row("members", out={"oldest": None}),
+        replace(row(), unknown=unknown(NEW)),
+    ],
+    "the producer is away": [replace(row(), unknown=unknown(NEW))],
+}
+
+
+@pytest.mark.parametrize("name", WELL)
+def test_nothing_is_found_where_all_is_well(name: str) -> None:
+    assert findings(WELL[name]) == []
+
+
+LOOK = "Look: kei inbox dead matching. Then: kei inbox retry matching."
+MIGRATE = "Run: kei migrate matching."
+AHEAD = (
+    "matching has events of members that members does not have (newest 00000000-0000-0000-0000-000000000003 of"
+    " 2026-06-28 09:30:00 UTC): members was restored to an older point."
+)
+RESTORE = "Stop members before it publishes more. Then restore all from one backup: kei restore FILE --replace."
+
+FOUND: dict[str, tuple[Sequence[Row], Finding]] = {
+    "away": (
+        [Row("matching", None, "is not reached: connection refused")],
+        Finding(
+            "matching",
+            "away",
+            "matching is not reached: connection refused.",
+            "See whether it runs, and what its log says last.",
+        ),
+    ),
+    "one of them refuses the token": (
+        [row("members"), Row("matching", None, "does not admit this token: Sign in first", admitted=False)],
+        Finding(
+            "matching",
+            "away",
+            "matching does not admit this token: Sign in first.",
+            "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS have to be those of the other services.",
+        ),
+    ),
+    "no schema": (
+        [row(schema={"found": None, "standing": "behind"})],
+        Finding("matching", "schema", "matching: its database has no schema.", MIGRATE),
+    ),
+    "schema behind": (
+        [row(schema={"newest": "x_0002", "standing": "behind"})],
+        Finding(
+            "matching",
+            "schema",
+            "matching: its database is at x_0001, behind x_0002, which this version needs.",
+            MIGRATE,
+        ),
+    ),
+    "schema ahead": (
+        [row(schema={"found": "x_0002", "standing": "ahead"})],
+        Finding(
+            "matching",
+            "schema",
+            "matching: its database is at x_0002, ahead of x_0001, the newest that it knows.",
+            "Run the version of matching that the database was migrated for.",
+        ),
+    ),
+    "the relay stands still": (
+        [row(out={"unsent": 1, "age_seconds": 500, "beat_age_seconds": 130})],
+        Finding(
+            "matching",
+            "relay",
+            "matching: 1 event waits to be sent, and its relay (here/7) has shown no progress for 2 min.",
+            "See whether a process of matching runs that moves events (KEI_ROLE).",
+        ),
+    ),
+    "there never was a relay": (
+        [row(out={"unsent": 2, "holder": "", "beat_age_seconds": 31})],
+        Finding(
+            "matching",
+            "relay",
+            "matching: 2 events wait to be sent, and its relay has shown no progress for 31 s.",
+            "See whether a process of matching runs that moves events (KEI_ROLE).",
+        ),
+    ),
+    "the wire takes nothing": (
+        [row(out={"unsent": 2, "age_seconds": 31})],
+        Finding(
+            "matching",
+            "outbox",
+            "matching: 2 events wait to be sent, the oldest for 31 s.",
+            "See whether Kafka is there; the log of matching says why nothing is taken.",
+        ),
+    ),
+    "nothing is handled": (
+        [row(into={"pending": 3, "age_seconds": 8000})],
+        Finding(
+            "matching",
+            "inbox",
+            "matching: 3 events of members wait to be handled, the oldest for 2 h.",
+            "See whether a process of matching runs that handles events (KEI_ROLE), and what its log says.",
+        ),
+    ),
+    "a dead letter": (
+        [row(into={"dead": 1})],
+        Finding("matching", "dead", "matching: 1 dead letter.", LOOK),
+    ),
+    "dead letters": (
+        [row(into={"dead": 3})],
+        Finding("matching", "dead", "matching: 3 dead letters.", LOOK),
+    ),
+    "records skipped": (
+        [row(into={"skipped": 2})],
+        Finding(
+            "matching",
+            "skipped",
+            "matching: 2 records were deleted from kei.members.v1 before they were read.",
+            "Send them again: kei events replay members. The count begins anew when matching is started again.",
+        ),
+    ),
+    "the producer lacks an event": (
+        [row("members"), replace(row(), unknown=[*unknown(NEW), *unknown(MIDDLE)])],
+        Finding("matching", "ahead", AHEAD, RESTORE),
+    ),
+    "the producer has begun anew": (
+        [row("members", out={"oldest": None, "assigned": 0}), replace(row(), unknown=unknown(NEW))],
+        Finding("matching", "ahead", AHEAD, RESTORE),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_what_is_found_says_what_to_do(name: str) -> None:
+    rows, finding = FOUND[name]
+    assert findings(rows) == [finding]
+
+
+def test_all_that_is_found_is_told_in_the_order_of_the_services() -> None:
+    rows = [
+        row("members", out={"unsent": 1, "age_seconds": 40}),
+        Row("trainings", None, "is away"),
+        row(into={"dead": 1}),
+    ]
+    assert [(one.service, one.kind) for one in findings(rows)] == [
+        ("members", "outbox"),
+        ("trainings", "away"),
+        ("matching", "dead"),
+    ]
