@@ -9,8 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console --extra operate --quiet \
 	--universal --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 
+SETTINGS := set -a; [ ! -f .env ] || . ./.env; set +a;
+
 .DEFAULT_GOAL := help
-.PHONY: help run test faults soak bench check lint types contracts rules fmt lock docs
+.PHONY: help run test up down smoke faults soak bench check lint types contracts rules fmt lock docs
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +22,15 @@ run: $(VENV)/.run ## Start Kei in one process, with the story loaded. Needs only
 
 test: $(VENV)/.dev ## Run all tests; ARGS='-k seats' passes arguments to pytest.
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+up: $(VENV)/.run ## Deploy with Docker Compose, or bring a running deployment to what is here now.
+	@$(SETTINGS) $(BIN)/kei secrets "$${KEI_SECRETS:-.secrets}" && deploy/up.sh
+
+down: ## Stop the deployment; its data stay.
+	@docker compose --profile '*' down
+
+smoke: $(VENV)/.dev ## Deploy it beside everything else, play the story over its door, look, and take it down.
+	@$(BIN)/python -m pytest -n 0 tests/compose/test_smoke.py $(ARGS)
 
 faults: $(VENV)/.dev ## Break everything in full counts and print what became of it; takes long.
 	@KEI_FAULTS=full $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(or $(ARGS),tests/faults)

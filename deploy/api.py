@@ -1,6 +1,8 @@
 """The public HTTP APIs of a running Kei, as the command line and the story loader use them."""
 
 import asyncio
+import os
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -109,9 +111,14 @@ def _problem(response: httpx2.Response) -> dict[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
+def trusted() -> ssl.SSLContext:
+    """Whose certificates are taken: those of KEI_CA, a file, else of the system's authorities."""
+    return ssl.create_default_context(cafile=os.environ.get("KEI_CA") or None)
+
+
 @asynccontextmanager
 async def connected(url: str, token: Callable[[], str]) -> AsyncIterator[Api]:
     """The API of the Kei at `url`."""
     timeout = httpx2.Timeout(30.0, connect=5.0)
-    async with httpx2.AsyncClient(base_url=url, timeout=timeout, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=trusted()) as http:
         yield Api(http, token)

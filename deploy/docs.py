@@ -1,7 +1,7 @@
 """Writes the generated documents: `python -m deploy.docs`. Run again, it changes nothing.
 
-They are `docs/events.md`, `docs/asyncapi.yaml`, `docs/schemas/` (one JSON Schema per event type), `docs/openapi/`, and
-the table of events in `README.md`.
+They are `docs/events.md`, `docs/asyncapi.yaml`, `docs/schemas/` (one JSON Schema per event type), `docs/openapi/`, the
+table of events in `README.md`, and that of settings in `docs/operations.md`.
 """
 
 import importlib
@@ -15,6 +15,7 @@ import typer
 import yaml
 from pydantic import SecretStr
 
+from deploy import settings_table
 from deploy.migrate import SERVICES
 from shared.auth import KeySource
 from shared.events import EventType, registry
@@ -59,7 +60,8 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     return {
         Path("docs/asyncapi.yaml"): f"# Generated from the event registry by `make docs`.\n{whole}",
         Path("docs/events.md"): _page(types, schemas, samples),
-        Path("README.md"): _overview(types, (root / "README.md").read_text(encoding="utf-8")),
+        Path("README.md"): _filled(root / "README.md", "events", _overview(types)),
+        Path("docs/operations.md"): _filled(root / "docs/operations.md", "settings", settings_table.table()),
         **{Path(f"docs/schemas/{name}.json"): _json(one) for name, one in schemas.items()},
         **{Path(f"docs/openapi/{name}.json"): _json(_openapi(name)) for name in SERVICES},
     }
@@ -109,19 +111,21 @@ def _files(root: Path, folder: Path) -> list[Path]:
 
 # --- README.md
 
-_TABLE = re.compile(r"(?<=<!-- events -->\n).*(?=<!-- /events -->)", re.DOTALL)
+
+def _filled(path: Path, name: str, table: str) -> str:
+    """A page that is written by hand, with a table between its two marks."""
+    between = re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
+    return between.sub(lambda _: table, path.read_text(encoding="utf-8"))
 
 
-def _overview(types: Iterable[EventType], readme: str) -> str:
-    """The README with the table of events between its two marks."""
+def _overview(types: Iterable[EventType]) -> str:
     readers = {service: set(names) for service, names in _readers().items()}
     rows = "".join(
         f"| `{one.name.removeprefix('kei.')}` | {one.summary} |"
         f" {', '.join(sorted(service for service, names in readers.items() if one.name in names))} |\n"
         for one in types
     )
-    table = f"| `kei.…` | when | who handles it |\n|---|---|---|\n{rows}"
-    return _TABLE.sub(lambda _: table, readme)
+    return f"| `kei.…` | when | who handles it |\n|---|---|---|\n{rows}"
 
 
 # --- docs/events.md

@@ -17,8 +17,7 @@ from starlette.routing import Mount, Route
 from deploy.home import Home, HomeError
 from deploy.migrate import SERVICES
 from deploy.topics import create_topics
-from services.console.settings import ConsoleSettings
-from shared.auth import Issuer, KeySource, Principal, Role
+from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.settings import Settings
 from shared.wire import Wire
 from shared.wire.local import LocalWire
@@ -83,7 +82,8 @@ async def build(where: Where) -> Starlette:
         name: _service(where, name, databases[name], issuer, None if where.kafka else wire) for name in SERVICES
     }
     pages = importlib.import_module("services.console.main")  # as the services: only who runs it needs what it needs
-    console: FastAPI = pages.build(ConsoleSettings(api=f"{where.url}/api"), token=lambda: operator_token(where.home))
+    verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
+    console: FastAPI = pages.build(f"{where.url}/api", lambda: issuer.token(pages.ITSELF, pages.LIFETIME), verifier)
 
     async def jwks(_: Request) -> Response:
         return JSONResponse(issuer.jwks())

@@ -59,23 +59,29 @@ class Blocked(Exception):
     """The database was in use for longer than patience lasts; the text is a sentence for whoever migrates."""
 
 
-async def upgrade(service: str, url: str) -> None:
+async def upgrade(service: str, url: str, revision: str = "heads", *, schema: str | None = None) -> None:
     """Bring the database at `url` to the newest schema of `service`. Safe to run again, and twice at once.
 
     A migration that gave way is begun anew: what it does in an `autocommit_block` has to bear that, for instance by
     `DROP INDEX CONCURRENTLY IF EXISTS` before `CREATE INDEX CONCURRENTLY`.
 
+    Args:
+        service: whose migrations.
+        url: of its database.
+        revision: go no further than this.
+        schema: PostgreSQL's word for the place of the tables, if it is not the usual one.
+
     Raises:
         Blocked: others held what it needs all the time.
     """
     until = monotonic() + PATIENCE
-    while not await _connected(url, lambda connection: _upgraded(service, connection)):
+    while not await _connected(url, lambda connection: _upgraded(service, connection, revision), schema):
         if monotonic() > until:
             raise Blocked(f"{service} was in use for {PATIENCE:g} s; end what reads or migrates it, and try again.")
         await asyncio.sleep(jitter(_PAUSE))
 
 
-def _upgraded(service: str, connection: Connection) -> bool:
+def _upgraded(service: str, connection: Connection, revision: str) -> bool:
     """Whether it could be done now.
 
     The lock is tried, not waited for: an index that is built concurrently waits for everybody who waits.
@@ -86,7 +92,7 @@ def _upgraded(service: str, connection: Connection) -> bool:
     if not mine:
         return False
     try:
-        command.upgrade(_config(service, connection), "heads")
+        command.upgrade(_config(service, connection), revision)
     except DBAPIError as error:
         if sqlstate(error) == _LOCKED:
             return False
@@ -106,8 +112,10 @@ async def differences(service: str, url: str) -> list[Any]:
     return await _connected(url, compare)
 
 
-async def _connected(url: str, act: Callable[[Connection], T]) -> T:
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+async def _connected(url: str, act: Callable[[Connection], T], schema: str | None = None) -> T:
+    place = {"server_settings": {"search_path": schema}} if schema else {}
+    address = make_url(url).set(drivername="postgresql+asyncpg")
+    engine = create_async_engine(address, poolclass=NullPool, connect_args=place)
     try:
         async with engine.connect() as connection:
             return await connection.run_sync(act)

@@ -4,52 +4,131 @@ Brokers have automatic creation off, so this runs before the services.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.events import topics
+from shared.wire.access import Access
 
 DEADLINE = 30.0
+PARTITIONS = 8
+_RETENTION = "retention.ms"
+_BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
+"""By a sender's clock Kafka would refuse what is an hour ahead, and forget too soon what is behind."""
+_DAY = timedelta(days=1) // timedelta(milliseconds=1)
 
 
 class NoTopics(Exception):
-    """The topics could not be created; the text is a sentence for whoever asked for them."""
+    """The topics could not be created or seen; the text is a sentence for whoever asked for them."""
+
+
+class Difference(NamedTuple):
+    """How a topic is not as it was asked for, a sentence with the remedy; and whether its partitions are too few."""
+
+    sentence: str
+    too_few: bool
 
 
 async def create_topics(
-    servers: str, names: Iterable[str] | None = None, *, partitions: int = 8, replication: int = 1
+    servers: str | Access,
+    names: Iterable[str] | None = None,
+    *,
+    partitions: int = PARTITIONS,
+    replication: int = 1,
+    retention_days: int | None = None,
 ) -> list[str]:
     """Create what is missing of `names` (all topics of the registry, if None); return what was created.
+
+    Args:
+        servers: host:port, or access to them as somebody.
+        names: of topics.
+        partitions: of each.
+        replication: copies of each.
+        retention_days: how long records are kept; for ever if None.
 
     Raises:
         NoTopics: the cluster is not reached or refuses.
     """
+    settings = {_RETENTION: str(_milliseconds(retention_days)), **_BY_THE_BROKERS_CLOCK}
     wanted = [
-        NewTopic(name, partitions, replication, topic_configs={"retention.ms": "-1"})
+        NewTopic(name, partitions, replication, topic_configs=settings)
         for name in (topics() if names is None else names)
     ]
-    try:
-        return await _created(servers, wanted)
-    except (KafkaError, OSError, TimeoutError) as error:
-        reason = str(error) or type(error).__name__
-        raise NoTopics(f"Kafka at {servers} is not reached, or refuses to create topics: {reason}.") from error
+    async with _connected(Access.to(servers)) as admin:
+        answer = await admin.create_topics(wanted)
+        created = []
+        for name, code, *_ in answer.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise error(name)
+            if not code:
+                created.append(name)
+        return created
 
 
-async def _created(servers: str, wanted: list[NewTopic]) -> list[str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=servers)
+async def differences(
+    servers: str | Access, names: Iterable[str], *, partitions: int = PARTITIONS, retention_days: int | None = None
+) -> list[Difference]:
+    """Where topics are not as asked for. They are left as they are.
+
+    Raises:
+        NoTopics: the cluster is not reached or refuses, or has no such topic.
+    """
+    async with _connected(Access.to(servers)) as admin:
+        parts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name, {_RETENTION: None}) for name in parts]
+        kept = {}
+        for answer in await admin.describe_configs(asked):
+            for code, _, _, name, entries in answer.resources:
+                if code:
+                    raise for_code(code)(name)
+                kept[name] = int(entries[0][1])
+    wanted = _milliseconds(retention_days)
+    found = [_of_partitions(name, parts[name], partitions) for name in sorted(parts) if parts[name] != partitions]
+    return found + [_of_retention(name, kept[name], wanted) for name in sorted(kept) if kept[name] != wanted]
+
+
+def _of_partitions(name: str, found: int, wanted: int) -> Difference:
+    sentence = (
+        f"Topic {name} has {found} partitions, not {wanted}. A change would break the order of its keys:"
+        f" ask for --partitions {found}, or stop Kei, remove the topic, create it anew and replay its events."
+    )
+    return Difference(sentence, found < wanted)
+
+
+def _of_retention(name: str, found: int, wanted: int) -> Difference:
+    sentence = (
+        f"Topic {name} keeps records {_span(found)}, not {_span(wanted)}. To change it:"
+        f" kafka-configs.sh --alter --topic {name} --add-config {_RETENTION}={wanted}"
+    )
+    return Difference(sentence, too_few=False)
+
+
+def _milliseconds(days: int | None) -> int:
+    return -1 if days is None else days * _DAY
+
+
+def _span(milliseconds: int) -> str:
+    return "for ever" if milliseconds < 0 else f"for {milliseconds / _DAY:g} days"
+
+
+@asynccontextmanager
+async def _connected(access: Access) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**access.options())
     try:
         async with asyncio.timeout(DEADLINE):
             await admin.start()
-            answer = await admin.create_topics(wanted)
+            yield admin
+    except KafkaConnectionError as error:
+        raise NoTopics(f"{access.unreached}.") from error
+    except (KafkaError, OSError, TimeoutError) as error:
+        reason = access.said(error, "create or describe topics")
+        raise NoTopics(f"Kafka at {access.servers} refuses, or does not answer: {reason}.") from error
     finally:
         await admin.close()
-    created = []
-    for name, code, *_ in answer.topic_errors:
-        error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
-            raise error(name)
-        if not code:
-            created.append(name)
-    return created

@@ -1,6 +1,7 @@
 """Servers for the tests that ask for one. They start before the first test, so that this counts against no time-out.
 
-`database_url`, `service_database` and `postgres` give PostgreSQL; `kafka`, `topic` and `own_kafka` give a broker.
+`database_url`, `service_database` and `postgres` give PostgreSQL; `kafka`, `topic`, `own_kafka` and `secured_kafka` a
+broker.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.faults.report import results
+from tests.support import compose
 from tests.support import kafka as brokers
 from tests.support import postgres as databases
 from tests.support.kafka import Broker
+from tests.support.kafka_secured import SecuredBroker
 from tests.support.postgres import Postgres
 from tests.support.run import Run, ServerError
 
@@ -94,6 +97,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
         names = [report.nodeid for report in skipped if brokers.reason_in(report) == reason]
         lines = [*names, f"Kafka tests skipped: {len(names)} ({reason})"]
         terminalreporter.write_line("\n".join(lines), yellow=True, bold=True)
+    for reason in sorted({compose.reason_in(report) for report in skipped} - {""}):
+        number = sum(compose.reason_in(report) == reason for report in skipped)
+        terminalreporter.write_line(f"Deployment tests skipped: {number} ({reason})", yellow=True, bold=True)
 
 
 @pytest.fixture(scope="session")
@@ -149,3 +155,13 @@ async def own_kafka(run: Run) -> AsyncIterator[Callable[..., Awaitable[Broker]]]
     yield create
     for broker in started:
         await broker.end()
+
+
+@pytest.fixture
+async def secured_kafka(run: Run, own_kafka: object) -> AsyncIterator[SecuredBroker]:
+    """One that obeys access rules. It is a test's own, so it is had, or wanting, as `own_kafka` is."""
+    del own_kafka
+    broker = brokers.secured(run)
+    await broker.start()
+    yield broker
+    await broker.end()

@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import operate, run, serve
+from deploy.cli import backup, kafka, operate, partner, run, serve, status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -14,11 +14,15 @@ app.command("run")(run.run)
 app.command("load")(run.load)
 app.command("serve")(serve.serve_one)
 app.command("migrate")(serve.migrate)
-app.command("topics")(serve.topics)
+app.command("topics")(kafka.topics)
+app.command("secrets")(serve.secrets)
+app.command("backup")(backup.back_up)
+app.command("restore")(backup.restore)
 app.command("token")(operate.token)
+app.command("status")(status.status)
 app.add_typer(operate.events, name="events")
 app.add_typer(operate.inbox, name="inbox")
-app.add_typer(operate.partner, name="partner")
+app.add_typer(partner.partner, name="partner")
 app.add_typer(operate.matching, name="matching")
 
 __all__ = ["app"]

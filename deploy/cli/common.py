@@ -11,9 +11,13 @@ import typer
 from rich.console import Console
 
 from deploy.api import Refused, Unreachable
+from deploy.databases import BadSettings
 from deploy.home import Home, HomeError
+from deploy.kafka_admin import NotAdministered
 from deploy.local import operator_token
 from deploy.migrate import Blocked
+from deploy.schema import WrongDatabase
+from deploy.secrets import BadSecrets
 from deploy.story.play import Changed, Unplayable
 from deploy.story.read import BadStory
 from deploy.story.settle import Unsettled
@@ -29,6 +33,22 @@ TokenOption = Annotated[
 ]
 HOME = Path(".kei")
 URL = "http://127.0.0.1:8700"
+
+_SENTENCES = (
+    BadSecrets,
+    BadSettings,
+    Blocked,
+    Changed,
+    HomeError,
+    NoTopics,
+    NotAdministered,
+    Refused,
+    Unplayable,
+    Unreachable,
+    Unsettled,
+    WrongDatabase,
+)
+"""What carries a sentence for whoever gave the command."""
 
 out = Console()
 err = Console(stderr=True)
@@ -69,9 +89,16 @@ def sentences() -> Iterator[None]:
         for fault in error.faults:
             err.print(f"  {fault}", markup=False, highlight=False)
         raise typer.Exit(2) from error
-    except (Blocked, Changed, HomeError, NoTopics, Refused, Unplayable, Unreachable, Unsettled, OSError) as error:
+    except (*_SENTENCES, OSError) as error:
         err.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from error
+
+
+def secret_file(name: str) -> Path | None:
+    """The file of a secret in KEI_SECRETS_DIR, if there is one."""
+    folder = os.environ.get("KEI_SECRETS_DIR")
+    file = Path(folder) / name if folder else None
+    return file if file is not None and file.is_file() else None
 
 
 def token_source(home: Path, token: str | None) -> Callable[[], str]:

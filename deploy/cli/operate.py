@@ -1,4 +1,4 @@
-"""`kei token`, `events`, `inbox`, `partner`, `matching`: what an operator does with a running Kei, over its APIs."""
+"""`kei token`, `events`, `inbox`, `matching`: what an operator does with a running Kei, over its APIs."""
 
 import asyncio
 import json
@@ -17,7 +17,6 @@ from deploy.cli.common import (
     HomeOption,
     TokenOption,
     UrlOption,
-    err,
     in_loop,
     out,
     sentences,
@@ -32,7 +31,6 @@ from shared.clock import new_id
 
 events = typer.Typer(no_args_is_help=True, help="A service's event log.")
 inbox = typer.Typer(no_args_is_help=True, help="Events that could not be handled.")
-partner = typer.Typer(no_args_is_help=True, help="Partners and their API keys.")
 matching = typer.Typer(no_args_is_help=True, help="The matching service.")
 EventIds = Annotated[list[UUID] | None, typer.Argument(help="Event ids; all dead letters if left out.")]
 """Which dead letters."""
@@ -77,7 +75,7 @@ def tail(
                 await asyncio.sleep(0.5)
             position = page["next"]
 
-    _do(url, home, given, work)
+    over_api(url, home, given, work)
 
 
 @events.command("replay")
@@ -91,10 +89,10 @@ def replay(
     """Send a service's events again. Consumers that know an event ignore it."""
 
     async def work(api: Api) -> None:
-        sent = await _post(api, known(service), "/ops/replays", {"after": after})
+        sent = await post(api, known(service), "/ops/replays", {"after": after})
         out.print(f"{sent['count']} events of {service} sent again.")
 
-    _do(url, home, given, work)
+    over_api(url, home, given, work)
 
 
 @inbox.command("dead")
@@ -107,7 +105,7 @@ def dead(service: ServiceArgument, url: UrlOption = URL, home: HomeOption = HOME
             table.add_row(one["event_id"], one["type"], str(one["attempts"]), one["reason"])
         out.print(table if table.row_count else f"{service} has no dead letters.")
 
-    _do(url, home, given, work)
+    over_api(url, home, given, work)
 
 
 @inbox.command("retry")
@@ -119,7 +117,7 @@ def retry(
     given: TokenOption = None,
 ) -> None:
     """Have dead letters handled again."""
-    _do(url, home, given, lambda api: _handle(api, service, "retry", ids))
+    over_api(url, home, given, lambda api: _handle(api, service, "retry", ids))
 
 
 @inbox.command("discard")
@@ -131,25 +129,7 @@ def discard(
     given: TokenOption = None,
 ) -> None:
     """Give dead letters up, for good."""
-    _do(url, home, given, lambda api: _handle(api, service, "discard", ids))
-
-
-@partner.command("add")
-def add(
-    name: Annotated[str, typer.Argument(help="The partner's name.")],
-    types: Annotated[list[str] | None, typer.Option("--type", help="An event type; all public ones if none.")] = None,
-    url: UrlOption = URL,
-    home: HomeOption = HOME,
-    given: TokenOption = None,
-) -> None:
-    """Add a partner and print its API key, once."""
-
-    async def work(api: Api) -> None:
-        made = await _post(api, "notifications", "/partners", {"name": name, "types": types or []})
-        err.print(f"API key of {name}, shown this once:", markup=False)
-        typer.echo(made["key"])
-
-    _do(url, home, given, work)
+    over_api(url, home, given, lambda api: _handle(api, service, "discard", ids))
 
 
 @matching.command("rebuild")
@@ -161,29 +141,29 @@ def rebuild(url: UrlOption = URL, home: HomeOption = HOME, given: TokenOption = 
         before = (await api.get("matching", "/projection"))["state_hash"]
         await api.ask("DELETE", "matching", "/projection")
         for service in ("members", "trainings"):
-            await _post(api, service, "/ops/replays", {"after": 0})
+            await post(api, service, "/ops/replays", {"after": 0})
         await settled(api)
         after = (await api.get("matching", "/projection"))["state_hash"]
         out.print(f"before {before}\nafter  {after}\n{'The same.' if before == after else 'They differ.'}")
         if before != after:
             raise typer.Exit(1)
 
-    _do(url, home, given, work)
+    over_api(url, home, given, work)
 
 
 async def _handle(api: Api, service: str, action: str, ids: list[UUID] | None) -> None:
     chosen = None if not ids else [str(one) for one in ids]
     body = {"action": action, "consumer": known(service), "event_ids": chosen}
-    done = await _post(api, service, "/ops/dead-letters", body)
+    done = await post(api, service, "/ops/dead-letters", body)
     out.print(f"{done['count']} dead letters: {action}.")
 
 
-async def _post(api: Api, service: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
+async def post(api: Api, service: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
     answer: dict[str, object] = await api.write(service, path, body, once=str(new_id()))
     return answer
 
 
-def _do(url: str, home: HomeOption, token: str | None, work: Callable[[Api], Awaitable[None]]) -> None:
+def over_api(url: str, home: HomeOption, token: str | None, work: Callable[[Api], Awaitable[None]]) -> None:
     async def connect() -> None:
         async with connected(url, source) as api:
             await work(api)

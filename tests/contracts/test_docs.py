@@ -49,6 +49,8 @@ def test_documents_are_written_and_repaired_and_then_left_alone(tmp_path: Path) 
     (tmp_path / SAMPLES).parent.mkdir(parents=True)
     (tmp_path / SAMPLES).symlink_to(ROOT / SAMPLES)
     (tmp_path / "README.md").write_text("# Kei\n<!-- events -->\n<!-- /events -->\n")
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs/operations.md").write_text("# Operations\n<!-- settings -->\n<!-- /settings -->\n")
     documents = generated(tmp_path)
     assert set(write(tmp_path)) == documents.keys()
     assert outdated(tmp_path, documents) == []

@@ -15,6 +15,7 @@ from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from tests.support import docker, kafka_local
 from tests.support.kafka_local import LocalBroker
+from tests.support.kafka_secured import LocalSecured, SecuredBroker
 from tests.support.run import Facts, Run
 from tests.support.waiting import eventually
 
@@ -123,6 +124,15 @@ def new(run: Run) -> Broker:
 
         return DockerBroker()
     return LocalBroker(run.root / f"kafka-{uuid.uuid4().hex[:8]}")
+
+
+def secured(run: Run) -> SecuredBroker:
+    """A broker for one test that obeys access rules, not yet started."""
+    if docker.answers():
+        from tests.support.kafka_docker import DockerSecured  # noqa: PLC0415 - as above
+
+        return DockerSecured(run.folder())
+    return LocalSecured(run.root / f"kafka-{uuid.uuid4().hex[:8]}")
 
 
 def end(run: Run) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from testcontainers.core.container import DockerContainer
@@ -9,12 +10,14 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tests.support import docker
 from tests.support.kafka_local import free_ports, one_node
+from tests.support.kafka_secured import certify, obeying_rules
 from tests.support.waiting import wait_until
 
 _IMAGE = "apache/kafka:4.3.1"
 _START_TIMEOUT = 90
 _STARTED = "Kafka Server started"
 _STOP_TIMEOUT = 30
+_CERTIFICATE = "/etc/kafka/broker.pem"
 
 
 class DockerBroker:
@@ -57,12 +60,15 @@ class DockerBroker:
         wait_until(lambda: self._logged() >= self._starts, _START_TIMEOUT, "Kafka did not start in its container")
 
     def _create(self, properties: dict[str, str]) -> None:
-        container = DockerContainer(_IMAGE).with_bind_ports(9094, self._port)
+        container = self._container()
         for name, value in self._environment(properties).items():
             container.with_env(name, value)
         container.waiting_for(LogMessageWaitStrategy(_STARTED).with_startup_timeout(_START_TIMEOUT))
         container.start()
         self.identity = container.get_wrapped_container().id
+
+    def _container(self) -> DockerContainer:
+        return DockerContainer(_IMAGE).with_bind_ports(9094, self._port)
 
     def _environment(self, properties: dict[str, str]) -> dict[str, str]:
         # The image forgets all its defaults as soon as one setting is given, so this is the whole set.
@@ -80,6 +86,33 @@ class DockerBroker:
 
     async def _do(self, act: Callable[[Any], object]) -> None:
         await asyncio.to_thread(lambda: act(docker.container(self.identity)))
+
+
+class DockerSecured(DockerBroker):
+    """One that obeys access rules.
+
+    Args:
+        folder: for its certificates.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.ca, self._certificate = folder / "ca.pem", folder / "broker.pem"
+        certify(self.ca, self._certificate)
+        self.scram, self.tls = (f"127.0.0.1:{port}" for port in free_ports())
+
+    def _container(self) -> DockerContainer:
+        container = super()._container().with_volume_mapping(str(self._certificate), _CERTIFICATE, "ro")
+        for port, address in ((9095, self.scram), (9096, self.tls)):
+            container.with_bind_ports(port, int(address.rpartition(":")[2]))
+        return container
+
+    def _environment(self, properties: dict[str, str]) -> dict[str, str]:
+        listeners = {
+            "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093,HOST://:9094,SCRAM://:9095,TLS://:9096",
+            "advertised.listeners": f"{_advertised(self.address)},SCRAM://{self.scram},TLS://{self.tls}",
+        }
+        return super()._environment({**obeying_rules(Path(_CERTIFICATE)), **listeners, **properties})
 
 
 def _advertised(address: str) -> str:

@@ -140,7 +140,7 @@ class LocalBroker:
         lines = [f"{name}={value}\n" for name, value in {**_PROPERTIES, **here, **properties}.items()]
         self._properties.write_text("".join(lines))
         formatting = ("format", "--standalone", "--cluster-id", _CLUSTER, "--config", str(self._properties))
-        command = [*_java(), "kafka.tools.StorageTool", *formatting]
+        command = [*java(), "kafka.tools.StorageTool", *formatting]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT, check=False)
         if done.returncode:
             message = f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}"
@@ -148,7 +148,7 @@ class LocalBroker:
 
     def _launch(self) -> bool:
         with self._log.open("wb") as log:
-            command = [*_java(), "kafka.Kafka", str(self._properties)]
+            command = [*java(), "kafka.Kafka", str(self._properties)]
             # A session of its own, so that Ctrl-C reaches the tests first and they end it in order.
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._processes[self._home] = child
@@ -213,7 +213,8 @@ def _jars() -> Path:
     return cache / "kei" / f"kafka-{hashlib.sha256(_POM.read_bytes() + _LOGGING.encode()).hexdigest()[:12]}"
 
 
-def _java() -> list[str]:
+def java() -> list[str]:
+    """How commands of Kafka begin; a class and its arguments follow."""
     prepare()
     return ["java", *_JVM, f"-Dlog4j2.configurationFile=file:{_jars()}/log4j2.properties", "-cp", f"{_jars()}/*"]
 
@@ -228,16 +229,16 @@ def _java_version() -> int:
     return int(found[1]) if found else 0
 
 
-def free_ports() -> tuple[int, int]:
-    """Two ports of loopback that nobody listens on."""
+def free_ports(wanted: int = 2) -> list[int]:
+    """Ports of loopback that nobody listens on."""
     free: list[int] = []
     for port in random.sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)):
                 free.append(port)
-        if len(free) > 1:
+        if len(free) == wanted:
             break
-    return free[0], free[1]
+    return free
 
 
 def _tail(log: Path) -> str:

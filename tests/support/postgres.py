@@ -91,7 +91,7 @@ def _start(run: Run) -> Facts:
 
 
 def _start_container() -> Facts:
-    from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - slow, and only of use here
+    from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - slow, and only of use here
 
     options = " ".join(f"-c {name}={value}" for name, value in _FAST.items())
     container = PostgresContainer(_IMAGE, driver=None).with_command(options)

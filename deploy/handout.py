@@ -1,0 +1,86 @@
+"""What a partner is handed to read Kafka with: files and programs that work as they are printed."""
+
+import json
+from dataclasses import dataclass
+
+from shared.events import PUBLIC_TOPIC
+from shared.wire.access import MECHANISM
+
+CA = "kei-ca.pem"
+"""The name under which a partner keeps the authorities' certificates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handout:
+    """A partner's way into Kafka. The group is one of those that the partner may use; `ca` means TLS.
+
+    Args:
+        address: host:port, as partners reach it.
+        user: also what the names of its groups begin with.
+        password: URL-safe text.
+        ca: the certificates of the authorities that sign the broker's, as PEM; without it, no TLS.
+    """
+
+    address: str
+    user: str
+    password: str
+    ca: str | None
+
+    def text(self) -> str:
+        """All of it, in parts that begin with three dashes."""
+        parts = {
+            "client.properties, for Java clients and Kafka's own commands": self._properties(),
+            "kcat, with librdkafka 2.6.1 or newer": self._kcat(),
+            "Python, with aiokafka 0.14": self._python(),
+        }
+        if self.ca is not None:
+            parts[f"{CA}, which all three want beside them"] = self.ca.strip()
+        return "\n\n".join(f"--- {title}\n{part}" for title, part in parts.items())
+
+    @property
+    def _protocol(self) -> str:
+        return "SASL_PLAINTEXT" if self.ca is None else "SASL_SSL"
+
+    def _properties(self) -> str:
+        login = "org.apache.kafka.common.security.scram.ScramLoginModule"
+        lines = [
+            f"bootstrap.servers={self.address}",
+            f"group.id={self.user}.main",
+            "auto.offset.reset=earliest",
+            f"security.protocol={self._protocol}",
+            f"sasl.mechanism={MECHANISM}",
+            f'sasl.jaas.config={login} required username="{self.user}" password="{self.password}";',
+        ]
+        if self.ca is not None:
+            lines += ["ssl.truststore.type=PEM", f"ssl.truststore.location={CA}"]
+        return "\n".join(lines)
+
+    def _kcat(self) -> str:
+        options = {
+            "security.protocol": self._protocol,
+            "sasl.mechanism": MECHANISM,
+            "sasl.username": self.user,
+            "sasl.password": self.password,
+        }
+        if self.ca is not None:
+            options["ssl.ca.location"] = CA
+        given = " ".join(f"-X {name}={value}" for name, value in options.items())
+        return f"kcat -C -b {self.address} -t {PUBLIC_TOPIC} -o beginning -e -f '%h %s\\n' {given}"
+
+    def _python(self) -> str:
+        login = {"sasl_mechanism": MECHANISM, "sasl_plain_username": self.user, "sasl_plain_password": self.password}
+        helper = "from aiokafka.helpers import create_ssl_context\n"
+        context = f', "ssl_context": create_ssl_context(cafile="{CA}")'
+        return f"""\
+import asyncio
+from aiokafka import AIOKafkaConsumer
+{"" if self.ca is None else helper}\
+LOGIN = {json.dumps(login)}
+DOOR = {{"security_protocol": "{self._protocol}"{"" if self.ca is None else context}}}
+WHERE = {{"bootstrap_servers": "{self.address}", "group_id": "{self.user}.main", "auto_offset_reset": "earliest"}}
+async def main():
+    async with AIOKafkaConsumer("{PUBLIC_TOPIC}", **WHERE, **DOOR, **LOGIN) as events:
+        async for event in events:
+            about = dict(event.headers)
+            print(about["ce_id"].decode(), about["ce_type"].decode(), event.value.decode(), flush=True)
+asyncio.run(main())"""

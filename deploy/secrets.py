@@ -1,0 +1,101 @@
+"""Makes the secrets of a deployment, as files: what is there is kept, what is missing is made.
+
+The folder is closed to others; the files in it are readable, since containers read them under other users' ids.
+"""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+from deploy import certificates
+from deploy.local import AUDIENCE, ISSUER
+from deploy.migrate import SERVICES
+from shared import clock
+from shared.auth import Issuer
+
+LEFT = timedelta(days=30)
+"""A certificate with less than this left is made anew."""
+LIFETIME = timedelta(days=397)
+AUTHORITY_LIFETIME = timedelta(days=3650)
+
+
+class BadSecrets(Exception):
+    """The folder cannot be used; the text is a sentence for whoever deploys."""
+
+
+def prepare(folder: Path, host: str) -> list[str]:
+    """Make what is missing in `folder`, and renew the broker's certificate if it ends soon or names another host.
+
+    Args:
+        folder: made if it is not there.
+        host: the name under which partners reach the broker.
+
+    Returns:
+        The names of the files that were made.
+
+    Raises:
+        BadSecrets: the folder or a file in it cannot be used.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        return [*_passwords(folder), *_issuer(folder), *_certificates(folder, host)]
+    except OSError as error:
+        raise BadSecrets(f"The secrets in {folder} cannot be made: {error}.") from error
+    except ValueError as error:
+        message = f"A certificate or key in {folder} cannot be read ({error}). Remove it to have it made anew."
+        raise BadSecrets(message) from error
+
+
+def _passwords(folder: Path) -> list[str]:
+    wanted = {
+        "postgres_password": clock.secret(),
+        "cursor_secret": clock.secret(),
+        **{f"{name}_database_url": f"postgresql://{name}:{clock.secret()}@postgres:5432/{name}" for name in SERVICES},
+        **{f"{name}_kafka_password": clock.secret() for name in SERVICES},
+    }
+    return [name for name, value in wanted.items() if _made(folder / name, value)]
+
+
+def _issuer(folder: Path) -> list[str]:
+    key, public = folder / "issuer.json", folder / "jwks.json"
+    fresh = not key.exists()
+    issuer = Issuer.load(key, issuer=ISSUER, audience=AUDIENCE)
+    key.chmod(0o444)
+    made = _made(public, json.dumps(issuer.jwks()))
+    return [*([key.name] if fresh else []), *([public.name] if made else [])]
+
+
+def _certificates(folder: Path, host: str) -> list[str]:
+    now = clock.now()
+    authority_key, authority = folder / "ca_key.pem", folder / "ca.pem"
+    broker = folder / "kafka_tls.pem"
+    made = []
+    if not authority.exists():
+        pair = certificates.authority("Kei, for partners on Kafka", now, now + AUTHORITY_LIFETIME)
+        _write(authority_key, pair.key, mode=0o400)
+        _write(authority, pair.certificate)
+        made.append(authority.name)
+    if not broker.exists() or certificates.outdated(broker.read_bytes(), host, now + LEFT):
+        signer = certificates.Pair(authority_key.read_bytes(), authority.read_bytes())
+        pair = certificates.server(signer, [host, "kafka", "localhost"], now, now + LIFETIME)
+        _write(broker, pair.key + pair.certificate)
+        made.append(broker.name)
+    return made
+
+
+def _made(path: Path, value: str) -> bool:
+    if path.exists():
+        return False
+    _write(path, value.encode())
+    return True
+
+
+def _write(path: Path, data: bytes, *, mode: int = 0o444) -> None:
+    """Whole or not at all, also if the machine stops."""
+    aside = path.with_name(f".{path.name}.new")
+    aside.unlink(missing_ok=True)
+    aside.touch(mode=0o600)
+    aside.write_bytes(data)
+    aside.chmod(mode)
+    aside.replace(path)

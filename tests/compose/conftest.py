@@ -1,0 +1,40 @@
+"""One deployment for all tests of this folder that one worker runs."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults import report
+from tests.support import compose
+from tests.support.compose import Deployment
+from tests.support.run import Run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/compose" in item.nodeid:
+            item.add_marker(pytest.mark.docker)
+            item.add_marker(pytest.mark.timeout(900))
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Kei in containers, with the story played."""
+    if reason := compose.why_none():
+        if os.environ.get("KEI_REQUIRE_DOCKER") == "1":
+            pytest.fail(f"KEI_REQUIRE_DOCKER=1, but {reason}")
+        pytest.skip(f"{compose.NOTHING}{reason}")
+    made = Deployment(tmp_path_factory.mktemp("deployed"))
+    try:
+        asyncio.run(made.up())
+        yield made
+    finally:
+        asyncio.run(made.down())
+
+
+@pytest.fixture
+def table(run: Run) -> Path:
+    return report.table(run)

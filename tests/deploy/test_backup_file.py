@@ -1,0 +1,279 @@
+"""The file of a backup and the commands that make and read it: it is whole or not there, and refusals are sentences."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from deploy.backup.archive import Archive, NotDone
+from deploy.backup.make import back_up
+from deploy.migrate import LOCK, SERVICES
+from tests import make
+from tests.deploy import stock
+from tests.support.kei import KEI, ROOT, START_TIMEOUT
+from tests.support.run import Run
+from tests.support.waiting import eventually
+
+Create = Callable[[str], Awaitable[str]]
+Process = asyncio.subprocess.Process
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+SEED = 20170628
+MEMORY = 64 * 1024
+"""KiB that a command may need more for large databases than for small ones."""
+_LARGE = """
+    INSERT INTO idempotency (principal, key, request, fingerprint, status, headers, body)
+    SELECT 'large', n, '', '', 200, '{}', convert_to(repeat(md5(n::text), 40), 'UTF8')
+    FROM generate_series(1, 100000) AS n
+"""
+_WATCHED = """
+import resource
+from deploy.cli import app
+try:
+    app(prog_name='kei')
+finally:
+    print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.fixture
+async def urls(filled: Callable[[], Awaitable[dict[str, str]]]) -> dict[str, str]:
+    return await filled()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "one.kei"
+
+
+def variables(urls: Mapping[str, str]) -> dict[str, str]:
+    return {f"KEI_{service.upper()}_DATABASE_URL": url for service, url in urls.items()}
+
+
+async def begun(settings: Mapping[str, str], *command: str, kei: Sequence[str] = KEI) -> Process:
+    others = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
+    return await asyncio.create_subprocess_exec(
+        *kei,
+        *command,
+        cwd=ROOT,
+        env={**others, **settings, "COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+async def did(settings: Mapping[str, str], *command: str, kei: Sequence[str] = KEI) -> tuple[int | None, str]:
+    process = await begun(settings, *command, kei=kei)
+    async with asyncio.timeout(START_TIMEOUT):
+        said, _ = await process.communicate()
+    return process.returncode, said.decode()
+
+
+async def heard(process: Process, text: str) -> None:
+    assert process.stdout is not None
+    async with asyncio.timeout(START_TIMEOUT):
+        while text not in (line := (await process.stdout.readline()).decode()):
+            assert line, f"it has ended without {text!r}"
+
+
+@pytest.fixture
+async def written(urls: dict[str, str], file: Path) -> Path:
+    await back_up(file, urls, stock.none)
+    return file
+
+
+@pytest.fixture
+def small(run: Run) -> Iterator[Path]:
+    """A file system of 32 kB."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can mount a small file system")
+    folder = run.folder()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(file: Path, size: int) -> None:
+    file.write_bytes(bytes(size))
+
+
+def flip(file: Path, whole: bytes, place: int, bit: int) -> None:
+    damaged = bytearray(whole)
+    damaged[place] ^= 1 << bit
+    file.write_bytes(damaged)
+
+
+def spoil(file: Path) -> None:
+    whole = file.read_bytes()
+    flip(file, whole, len(whole) // 2, 0)
+
+
+def mode(file: Path) -> int:
+    return file.stat().st_mode & 0o777
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_flipped_bit_is_refused_or_changes_nothing(written: Path) -> None:
+    whole, chance, refusals = written.read_bytes(), random.Random(SEED), []
+    with closing(Archive(written)) as archive:
+        manifest = archive.manifest
+    for place in (chance.randrange(len(whole)) for _ in range(500)):
+        flip(written, whole, place, chance.randrange(8))
+        try:
+            with closing(Archive(written)) as archive:
+                assert archive.manifest == manifest
+        except NotDone as refusal:
+            refusals.append(str(refusal))
+    assert all("is damaged" in one for one in refusals)
+    assert len(refusals) > 400
+
+
+def test_a_file_that_ends_early_is_refused(written: Path) -> None:
+    whole = written.read_bytes()
+    for end in (*range(0, len(whole), len(whole) // 50), len(whole) - 1):
+        written.write_bytes(whole[:end])
+        with pytest.raises(NotDone, match="is damaged"):
+            Archive(written)
+
+
+async def test_a_damaged_file_changes_no_database(written: Path, service_database: Create) -> None:
+    spoil(written)
+    empty = await stock.empty(service_database)
+    before = await stock.everywhere(empty)
+    status, said = await did(variables(empty), "restore", str(written))
+    assert (status, "is damaged" in said) == (1, True), said
+    assert await stock.everywhere(empty) == before
+
+
+async def test_the_commands_find_databases_by_variables_and_by_secret_files(
+    urls: dict[str, str], service_database: Create, file: Path, tmp_path: Path
+) -> None:
+    status, said = await did(variables(urls), "backup", str(file))
+    assert status == 0, said
+    assert "Nobody could write for" in said
+    assert mode(file) == 0o600
+    status, said = await did({}, "backup", "--verify", str(file))
+    assert (status, "is whole" in said) == (0, True), said
+    empty = await stock.empty(service_database)
+    for service, url in empty.items():
+        (tmp_path / f"{service}_database_url").write_text(url)
+    status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file))
+    assert (status, "Start the services." in said) == (0, True), said
+    assert await stock.everywhere(empty) == await stock.everywhere(urls)
+    status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file), "--replace")
+    assert (status, "To go on, write: replace" in said) == (1, True), said
+    only = ("restore", str(file), "--service", "matching", "--replace", "--yes")
+    status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, *only)
+    assert status == 0, said
+    assert "kei status" in said
+    assert "kei events replay members" in said
+
+
+async def test_what_is_missing_is_named(urls: dict[str, str], file: Path, tmp_path: Path) -> None:
+    known = variables(urls)
+    dead = known | {"KEI_MATCHING_DATABASE_URL": "postgresql://matching:x@127.0.0.1:1/matching"}
+    less = {name: url for name, url in known.items() if "MATCHING" not in name}
+    nowhere = {"KEI_HOME": str(tmp_path / "nowhere")}
+    cases = (
+        (dead, "backup", "The database of matching at 127.0.0.1:1 is not reached:"),
+        (less, "backup", "KEI_MATCHING_DATABASE_URL is not set"),
+        (nowhere, "backup", "There is no Kei in"),
+        (known, "restore", "cannot be read: No such file or directory"),
+    )
+    done = await asyncio.gather(*(did(settings, command, str(file)) for settings, command, _ in cases))
+    for (status, said), (_, _, text) in zip(done, cases, strict=True):
+        assert (status, text in said) == (1, True), said
+    assert names(tmp_path) == []
+
+
+async def test_a_file_is_never_written_over(urls: dict[str, str], written: Path) -> None:
+    with pytest.raises(NotDone, match="is there already"):
+        await back_up(written, urls, stock.none)
+    Archive(written).close()
+
+
+async def test_two_backups_do_not_write_one_file(urls: dict[str, str], file: Path) -> None:
+    both = await asyncio.gather(*(back_up(file, urls, stock.none) for _ in range(2)), return_exceptions=True)
+    assert [str(one) for one in both if isinstance(one, NotDone)] == [f"Another backup is being written to {file}."]
+    Archive(file).close()
+
+
+async def test_a_full_disk_leaves_nothing(urls: dict[str, str], small: Path) -> None:
+    ballast = small / "ballast"
+    for free in range(1024, 28 * 1024, 3 * 1024):  # wherever in the file it ends
+        fill(ballast, 32 * 1024 - free)
+        with pytest.raises(NotDone, match="could not be written: No space left on device"):
+            await back_up(small / "one.kei", urls, stock.none)
+        assert names(small) == [ballast.name]
+
+
+async def test_a_backup_that_is_broken_off_leaves_nothing(urls: dict[str, str], file: Path) -> None:
+    def tell(step: str) -> None:
+        if step == "Copying notifications":
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await back_up(file, urls, tell)
+    assert names(file.parent) == []
+
+
+async def test_a_backup_that_is_told_to_end_or_killed_leaves_no_backup(urls: dict[str, str], file: Path) -> None:
+    migration = await asyncpg.connect(urls["matching"])
+    await migration.fetch("SELECT pg_advisory_lock($1)", LOCK)
+    aside = file.with_name(f".{file.name}.partial")
+    for how, left in ((signal.SIGTERM, []), (signal.SIGKILL, [aside.name])):
+        process = await begun(variables(urls), "backup", str(file))
+        await eventually(aside.exists, START_TIMEOUT)
+        process.send_signal(how)
+        await process.wait()
+        assert names(file.parent) == left
+    await migration.close()
+    await back_up(file, urls, stock.none)
+    assert names(file.parent) == [file.name]
+
+
+async def test_a_restore_that_is_killed_leaves_nothing_and_can_be_done_again(
+    urls: dict[str, str], service_database: Create, written: Path
+) -> None:
+    empty = await stock.empty(service_database)
+    before = await stock.everywhere(empty)
+    for service in SERVICES[1:]:
+        process = await begun(variables(empty), "restore", str(written))
+        await heard(process, f"Filling {service}")
+        process.kill()
+        await process.wait()
+        assert await stock.everywhere(empty) == before
+    status, said = await did(variables(empty), "restore", str(written))
+    assert status == 0, said
+    assert await stock.everywhere(empty) == await stock.everywhere(urls)
+    assert not await make.rows(empty["members"], "SELECT FROM pg_namespace WHERE nspname = 'kei_restore'")
+
+
+async def test_large_databases_need_no_more_memory(
+    urls: dict[str, str], service_database: Create, file: Path, tmp_path: Path
+) -> None:
+    empty, large = await stock.empty(service_database), tmp_path / "large.kei"
+    small = await peak(urls, "backup", str(file))
+    await stock.run(urls["trainings"], _LARGE)
+    assert await peak(urls, "backup", str(large)) < small + MEMORY
+    with closing(Archive(large)) as archive:
+        assert sum(one.size for one in archive.manifest.services["trainings"].tables) > 3 * MEMORY * 1024
+    assert await peak(empty, "restore", str(large)) < small + MEMORY
+
+
+async def peak(urls: Mapping[str, str], *command: str) -> int:
+    """The most memory that a command needed, in KiB."""
+    status, said = await did(variables(urls), *command, kei=(sys.executable, "-P", "-c", _WATCHED))
+    assert status == 0, said
+    return int(said.split()[-1])

@@ -1,0 +1,85 @@
+"""The page for operators says what is: the variables that can be set, and the sentences that processes end with."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+HERE = {"KEI_DATABASE_URL": "postgresql://members@127.0.0.1:1/none", "KEI_CURSOR_SECRET": "c" * 32}
+
+
+def test_every_variable_of_the_deployment_is_in_the_table_and_no_other() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    table = PAGE.partition("\n## Settings\n")[2].partition("\n<!-- settings -->")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", "".join(rows))) == sorted(set(re.findall(r"\$\{(\w+)", compose)))
+
+
+def test_every_secret_of_the_deployment_is_in_the_table() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    files = set(re.findall(r"\{KEI_SECRETS:-\./\.secrets\}/([\w.]+)\"\}", compose))
+    table = PAGE.partition("\n## Secrets\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`([\w.<>]+)`", "".join(line.split("|")[1] for line in table.splitlines() if "|" in line)))
+    assert {re.sub(r"^(members|trainings|matching|notifications)_", "<service>_", one) for one in files} <= told
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"KEI_CURSOR_SECRET": ""}, "KEI_CURSOR_SECRET: Field required."),
+        ({"KEI_CURSOR_SECRET": "short"}, "KEI_CURSOR_SECRET is weak: it needs 32 characters."),
+        ({"KEI_POOL_SIZE": "1"}, "KEI_POOL_SIZE: Input should be greater than or equal to 2."),
+    ],
+)
+def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: str) -> None:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
+    ended = subprocess.run(
+        [sys.executable, "-c", "from deploy.cli import app; app()", "serve", "members"],
+        cwd=ROOT,
+        env={**inherited, **HERE, **given, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.strip() == said
+    assert f"`{said}`" in PAGE
+
+
+@pytest.mark.parametrize(
+    ("said", "where"),
+    [
+        ("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)", "shared/runtime.py"),
+        (
+            "A Kafka user needs a password and a password a user: KEI_KAFKA_USER, KEI_KAFKA_PASSWORD.",
+            "shared/wire/access.py",
+        ),
+        ("the password of user", "shared/wire/access.py"),
+        ("waiting for PostgreSQL", "deploy/schema.py"),
+        ("the database is ahead of this version", "deploy/schema.py"),
+        ("has no schema yet. Run: kei migrate", "deploy/schema.py"),
+        ("which this version needs.", "deploy/schema.py"),
+        ("was given is that of", "deploy/schema.py"),
+        ("end what reads or migrates it, and try again.", "deploy/migrate.py"),
+        ("Remove it to have it made anew.", "deploy/secrets.py"),
+        ("a loop of the service ended; the process ends", "shared/runtime.py"),
+        ("metrics collector failed", "shared/web/ops.py"),
+        ("request failed", "shared/web/edge.py"),
+        ("request refused", "shared/web/edge.py"),
+        ("wire did not take events", "shared/outbox/relay.py"),
+        ("relay without its database", "shared/outbox/relay.py"),
+        ("relay shows no progress; taking over", "shared/outbox/relay.py"),
+        ("inbox without its database", "shared/inbox/worker.py"),
+        ("event failed", "shared/inbox/worker.py"),
+        ("does not read from Kafka", "shared/wire/kafka.py"),
+        ("no certificate is shown", "services/console/certificates.py"),
+    ],
+)
+def test_what_the_page_quotes_is_what_the_code_says(said: str, where: str) -> None:
+    assert said in " ".join(PAGE.split())
+    assert said in (ROOT / where).read_text(encoding="utf-8")

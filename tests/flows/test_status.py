@@ -1,0 +1,172 @@
+"""`kei status` on a running Kei, and what it notices when a service was restored alone to an older point."""
+
+import json
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from shared import clock
+from shared.auth import Principal, Role
+from shared.overview import Finding, NotAdmitted, findings, look
+from tests.services.console.acting import Person, poison, text
+from tests.services.console.world import World, world
+from tests.support.kei import Kei
+from tests.support.waiting import eventually
+
+AWAY = ("trainings", "notifications")
+HERE = ("members", "matching")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
+    nowhere, said = await kei.do("status")
+    assert (nowhere, "There is no signing key" in said) == (2, True)
+    await kei.start("--no-story")
+    await kei.ready()
+
+    async def well() -> str:
+        status, said = await kei.do("status")
+        assert "Traceback" not in said
+        return said if status == 0 else ""
+
+    said = await eventually(well, 60)
+    assert said.startswith("All is well.")
+    assert "epoch 1, heard " in said
+
+    socket = (kei.home / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+    await poison(f"postgresql://matching:@/matching?host={socket}", UUID(int=1), UUID(int=2))
+
+    async def found() -> str:
+        status, said = await kei.do("status")
+        return said if status == 1 else ""
+
+    said = await eventually(found, 60)
+    assert said.startswith("1 thing needs somebody:")
+    assert "matching: 2 dead letters.\n  Look: kei inbox dead matching. Then: kei inbox retry matching." in said
+    await _told_to_programs(kei)
+    await _not_to_be_told(kei)
+
+
+async def _told_to_programs(kei: Kei) -> None:
+    status, said = await kei.do("status", "--json")
+    told = json.loads(said)
+    assert (status, told["well"], [one["kind"] for one in told["findings"]]) == (1, False, ["dead"])
+    reached = [one["service"] for one in told["services"] if one["reached"]]
+    assert reached == ["members", "trainings", "matching", "notifications"]
+
+
+async def _not_to_be_told(kei: Kei) -> None:
+    """With a token that is refused, and when nothing is there any more."""
+    manager = (await kei.do("token", "--role", "manager"))[1].strip()
+    refused = (("x.y.z", "Sign in first"), ("é", "it has characters"), (manager, "Your role does not allow this"))
+    for token, reason in refused:
+        status, said = await kei.do("status", "--token", token)
+        assert status == 2, said
+        assert f"does not admit this token: {reason}" in said
+    assert await kei.stop() == 0
+    status, said = await kei.do("status")
+    assert status == 2
+    assert f"Nothing of Kei is reached at {kei.url}: members is not reached:" in said
+
+
+async def test_a_service_that_was_restored_alone_is_noticed(
+    service_database: Callable[[str], Awaitable[str]],
+) -> None:
+    async with world(service_database, without=AWAY) as running:
+        await _clusters(running, 3)
+        assert await _found(running) == []
+
+        lost = [dict(row) for row in await _execute(running, "SELECT * FROM outbox ORDER BY id DESC LIMIT 2")]
+        await _execute(running, "DELETE FROM outbox WHERE id = ANY($1)", [row["id"] for row in lost])
+        finding = (await _found(running))[0]
+        assert (finding.service, finding.kind) == ("matching", "ahead")
+        assert f"that members does not have (newest {lost[0]['id']} of " in finding.said
+        page = await Person(running, Role.operator).get("/operations")
+        assert "members was restored to an older point." in text(page.text)
+
+        names = [name for name in lost[0] if name != "seq"]
+        values = ", ".join(f"${number}" for number, _ in enumerate(names, 1))
+        insert = f"INSERT INTO outbox ({', '.join(names)}) VALUES ({values})"  # noqa: S608  names of columns
+        for row in lost:
+            await _execute(running, insert, *(row[name] for name in names))
+        assert await _found(running) == []
+
+
+async def test_what_is_lost_is_noticed_also_behind_what_is_new(
+    service_database: Callable[[str], Awaitable[str]],
+) -> None:
+    async with world(service_database, without=AWAY) as running:
+        await _clusters(running, 14)
+        await _execute(running, "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id DESC LIMIT 12)")
+        await _clusters(running, 1)
+        assert [one.kind for one in await _found(running)] == ["ahead"]
+
+
+async def test_what_was_forgotten_in_good_order_is_not_missed(
+    service_database: Callable[[str], Awaitable[str]],
+) -> None:
+    async with world(service_database, without=AWAY) as running:
+        await _clusters(running, 12)
+        await _execute(running, "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT 6)")
+        assert await _found(running) == []
+        await _execute(running, "DELETE FROM outbox")
+        assert await _found(running) == []
+
+
+async def test_a_database_without_a_past_is_behind_all_who_have_had_events_of_it(
+    service_database: Callable[[str], Awaitable[str]],
+) -> None:
+    async with world(service_database, without=AWAY) as running:
+        await _clusters(running, 1)
+        await _execute(running, "DELETE FROM outbox")
+        await _execute(running, "UPDATE outbox_relay SET assigned = 0, sent = 0")
+        assert [one.kind for one in await _found(running)] == ["ahead"]
+
+
+async def test_a_schema_that_is_not_the_newest_known_is_told(
+    service_database: Callable[[str], Awaitable[str]],
+) -> None:
+    async with world(service_database, without=AWAY) as running:
+        await _execute(running, "UPDATE alembic_version SET version_num = 'members_9999'")
+        assert [one.said for one in await _found(running)] == [
+            "members: its database is at members_9999, ahead of members_0001, the newest that it knows."
+        ]
+        await _execute(running, "DROP TABLE alembic_version")
+        assert [one.remedy for one in await _found(running)] == ["Run: kei migrate members."]
+
+
+async def test_a_token_without_the_right_is_of_no_use(service_database: Callable[[str], Awaitable[str]]) -> None:
+    async with world(service_database, without=AWAY) as running:
+        partner = running.issuer.token(Principal("partner", frozenset({Role.partner})))
+        with pytest.raises(NotAdmitted, match="does not admit this token: Your role does not allow this") as refused:
+            await look(running.http, f"{running.url}/api", partner, HERE)
+        assert refused.value.status == 403
+
+
+async def _found(running: World) -> list[Finding]:
+    return findings(await look(running.http, f"{running.url}/api", running.token, HERE))
+
+
+async def _clusters(running: World, number: int) -> None:
+    """Register so many clusters, an event each, and wait until matching has handled them."""
+    slug = f"c{clock.new_id()}"
+    dates = {"starts_on": "2026-01-01", "ends_on": "2027-12-31"}
+    made = await running.post("members/consortia", {"slug": slug, "name": slug, "programme": "P", **dates})
+    facts = {"consortium_id": made["id"], "country": "HU", "ecosystems": ["digital"], "languages": ["en"]}
+    more = {"value_chain_stages": ["services"], "label": "none", "mentor_capacity": 1, "learner_capacity": 1}
+    for place in range(number):
+        await running.post("members/clusters", {"slug": f"{slug}-{place}", "name": "A cluster", **facts, **more})
+    await running.settled()
+
+
+async def _execute(running: World, statement: str, *values: object) -> list[asyncpg.Record]:
+    """A statement in the database of members."""
+    connection = await asyncpg.connect(running.databases["members"])
+    try:
+        rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
+        return rows
+    finally:
+        await connection.close()

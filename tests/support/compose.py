@@ -1,0 +1,157 @@
+"""Kei as `docker compose up` deploys it: a project, secrets and ports of its own."""
+
+import asyncio
+import functools
+import os
+import shutil
+import ssl
+import subprocess
+from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from deploy.api import Api
+from deploy.home import Home
+from deploy.local import operator_token
+from deploy.secrets import prepare
+from tests.support import docker
+from tests.support.kafka_local import free_ports
+from tests.support.kei import KEI, ROOT
+
+NOTHING = "nothing can be deployed: "
+PATIENCE = 120.0
+"""Seconds to fetch an image."""
+PORTS = ("KEI_HTTP_PORT", "KEI_HTTPS_PORT", "KEI_PARTNER_PORT", "KEI_PROMETHEUS_PORT", "KEI_MAIL_PORT")
+
+
+@functools.cache
+def why_none() -> str:
+    """Why nothing can be deployed here, or an empty string."""
+    if not docker.answers() or shutil.which("docker") is None:
+        return "no Docker engine"
+    if _run("docker", "compose", "version").returncode:
+        return "no Docker Compose"
+    found = {name for name in _wanted() if not _run("docker", "image", "inspect", name).returncode}
+    missing = sorted(_wanted() - found)
+    try:
+        fetched = not any(_run("docker", "pull", "--quiet", name).returncode for name in missing)
+    except subprocess.TimeoutExpired:
+        fetched = False
+    return "" if fetched else f"images that cannot be fetched here: {', '.join(missing)}"
+
+
+def reason_in(report: pytest.TestReport) -> str:
+    """The reason of a skipped test if it is that nothing can be deployed."""
+    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return NOTHING + said.partition(NOTHING)[2] if NOTHING in said else ""
+
+
+def _wanted() -> set[str]:
+    listed = _run("docker", "compose", "--profile", "*", "config", "--images").stdout.decode().split()
+    return {name for name in listed if not name.startswith("kei:")} | {"python:3.13-slim"}
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE)
+
+
+class Failed(AssertionError):
+    """A command ended with another status than 0; the text is what it said."""
+
+
+class Deployment:
+    """One deployment.
+
+    Args:
+        folder: for its secrets.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.secrets = folder / "secrets"
+        self.project = f"kei-test-{uuid4().hex[:8]}"
+        ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
+        self.url = f"https://localhost:{ports['KEI_HTTPS_PORT']}"
+        self.partner_kafka = f"localhost:{ports['KEI_PARTNER_PORT']}"
+        self.prometheus = f"http://127.0.0.1:{ports['KEI_PROMETHEUS_PORT']}"
+        self.authority = folder / "edge.pem"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
+        self.environment = {
+            **inherited,
+            **ports,
+            "COMPOSE_PROJECT_NAME": self.project,
+            "KEI_SECRETS": str(self.secrets),
+            "KEI_VERSION": "test",
+            "COLUMNS": "200",
+        }
+        prepare(self.secrets, "localhost")
+
+    async def up(self, **environment: str) -> None:
+        """Start it, or replace what runs, as `make up` does."""
+        self.environment |= environment
+        await self.run("deploy/up.sh")
+        self.authority.write_text(
+            await self.compose("exec", "-T", "caddy", "cat", "/data/caddy/pki/authorities/local/root.crt")
+        )
+
+    async def down(self) -> None:
+        """Leave nothing of it."""
+        await self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "20")
+
+    async def compose(self, *arguments: str) -> str:
+        """What a command of Docker Compose printed.
+
+        Raises:
+            Failed: it ended with another status than 0.
+        """
+        return await self.run("docker", "compose", *arguments)
+
+    async def tool(self, *arguments: str) -> str:
+        """What a command of `kei` printed inside the deployment."""
+        return await self.compose("run", "--rm", "-T", "kei", *arguments)
+
+    async def kei(self, *arguments: str) -> str:
+        """What a command of `kei` printed outside, at the deployment's door."""
+        at = {"KEI_URL": self.url, "KEI_CA": str(self.authority), "KEI_HOME": str(self.secrets)}
+        return await self.run(*KEI, *arguments, environment=at)
+
+    async def containers(self, *services: str) -> list[str]:
+        """The ids of the running containers of some services, or of all."""
+        return (await self.compose("ps", "--quiet", *services)).split()
+
+    @asynccontextmanager
+    async def http(self) -> AsyncIterator[httpx2.AsyncClient]:
+        """A client of the door, which trusts its authority only."""
+        trusted = ssl.create_default_context(cafile=str(self.authority))
+        async with httpx2.AsyncClient(base_url=self.url, trust_env=False, verify=trusted, timeout=30.0) as client:
+            yield client
+
+    @asynccontextmanager
+    async def api(self) -> AsyncIterator[Api]:
+        """The services' interfaces through the door, as the operator."""
+        async with self.http() as client:
+            yield Api(client, lambda: operator_token(Home(self.secrets)))
+
+    async def run(self, *command: str, environment: dict[str, str] | None = None) -> str:
+        """What a command printed, on both streams.
+
+        Raises:
+            Failed: it ended with another status than 0.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            cwd=ROOT,
+            env={**self.environment, **(environment or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=PIPE,
+            stderr=STDOUT,
+        )
+        said, _ = await process.communicate()
+        text = said.decode(errors="replace")
+        if process.returncode:
+            raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{text[-6000:]}")
+        return text
