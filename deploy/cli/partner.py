@@ -1,5 +1,6 @@
 """`kei partner`: partners, their API keys, and their way into Kafka."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,7 +73,7 @@ def add(  # noqa: PLR0913  the options of a command
         _show_key(name, await post(api, "notifications", "/partners", {"name": name, "types": types or []}))
 
     with sentences(), _cluster(admin if kafka else None, user, password_file, wanted=kafka) as cluster:
-        door = _Door.of(name, address, ca) if kafka else None
+        door = _door(name, address, ca) if kafka else None
         if cluster is not None:
             cluster.rules(user_of(name))  # whoever may not even ask is told so before anything is made
         over_api(url, home, given, work)
@@ -102,10 +103,10 @@ def rotate(  # noqa: PLR0913  the options of a command
         found = await _found(api, name)
         _show_key(name, await post(api, "notifications", f"/partners/{found['id']}/keys", {}))
         for prefix in _live(found):
-            _note(f"The key {prefix} stays live until you run: kei partner revoke {name} --key {prefix}")
+            _note(f"The key {prefix} stays live until you run: kei partner revoke {shlex.quote(name)} --key {prefix}")
 
     with sentences(), _cluster(admin if kafka else None, user, password_file, wanted=kafka) as cluster:
-        door = _Door.of(name, address, ca) if kafka else None
+        door = _door(name, address, ca) if kafka else None
         over_api(url, home, given, work)
         if cluster is not None and door is not None:
             note = "Kafka refuses an old password from now on; who is connected stays so until it connects anew."
@@ -170,13 +171,14 @@ class _Door(NamedTuple):
     address: str
     ca: str | None
 
-    @classmethod
-    def of(cls, name: str, address: str | None, ca: Path | None) -> "_Door":
-        user_of(name)
-        if address is None:
-            raise BadSettings("--kafka needs --kafka-address or KEI_PARTNER_KAFKA: host:port where partners reach it.")
-        file = ca or secret_file("ca.pem")
-        return cls(address, file.read_text() if file else None)
+
+def _door(name: str, address: str | None, ca: Path | None) -> _Door:
+    """The door for a partner. What is wrong with either is said before anything is made."""
+    user_of(name)
+    if address is None:
+        raise BadSettings("--kafka needs --kafka-address or KEI_PARTNER_KAFKA: host:port where partners reach it.")
+    file = ca or secret_file("ca.pem")
+    return _Door(address, file.read_text() if file else None)
 
 
 @contextmanager
