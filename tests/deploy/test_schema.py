@@ -1,0 +1,69 @@
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from deploy.schema import WrongDatabase, check
+from tests.support.kafka_local import free_ports
+
+Create = Callable[[str], Awaitable[str]]
+
+
+async def _at(url: str, revision: str | None) -> None:
+    """Have the database say that it is at a revision, or at none."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("DELETE FROM alembic_version")
+        if revision is not None:
+            await connection.execute("INSERT INTO alembic_version VALUES ($1)", revision)
+    finally:
+        await connection.close()
+
+
+async def _refusal(service: str, url: str) -> str:
+    with pytest.raises(WrongDatabase) as refusal:
+        await check(service, url, patience=0.1)
+    return str(refusal.value)
+
+
+async def test_the_right_database_at_the_newest_schema_is_taken(service_database: Create) -> None:
+    await check("members", await service_database("members"))
+
+
+async def test_a_schema_that_is_ahead_is_taken_so_that_the_version_before_works_on(service_database: Create) -> None:
+    url = await service_database("members")
+    await _at(url, "members_9999")
+    await check("members", url)
+
+
+async def test_a_database_without_a_schema_is_refused_with_what_to_do(
+    service_database: Create, database_url: str
+) -> None:
+    no_schema = "The database of members has no schema yet. Run: kei migrate members"
+    assert await _refusal("members", database_url) == no_schema
+    url = await service_database("members")
+    await _at(url, None)
+    assert await _refusal("members", url) == no_schema
+
+
+async def test_a_schema_that_is_behind_is_refused(service_database: Create, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.schema.revisions", lambda _: ("members_0002", "members_0001"))
+    said = await _refusal("members", await service_database("members"))
+    assert said.startswith("The database of members is at members_0001, behind members_0002")
+
+
+async def test_the_database_of_another_service_is_refused(service_database: Create) -> None:
+    said = await _refusal("members", await service_database("trainings"))
+    assert said == "The database that members was given is that of trainings."
+
+
+async def test_a_server_that_is_away_is_waited_for_and_then_told() -> None:
+    (port,) = free_ports(1)
+    said = await _refusal("members", f"postgresql://members@127.0.0.1:{port}/members")
+    assert said.startswith(f"PostgreSQL at 127.0.0.1:{port} is not reached by members")
+
+
+async def test_a_database_that_is_not_there_is_told(database_url: str) -> None:
+    other = urlsplit(database_url)._replace(path="/nowhere").geturl()
+    assert 'database "nowhere" does not exist' in await _refusal("members", other)
