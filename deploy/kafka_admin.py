@@ -43,6 +43,18 @@ class NotAdministered(Exception):
     """The cluster is not reached, or refuses; the text is a sentence for whoever asked."""
 
 
+class _Client(KafkaAdminClient):  # type: ignore[misc]  # it has no types
+    """One that does not go on in its thread when it could not be made."""
+
+    def __init__(self, **options: Any) -> None:
+        try:
+            super().__init__(**options)
+        except BaseException:
+            self._closed = False
+            self.close()
+            raise
+
+
 class KafkaAdmin:
     """A connection to a cluster, as somebody who may administer it.
 
@@ -54,7 +66,7 @@ class KafkaAdmin:
         self._access = access
         milliseconds = int(DEADLINE * 1000)
         try:
-            self._client = KafkaAdminClient(
+            self._client = _Client(
                 **access.options(), bootstrap_timeout_ms=milliseconds, request_timeout_ms=milliseconds
             )
         except KafkaTimeoutError as error:
