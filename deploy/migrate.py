@@ -18,7 +18,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from deploy.databases import BadSettings
 from shared.clock import jitter
+from shared.version import revisions
 from shared.web.problems import sqlstate
 
 SERVICES = ("members", "trainings", "matching", "notifications")
@@ -73,6 +75,7 @@ async def upgrade(service: str, url: str, revision: str = "heads", *, schema: st
 
     Raises:
         Blocked: others held what it needs all the time.
+        BadSettings: it is another service's database.
     """
     until = monotonic() + PATIENCE
     while not await _connected(url, lambda connection: _upgraded(service, connection, revision), schema):
@@ -91,6 +94,8 @@ def _upgraded(service: str, connection: Connection, revision: str) -> bool:
     connection.commit()
     if not mine:
         return False
+    if _is_ahead(service, connection):
+        return True
     try:
         command.upgrade(_config(service, connection), revision)
     except DBAPIError as error:
@@ -98,6 +103,17 @@ def _upgraded(service: str, connection: Connection, revision: str) -> bool:
             return False
         raise
     connection.commit()
+    return True
+
+
+def _is_ahead(service: str, connection: Connection) -> bool:
+    """Whether a later version has migrated it, which the one before bears: so one can go back by a version."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    if found is None or found in revisions(service):
+        return False
+    if not found.startswith(f"{service}_"):
+        raise BadSettings(f"The database that {service} was given is at {found}, which is none of its schemas.")
     return True
 
 

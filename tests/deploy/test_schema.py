@@ -4,6 +4,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from deploy.databases import BadSettings
+from deploy.migrate import upgrade
 from deploy.schema import WrongDatabase, check
 from tests.support.kafka_local import free_ports
 
@@ -67,3 +69,19 @@ async def test_a_server_that_is_away_is_waited_for_and_then_told() -> None:
 async def test_a_database_that_is_not_there_is_told(database_url: str) -> None:
     other = urlsplit(database_url)._replace(path="/nowhere").geturl()
     assert 'database "nowhere" does not exist' in await _refusal("members", other)
+
+
+async def test_a_version_before_leaves_a_schema_that_is_ahead_as_it_is(service_database: Create) -> None:
+    url = await service_database("members")
+    await _at(url, "members_9999")
+    await upgrade("members", url)
+    connection = await asyncpg.connect(url)
+    try:
+        assert await connection.fetchval("SELECT version_num FROM alembic_version") == "members_9999"
+    finally:
+        await connection.close()
+
+
+async def test_the_database_of_another_service_is_not_migrated(service_database: Create) -> None:
+    with pytest.raises(BadSettings, match="members was given is at trainings_"):
+        await upgrade("members", await service_database("trainings"))
