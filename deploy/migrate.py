@@ -12,6 +12,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
@@ -20,7 +21,6 @@ from sqlalchemy.pool import NullPool
 
 from deploy.databases import BadSettings
 from shared.clock import jitter
-from shared.version import revisions
 from shared.web.problems import sqlstate
 
 SERVICES = ("members", "trainings", "matching", "notifications")
@@ -110,7 +110,8 @@ def _is_ahead(service: str, connection: Connection) -> bool:
     """Whether a later version has migrated it, which the one before bears: so one can go back by a version."""
     found = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
-    if found is None or found in revisions(service):
+    scripts = ScriptDirectory.from_config(_config(service, connection))
+    if found is None or found in {script.revision for script in scripts.walk_revisions()}:
         return False
     if not found.startswith(f"{service}_"):
         raise BadSettings(f"The database that {service} was given is at {found}, which is none of its schemas.")
