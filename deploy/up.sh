@@ -1,31 +1,47 @@
 #!/bin/bash
 # Starts the deployment, or brings a running one to what is here now without a failed request: migrations first (they only
-# add), then each service's containers anew beside the old ones, which end when the new ones are ready.
+# add), then the new version's containers beside the old ones, which end when the new ones are ready. New ones that do not
+# get ready are taken away again, and the old ones go on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-replaced() {  # replaced SERVICE
-  local old count
-  old=$(docker compose ps --quiet "$1")
-  [ -n "$old" ] || return 0
-  count=$(wc -l <<<"$old")
-  echo "Replacing $1 ($count) …"
-  docker compose up --detach --no-deps --no-recreate --wait --scale "$1=$((2 * count))" "$1"
-  # shellcheck disable=SC2086  one word for each container
-  docker stop --time 40 $old >/dev/null && docker rm $old >/dev/null
+copies=(members trainings matching notifications members-worker trainings-worker matching-worker notifications-worker console)
+
+up() {
+  docker compose up --detach --wait --wait-timeout "${KEI_UP_TIMEOUT:-300}" "$@"
+}
+
+removed() {  # removed ID...
+  [ $# = 0 ] || { docker stop --time 40 "$@" && docker rm "$@"; } >/dev/null
+}
+
+doubled() {  # what makes the second copy of each container
+  local service count
+  for service in "${copies[@]}"; do
+    count=$(docker compose ps --quiet "$service" | wc -l)
+    [ "$count" = 0 ] || echo --scale "$service=$((2 * count))"
+  done
+}
+
+taken_back() {  # taken_back OLD...
+  local new id
+  new=$(docker compose ps --all --quiet "${copies[@]}" | grep --line-regexp --invert-match --fixed-strings "$(printf '%s\n' "$@")")
+  docker compose logs --tail 10 migrate topics
+  for id in $new; do
+    [ "$(docker inspect --format '{{.State.Health.Status}}' "$id")" = healthy ] || docker logs --tail 5 "$id"
+  done
+  removed $new
+  echo "The new version did not get ready and is taken away; what ran before goes on."
 }
 
 docker compose build --quiet
-if [ -n "$(docker compose ps --quiet members)" ]; then
-  docker compose up --no-deps --exit-code-from migrate migrate
-  docker compose up --no-deps --exit-code-from topics topics
-  for service in members trainings matching notifications; do
-    replaced "$service"
-    replaced "$service-worker"
-  done
-  replaced console
-  docker compose up --detach --wait
+old=$(docker compose ps --quiet "${copies[@]}")
+if [ -n "$old" ]; then
+  docker compose rm --force --stop migrate topics
+  up --no-recreate $(doubled) || { taken_back $old >&2; exit 1; }
+  removed $old
+  up
   docker compose exec -T caddy caddy reload --config /etc/caddy/Caddyfile --adapter caddyfile
 else
-  docker compose up --detach --wait
+  up
 fi

@@ -93,7 +93,7 @@ class Callers:
                     return answer
                 if reply.status_code < 500 and "idempotency-key-in-use" not in reply.text:
                     raise _RefusedError(f"{reply.status_code} {method} {path}: {reply.text}")
-                self.failures.append(reply.text)
+                self.failures.append(f"{reply.status_code} {reply.text}")
             await passing(jitter(wait))
             wait = min(wait * 2, 0.2)
 
