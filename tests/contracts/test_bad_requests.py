@@ -147,7 +147,7 @@ async def test_a_page_is_asked_for_by_a_cursor_of_ours_only(members: Members) ->
     path = "/clusters?limit=1"
     cursor = (await members.client.get(path, headers=OPERATOR)).json()["next"]
     assert len((await members.client.get(f"{path}&cursor={cursor}", headers=OPERATOR)).json()["items"]) == 1
-    changed = ("A" if cursor[-1] != "A" else "B") + cursor[1:]
+    changed = ("A" if cursor[0] != "A" else "B") + cursor[1:]
     own = base64.urlsafe_b64encode(b"\0" * 16 + b'["",{"id":"x"}]').decode().rstrip("=")
     for forged in (
         "",
