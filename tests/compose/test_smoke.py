@@ -1,4 +1,5 @@
 import json
+import re
 
 import httpx2
 import pytest
@@ -19,13 +20,15 @@ async def test_the_story_is_played_through_the_door_and_all_is_well(deployed: De
 async def test_a_partner_reads_the_feed_with_a_key_of_its_own(deployed: Deployment) -> None:
     await deployed.kei("load", str(TRACE_KEI))
     said = await deployed.tool("partner", "add", "smoke-feed")
-    key = said.split()[-1]
+    (key,) = re.findall(r"kei_\S+", said)
     async with deployed.http() as client:
-        page = (await client.get("/api/notifications/feed", headers={"X-API-Key": key})).json()
+        reply = await client.get("/api/notifications/feed", headers={"X-API-Key": key})
         refused = await client.get("/api/notifications/feed", headers={"X-API-Key": key[:-1]})
         foreign = await client.get("/api/members/clusters", headers={"X-API-Key": key})
-    assert [one["position"] for one in page["items"]] == list(range(1, len(page["items"]) + 1))
-    assert len(page["items"]) > 30
+    assert reply.status_code == 200, f"{said!r}: {reply.text}"
+    items = reply.json()["items"]
+    assert [one["position"] for one in items] == list(range(1, len(items) + 1))
+    assert len(items) > 30
     assert (refused.status_code, foreign.status_code) == (401, 401)
 
 
