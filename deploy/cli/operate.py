@@ -151,6 +151,26 @@ def rebuild(url: UrlOption = URL, home: HomeOption = HOME, given: TokenOption = 
     over_api(url, home, given, work)
 
 
+@matching.command("replay")
+def ask_again(
+    run: Annotated[UUID, typer.Argument(help="The run.")],
+    url: UrlOption = URL,
+    home: HomeOption = HOME,
+    given: TokenOption = None,
+) -> None:
+    """Ask a run's question again, and say whether the plan is the same; ends with 1 if not. Nothing is changed."""
+
+    async def work(api: Api) -> None:
+        told = await api.write("matching", f"/runs/{run}/replay", None, once=str(new_id()))
+        for difference in told["differences"]:
+            out.print(difference)
+        out.print("The same plan." if told["identical"] else "The plans differ.")
+        if not told["identical"]:
+            raise typer.Exit(1)
+
+    over_api(url, home, given, work)
+
+
 async def _handle(api: Api, service: str, action: str, ids: list[UUID] | None) -> None:
     chosen = None if not ids else [str(one) for one in ids]
     body = {"action": action, "consumer": known(service), "event_ids": chosen}

@@ -46,6 +46,10 @@ TERMS = {
     "cross_border": "Across a border",
     "value_chain": "Value chain",
     "languages": "Common languages",
+    "record": "The mentor’s record",
+    "reciprocity": "Giving and taking",
+    "novelty": "New to each other",
+    "travel": "Distance",
 }
 ACTIVITY_KINDS = {
     "joint_training": "Joint training",

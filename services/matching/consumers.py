@@ -46,7 +46,7 @@ async def on_target_set(tx: WriteSession, events: Sequence[Event[TargetSet]]) ->
 async def on_service_requested(tx: WriteSession, event: Event[ServiceRequested]) -> None:
     """A request: mentors are proposed at once."""
     await projection.keep_request(tx, event.data)
-    await pairs.propose_for_request(tx, event.data)
+    await pairs.propose_for_request(tx, event.data, event.time.date())
 
 
 @consumer.on_batch(TrainingCompleted)

@@ -16,5 +16,5 @@ def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | Non
     solver = Solver()
     service = runtime.Service("matching", "Kei matching", [runs.router], consumer=consumer, background=[solver.run])
     app = runtime.build(service, settings, wire=wire, keys=keys)
-    app.state.solve = solver
+    app.state.solver = solver
     return app

@@ -7,53 +7,79 @@ import asyncio
 import multiprocessing
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from time import monotonic
+from typing import ParamSpec, TypeVar
+from uuid import UUID
 
-from services.matching.rules.plan import Proposal, Situation, best_plan
-from services.matching.rules.score import Criteria
-from services.matching.rules.solve import NotOptimal
+from services.matching.rules.engine import NotOptimal, warm
+from services.matching.rules.plan import answer
+from services.matching.rules.planned import Explanation, Plan
+from services.matching.rules.question import Question
+from services.matching.rules.why import explain
 from shared.db import Database
 from shared.errors import Conflict
 
 TIME_LIMIT = 10.0
-"""Seconds a plan may take. The transaction that asks for it idles meanwhile; PostgreSQL ends it after 15 s of that."""
+"""Seconds a plan may take; then the best so far is given. The transaction that asks for it idles meanwhile, and
+PostgreSQL ends it after 15 s of that."""
 TRIES = 2
 """How often a plan is begun, should its process die."""
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class Solver:
-    """Makes plans, one after the other."""
+    """Answers questions, one after the other."""
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
 
-    async def __call__(self, situation: Situation, criteria: Criteria) -> list[Proposal]:
-        """The best plan.
+    async def plan(self, question: Question) -> tuple[Plan, int]:
+        """The best plan, and how many milliseconds it took.
 
         Raises:
-            Conflict: it was not found within the time limit, or the process died over it each time.
+            Conflict: it cannot be made, or the process died over it each time.
         """
-        for _ in range(TRIES):
+        return await self._done(_plan, question)
+
+    async def explain(self, question: Question, learner_id: UUID, mentor_id: UUID | None) -> Explanation:
+        """Why a learner has the mentors it has, and what another would cost.
+
+        Raises:
+            Conflict: as for a plan.
+        """
+        return await self._done(explain, question, learner_id, mentor_id)
+
+    async def run(self, _: Database) -> None:
+        """Start the process before the first plan is asked for, and end it when this is cancelled."""
+        try:
+            await self._done(warm)
+            await asyncio.Event().wait()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _done(self, work: Callable[P, T], *args: P.args, **_: P.kwargs) -> T:
+        for _try in range(TRIES):
             pool = self._pool = self._pool or _new_pool()
             try:
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(pool, best_plan, situation, criteria, TIME_LIMIT)
-            except NotOptimal as error:
-                raise Conflict("no-plan", f"The best plan was not found within {TIME_LIMIT:.0f} s.") from error
+                return await asyncio.get_running_loop().run_in_executor(pool, work, *args)
+            except (NotOptimal, ValueError) as error:
+                raise Conflict("no-plan", str(error)) from error
             except BrokenProcessPool:
                 if self._pool is pool:  # another request may have replaced it already
                     self._pool = None
         raise Conflict("solver-failed", "The plan could not be made; it may be too large.")
 
-    async def run(self, _: Database) -> None:
-        """Start the process before the first plan is asked for, and end it when this is cancelled."""
-        try:
-            await self(Situation({}, {}, {}, frozenset()), Criteria())
-            await asyncio.Event().wait()
-        finally:
-            if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+
+def _plan(question: Question) -> tuple[Plan, int]:
+    begun = monotonic()
+    made = answer(question, lambda _: monotonic() - begun > TIME_LIMIT)
+    return made, round(1000 * (monotonic() - begun))
 
 
 def _new_pool() -> ProcessPoolExecutor:
@@ -61,8 +87,7 @@ def _new_pool() -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
-    """In the new process: HiGHS greets on standard output, and nobody else ends this process when its parent dies."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """In the new process: nobody else ends it when its parent dies."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

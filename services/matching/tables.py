@@ -44,6 +44,8 @@ class Cluster(Base):
     languages: Mapped[list[str]]
     ecosystems: Mapped[list[str]]
     stages: Mapped[list[str]]
+    label: Mapped[str] = mapped_column(server_default="none")
+    label_valid_until: Mapped[date | None]
     version: Mapped[int]
 
 
@@ -138,6 +140,8 @@ class Run(Base):
     inputs: Mapped[dict[str, Any]] = mapped_column(deferred=True)
     inputs_hash: Mapped[str]
     solver: Mapped[str]
+    plan: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
+    took_ms: Mapped[int | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
@@ -160,6 +164,7 @@ class Pair(Base):
     state: Mapped[str]
     mentor_answer: Mapped[str | None]
     learner_answer: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
     events: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
 

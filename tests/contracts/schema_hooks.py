@@ -31,6 +31,11 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
     "scores": lambda value: {INDICATORS[0]: len(value) % 6},
     "types": lambda value: _PUBLIC[: len(value)],
     "capacity": lambda value: max(int(value), 20),
+    "forced": lambda _: [],
+    "forbidden": lambda _: [],
+    "move_price": lambda _: None,
+    "places": lambda _: {},
+    "weights": lambda value: value if any(value.values()) else {},
     "present": lambda _: [],
     "absent": lambda _: [],
 }

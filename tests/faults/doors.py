@@ -1,12 +1,14 @@
 """The product's commands as one would call them: short arguments in, work for a transaction out."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from services.matching.commands import pairs, runs
-from services.matching.rules.plan import Proposal, Situation, best_plan
-from services.matching.rules.score import Criteria
+from services.matching.rules.criteria import Criteria
+from services.matching.rules.plan import answer as answered
+from services.matching.rules.planned import Plan
+from services.matching.rules.question import Question
 from services.members.commands import assessments, clusters
 from services.members.rules.vocabulary import Kind
 from services.trainings.commands import activities, registrations
@@ -18,6 +20,7 @@ CONSORTIUM = UUID(int=0xC0)
 FRAMEWORK = "self-check"
 INDICATORS = ("foresight", "strategy", "cooperation")
 TODAY = date(2017, 10, 1)
+NOW = datetime(2017, 10, 1, tzinfo=UTC)
 _YEAR = timedelta(days=365)
 _DAY = timedelta(days=1)
 
@@ -120,12 +123,12 @@ def finish(activity: UUID, seen: int, present: Iterable[UUID], absent: Iterable[
     return work
 
 
-async def _solve(situation: Situation, criteria: Criteria) -> list[Proposal]:
-    return best_plan(situation, criteria, 10.0)
+async def _solve(question: Question) -> tuple[Plan, int]:
+    return answered(question), 0
 
 
 def plan(id: UUID) -> Work:
-    return lambda tx: runs.plan(tx, id, CONSORTIUM, _solve)
+    return lambda tx: runs.plan(tx, id, CONSORTIUM, runs.Wish(Criteria()), TODAY, _solve)
 
 
 def publish(id: UUID, seen: int) -> Work:
@@ -135,6 +138,6 @@ def publish(id: UUID, seen: int) -> Work:
 def answer(id: UUID, side: str, seen: int, *, accepts: bool) -> Work:
     async def work(tx: WriteSession) -> None:
         pair = await pairs.proposed(tx, id, lambda _: True)
-        await pairs.answer(tx, pair, seen, pairs.Answer(side, accepts))
+        await pairs.answer(tx, pair, seen, pairs.Answer(side, accepts), NOW)
 
     return work

@@ -92,6 +92,7 @@ class Matching:
         self.known = Known({}, {}, {}, {}, {})
         self.places: dict[tuple[UUID, str], Place] = {}
         self.drafts: dict[UUID, list[Found]] = {}
+        self.made_from: dict[UUID, object] = {}
         self.published: set[UUID] = set()
         self.pairs: dict[UUID, Found] = {}
 
@@ -136,7 +137,8 @@ class Matching:
 
     @property
     def live(self) -> set[Couple]:
-        return {one.couple for one in self.pairs.values() if one.state != "declined"}
+        """Those that are not proposed again: pairs that wait or are agreed, and those that said no and rest."""
+        return {one.couple for one in self.pairs.values()}
 
     @property
     def open(self) -> list[UUID]:
@@ -170,16 +172,29 @@ class Matching:
             more = [one for one in possible - chosen if left["mentor", one[0]] and left["learner", one[1]]]
             assert not more, "a plan that could have had more"
             self.drafts[id] = list(found)
+            self.made_from[id] = self._inputs()
 
         return effect
+
+    def _inputs(self) -> object:
+        """What a plan is made from."""
+        known = self.known
+        return (
+            {id: languages for id, (languages, _) in known.clusters.items()},
+            {at: known.level(*at) for at in known.levels},
+            {at: level for at, (level, _) in known.targets.items()},
+            set(known.requests.values()),
+            {at: place.capacity for at, place in self.places.items()},
+            {(one.couple, one.state) for one in self.pairs.values()},
+        )
 
     def publish(self, id: UUID, seen: int) -> Answer:
         if seen != (2 if id in self.published else 1):
             return "stale"
         if id in self.published:
             return "already-published"
-        if any(one.couple in self.live for one in self.drafts[id]):
-            return "overtaken"
+        if self.made_from[id] != self._inputs():
+            return "inputs-changed"
 
         def effect() -> None:
             self.published.add(id)

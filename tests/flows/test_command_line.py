@@ -40,6 +40,8 @@ async def test_an_operator_reads_replays_rebuilds_and_grants(running: Kei) -> No
         before = (await settled(api)).published
         assert (await done(running, "matching", "rebuild")).endswith("The same.\n")
         assert (await settled(api)).published == before
+        (run, *_) = await api.items("matching", "/runs")
+    assert (await done(running, "matching", "replay", run["id"])).endswith("The same plan.\n")
 
     key = (await done(running, "partner", "add", "Observatory", "--type", "kei.matching.pair.accepted.v1")).split()[-1]
     async with httpx2.AsyncClient(base_url=f"{running.url}/api/notifications", trust_env=False) as partner:

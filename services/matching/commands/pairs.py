@@ -3,17 +3,20 @@
 Capacity is enforced in the row, at the second yes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from services.matching.commands.situation import situation_of
-from services.matching.rules.plan import Proposal, best_mentors
+from services.matching.commands.situation import question_of
+from services.matching.rules.criteria import Criteria
+from services.matching.rules.for_request import best_mentors
 from services.matching.rules.profile import Skill
-from services.matching.rules.score import Criteria
+from services.matching.rules.question import Two
 from services.matching.tables import AnsweredRequest, Cluster, Pair, Places
 from shared import outbox
 from shared.clock import new_id
@@ -38,7 +41,13 @@ class Answer:
 
 
 def new_pair(
-    proposal: Proposal, consortium_id: UUID, *, run_id: UUID | None = None, request_id: UUID | None = None
+    two: Two,
+    score: int,
+    terms: Sequence[dict[str, Any]],
+    consortium_id: UUID,
+    *,
+    run_id: UUID | None = None,
+    request_id: UUID | None = None,
 ) -> Pair:
     """A pair that nobody has been told of."""
     return Pair(
@@ -46,10 +55,10 @@ def new_pair(
         consortium_id=consortium_id,
         run_id=run_id,
         request_id=request_id,
-        mentor_id=proposal.mentor_id,
-        learner_id=proposal.learner_id,
-        score=proposal.score.total,
-        terms=[term._asdict() for term in proposal.score.terms],
+        mentor_id=two.mentor_id,
+        learner_id=two.learner_id,
+        score=score,
+        terms=list(terms),
         state="draft",
         events=0,
         version=1,
@@ -71,23 +80,26 @@ def propose(tx: WriteSession, pair: Pair) -> None:
         mentor_id=pair.mentor_id,
         learner_id=pair.learner_id,
         score_hundredths=pair.score,
-        terms=[ReasonTerm(**term) for term in pair.terms],
+        terms=[
+            ReasonTerm.model_validate({name: term[name] for name in ReasonTerm.model_fields}) for term in pair.terms
+        ],
         run_id=pair.run_id,
         request_id=pair.request_id,
     )
     outbox.put(tx, event, version=pair.events)
 
 
-async def propose_for_request(tx: WriteSession, request: ServiceRequested) -> None:
+async def propose_for_request(tx: WriteSession, request: ServiceRequested, today: date) -> None:
     """Propose the best mentors that can answer a request, by what is known now. Once, whatever is replayed later."""
     first = insert(AnsweredRequest).values(request_id=request.request_id).on_conflict_do_nothing()
     if await tx.scalar(first.returning(AnsweredRequest.request_id)) is None:
         return
     await alone(tx, request.consortium_id)
-    situation = await situation_of(tx, request.consortium_id)
+    question = await question_of(tx, request.consortium_id, Criteria(), today)
     asked = Skill(request.framework, request.indicator)
-    for proposal in best_mentors(situation, request.cluster_id, asked, Criteria(), PROPOSALS):
-        pair = new_pair(proposal, request.consortium_id, request_id=request.request_id)
+    for two, score in best_mentors(question, request.cluster_id, asked, PROPOSALS):
+        terms = [term._asdict() for term in score.terms]
+        pair = new_pair(two, score.total, terms, request.consortium_id, request_id=request.request_id)
         tx.add(pair)
         propose(tx, pair)
 
@@ -104,8 +116,8 @@ async def proposed(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) ->
     return pair
 
 
-async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer) -> None:
-    """Note one side's answer to a locked pair. The second yes takes a place on both sides; one no ends it.
+async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer, now: datetime) -> None:
+    """Note one side's answer to a locked pair, at a time. The second yes takes a place on both sides; one no ends it.
 
     Raises:
         Stale: the pair is not at version `seen` any more.
@@ -122,12 +134,12 @@ async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer) -> None
     who = {"pair_id": pair.id, "consortium_id": pair.consortium_id}
     sides = {"mentor_id": pair.mentor_id, "learner_id": pair.learner_id}
     if not given.accepts:
-        pair.state = "declined"
+        pair.state, pair.decided_at = "declined", now
         pair.events += 1
         outbox.put(tx, PairDeclined(**who, **sides, side=given.side), version=pair.events)
     elif pair.mentor_answer == pair.learner_answer == "accepted":
         await _take_places(tx, pair)
-        pair.state = "accepted"
+        pair.state, pair.decided_at = "accepted", now
         pair.events += 1
         outbox.put(tx, PairAccepted(**who, **sides), version=pair.events)
 

@@ -36,6 +36,8 @@ async def keep_clusters(tx: WriteSession, kept: Sequence[tuple[ClusterFacts, int
             "languages": facts.languages,
             "ecosystems": facts.ecosystems,
             "stages": facts.value_chain_stages,
+            "label": facts.label,
+            "label_valid_until": facts.label_valid_until,
             "version": version,
         }
         for facts, version in kept

@@ -1,92 +1,92 @@
-"""The projection as something the rules can decide on, and as the inputs that are kept with a run."""
+"""What is known of a consortium, as the question that a plan answers."""
 
-import hashlib
-import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
-from services.matching.rules.plan import Situation
+from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisional
+from services.matching.rules.question import Past, Question, Two
 from services.matching.tables import Cluster, Level, Pair, Places, Request, Target
 from services.matching.tables import Gain as GainRow
-from shared.db import WriteSession
+from shared.db import ReadSession, WriteSession
 
 
-async def situation_of(tx: WriteSession, consortium_id: UUID) -> Situation:
-    """What is known of a consortium; without clusters if it is not known."""
+async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
+    """Whom to pair in a consortium; without clusters if it is not known. Live pairs stay."""
     clusters = (await tx.scalars(select(Cluster).where(Cluster.consortium_id == consortium_id))).all()
-    ids = [one.id for one in clusters]
-    places: dict[str, dict[UUID, int]] = {"mentor": {}, "learner": {}}
-    for row in await tx.scalars(select(Places).where(Places.cluster_id.in_(ids))):
-        places[row.side][row.cluster_id] = max(0, row.capacity - row.used)
-    return Situation(
-        await _profiles(tx, clusters), places["mentor"], places["learner"], await live_pairs(tx, consortium_id)
+    columns = select(Pair.mentor_id, Pair.learner_id, Pair.state, Pair.decided_at)
+    pairs = (await tx.execute(columns.where(Pair.consortium_id == consortium_id, Pair.state != "draft"))).all()
+    return Question(
+        today=today,
+        clusters=tuple(await _profiles(tx, clusters, pairs, today)),
+        kept=tuple(Two(one.mentor_id, one.learner_id) for one in pairs if one.state == "accepted"),
+        proposed=tuple(Two(one.mentor_id, one.learner_id) for one in pairs if one.state == "proposed"),
+        past=tuple(
+            Past(one.mentor_id, one.learner_id, "declined", one.decided_at.date())
+            for one in pairs
+            if one.state == "declined" and one.decided_at is not None
+        ),
+        criteria=criteria,
     )
 
 
-async def live_pairs(tx: WriteSession, consortium_id: UUID) -> frozenset[tuple[UUID, UUID]]:
-    """The pairs (mentor, learner) of a consortium that are proposed or accepted."""
-    query = select(Pair.mentor_id, Pair.learner_id)
-    query = query.where(Pair.consortium_id == consortium_id, Pair.state.in_(("proposed", "accepted")))
-    return frozenset((mentor, learner) for mentor, learner in await tx.execute(query))
-
-
-async def _profiles(tx: WriteSession, clusters: Sequence[Cluster]) -> dict[UUID, Profile]:
+async def _profiles(
+    tx: WriteSession | ReadSession, clusters: Sequence[Cluster], pairs: Sequence[Any], today: date
+) -> list[Profile]:
     ids = [one.id for one in clusters]
-    measured: dict[UUID, dict[Skill, Measured]] = defaultdict(dict)
-    for level in await tx.scalars(select(Level).where(Level.cluster_id.in_(ids))):
-        known = Measured(level.level, level.assessed_on, level.scale_max)
-        measured[level.cluster_id][Skill(level.framework, level.indicator)] = known
-    gains: dict[UUID, list[Gain]] = defaultdict(list)
-    for gain in await tx.scalars(select(GainRow).where(GainRow.cluster_id.in_(ids))):
-        gains[gain.cluster_id].append(Gain(Skill(gain.framework, gain.indicator), gain.gain, gain.ended_on))
-    aims: dict[UUID, dict[Skill, Aim]] = defaultdict(dict)
-    for target in await tx.scalars(select(Target).where(Target.cluster_id.in_(ids))):
-        aims[target.cluster_id][Skill(target.framework, target.indicator)] = Aim(target.level, target.priority)
-    requests: dict[UUID, dict[Skill, int]] = defaultdict(dict)
-    for request in await tx.scalars(select(Request).where(Request.cluster_id.in_(ids)).order_by(Request.urgency)):
-        skill = Skill(request.framework, request.indicator)  # of two requests for one skill the more urgent counts
-        requests[request.cluster_id][skill] = request.urgency
-    return {
-        one.id: Profile(
+    levels, aims, requests = await _levels(tx, ids), await _aims(tx, ids), await _requests(tx, ids)
+    places = defaultdict[UUID, dict[str, int]](dict)
+    for row in await tx.scalars(select(Places).where(Places.cluster_id.in_(ids))):
+        places[row.cluster_id][row.side] = row.capacity
+    accepted = [one for one in pairs if one.state == "accepted"]
+    given, taken = Counter(one.mentor_id for one in accepted), Counter(one.learner_id for one in accepted)
+    return [
+        Profile(
             id=one.id,
             name=one.name,
             country=one.country,
             languages=frozenset(one.languages),
             ecosystems=frozenset(one.ecosystems),
             stages=frozenset(one.stages),
-            levels=provisional(measured[one.id], gains[one.id]),
+            levels=levels.get(one.id, {}),
             aims=aims[one.id],
             requests=requests[one.id],
+            label="none" if one.label_valid_until is not None and one.label_valid_until < today else one.label,
+            mentor_places=places[one.id].get("mentor", 0),
+            learner_places=places[one.id].get("learner", 0),
+            given=given[one.id],
+            taken=taken[one.id],
         )
         for one in clusters
-    }
+    ]
 
 
-def as_inputs(situation: Situation) -> tuple[dict[str, Any], str]:
-    """What a run was made from, as plain data in a fixed order, and its SHA-256."""
-    free = {"mentor": situation.mentor_places, "learner": situation.learner_places}
-    data: dict[str, Any] = {
-        "clusters": [_plain(profile) for _, profile in sorted(situation.clusters.items())],
-        "free": {side: {str(id): places for id, places in sorted(rows.items())} for side, rows in free.items()},
-        "live": [[str(mentor), str(learner)] for mentor, learner in sorted(situation.live)],
-    }
-    return data, hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+async def _levels(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> dict[UUID, dict[Skill, int]]:
+    measured = defaultdict[UUID, dict[Skill, Measured]](dict)
+    for level in await tx.scalars(select(Level).where(Level.cluster_id.in_(ids))):
+        known = Measured(level.level, level.assessed_on, level.scale_max)
+        measured[level.cluster_id][Skill(level.framework, level.indicator)] = known
+    gains = defaultdict[UUID, list[Gain]](list)
+    for gain in await tx.scalars(select(GainRow).where(GainRow.cluster_id.in_(ids))):
+        gains[gain.cluster_id].append(Gain(Skill(gain.framework, gain.indicator), gain.gain, gain.ended_on))
+    return {id: provisional(known, gains[id]) for id, known in measured.items()}
 
 
-def _plain(profile: Profile) -> dict[str, Any]:
-    return {
-        "id": str(profile.id),
-        "name": profile.name,
-        "country": profile.country,
-        "languages": sorted(profile.languages),
-        "ecosystems": sorted(profile.ecosystems),
-        "stages": sorted(profile.stages),
-        "levels": {"/".join(skill): level for skill, level in sorted(profile.levels.items())},
-        "aims": {"/".join(skill): list(aim) for skill, aim in sorted(profile.aims.items())},
-        "requests": {"/".join(skill): urgency for skill, urgency in sorted(profile.requests.items())},
-    }
+async def _aims(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, dict[Skill, Aim]]:
+    aims = defaultdict[UUID, dict[Skill, Aim]](dict)
+    for target in await tx.scalars(select(Target).where(Target.cluster_id.in_(ids))):
+        aims[target.cluster_id][Skill(target.framework, target.indicator)] = Aim(target.level, target.priority)
+    return aims
+
+
+async def _requests(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, dict[Skill, int]]:
+    requests = defaultdict[UUID, dict[Skill, int]](dict)
+    for request in await tx.scalars(select(Request).where(Request.cluster_id.in_(ids)).order_by(Request.urgency)):
+        skill = Skill(request.framework, request.indicator)  # of two requests for one skill the more urgent counts
+        requests[request.cluster_id][skill] = request.urgency
+    return requests

@@ -1,10 +1,13 @@
 """Reading runs and pairs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
 
+import json
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 
+from services.matching.rules.planned import Plan
+from services.matching.rules.question import Question, of_json
 from services.matching.tables import Pair, Run
 from shared.db import ReadSession
 from shared.errors import NotFound
@@ -30,6 +33,32 @@ async def run(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Run:
     if found is None or not right(found.consortium_id):
         raise NotFound("no-such-run", "There is no such run.")
     return found
+
+
+async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan:
+    """The whole plan of one run, if `right(consortium)`.
+
+    Raises:
+        NotFound: also if the run is older than plans that are kept.
+    """
+    await run(db, id, right)
+    kept = await db.scalar(select(Run.plan).where(Run.id == id))
+    if kept is None:
+        raise NotFound("no-such-plan", "Of this run, made by an earlier version, only the pairs were kept.")
+    return Plan.model_validate(kept)
+
+
+async def question(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Question:
+    """What one run was made from, if `right(consortium)`.
+
+    Raises:
+        NotFound: also if the run is older than questions that can be asked again.
+    """
+    await run(db, id, right)
+    kept = await db.scalar(select(Run.inputs).where(Run.id == id))
+    if kept is None or "form" not in kept:
+        raise NotFound("no-such-question", "This run was made by an earlier version; it cannot be asked again.")
+    return of_json(json.dumps(kept).encode())
 
 
 async def pairs_of(db: ReadSession, run_id: UUID) -> Sequence[Pair]:

@@ -1,7 +1,7 @@
 """`/runs`, `/pairs` and the projection's `/projection`."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -11,6 +11,10 @@ from services.matching.commands import pairs as pair_commands
 from services.matching.commands import projection, runs
 from services.matching.queries import projection as projected
 from services.matching.queries import runs as queries
+from services.matching.rules.compare import Replay, replayed
+from services.matching.rules.criteria import Criteria
+from services.matching.rules.planned import Explanation, Plan
+from services.matching.rules.question import Two
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager, Operator
 from shared.errors import Forbidden, NotFound
@@ -19,18 +23,37 @@ from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
 router = Router()
 
 
+class TwoIds(Body):
+    """A mentor and a learner."""
+
+    mentor_id: UUID
+    learner_id: UUID
+
+
 class NewRun(Body):
-    """The consortium to plan for."""
+    """The consortium to plan for, and by what: criteria, pairs that are to be in the plan, pairs that are not."""
 
     consortium_id: UUID
+    criteria: Criteria = Criteria()
+    forced: list[TwoIds] = Field(default=[], max_length=500)
+    forbidden: list[TwoIds] = Field(default=[], max_length=500)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="where simulated arrivals begin, if places are reserved")
+
+    def wish(self) -> runs.Wish:
+        """As commands know it."""
+        forced, forbidden = (
+            [Two(one.mentor_id, one.learner_id) for one in listed] for listed in (self.forced, self.forbidden)
+        )
+        return runs.Wish(self.criteria, forced, forbidden, self.seed)
 
 
 class TermView(View):
-    """One term of a score, in hundredths of a point, with its reason."""
+    """One term of a score, in hundredths of a point, with its reason; where it is not `known`, it counts half."""
 
     term: str
     hundredths: int
     reason: str
+    known: bool = True
 
 
 class PairView(View):
@@ -57,9 +80,10 @@ class RunView(View):
     consortium_id: UUID
     state: str
     total_hundredths: int = Field(validation_alias="total")
-    criteria: dict[str, int]
+    criteria: dict[str, Any]
     inputs_hash: str
     solver: str
+    took_ms: int | None
     version: int
     created_at: datetime
 
@@ -89,7 +113,8 @@ async def make_run(who: Coordinator, tx: Tx, body: NewRun, request: Request, res
     """Plan the consortium: the best pairs under both sides' capacities, as a draft."""
     if not who.within(body.consortium_id):
         raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
-    run = await runs.plan(tx, clock.new_id(), body.consortium_id, request.app.state.solve)
+    today = clock.now().date()
+    run = await runs.plan(tx, clock.new_id(), body.consortium_id, body.wish(), today, request.app.state.solver.plan)
     response.headers["Location"] = f"runs/{run.id}"
     etag(response, run.version)
     return RunView.model_validate(run)
@@ -109,6 +134,38 @@ async def show_run(who: Anyone, db: Read, id: UUID, response: Response) -> RunWi
     etag(response, run.version)
     pairs = [PairView.model_validate(row) for row in await queries.pairs_of(db, id)]
     return RunWithPairs(run=RunView.model_validate(run), pairs=pairs)
+
+
+@router.get("/runs/{id}/plan")
+async def show_plan(who: Anyone, db: Read, id: UUID) -> Plan:
+    """The whole plan of a run: its pairs, its proof, what places are worth, and who is left out and why."""
+    return await queries.plan(db, id, who.within)
+
+
+@router.get("/runs/{id}/explanations/{learner_id}")
+async def explain_learner(
+    who: Anyone,
+    db: Read,
+    id: UUID,
+    learner_id: UUID,
+    request: Request,
+    mentor_id: Annotated[UUID | None, Query()] = None,
+) -> Explanation:
+    """A learner's alternates with what each would cost; of one mentor also what it would take."""
+    question = await queries.question(db, id, who.within)
+    for field, one in (("learner_id", learner_id), ("mentor_id", mentor_id)):
+        if one is not None and one not in question.table.number:
+            raise NotFound("no-such-cluster", "No such cluster was planned for.", field=field)
+    explained: Explanation = await request.app.state.solver.explain(question, learner_id, mentor_id)
+    return explained
+
+
+@router.post("/runs/{id}/replay")
+async def replay_run(who: Coordinator, db: Read, id: UUID, request: Request) -> Replay:
+    """Answer the run's question anew, and say whether and where the answer differs. Nothing is changed."""
+    kept = await queries.plan(db, id, who.within)
+    anew, _ = await request.app.state.solver.plan(await queries.question(db, id, who.within))
+    return replayed(kept, anew)
 
 
 @router.post("/runs/{id}/publication")
@@ -145,7 +202,7 @@ async def answer_pair(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewAn
     pair = await pair_commands.proposed(tx, id, who.within)
     if not who.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
         raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
-    await pair_commands.answer(tx, pair, seen, pair_commands.Answer(body.side, body.answer == "accept"))
+    await pair_commands.answer(tx, pair, seen, pair_commands.Answer(body.side, body.answer == "accept"), clock.now())
     etag(response, pair.version)
     return PairView.model_validate(pair)
 

@@ -1,70 +1,101 @@
-"""Who is proposed to whom: the best plan of a whole consortium, and the best mentors for one request.
+"""The answer to a question: one way for a live run, a what-if and a replay.
 
-Places are looked at, not reserved: a proposal takes none until both sides have accepted it.
+The plan is the proven best by the question's objective. Settled pairs stand; a place of a mentor costs what is reserved
+for later arrivals, a proposal that is open already counts a little more than a new one.
 """
 
-from collections.abc import Iterable, Mapping
-from itertools import product
-from typing import NamedTuple
-from uuid import UUID
+from collections.abc import Sequence
 
-from services.matching.rules.profile import Profile, Skill
-from services.matching.rules.score import Criteria, Score, answerable, score
-from services.matching.rules.solve import Arc, Problem, optimum
+import numpy as np
 
-
-class Situation(NamedTuple):
-    """What proposals are made from: the clusters of a consortium, what each side of them can still take, what is live.
-
-    `live` pairs (mentor, learner) are proposed or accepted; they stay and are not proposed again.
-    """
-
-    clusters: Mapping[UUID, Profile]
-    mentor_places: Mapping[UUID, int]
-    learner_places: Mapping[UUID, int]
-    live: frozenset[tuple[UUID, UUID]]
+from services.matching.rules.board import Board, board
+from services.matching.rules.engine import NEVER, SOLVER, Control, Solved
+from services.matching.rules.left_out import left_out
+from services.matching.rules.objective import Best, best
+from services.matching.rules.places import place_prices
+from services.matching.rules.planned import Certificate, Dropped, Plan, PlannedPair, PlannedTerm
+from services.matching.rules.question import Question, Two
+from services.matching.rules.score import Score, score_anyway
+from services.matching.rules.shortfall import shortfalls
 
 
-class Proposal(NamedTuple):
-    """A mentor for a learner, and why."""
+def answer(question: Question, control: Control = NEVER) -> Plan:
+    """The best plan for a question.
 
-    mentor_id: UUID
-    learner_id: UUID
-    score: Score
-
-
-def best_plan(situation: Situation, criteria: Criteria, time_limit: float) -> list[Proposal]:
-    """The pairs with the highest total score under both sides' capacities.
+    Args:
+        question: what is to be planned.
+        control: told what share is done; where it says to stop, the best plan so far is given, `exact` false.
 
     Raises:
-        NotOptimal: it was not found, or not proved to be the best, within `time_limit` seconds.
+        NotOptimal: the proof does not hold, which is an error of the solver.
+        ValueError: the figures are too large to be added up exactly.
     """
-    mentors = [one for one in situation.clusters.values() if situation.mentor_places.get(one.id)]
-    learners = [one for one in situation.clusters.values() if situation.learner_places.get(one.id)]
-    found = {(one.mentor_id, one.learner_id): one for one in _scored(mentors, learners, situation.live, criteria)}
-    arcs = tuple(Arc(mentor, learner, one.score.total) for (mentor, learner), one in found.items())
-    chosen = optimum(Problem(arcs, situation.mentor_places, situation.learner_places), time_limit)
-    return [found[arc.mentor, arc.learner] for arc in chosen]
+    laid = board(question)
+    found = best(laid.problem, laid.score, question.criteria.objective, control)
+    chosen = [laid.two(arc) for arc in np.flatnonzero(found.taken).tolist()]
+    pairs = _pairs(question, laid, chosen)
+    return Plan(
+        pairs=pairs,
+        dropped=_dropped(laid, found),
+        total=sum(pair.score for pair in pairs),
+        exact=found.exact,
+        cut=_cut(laid, found, question.criteria.objective),
+        certificates=tuple(map(_certificate, found.stages)),
+        prices=place_prices(laid, found),
+        unmatched=left_out(question, laid, found, [*laid.settled, *chosen]),
+        shortfalls=shortfalls(question, laid, found),
+        solver=SOLVER,
+    )
 
 
-def best_mentors(situation: Situation, learner_id: UUID, asked: Skill, criteria: Criteria, most: int) -> list[Proposal]:
-    """Up to `most` mentors with a free place that can answer the learner's request for a skill, the best first."""
-    learner = situation.clusters.get(learner_id)
-    if learner is None:
-        return []
-    mentors = [
-        one
-        for one in situation.clusters.values()
-        if situation.mentor_places.get(one.id) and asked in answerable(one, learner)
+def _pairs(question: Question, laid: Board, chosen: Sequence[Two]) -> tuple[PlannedPair, ...]:
+    """In the order of learners, then of mentors."""
+    both = [
+        two
+        for two in (*laid.settled, *chosen)
+        if two.mentor_id in laid.table.number and two.learner_id in laid.table.number
     ]
-    found = _scored(mentors, [learner], situation.live, criteria)
-    return sorted(found, key=lambda one: (-one.score.total, one.mentor_id))[:most]
+    kept, proposed, forced = set(question.kept), set(question.proposed), set(question.forced)
+    pairs = []
+    for two in sorted(both, key=lambda one: (one.learner_id, one.mentor_id)):
+        given = score_anyway(laid.table, two.mentor_id, two.learner_id)
+        pairs.append(
+            PlannedPair(
+                mentor_id=two.mentor_id,
+                learner_id=two.learner_id,
+                score=given.total,
+                terms=_terms(given),
+                standing="kept" if two in kept else "proposed" if two in proposed else "new",
+                forced=two in forced,
+            )
+        )
+    return tuple(pairs)
 
 
-def _scored(
-    mentors: Iterable[Profile], learners: Iterable[Profile], live: frozenset[tuple[UUID, UUID]], criteria: Criteria
-) -> list[Proposal]:
-    """Every pair that is not live and that no rule excludes."""
-    pairs = ((one, other) for one, other in product(mentors, learners) if (one.id, other.id) not in live)
-    scores = ((mentor.id, learner.id, score(mentor, learner, criteria)) for mentor, learner in pairs)
-    return [Proposal(mentor, learner, one) for mentor, learner, one in scores if isinstance(one, Score)]
+def _terms(given: Score) -> tuple[PlannedTerm, ...]:
+    return tuple(PlannedTerm(**term._asdict()) for term in given.terms)
+
+
+def _dropped(laid: Board, found: Best) -> tuple[Dropped, ...]:
+    arcs = np.flatnonzero(laid.proposed & ~found.taken).tolist()
+    return tuple(Dropped(**laid.two(arc)._asdict(), score=int(laid.score[arc])) for arc in arcs)
+
+
+def _certificate(solved: Solved) -> Certificate:
+    worth = int(solved.problem.worth[solved.taken].sum())
+    return Certificate(
+        worth=worth,
+        bound=solved.bound,
+        mentor_prices=tuple(map(int, solved.mentor_price)),
+        learner_prices=tuple(map(int, solved.learner_price)),
+    )
+
+
+def _cut(laid: Board, found: Best, objective: str) -> int | None:
+    """What the pairs that were not looked at could add, at most: by how much they are worth more than their places."""
+    if not laid.cut.any():
+        return 0
+    if objective != "total":
+        return None
+    over = np.maximum(laid.cut - np.maximum(found.stages[0].learner_price, 0), 0)
+    return int((over * laid.problem.learner_places).sum())

@@ -44,7 +44,11 @@ class Gain(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A cluster as matching sees it. `levels` count gains in that no assessment has confirmed yet."""
+    """A cluster as matching sees it.
+
+    `levels` count gains in that no assessment has confirmed yet. `record` are the outcomes of mentorships that it has
+    ended as mentor, out of 100, the newest last; `given` and `taken` count mentorships on either side so far.
+    """
 
     id: UUID
     name: str
@@ -55,6 +59,12 @@ class Profile:
     levels: Mapping[Skill, int] = field(default_factory=dict)
     aims: Mapping[Skill, Aim] = field(default_factory=dict)
     requests: Mapping[Skill, int] = field(default_factory=dict)
+    label: str = "none"
+    mentor_places: int = 0
+    learner_places: int = 0
+    record: tuple[int, ...] = ()
+    given: int = 0
+    taken: int = 0
 
     @property
     def needs(self) -> dict[Skill, tuple[int, int]]:

@@ -1,38 +1,31 @@
 """The score of a mentor for a learner: a sum of terms in hundredths of a point, each with its reason in a sentence.
 
-The weights are the most a term can give; they sum to 10,000 hundredths. A term without data gives half its weight and
-says so.
+All pairs are scored at once in numbers; one pair's score with its sentences is made of the same numbers.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
+from uuid import UUID
 
-from services.matching.rules.profile import Profile, Skill
+import numpy as np
+from numpy.typing import NDArray
 
+from services.matching.rules.hard import RULES
+from services.matching.rules.sentences import SENTENCES
+from services.matching.rules.table import Block, Flags, Table, Whole
+from services.matching.rules.terms import TERMS, Share
 
-@dataclass(frozen=True, slots=True)
-class Criteria:
-    """The weights, in hundredths of a point."""
-
-    knowledge: int = 5500
-    requests: int = 1500
-    ecosystems: int = 1000
-    cross_border: int = 1000
-    value_chain: int = 500
-    languages: int = 500
-
-    def as_dict(self) -> dict[str, int]:
-        """For storing with a run."""
-        return asdict(self)
+ROWS = 256
+"""Learners that are scored at once, which bounds the memory."""
 
 
 class Term(NamedTuple):
-    """One term of a score."""
+    """One term of a score; where `known` is false there is no data, and it counts half."""
 
     term: str
     hundredths: int
     reason: str
+    known: bool = True
 
 
 class Score(NamedTuple):
@@ -43,108 +36,107 @@ class Score(NamedTuple):
 
 
 class Excluded(NamedTuple):
-    """The pair is not possible, and why."""
+    """The pair is not possible: by which rule, and why."""
 
+    rule: str
     reason: str
 
 
-def teachable(mentor: Profile, learner: Profile) -> dict[Skill, int]:
-    """By how many levels the mentor can bring the learner nearer to its targets, by skill."""
-    lifts = {
-        skill: min(gap, mentor.levels.get(skill, 0) - learner.levels.get(skill, 0))
-        for skill, (gap, _) in learner.needs.items()
-    }
-    return {skill: lift for skill, lift in lifts.items() if lift > 0}
+class Worths(NamedTuple):
+    """The possible pairs with their scores, in the order of learner, then mentor; both by their number in the table.
+
+    `cut` is, for each learner, the best score among its pairs that were left out.
+    """
+
+    mentor: NDArray[np.int32]
+    learner: NDArray[np.int32]
+    score: Whole
+    cut: Whole
 
 
-def answerable(mentor: Profile, learner: Profile) -> list[Skill]:
-    """The learner's requests in which the mentor stands above it."""
-    return sorted(skill for skill in learner.requests if mentor.levels.get(skill, 0) > learner.levels.get(skill, 0))
+def score(table: Table, mentor_id: UUID, learner_id: UUID) -> Score | Excluded:
+    """The score of a pair, or why it cannot be.
+
+    Raises:
+        KeyError: the table has no such cluster.
+    """
+    block, (mentor, learner) = _block(table, mentor_id, learner_id)
+    for name, rule in RULES.items():
+        if rule.excludes(table, block)[0, 0]:
+            return Excluded(name, rule.reason(table.profiles[mentor], table.profiles[learner], table))
+    return score_anyway(table, mentor_id, learner_id)
 
 
-def score(mentor: Profile, learner: Profile, criteria: Criteria) -> Score | Excluded:
-    """The score of `mentor` teaching `learner`, or why that cannot be."""
-    if mentor.id == learner.id:
-        return Excluded("A cluster does not mentor itself.")
-    if not mentor.languages & learner.languages:
-        return Excluded(f"{mentor.name} and {learner.name} have no working language in common.")
-    if not teachable(mentor, learner) and not answerable(mentor, learner):
-        return Excluded(f"{mentor.name} stands above {learner.name} in nothing that it needs.")
-    terms = tuple(
-        Term(name, getattr(criteria, name) * part[0] // part[1], part[2])
-        for name, part in ((name, term(mentor, learner)) for name, term in TERMS.items())
+def score_anyway(table: Table, mentor_id: UUID, learner_id: UUID) -> Score:
+    """The score of a pair that is there already, whatever the rules say."""
+    block, (mentor, learner) = _block(table, mentor_id, learner_id)
+    terms = []
+    for name, share in TERMS.items():
+        given = share(table, block)
+        reason = SENTENCES[name](table.profiles[mentor], table.profiles[learner], table)
+        terms.append(Term(name, int(_hundredths(table, name, given)[0, 0]), reason, bool(given.known[0, 0])))
+    return Score(sum(term.hundredths for term in terms), tuple(terms))
+
+
+def worths(table: Table, top: int | None = None) -> Worths:
+    """All possible pairs, or for each learner the `top` best, of equal ones those that come first."""
+    parts = [_part(table, begin, top) for begin in range(0, len(table.profiles), ROWS)]
+    none = np.zeros(0, dtype=np.int64)
+    mentor, learner, points, cut = (
+        (np.concatenate([none, *column]) for column in zip(*parts, strict=True)) if parts else (none,) * 4
     )
-    return Score(sum(term.hundredths for term in terms), terms)
+    return Worths(mentor.astype(np.int32), learner.astype(np.int32), points, cut)
 
 
-Part = tuple[int, int, str]
-"""Numerator and denominator of the share of the weight, and the reason."""
+def possible(table: Table, block: Block) -> Flags:
+    """Which pairs of a block no rule excludes."""
+    excluded = np.zeros((len(table.profiles[block.mentors]), len(table.profiles[block.learners])), dtype=np.bool_)
+    for rule in RULES.values():
+        excluded |= rule.excludes(table, block)
+    return ~excluded
 
 
-def _knowledge(mentor: Profile, learner: Profile) -> Part:
-    needs, lifts = learner.needs, teachable(mentor, learner)
-    whole = sum(gap * priority for gap, priority in needs.values())
-    if not whole:
-        return 1, 2, f"{learner.name} has set no target above its levels, so the gain is not known."
-    part = sum(lift * needs[skill][1] for skill, lift in lifts.items())
-    if not part:
-        return 0, 1, f"{mentor.name} stands above {learner.name} in none of its targets."
-    best = sorted(lifts, key=lambda skill: (-lifts[skill] * needs[skill][1], skill))
-    named = _list([f"{skill.words} ({mentor.levels[skill]} to {learner.levels.get(skill, 0)})" for skill in best[:3]])
-    more = f" and {len(best) - 3} more" if len(best) > 3 else ""  # noqa: PLR2004  as many as are named
-    return part, whole, f"{mentor.name} stands above {learner.name} where it wants to grow: {named}{more}."
+def totals(table: Table, block: Block) -> Whole:
+    """The scores of all pairs of a block, mentors by learners."""
+    points = np.zeros((len(table.profiles[block.mentors]), len(table.profiles[block.learners])), dtype=np.int64)
+    for name, share in TERMS.items():
+        points += _hundredths(table, name, share(table, block))
+    return points
 
 
-def _requests(mentor: Profile, learner: Profile) -> Part:
-    if not learner.requests:
-        return 0, 1, f"{learner.name} has no open request."
-    met = answerable(mentor, learner)
-    if not met:
-        return 0, 1, f"{mentor.name} cannot answer an open request of {learner.name}."
-    part = sum(learner.requests[skill] for skill in met)
-    named = _list([skill.words for skill in met])
-    return part, sum(learner.requests.values()), f"{mentor.name} can answer its open request for {named}."
+def _hundredths(table: Table, name: str, share: Share) -> Whole:
+    weights = table.criteria.weights
+    return 10_000 * int(getattr(weights, name)) * share.part // (weights.whole * share.whole)
 
 
-def _ecosystems(mentor: Profile, learner: Profile) -> Part:
-    union, common = mentor.ecosystems | learner.ecosystems, sorted(mentor.ecosystems & learner.ecosystems)
-    if not mentor.ecosystems or not learner.ecosystems:
-        return 1, 2, "The ecosystems of one side are not known."
-    if not common:
-        return 0, 1, "They work in different ecosystems."
-    return len(common), len(union), f"Both work in {_list([one.replace('-', ' ') for one in common])}."
+def _block(table: Table, mentor_id: UUID, learner_id: UUID) -> tuple[Block, tuple[int, int]]:
+    mentor, learner = table.number[mentor_id], table.number[learner_id]
+    return Block(slice(mentor, mentor + 1), slice(learner, learner + 1)), (mentor, learner)
 
 
-def _cross_border(mentor: Profile, learner: Profile) -> Part:
-    if mentor.country == learner.country:
-        return 0, 1, f"Both are in {mentor.country}."
-    return 1, 1, f"It joins two countries, {mentor.country} and {learner.country}."
+def _part(table: Table, begin: int, top: int | None) -> tuple[Whole, Whole, Whole, Whole]:
+    """The pairs of some learners: mentors, learners, scores; and what was left out of each learner."""
+    block = Block(slice(0, len(table.profiles)), slice(begin, begin + ROWS))
+    points = np.where(possible(table, block), totals(table, block), -1).T
+    cut = np.zeros(len(points), dtype=np.int64)
+    if top is not None and points.shape[1] > top:
+        points, cut = _best(points, top)
+    learner, mentor = np.nonzero(points >= 0)
+    return mentor, learner + begin, points[learner, mentor], cut
 
 
-def _value_chain(mentor: Profile, learner: Profile) -> Part:
-    if not mentor.stages or not learner.stages:
-        return 1, 2, "Where one side stands in its value chain is not known."
-    apart = sorted(mentor.stages - learner.stages)
-    if not apart:
-        return 0, 1, f"{mentor.name} covers no stage of the value chain that {learner.name} lacks."
-    return len(apart), len(mentor.stages), f"{mentor.name} adds {_list(apart)} to the value chain of {learner.name}."
+def _best(points: Whole, top: int) -> tuple[Whole, Whole]:
+    """Only the best of each row left, the others at -1; and the best of those that were left out (0 if none)."""
+    width = points.shape[1]
+    # Unequal by the column, so that which of equal ones stay is no accident.
+    ranked = points * width + np.arange(width - 1, -1, -1)
+    last = np.partition(ranked, width - top, axis=1)[:, width - top, None]
+    out = np.where(ranked < last, points, -1)
+    return np.where(ranked >= last, points, -1), np.maximum(out.max(axis=1), 0)
 
 
-def _languages(mentor: Profile, learner: Profile) -> Part:
-    common = sorted(mentor.languages & learner.languages)
-    return min(len(common), 2), 2, f"Both work in {_list([code.upper() for code in common])}."
-
-
-def _list(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-TERMS: dict[str, Callable[[Profile, Profile], Part]] = {
-    "knowledge": _knowledge,
-    "requests": _requests,
-    "ecosystems": _ecosystems,
-    "cross_border": _cross_border,
-    "value_chain": _value_chain,
-    "languages": _languages,
-}
-"""Every term by the name of its weight."""
+def best_of(table: Table, learner_id: UUID, mentors: Sequence[UUID], most: int) -> list[tuple[UUID, Score]]:
+    """The best of some mentors for a learner, of equal ones the first by id."""
+    scored = [(one, score(table, one, learner_id)) for one in mentors]
+    found = [(one, given) for one, given in scored if isinstance(given, Score)]
+    return sorted(found, key=lambda one: (-one[1].total, one[0]))[:most]

@@ -18,6 +18,8 @@ from tests.support.waiting import eventually
 
 OPERATOR = make.signed_in(Role.operator)
 FRAMEWORK = "self-check"
+NO_REST = {"rules": {"freeze_days": 0}}
+"""Criteria by which a pair that said no may be proposed again at once."""
 SPRING = date(2017, 3, 1)
 Json = dict[str, Any]
 
@@ -164,14 +166,16 @@ class Matching:
         items: list[Json] = (await self.get("/pairs", limit="100"))["items"]
         return items
 
-    async def run(self, consortium: UUID = make.CONSORTIUM) -> Json:
+    async def run(self, consortium: UUID = make.CONSORTIUM, **wish: Any) -> Json:
         """A new draft with its pairs."""
-        reply = await self.plan(consortium)
+        reply = await self.plan(consortium, **wish)
         assert reply.status_code == 201, reply.text
         return await self.get(f"/runs/{reply.json()['id']}")
 
-    async def plan(self, consortium: UUID = make.CONSORTIUM, headers: dict[str, str] = OPERATOR) -> httpx2.Response:
-        return await self.client.post("/runs", json={"consortium_id": str(consortium)}, headers=headers)
+    async def plan(
+        self, consortium: UUID = make.CONSORTIUM, headers: dict[str, str] = OPERATOR, **wish: Any
+    ) -> httpx2.Response:
+        return await self.client.post("/runs", json={"consortium_id": str(consortium)} | wish, headers=headers)
 
     async def publish(self, run: str, version: int | None = 1, headers: dict[str, str] = OPERATOR) -> httpx2.Response:
         return await self.client.post(f"/runs/{run}/publication", headers=headers | if_match(version))

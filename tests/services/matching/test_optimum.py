@@ -2,11 +2,14 @@
 
 import random
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from uuid import uuid4
 
+from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Aim, Profile, Skill
-from services.matching.rules.score import Criteria, Score, score
+from services.matching.rules.score import worths
+from services.matching.rules.table import History, Table
 from tests.services.matching.acting import FRAMEWORK, Matching, Member, member
 
 INDICATORS = ("foresight", "strategy", "training")
@@ -47,12 +50,9 @@ def profile(one: Member) -> Profile:
 
 def scores(members: list[Member]) -> dict[tuple[int, int], int]:
     """The score of each possible pair, by the places of mentor and learner in the list."""
-    found = {
-        (a, b): score(profile(one), profile(other), Criteria())
-        for a, one in enumerate(members)
-        for b, other in enumerate(members)
-    }
-    return {pair: one.total for pair, one in found.items() if isinstance(one, Score)}
+    found = worths(Table([profile(one) for one in members], Criteria(), History(date(2017, 6, 1))))
+    pairs = zip(found.mentor.tolist(), found.learner.tolist(), strict=True)
+    return dict(zip(pairs, found.score.tolist(), strict=True))
 
 
 def best_total(members: list[Member], possible: Mapping[tuple[int, int], int]) -> int:

@@ -5,6 +5,7 @@ from uuid import uuid4
 from shared.auth import Role
 from tests import make
 from tests.services.matching.acting import (
+    NO_REST,
     OPERATOR,
     Json,
     Matching,
@@ -91,10 +92,11 @@ async def test_what_is_decided_stays_decided(matching: Matching, url: str) -> No
     assert await matching.used(one, "mentor") == 1
 
 
-async def test_a_declined_pair_may_be_proposed_again(matching: Matching) -> None:
+async def test_a_declined_pair_rests_before_it_is_proposed_again(matching: Matching) -> None:
     pair, *_ = await one_pair(matching)
     await matching.answer(pair["id"], "mentor", "decline")
-    again = await matching.run()
+    assert (await matching.run())["pairs"] == []
+    again = await matching.run(criteria=NO_REST)
     assert (await matching.publish(again["run"]["id"])).status_code == 200
     assert [one["state"] for one in await matching.pairs()] == ["declined", "proposed"]
 

@@ -57,6 +57,7 @@ async def told(matching: Matching) -> list[Stored]:
     assert (await matching.accept(first["id"])).status_code == 200
     assert (await matching.answer(last["id"], "mentor", "decline")).status_code == 200
     more = [
+        *mentor("New", level=4).events(),
         capacity_changed(able.id, 9, 1, 2),
         completed({eager.id: {"foresight": 1}, late.id: {"foresight": 1, "strategy": 1}}),
         requested(late.id, 5),

@@ -170,7 +170,7 @@ async def test_of_drafts_with_the_same_pairs_one_is_published(matching: Matching
     drafts = [(await matching.run())["run"]["id"] for _ in range(5)]
     replies = await at_once(matching.publish(id) for id in drafts)
     assert statuses(replies) == {200: 1, 409: 4}
-    assert {problem(reply) for reply in replies if reply.status_code == 409} == {(409, "overtaken")}
+    assert {problem(reply) for reply in replies if reply.status_code == 409} == {(409, "inputs-changed")}
     assert Counter(kind for kind, _, _ in await make.put(url)) == {"run.published": 1, "pair.proposed": 6}
 
 
@@ -181,7 +181,7 @@ async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching
     requests = [requested(one.id, 4) for one in learners]
     (reply,) = await at_once([matching.publish(run)], make.deliver(matching.wire, *requests))
     await matching.handled(requests)
-    assert reply.status_code == 200 or problem(reply) == (409, "overtaken")
+    assert reply.status_code == 200 or problem(reply) == (409, "inputs-changed")
     live = Counter(pair["learner_id"] for pair in await matching.pairs())
     assert live == {str(one.id): 1 for one in learners}
     assert Counter(data["learner_id"] for data in await matching.told("pair.proposed")) == live

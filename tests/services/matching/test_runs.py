@@ -9,10 +9,11 @@ import asyncpg
 
 from services.matching import main
 from services.matching.commands.runs import ONE_RUN
+from services.matching.rules.engine import SOLVER
 from shared.auth import Role
 from shared.wire.local import LocalWire
 from tests import make
-from tests.services.matching.acting import OPERATOR, Matching, learner, mentor, problem
+from tests.services.matching.acting import NO_REST, OPERATOR, Matching, learner, mentor, problem
 
 
 async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: str) -> None:
@@ -23,14 +24,16 @@ async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: st
     assert reply.headers["etag"] == '"v1"'
     made = reply.json()
     assert reply.headers["location"] == f"runs/{made['id']}"
-    assert (made["state"], made["version"], made["solver"]) == ("draft", 1, "HiGHS simplex")
+    assert (made["state"], made["version"], made["solver"]) == ("draft", 1, SOLVER)
     shown = await matching.get(f"/runs/{made['id']}")
     assert shown["run"] == made
     (pair,) = shown["pairs"]
     assert (pair["mentor_id"], pair["learner_id"]) == (str(one.id), str(other.id))
     assert (pair["state"], pair["run_id"], pair["mentor_answer"]) == ("draft", made["id"], None)
     assert pair["score_hundredths"] == made["total_hundredths"] > 0
-    assert {term["term"]: term["hundredths"] for term in pair["terms"]}["knowledge"] == made["criteria"]["knowledge"]
+    assert {term["term"]: term["hundredths"] for term in pair["terms"]}["knowledge"] == made["criteria"]["weights"][
+        "knowledge"
+    ]
     assert await matching.pairs() == []
     assert problem(await matching.client.get(f"/pairs/{pair['id']}", headers=OPERATOR)) == (404, "no-such-pair")
     assert await make.put(url) == []
@@ -56,6 +59,7 @@ async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> No
     drafts = {pair["id"]: pair for pair in made["pairs"]}
     for _, _, said in proposals:
         draft = drafts.pop(said.pop("pair_id"))
+        assert [term.pop("known") for term in draft["terms"]].count(False) == 2
         assert said == {name: draft[name] for name in said}
         assert sum(term["hundredths"] for term in said["terms"]) == said["score_hundredths"]
         assert said["request_id"] is None
@@ -80,8 +84,8 @@ async def test_an_overtaken_draft_is_not_published(matching: Matching, url: str)
     first, second = [(await matching.run())["run"]["id"] for _ in range(2)]
     assert (await matching.publish(second)).status_code == 200
     reply = await matching.publish(first)
-    assert problem(reply) == (409, "overtaken")
-    assert reply.json()["detail"] == "1 of this draft's pairs were proposed in the meantime. Make a new run."
+    assert problem(reply) == (409, "inputs-changed")
+    assert reply.json()["detail"] == "Since this draft was made: Mentor with Learner was proposed. Make a new run."
     assert (await matching.get(f"/runs/{first}"))["run"]["state"] == "draft"
     assert len(await make.put(url)) == 2
 
@@ -100,8 +104,9 @@ async def test_live_pairs_stay_and_taken_places_are_gone(matching: Matching) -> 
     assert {(named[one], named[other]) for one, other in planned} == {
         ("Second", "Late"),
         ("Third", "Late"),
-        ("Third", "Learner"),
     }
+    again = {(one["mentor_id"], one["learner_id"]) for one in (await matching.run(criteria=NO_REST))["pairs"]}
+    assert {(named[one], named[other]) for one, other in again - planned} == {("Third", "Learner")}
 
 
 async def test_a_run_tells_what_it_was_made_from(matching: Matching) -> None:
@@ -114,7 +119,7 @@ async def test_a_run_tells_what_it_was_made_from(matching: Matching) -> None:
     ((inputs,),) = [
         row.values()
         for row in await make.rows(
-            matching.url, "SELECT jsonb_array_length(inputs->'live') FROM run WHERE id = $1", UUID(after["id"])
+            matching.url, "SELECT jsonb_array_length(inputs->'proposed') FROM run WHERE id = $1", UUID(after["id"])
         )
     ]
     assert inputs == 1

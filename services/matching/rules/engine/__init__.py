@@ -1,0 +1,27 @@
+"""The solver: the best plan under both sides' places, exactly, with its proof.
+
+`solve` finds it, `check` proves it; both work on numbers alone.
+"""
+
+from services.matching.rules.engine.certificate import NotOptimal, check
+from services.matching.rules.engine.problem import NEVER, Control, Places, Problem, Solved
+from services.matching.rules.engine.residual import Change, Residual
+from services.matching.rules.engine.solve import solve, warm
+
+SOLVER = "kei shortest augmenting paths 1"
+"""The method and its version, which is counted up when another plan could come out of the same problem."""
+
+__all__ = [
+    "NEVER",
+    "SOLVER",
+    "Change",
+    "Control",
+    "NotOptimal",
+    "Places",
+    "Problem",
+    "Residual",
+    "Solved",
+    "check",
+    "solve",
+    "warm",
+]

@@ -1,0 +1,136 @@
+"""The best plan of a problem, with the prices that prove it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.matching.rules.engine import kernel
+from services.matching.rules.engine.compiling import can_compile, compiled
+from services.matching.rules.engine.kernel import OUT, State
+from services.matching.rules.engine.problem import NEVER, Control, Problem, Solved
+
+LARGE = 20_000
+"""Arcs from which on compiling pays: below, the plain form takes less than a second."""
+STEP = 512
+"""Learners between two looks at the control."""
+
+
+def solve(problem: Problem, control: Control = NEVER) -> Solved:
+    """The plan whose pairs are worth most, minimum loads met first.
+
+    Args:
+        problem: arcs and places.
+        control: told what share of the learners is done; if it stops, the plan is the best for those.
+
+    Raises:
+        ValueError: 64 bits do not hold what the worths could add up to.
+    """
+    if problem.mentor_places.sum() >= problem.learner_places.sum():
+        return _filled(problem, control)
+    order = np.lexsort((problem.learner, problem.mentor))
+    solved = _filled(_turned(problem, order), control)
+    taken = np.zeros(len(order), np.bool_)
+    taken[order] = solved.taken
+    return Solved(problem, taken, solved.learner_price, solved.mentor_price, exact=solved.exact, bound=solved.bound)
+
+
+def _turned(problem: Problem, order: NDArray[np.intp]) -> Problem:
+    """The same with sides exchanged: places are filled from the side that has fewer, since the other has room."""
+    return Problem(
+        problem.learner[order],
+        problem.mentor[order],
+        problem.worth[order],
+        problem.learner_places,
+        problem.mentor_places,
+        problem.learner_least,
+        problem.mentor_least,
+    )
+
+
+def _filled(problem: Problem, control: Control) -> Solved:
+    state = begin(problem)
+    fill = part("fill", len(problem.worth))
+    order = _order(problem)
+    for done in range(0, len(order), STEP):
+        if done and control(done / len(order)):
+            return _solved(problem, state, order[done:])
+        fill(state, order[done : done + STEP])
+    return _solved(problem, state, order[:0])
+
+
+def part(name: str, arcs: int) -> Callable[..., Any]:
+    """A part of the kernel in the form that is quicker for so many arcs; both do the same."""
+    form: Callable[..., Any] = compiled()[name] if arcs >= LARGE and can_compile() else getattr(kernel, name)
+    return form
+
+
+def warm() -> None:
+    """Compile, or load what was compiled, before somebody waits for it."""
+    if can_compile():
+        empty = begin(Problem(*(np.zeros(0, dtype) for dtype in (np.int32, np.int32, np.int64, *[np.int32] * 4))))
+        compiled()["fill"](empty, np.zeros(0, np.int32))
+
+
+def begin(problem: Problem) -> State:
+    """Nobody has a pair yet."""
+    mentors, learners, arcs = len(problem.mentor_places), len(problem.learner_places), len(problem.worth)
+    nodes = mentors + learners
+    places = np.concatenate([problem.mentor_places, problem.learner_places]).astype(np.int32)
+    least = np.concatenate([problem.mentor_least, problem.learner_least]).astype(np.int32)
+    bonus = problem.bonus
+    starts = np.searchsorted(problem.learner, np.arange(learners + 1))
+    return State(
+        mentors=mentors,
+        bonus=bonus,
+        arc_mentor=problem.mentor.astype(np.int32),
+        arc_learner=(problem.learner + mentors).astype(np.int32),
+        worth=problem.worth.astype(np.int64),
+        start=starts.astype(np.int64),
+        taken=np.zeros(arcs, np.bool_),
+        slot=np.zeros(arcs, np.int32),
+        held=np.zeros(int(problem.mentor_places.sum()), np.int32),
+        first=np.concatenate([[0], np.cumsum(problem.mentor_places)]).astype(np.int64),
+        places=places,
+        least=least,
+        load=np.zeros(nodes, np.int32),
+        price=np.where(least > 0, -bonus, 0).astype(np.int64),
+        dist=np.zeros(nodes, np.int64),
+        via=np.full(nodes, OUT, np.int32),
+        where=np.full(nodes, OUT, np.int32),
+        heap=np.zeros(nodes, np.int32),
+        seen=np.zeros(nodes, np.int32),
+    )
+
+
+def _order(problem: Problem) -> NDArray[np.int32]:
+    """Learners with places and arcs, whoever has the best arc first: fewer of them are moved later."""
+    highest = np.full(len(problem.learner_places), -kernel.FAR, np.int64)
+    np.maximum.at(highest, problem.learner, problem.worth)
+    there = np.flatnonzero((highest > -kernel.FAR) & (problem.learner_places > 0))
+    best_first = there[np.argsort(-highest[there], kind="stable")]
+    return (best_first + len(problem.mentor_places)).astype(np.int32)
+
+
+def _solved(problem: Problem, state: State, left: NDArray[np.int32]) -> Solved:
+    mentors = state.mentors
+    for learner in (*left, *(mentors + np.flatnonzero(problem.learner_places == 0))):
+        kernel.begin_price(state, learner)
+    prices = state.price[:mentors].copy(), state.price[mentors:].copy()
+    return Solved(problem, state.taken, *prices, exact=not len(left), bound=bound(problem, *prices))
+
+
+def bound(problem: Problem, mentor_price: NDArray[np.int64], learner_price: NDArray[np.int64]) -> int:
+    """What no plan is worth more than: all places at their prices, and what pairs are worth more than both ends."""
+    over = problem.worth - mentor_price[problem.mentor] - learner_price[problem.learner]
+    sides = (
+        (mentor_price, problem.mentor_places, problem.mentor_least),
+        (learner_price, problem.learner_places, problem.learner_least),
+    )
+    bonus = problem.bonus
+    ends = [
+        int((np.maximum(price, 0) * (places - least) + np.maximum(price + bonus, 0) * least).sum())
+        for price, places, least in sides
+    ]
+    return sum(ends) + int(np.maximum(over, 0).sum())

@@ -1,0 +1,163 @@
+"""What a question is answered with. All scores, totals and prices are in hundredths of a point."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Value(BaseModel):
+    """A plain value that is kept as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlannedTerm(Value):
+    """What one term gives to a score, and why; `known` is false where there is no data, so that it counts half."""
+
+    term: str
+    hundredths: int
+    reason: str
+    known: bool = True
+
+
+class PlannedPair(Value):
+    """A pair of the plan. It was `kept` or `proposed` before, or is `new`."""
+
+    mentor_id: UUID
+    learner_id: UUID
+    score: int
+    terms: tuple[PlannedTerm, ...]
+    standing: Literal["kept", "proposed", "new"]
+    forced: bool = False
+
+
+class Dropped(Value):
+    """An open proposal that the plan does without."""
+
+    mentor_id: UUID
+    learner_id: UUID
+    score: int
+
+
+class PlacePrice(Value):
+    """What one more place with a mentor would add to the plan, and which learner's score would grow most by it."""
+
+    mentor_id: UUID
+    places: int
+    used: int
+    gain: int
+    more_pairs: int
+    gainer_id: UUID | None
+
+
+class Unmatched(Value):
+    """A learner with a free place that the plan leaves free, why, and the smallest change that would fill it."""
+
+    learner_id: UUID
+    places: int
+    used: int
+    cause: Literal["rules", "no-places", "competition", "nothing-to-learn"]
+    reason: str
+    remedy: str
+
+
+class Certificate(Value):
+    """The proof that no plan is better: places' prices, by which every plan's worth is at most `bound`.
+
+    Worth is what the objective adds up, `worth` that of this plan; equal to `bound` if the plan is the best. Prices are
+    in the order of the question's clusters.
+    """
+
+    worth: int
+    bound: int
+    mentor_prices: tuple[int, ...]
+    learner_prices: tuple[int, ...]
+
+
+class Shortfall(Value):
+    """What was asked for and cannot be: minimum loads or forced pairs, and the fewest causes that explain it."""
+
+    wanted: str
+    clusters: tuple[UUID, ...]
+    reason: str
+
+
+class Plan(Value):
+    """The answer: pairs, what they add up to, how sure that is, what places are worth, and who is left out and why.
+
+    `total` counts kept, proposed and new pairs. `cut` is the most that leaving out unlikely pairs can have cost; None
+    where there is no bound.
+    """
+
+    pairs: tuple[PlannedPair, ...]
+    dropped: tuple[Dropped, ...]
+    total: int
+    exact: bool
+    cut: int | None
+    certificates: tuple[Certificate, ...]
+    prices: tuple[PlacePrice, ...]
+    unmatched: tuple[Unmatched, ...]
+    shortfalls: tuple[Shortfall, ...]
+    solver: str
+
+
+class Side(Value):
+    """A plan in a few figures; Gini over the learners' sums, in thousandths: 0 is all the same."""
+
+    pairs: int
+    served: int
+    total: int
+    worst: int
+    gini: int
+
+
+class Shift(Value):
+    """What a cluster gains or loses as a learner."""
+
+    cluster_id: UUID
+    before: int
+    after: int
+
+
+class Comparison(Value):
+    """Two plans side by side."""
+
+    before: Side
+    after: Side
+    shifts: tuple[Shift, ...]
+    added: tuple[tuple[UUID, UUID], ...]
+    dropped: tuple[tuple[UUID, UUID], ...]
+
+
+class Alternate(Value):
+    """Another mentor for a learner, and what it would cost the whole plan; `loser_id` gives up most."""
+
+    mentor_id: UUID
+    score: int
+    cost: int
+    fewer_pairs: int
+    loser_id: UUID | None
+    reason: str
+
+
+class Counterfactual(Value):
+    """What it would take for a pair to be in the plan, and what forcing it would cost."""
+
+    mentor_id: UUID
+    learner_id: UUID
+    possible: bool
+    score: int
+    missing: int
+    cost: int
+    fewer_pairs: int
+    losers: tuple[Shift, ...]
+    reason: str
+
+
+class Explanation(Value):
+    """Of a learner in a plan: its pairs are the plan's, its alternates the best three others."""
+
+    learner_id: UUID
+    alternates: tuple[Alternate, ...]
+    counterfactual: Counterfactual | None = None

@@ -1,0 +1,132 @@
+"""The question that a plan answers: all that it is made from, as plain values that can be asked again years later."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import date
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.matching.rules.criteria import Criteria
+from services.matching.rules.profile import Aim, Profile, Skill
+from services.matching.rules.table import History, Table
+
+FORM = 1
+"""Number of the form in which questions are kept."""
+
+
+class Two(NamedTuple):
+    """A mentor and a learner."""
+
+    mentor_id: UUID
+    learner_id: UUID
+
+
+class Past(NamedTuple):
+    """A pair that is over: how (declined, ended) and when."""
+
+    mentor_id: UUID
+    learner_id: UUID
+    how: str
+    on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Whom to pair in a consortium, and by which criteria.
+
+    `kept` pairs stay and take their places. `proposed` ones are open and take none yet: by the criteria's price a plan
+    may drop them for others, without it they stay beside the plan. `forced` pairs are to be in the plan, `forbidden`
+    ones not. The order of clusters and pairs says nothing: they are sorted.
+    """
+
+    today: date
+    clusters: tuple[Profile, ...]
+    kept: tuple[Two, ...] = ()
+    proposed: tuple[Two, ...] = ()
+    past: tuple[Past, ...] = ()
+    forced: tuple[Two, ...] = ()
+    forbidden: tuple[Two, ...] = ()
+    criteria: Criteria = field(default_factory=Criteria)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clusters", tuple(sorted(self.clusters, key=lambda one: one.id)))
+        for name in ("kept", "proposed", "past", "forced", "forbidden"):
+            object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
+
+    def as_json(self) -> bytes:
+        """In one form only: equal questions are equal bytes."""
+        pairs = {name: [list(map(str, two)) for two in getattr(self, name)] for name in _PAIRS}
+        data = {
+            "form": FORM,
+            "today": self.today.isoformat(),
+            "clusters": [plain(one) for one in self.clusters],
+            "criteria": self.criteria.model_dump(mode="json"),
+            "seed": self.seed,
+            **pairs,
+        }
+        return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @property
+    def table(self) -> Table:
+        """The clusters in numbers, with what was before."""
+        paired = frozenset((one.mentor_id, one.learner_id) for one in self.past if one.how == "ended")
+        declined = tuple((one.mentor_id, one.learner_id, one.on) for one in self.past if one.how == "declined")
+        return Table(self.clusters, self.criteria, History(self.today, paired, declined))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the question, in hexadecimal."""
+        return hashlib.sha256(self.as_json()).hexdigest()
+
+
+_PAIRS = ("kept", "proposed", "past", "forced", "forbidden")
+_SETS = ("languages", "ecosystems", "stages")
+_SKILLS = ("levels", "aims", "requests")
+
+
+def of_json(data: bytes) -> Question:
+    """The question that was kept.
+
+    Raises:
+        ValueError: it is kept in a form that this version does not read.
+    """
+    read = json.loads(data)
+    if read["form"] != FORM:
+        raise ValueError(f"A question of form {read['form']}; this version reads form {FORM}.")
+    return Question(
+        today=date.fromisoformat(read["today"]),
+        clusters=tuple(map(profile_of, read["clusters"])),
+        criteria=Criteria.model_validate_json(json.dumps(read["criteria"])),
+        seed=read["seed"],
+        past=tuple(Past(UUID(one), UUID(other), how, date.fromisoformat(on)) for one, other, how, on in read["past"]),
+        **{name: _twos(read[name]) for name in _PAIRS if name != "past"},
+    )
+
+
+def plain(profile: Profile) -> dict[str, Any]:
+    """A cluster as JSON."""
+    data: dict[str, Any] = {one.name: getattr(profile, one.name) for one in fields(profile)}
+    data |= {"id": str(profile.id), "record": list(profile.record)}
+    data |= {name: sorted(data[name]) for name in _SETS}
+    data |= {name: _flat(data[name]) for name in _SKILLS}
+    return data
+
+
+def profile_of(data: Mapping[str, Any]) -> Profile:
+    """The cluster that `plain` made JSON of."""
+    skills = {name: {Skill(*key.split("/", 1)): one for key, one in data[name].items()} for name in _SKILLS}
+    skills["aims"] = {skill: Aim(*aim) for skill, aim in skills["aims"].items()}
+    known: dict[str, Any] = {**data, "id": UUID(data["id"]), "record": tuple(data["record"]), **skills}
+    known |= {name: frozenset(data[name]) for name in _SETS}
+    return Profile(**known)
+
+
+def _flat(skills: Mapping[Skill, Any]) -> dict[str, Any]:
+    return {"/".join(skill): list(one) if isinstance(one, tuple) else one for skill, one in sorted(skills.items())}
+
+
+def _twos(pairs: Iterable[Iterable[str]]) -> tuple[Two, ...]:
+    return tuple(Two(*map(UUID, two)) for two in pairs)

@@ -1,0 +1,117 @@
+"""Clusters in numbers, so that all pairs are scored at once. Rows are clusters in the order given."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+
+from services.matching.rules.criteria import Criteria
+from services.matching.rules.profile import Profile
+
+Whole = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+
+class History(NamedTuple):
+    """What was before, and the day that is today: pairs that were, and pairs that said no with the day they did."""
+
+    today: date
+    paired: frozenset[tuple[UUID, UUID]] = frozenset()
+    declined: tuple[tuple[UUID, UUID, date], ...] = ()
+
+
+class Block(NamedTuple):
+    """Which mentors (rows) are looked at with which learners (columns)."""
+
+    mentors: slice
+    learners: slice
+
+
+class Table:
+    """What all terms and rules look at.
+
+    Args:
+        profiles: the clusters.
+        criteria: by what they are compared.
+        history: what was before.
+    """
+
+    def __init__(self, profiles: Sequence[Profile], criteria: Criteria, history: History) -> None:
+        self.profiles, self.criteria, self.history = profiles, criteria, history
+        self.number = {one.id: place for place, one in enumerate(profiles)}
+        skills = sorted({skill for one in profiles for skill in (*one.needs, *one.requests)})
+        self.levels = self._of([[one.levels.get(skill, 0) for skill in skills] for one in profiles], len(skills))
+        needs = [one.needs for one in profiles]
+        self.gaps = self._of([[need.get(skill, (0, 0))[0] for skill in skills] for need in needs], len(skills))
+        self.priorities = self._of([[need.get(skill, (0, 0))[1] for skill in skills] for need in needs], len(skills))
+        self.urgencies = self._of([[one.requests.get(skill, 0) for skill in skills] for one in profiles], len(skills))
+
+    def _of(self, rows: Sequence[Sequence[int]], width: int) -> Whole:
+        return np.array(rows, dtype=np.int64).reshape(len(self.profiles), width)
+
+    @cached_property
+    def above(self) -> NDArray[np.float64]:
+        """For each skill and level from 1 up: whether a cluster reaches it."""
+        return np.concatenate([self.levels >= level for level in self._steps], axis=1).astype(np.float64)
+
+    @cached_property
+    def wanted(self) -> NDArray[np.float64]:
+        """For each skill and level from 1 up: its priority, where it is above the level and up to the target."""
+        parts = [
+            self.priorities * ((self.levels < level) & (level <= self.levels + self.gaps)) for level in self._steps
+        ]
+        return np.concatenate(parts, axis=1).astype(np.float64)
+
+    @cached_property
+    def asked(self) -> NDArray[np.float64]:
+        """For each skill and level from 1 up: the urgency of a request, where it is the next level."""
+        parts = [self.urgencies * (self.levels + 1 == level) for level in self._steps]
+        return np.concatenate(parts, axis=1).astype(np.float64)
+
+    @cached_property
+    def languages(self) -> NDArray[np.float64]:
+        """Which languages each works in."""
+        return self._sets([one.languages for one in self.profiles])
+
+    @cached_property
+    def ecosystems(self) -> NDArray[np.float64]:
+        """Which ecosystems each works in."""
+        return self._sets([one.ecosystems for one in self.profiles])
+
+    @cached_property
+    def stages(self) -> NDArray[np.float64]:
+        """Which stages of a value chain each covers."""
+        return self._sets([one.stages for one in self.profiles])
+
+    @cached_property
+    def countries(self) -> NDArray[np.str_]:
+        """Where each is."""
+        return np.array([one.country for one in self.profiles], dtype=np.str_)
+
+    def pairs(self, pairs: Iterable[tuple[UUID, UUID]], block: Block) -> Flags:
+        """Where in a block some pairs are."""
+        there = np.zeros((len(self.profiles[block.mentors]), len(self.profiles[block.learners])), dtype=np.bool_)
+        for mentor_id, learner_id in pairs:
+            mentor, learner = self.number.get(mentor_id, -1), self.number.get(learner_id, -1)
+            if self._in(block.mentors, mentor) and self._in(block.learners, learner):
+                there[mentor - (block.mentors.start or 0), learner - (block.learners.start or 0)] = True
+        return there
+
+    def _in(self, part: slice, number: int) -> bool:
+        begin, stop, _ = part.indices(len(self.profiles))
+        return begin <= number < stop
+
+    @cached_property
+    def _steps(self) -> range:
+        highest = max(self.levels.max(initial=0), (self.levels + self.gaps).max(initial=0))
+        return range(1, int(highest) + 2)
+
+    def _sets(self, sets: Sequence[frozenset[str]]) -> NDArray[np.float64]:
+        names = sorted(frozenset().union(*sets))
+        return np.array([[name in one for name in names] for one in sets], dtype=np.float64).reshape(
+            len(sets), len(names)
+        )

@@ -1,0 +1,50 @@
+"""The pair that docs/matching.md computes by hand is what the code computes; its tables are those of the code."""
+
+import re
+from datetime import date
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import yaml
+
+from services.matching.rules.criteria import Criteria, Weights
+from services.matching.rules.hard import RULES
+from services.matching.rules.profile import Aim, Profile, Skill
+from services.matching.rules.score import score_anyway
+from services.matching.rules.table import History, Table
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs/matching.md").read_text()
+STORY = yaml.safe_load((ROOT / "deploy/stories/trace_kei.yaml").read_text())
+
+
+def cluster(number: int, slug: str) -> Profile:
+    told: dict[str, Any] = next(one for one in STORY["clusters"] if one["slug"] == slug)
+    return Profile(
+        id=UUID(int=number),
+        name=told["name"],
+        country=told["country"],
+        languages=frozenset(told["languages"]),
+        ecosystems=frozenset(told["ecosystems"]),
+        stages=frozenset(told["value_chain_stages"]),
+        levels={Skill("f", name): level for name, level in told["assessment"]["scores"].items()},
+        aims={Skill("f", name): Aim(aim["level"], aim["priority"]) for name, aim in told["targets"].items()},
+    )
+
+
+def test_the_pair_by_hand() -> None:
+    mentor, learner = cluster(1, "innoskart"), cluster(2, "madan-parque")
+    given = score_anyway(Table([mentor, learner], Criteria(), History(date(2017, 1, 1))), mentor.id, learner.id)
+    worked = TEXT.partition("### One pair by hand")[2].partition("## What excludes")[0]
+    written = {name: int(points) for name, points in re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", worked, re.MULTILINE)}
+    assert written == {term.term: term.hundredths for term in given.terms}
+    assert f"**{given.total}, which is {given.total / 100:.2f} points**" in worked
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    terms = TEXT.partition("## The score of a pair")[2].partition("### One pair")[0]
+    written = {name: int(weight) for name, weight in re.findall(r"^\| `(\w+)` \| (\d+) \|", terms, re.MULTILINE)}
+    assert written == Weights().model_dump()
+    rules = TEXT.partition("## What excludes a pair")[2].partition("## The plan")[0]
+    assert re.findall(r"^\| `(\w+)` \|", rules, re.MULTILINE) == list(RULES)

@@ -1,0 +1,184 @@
+"""A run's plan over HTTP: proved, explained, asked again; bad wishes are refused by name."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from shared.auth import Role
+from tests import make
+from tests.services.matching.acting import (
+    OPERATOR,
+    Json,
+    Matching,
+    Member,
+    capacity_changed,
+    learner,
+    manager_of,
+    member,
+    mentor,
+    problem,
+)
+
+
+def two(one: Member, other: Member) -> Json:
+    return {"mentor_id": str(one.id), "learner_id": str(other.id)}
+
+
+def three_and_two() -> tuple[Member, ...]:
+    """Two learners want the one place with the best."""
+    best, second, third = mentor("Best", mentor_capacity=1), mentor("Second", level=3), mentor("Third", level=2)
+    return best, second, third, learner("First", learner_capacity=1), learner("Next", learner_capacity=1)
+
+
+async def test_a_plan_is_proved_and_says_what_places_are_worth(matching: Matching) -> None:
+    members = three_and_two()
+    await matching.knows(*members)
+    made = await matching.run()
+    plan = await matching.get(f"/runs/{made['run']['id']}/plan")
+    (proof,) = plan["certificates"]
+    assert plan["exact"]
+    assert proof["worth"] == proof["bound"] == plan["total"] == made["run"]["total_hundredths"]
+    assert plan["solver"] == made["run"]["solver"]
+    assert made["run"]["took_ms"] >= 0
+    assert {(one["mentor_id"], one["learner_id"]) for one in plan["pairs"]} == {
+        (one["mentor_id"], one["learner_id"]) for one in made["pairs"]
+    }
+    (price,) = [one for one in plan["prices"] if one["mentor_id"] == str(members[0].id)]
+    assert price["gain"] > 0
+    assert price["gainer_id"] in {str(members[3].id), str(members[4].id)}
+
+
+async def test_a_learner_is_told_its_alternates_and_what_another_mentor_would_cost(matching: Matching) -> None:
+    best, second, third, first, following = three_and_two()
+    await matching.knows(best, second, third, first, following)
+    made = await matching.run()
+    path = f"/runs/{made['run']['id']}/explanations/{first.id}"
+    told = await matching.get(path, mentor_id=str(third.id))
+    mine = {one["mentor_id"] for one in made["pairs"] if one["learner_id"] == str(first.id)}
+    others = {str(one.id) for one in (best, second, third)} - mine
+    assert {one["mentor_id"] for one in told["alternates"]} == others
+    costs = [one["cost"] for one in told["alternates"]]
+    assert costs == sorted(costs)
+    assert told["counterfactual"]["mentor_id"] == str(third.id)
+    assert told["counterfactual"]["cost"] == next(
+        one["cost"] for one in told["alternates"] if one["mentor_id"] == str(third.id)
+    )
+    stranger = await matching.client.get(f"{path}?mentor_id={uuid4()}", headers=OPERATOR)
+    assert problem(stranger) == (404, "no-such-cluster")
+
+
+@pytest.mark.parametrize("objective", ["total", "pairs", "fairest"])
+async def test_a_run_asked_again_has_the_same_answer(matching: Matching, objective: str) -> None:
+    members = three_and_two()
+    await matching.knows(*members)
+    made = await matching.run(criteria={"objective": objective}, seed=7)
+    await matching.hears(capacity_changed(members[0].id, 9, 0, 0))
+    reply = await matching.client.post(f"/runs/{made['run']['id']}/replay", headers=OPERATOR)
+    assert reply.json() == {"identical": True, "differences": []}
+
+
+async def test_a_replay_of_what_was_changed_in_the_database_says_where_it_differs(matching: Matching) -> None:
+    await matching.knows(*three_and_two())
+    id = (await matching.run())["run"]["id"]
+    await make.rows(matching.url, """UPDATE run SET plan = jsonb_set(plan, '{total}', '1')""")
+    told = (await matching.client.post(f"/runs/{id}/replay", headers=OPERATOR)).json()
+    assert not told["identical"]
+    assert told["differences"][0].startswith("total was 1 and is ")
+
+
+async def test_what_was_made_by_an_earlier_version_is_shown_and_not_asked_again(matching: Matching) -> None:
+    await matching.knows(*three_and_two())
+    id = (await matching.run())["run"]["id"]
+    await make.rows(matching.url, """UPDATE run SET plan = NULL, inputs = '{"clusters": []}'""")
+    assert len((await matching.get(f"/runs/{id}"))["pairs"]) > 0
+    for method, path, slug in (
+        ("GET", "plan", "no-such-plan"),
+        ("POST", "replay", "no-such-plan"),
+        ("GET", f"explanations/{uuid4()}", "no-such-question"),
+    ):
+        reply = await matching.client.request(method, f"/runs/{id}/{path}", headers=OPERATOR)
+        assert problem(reply) == (404, slug)
+    assert problem(await matching.publish(id)) == (409, "inputs-changed")
+
+
+async def test_wishes_are_met(matching: Matching) -> None:
+    best, second, third, first, following = three_and_two()
+    await matching.knows(best, second, third, first, following)
+    wish: Json = {"forced": [two(third, first)], "forbidden": [two(best, following)]}
+    pairs = (await matching.run(**wish))["pairs"]
+    chosen = {(one["mentor_id"], one["learner_id"]) for one in pairs}
+    assert (str(third.id), str(first.id)) in chosen
+    assert (str(best.id), str(following.id)) not in chosen
+    weights = dict.fromkeys(make_weights(), 0) | {"languages": 3}
+    only = await matching.run(criteria={"weights": weights})
+    assert {term["hundredths"] for pair in only["pairs"] for term in pair["terms"] if term["term"] != "languages"} == {
+        0
+    }
+
+
+def make_weights() -> list[str]:
+    names = "knowledge requests ecosystems cross_border value_chain languages record reciprocity novelty travel"
+    return names.split()
+
+
+async def test_what_cannot_be_wished_is_refused_with_its_field(matching: Matching) -> None:
+    best, second, _, first, following = members = three_and_two()
+    mute = member("Mute", {"foresight": 1}, {"foresight": 4}, languages=["mt"])
+    await matching.knows(*members, mute)
+    wrong: list[tuple[Json, str]] = [
+        ({"criteria": {"weights": dict.fromkeys(make_weights(), 0)}}, "weights"),
+        ({"criteria": {"weights": {"knowledge": -1}}}, "knowledge"),
+        ({"criteria": {"weights": {"charm": 1}}}, "charm"),
+        ({"criteria": {"objective": "luckiest"}}, "objective"),
+        ({"criteria": {"places": {str(uuid4()): {"mentor": 1}}}}, "criteria.places"),
+        ({"criteria": {"places": {str(best.id): {"mentor": 1, "mentor_least": 2}}}}, "places"),
+        ({"criteria": {"move_price": 1}}, "criteria.move_price"),
+        ({"forced": [two(best, mute)]}, "forced"),
+        ({"forced": [two(best, first)], "forbidden": [two(best, first)]}, "forced"),
+        ({"forced": [two(best, first), two(best, following)]}, "forced"),
+        ({"forbidden": [{"mentor_id": str(uuid4()), "learner_id": str(first.id)}]}, "forbidden"),
+        ({"seed": -1}, "seed"),
+    ]
+    for wish, field in wrong:
+        reply = await matching.plan(**wish)
+        assert reply.status_code == 422, wish
+        assert field in reply.text, wish
+    pairs = await matching.published(*members, mute)
+    (live,) = [one for one in pairs if one["mentor_id"] == str(best.id)]
+    assert (await matching.accept(live["id"])).status_code == 200
+    low = await matching.plan(criteria={"places": {str(best.id): {"mentor": 0}}})
+    assert low.status_code == 422
+    assert low.json()["detail"] == "Best has 1 pairs as mentor, more than 0 places."
+    assert second.name == "Second"
+
+
+async def test_what_has_changed_since_is_told_when_a_draft_is_published(matching: Matching, url: str) -> None:
+    members = three_and_two()
+    await matching.knows(*members)
+    id = (await matching.run())["run"]["id"]
+    await matching.hears(capacity_changed(members[0].id, 9, 3, 1))
+    newcomer = mentor("Newcomer")
+    await matching.knows(newcomer)
+    reply = await matching.publish(id)
+    assert problem(reply) == (409, "inputs-changed")
+    assert "Newcomer has joined." in reply.json()["detail"]
+    assert "Best has other places as mentor" in reply.json()["detail"]
+    assert await make.put(url) == []
+
+
+async def test_others_do_not_see_a_plan_and_managers_do_not_replay(matching: Matching) -> None:
+    members = three_and_two()
+    await matching.knows(*members)
+    id = (await matching.run())["run"]["id"]
+    mine: dict[str, str] = manager_of(members[0])
+    foreign = make.signed_in(Role.coordinator, consortium=uuid4())
+    paths: list[tuple[str, str, dict[str, Any]]] = [
+        ("GET", "plan", mine),
+        ("GET", f"explanations/{members[3].id}", mine),
+    ]
+    for method, path, who in paths:
+        assert (await matching.client.request(method, f"/runs/{id}/{path}", headers=who)).status_code == 200
+        assert (await matching.client.request(method, f"/runs/{id}/{path}", headers=foreign)).status_code == 404
+    assert (await matching.client.post(f"/runs/{id}/replay", headers=mine)).status_code == 403
+    assert (await matching.client.post(f"/runs/{id}/replay", headers=foreign)).status_code == 404
