@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 
 from services.matching.consumers import consumer
-from services.matching.routes import runs
+from services.matching.routes import runs, what_ifs
 from services.matching.solver import Solver
 from shared import runtime
 from shared.auth import KeySource
@@ -14,7 +14,9 @@ from shared.wire import Wire
 def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     solver = Solver()
-    service = runtime.Service("matching", "Kei matching", [runs.router], consumer=consumer, background=[solver.run])
+    service = runtime.Service(
+        "matching", "Kei matching", [runs.router, what_ifs.router], consumer=consumer, background=[solver.run]
+    )
     app = runtime.build(service, settings, wire=wire, keys=keys)
     app.state.solver = solver
     return app

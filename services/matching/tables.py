@@ -148,6 +148,22 @@ class Run(Base):
     __table_args__ = (CheckConstraint("state IN ('draft', 'published')", name="state"),)
 
 
+class WhatIf(Base):
+    """A plan for what is not so, and how it compares with that for what is. It is never changed, never published."""
+
+    __tablename__ = "what_if"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consortium_id: Mapped[UUID] = mapped_column(index=True)
+    name: Mapped[str]
+    inputs: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+    only_the_plan: Mapped[bool]
+    plan: Mapped[dict[str, Any]] = mapped_column(deferred=True)
+    comparison: Mapped[dict[str, Any]]
+    took_ms: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Pair(Base):
     """A mentor and a learner. `events` counts what was published of it: the version of its last event."""
 

@@ -1,7 +1,7 @@
 """The product's commands as one would call them: short arguments in, work for a transaction out."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 from services.matching.commands import pairs, runs
@@ -13,6 +13,7 @@ from services.members.commands import assessments, clusters
 from services.members.rules.vocabulary import Kind
 from services.trainings.commands import activities, registrations
 from services.trainings.rules.vocabulary import Kind as Activity
+from shared import clock
 from shared.db import WriteSession
 from tests.faults.driven import Work
 
@@ -20,7 +21,7 @@ CONSORTIUM = UUID(int=0xC0)
 FRAMEWORK = "self-check"
 INDICATORS = ("foresight", "strategy", "cooperation")
 TODAY = date(2017, 10, 1)
-NOW = datetime(2017, 10, 1, tzinfo=UTC)
+NOW = clock.now()
 _YEAR = timedelta(days=365)
 _DAY = timedelta(days=1)
 

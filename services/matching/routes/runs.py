@@ -1,5 +1,6 @@
 """`/runs`, `/pairs` and the projection's `/projection`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -41,10 +42,12 @@ class NewRun(Body):
 
     def wish(self) -> runs.Wish:
         """As commands know it."""
-        forced, forbidden = (
-            [Two(one.mentor_id, one.learner_id) for one in listed] for listed in (self.forced, self.forbidden)
-        )
-        return runs.Wish(self.criteria, forced, forbidden, self.seed)
+        return runs.Wish(self.criteria, twos(self.forced), twos(self.forbidden), self.seed)
+
+
+def twos(listed: Sequence[TwoIds]) -> tuple[Two, ...]:
+    """As rules know them."""
+    return tuple(Two(one.mentor_id, one.learner_id) for one in listed)
 
 
 class TermView(View):

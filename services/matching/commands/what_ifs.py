@@ -1,0 +1,75 @@
+"""What-ifs: a plan for what is not so, kept beside the plan for what is."""
+
+import json
+from collections.abc import Callable
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import undefer
+
+from services.matching.commands.runs import Solve, Wish, plan
+from services.matching.commands.situation import question_of
+from services.matching.rules.compare import compare
+from services.matching.rules.criteria import Criteria
+from services.matching.rules.question import of_json
+from services.matching.rules.refusals import refusals
+from services.matching.rules.what_if import Changes, supposed
+from services.matching.tables import Run, WhatIf
+from shared.db import WriteSession
+from shared.errors import Conflict, Invalid, NotFound
+
+
+async def make(
+    tx: WriteSession, id: UUID, consortium_id: UUID, name: str, changes: Changes, today: date, solve: Solve
+) -> WhatIf:
+    """Plan for what is supposed, beside the plan by the criteria that a consortium begins with, and keep both.
+
+    Raises:
+        NotFound: no cluster of that consortium, or not one that is named, is known.
+        Invalid: what is supposed contradicts itself.
+        Conflict: a plan cannot be found.
+    """
+    now = await question_of(tx, consortium_id, Criteria(), today)
+    if not now.clusters:
+        raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
+    if changes.clusters - now.table.number.keys():
+        raise NotFound("no-such-cluster", "A cluster that is named is not of this consortium.")
+    question = supposed(now, changes)
+    if refused := list(refusals(question)):
+        raise Invalid("not-possible", " ".join(sentence for _, sentence in refused), field=refused[0][0])
+    before, _ = await solve(now)
+    after, took = await solve(question)
+    made = WhatIf(
+        id=id,
+        consortium_id=consortium_id,
+        name=name,
+        inputs=json.loads(question.as_json()),
+        only_the_plan=changes.only_the_plan,
+        plan=after.model_dump(mode="json"),
+        comparison=compare(now, before, question, after).model_dump(mode="json"),
+        took_ms=took,
+    )
+    tx.add(made)
+    await tx.flush()
+    return made
+
+
+async def draft(
+    tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID], bool], today: date, solve: Solve
+) -> Run:
+    """Make a draft by the criteria and pairs of a what-if, if `right(consortium)`, for what is so now.
+
+    Raises:
+        NotFound.
+        Conflict: it supposes what nobody who plans can decide.
+    """
+    found = await tx.scalar(select(WhatIf).where(WhatIf.id == id).options(undefer(WhatIf.inputs)))
+    if found is None or not right(found.consortium_id):
+        raise NotFound("no-such-what-if", "There is no such what-if.")
+    if not found.only_the_plan:
+        message = "It supposes other levels, targets or clusters; only criteria and pairs can be made into a draft."
+        raise Conflict("only-supposed", message)
+    asked = of_json(json.dumps(found.inputs).encode())
+    wish = Wish(asked.criteria, asked.forced, asked.forbidden, asked.seed)
+    return await plan(tx, run_id, found.consortium_id, wish, today, solve)

@@ -1,0 +1,43 @@
+"""Reading what-ifs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.matching.rules.planned import Plan
+from services.matching.tables import WhatIf
+from shared.db import ReadSession
+from shared.errors import NotFound
+
+
+async def what_ifs(db: ReadSession, within: UUID | None, after: tuple[UUID] | None, limit: int) -> Sequence[WhatIf]:
+    """What-ifs, oldest first."""
+    query = select(WhatIf).order_by(WhatIf.id).limit(limit)
+    if within is not None:
+        query = query.where(WhatIf.consortium_id == within)
+    if after is not None:
+        query = query.where(WhatIf.id > after[0])
+    return (await db.scalars(query)).all()
+
+
+async def what_if(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> WhatIf:
+    """One what-if, if `right(consortium)`.
+
+    Raises:
+        NotFound
+    """
+    found = await db.get(WhatIf, id)
+    if found is None or not right(found.consortium_id):
+        raise NotFound("no-such-what-if", "There is no such what-if.")
+    return found
+
+
+async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan:
+    """The plan of one what-if, if `right(consortium)`.
+
+    Raises:
+        NotFound
+    """
+    await what_if(db, id, right)
+    return Plan.model_validate(await db.scalar(select(WhatIf.plan).where(WhatIf.id == id)))

@@ -1,0 +1,116 @@
+"""`/what-ifs`: what would be, if."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import Request, Response
+from pydantic import Field
+
+from services.matching.commands import what_ifs as commands
+from services.matching.queries import what_ifs as queries
+from services.matching.routes.runs import RunView, TwoIds, twos
+from services.matching.rules.criteria import Criteria
+from services.matching.rules.planned import Comparison, Plan
+from services.matching.rules.profile import Aim, Skill
+from services.matching.rules.what_if import Changes
+from shared import clock
+from shared.auth import Anyone, Coordinator, Manager
+from shared.errors import NotFound
+from shared.web import Body, Page, Paging, Read, Router, Tx, View, etag
+
+router = Router()
+MOST = 500
+
+
+class SupposedLevel(Body):
+    """A level that a cluster is supposed to have."""
+
+    cluster_id: UUID
+    framework: str = Field(min_length=1, max_length=100)
+    indicator: str = Field(min_length=1, max_length=100)
+    level: int = Field(ge=0, le=100)
+
+
+class SupposedTarget(SupposedLevel):
+    """A target that a cluster is supposed to have set."""
+
+    priority: int = Field(ge=1, le=5)
+
+
+class NewWhatIf(Body):
+    """What is supposed, beside what is so. Whatever is left out is as it is."""
+
+    consortium_id: UUID
+    name: str = Field(min_length=1, max_length=200)
+    criteria: Criteria = Criteria()
+    forced: list[TwoIds] = Field(default=[], max_length=MOST)
+    forbidden: list[TwoIds] = Field(default=[], max_length=MOST)
+    levels: list[SupposedLevel] = Field(default=[], max_length=MOST)
+    targets: list[SupposedTarget] = Field(default=[], max_length=MOST)
+    without: list[UUID] = Field(default=[], max_length=MOST, description="clusters that are supposed not to be there")
+
+    def changes(self) -> Changes:
+        """As rules know it."""
+        return Changes(
+            criteria=self.criteria,
+            forced=twos(self.forced),
+            forbidden=twos(self.forbidden),
+            levels={(one.cluster_id, Skill(one.framework, one.indicator)): one.level for one in self.levels},
+            targets={
+                (one.cluster_id, Skill(one.framework, one.indicator)): Aim(one.level, one.priority)
+                for one in self.targets
+            },
+            without=frozenset(self.without),
+        )
+
+
+class WhatIfView(View):
+    """A what-if: `comparison` has the plan for what is so before, and that for what is supposed after."""
+
+    id: UUID
+    consortium_id: UUID
+    name: str
+    only_the_plan: bool
+    comparison: Comparison
+    took_ms: int
+    created_at: datetime
+
+
+@router.post("/what-ifs", status_code=201)
+async def make_what_if(who: Manager, tx: Tx, body: NewWhatIf, request: Request, response: Response) -> WhatIfView:
+    """Plan for what is supposed, and keep it beside the plan for what is so. Nothing else comes of it."""
+    if not who.within(body.consortium_id):
+        raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
+    today, solve = clock.now().date(), request.app.state.solver.plan
+    made = await commands.make(tx, clock.new_id(), body.consortium_id, body.name, body.changes(), today, solve)
+    response.headers["Location"] = f"what-ifs/{made.id}"
+    return WhatIfView.model_validate(made)
+
+
+@router.get("/what-ifs")
+async def list_what_ifs(who: Anyone, db: Read, paging: Paging) -> Page[WhatIfView]:
+    """The what-ifs of the caller's consortium, oldest first."""
+    rows = await queries.what_ifs(db, who.scope(), paging.after, paging.limit + 1)
+    return paging.page([WhatIfView.model_validate(row) for row in rows], lambda row: (row.id,))
+
+
+@router.get("/what-ifs/{id}")
+async def show_what_if(who: Anyone, db: Read, id: UUID) -> WhatIfView:
+    """One what-if."""
+    return WhatIfView.model_validate(await queries.what_if(db, id, who.within))
+
+
+@router.get("/what-ifs/{id}/plan")
+async def show_what_if_plan(who: Anyone, db: Read, id: UUID) -> Plan:
+    """The whole plan of a what-if."""
+    return await queries.plan(db, id, who.within)
+
+
+@router.post("/what-ifs/{id}/drafts", status_code=201)
+async def draft_what_if(who: Coordinator, tx: Tx, id: UUID, request: Request, response: Response) -> RunView:
+    """Make a draft by a what-if's criteria and pairs, for what is so now. It is published like any other."""
+    today, solve = clock.now().date(), request.app.state.solver.plan
+    run = await commands.draft(tx, id, clock.new_id(), who.within, today, solve)
+    response.headers["Location"] = f"../../runs/{run.id}"
+    etag(response, run.version)
+    return RunView.model_validate(run)
