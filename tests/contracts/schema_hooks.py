@@ -38,7 +38,7 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
     "without": lambda _: [],
     "move_price": lambda _: None,
     "places": lambda _: {},
-    "weights": lambda value: value if any(value.values()) else {},
+    "weights": lambda value: _fitting(value) if any(value.values()) else {},
     "present": lambda _: [],
     "absent": lambda _: [],
 }

@@ -15,7 +15,7 @@ Objective = Literal["total", "pairs", "fairest"]
 class Value(BaseModel):
     """A plain value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Weights(Value):
