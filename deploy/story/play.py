@@ -7,7 +7,7 @@ from typing import Any
 from deploy.api import Api, Json, Refused
 from deploy.story.model import Activity, Answer, Story
 from deploy.story.read import Loaded
-from deploy.story.settle import settled
+from deploy.story.settle import planned, settled
 
 Say = Callable[[str], None]
 """Shows what is being done."""
@@ -122,8 +122,10 @@ class Player:
             return
         self._say("Planning who should learn from whom")
         run = await self._write("matching", "/runs", {"consortium_id": self.consortium_id}, "run")
+        made = await planned(self._api, run["id"])
         if self._story.plan == "publish":
-            await self._write("matching", f"/runs/{run['id']}/publication", None, "publish-run", seen='"v1"')
+            seen = f'"v{made["version"]}"'
+            await self._write("matching", f"/runs/{run['id']}/publication", None, "publish-run", seen=seen)
 
     async def _answers(self, answers: Sequence[Answer], chapter: str) -> None:
         for answer in answers:

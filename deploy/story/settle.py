@@ -101,6 +101,24 @@ async def _look(api: Api) -> Look:
     return Look({name: await api.get(name, "/ops/status") for name in SERVICES})
 
 
+async def planned(api: Api, run: str, patience: float = PATIENCE) -> Json:
+    """Wait until a run is made; it is a draft then, or published.
+
+    Raises:
+        Unsettled: it failed, was cancelled, or still is being made when patience ends.
+    """
+    loop = asyncio.get_running_loop()
+    end, pause = loop.time() + patience, 0.02
+    while (made := (await api.get("matching", f"/runs/{run}"))["run"])["state"] == "running":
+        if loop.time() > end:
+            raise Unsettled(f"Run {run} is not made after {patience:g} s; {made['progress'] / 10:.0f} % are done.")
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, 1.0)
+    if made["state"] in {"failed", "cancelled"}:
+        raise Unsettled(f"Run {run} is {made['state']}. {made['reason'] or ''}")
+    return made
+
+
 async def settled(api: Api, patience: float = PATIENCE) -> Ledger:
     """Wait until all that was published is handled, and what was published by handling it, and so on.
 

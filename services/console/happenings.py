@@ -120,4 +120,8 @@ def _matching(data: Data, names: Names) -> Told | None:
             other = data.learner_id if data.side == "mentor" else data.mentor_id
             sentence = f"{names.cluster(who)} declined to work with {names.cluster(other)}."
             return Told("Pair declined", sentence, "stop")
+        case matching.PairWithdrawn():
+            mentor, learner = names.cluster(data.mentor_id), names.cluster(data.learner_id)
+            sentence = f"A newer plan does without {mentor} teaching {learner}; nobody need answer any more."
+            return Told("Proposal withdrawn", sentence, "fact")
     return None

@@ -3,7 +3,8 @@
 from fastapi import FastAPI
 
 from services.matching.consumers import consumer
-from services.matching.routes import runs, what_ifs
+from services.matching.maker import Maker
+from services.matching.routes import criteria, runs, what_ifs
 from services.matching.solver import Solver
 from shared import runtime
 from shared.auth import KeySource
@@ -15,7 +16,11 @@ def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | Non
     """The service's application."""
     solver = Solver()
     service = runtime.Service(
-        "matching", "Kei matching", [runs.router, what_ifs.router], consumer=consumer, background=[solver.run]
+        "matching",
+        "Kei matching",
+        [criteria.router, runs.router, what_ifs.router],
+        consumer=consumer,
+        background=[solver.run, Maker(solver).run],
     )
     app = runtime.build(service, settings, wire=wire, keys=keys)
     app.state.solver = solver

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, func
+from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Text
@@ -127,8 +127,32 @@ class Places(Base):
     )
 
 
+class CriteriaSet(Base):
+    """Criteria with a name, of which there may be several versions (`number`). What is published is never changed."""
+
+    __tablename__ = "criteria_set"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consortium_id: Mapped[UUID]
+    name: Mapped[str]
+    number: Mapped[int]
+    state: Mapped[str] = mapped_column(default="draft")
+    criteria: Mapped[dict[str, Any]]
+    version: Mapped[int] = mapped_column(default=1)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        CheckConstraint("state IN ('draft', 'published')", name="state"),
+        UniqueConstraint("consortium_id", "name", "number"),
+    )
+
+
 class Run(Base):
-    """A plan for a whole consortium, with what it was made from."""
+    """A plan for a whole consortium, with what it was made from.
+
+    While it is `running`, `beat_at` is when whoever makes it last said so, `progress` how far it is in thousandths,
+    and `tries` how often it was begun. `reason` says why it failed, or what is to be known of its plan.
+    """
 
     __tablename__ = "run"
 
@@ -137,15 +161,23 @@ class Run(Base):
     state: Mapped[str]
     total: Mapped[int]
     criteria: Mapped[dict[str, Any]]
+    criteria_set_id: Mapped[UUID | None] = mapped_column(ForeignKey("criteria_set.id"))
     inputs: Mapped[dict[str, Any]] = mapped_column(deferred=True)
     inputs_hash: Mapped[str]
     solver: Mapped[str]
     plan: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     took_ms: Mapped[int | None]
+    progress: Mapped[int] = mapped_column(server_default="1000")
+    tries: Mapped[int] = mapped_column(server_default="1")
+    beat_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (CheckConstraint("state IN ('draft', 'published')", name="state"),)
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'draft', 'published', 'failed', 'cancelled')", name="state"),
+        Index("uq_run_running", "consortium_id", unique=True, postgresql_where="state = 'running'"),
+    )
 
 
 class WhatIf(Base):
@@ -185,7 +217,7 @@ class Pair(Base):
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (
-        CheckConstraint("state IN ('draft', 'proposed', 'accepted', 'declined')", name="state"),
+        CheckConstraint("state IN ('draft', 'proposed', 'accepted', 'declined', 'withdrawn')", name="state"),
         CheckConstraint("mentor_id <> learner_id", name="two"),
         Index(
             "uq_pair_live",

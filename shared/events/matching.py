@@ -58,3 +58,10 @@ class PairDeclined(PairAnswer):
     """One side said no."""
 
     side: str = Field(description="mentor or learner")
+
+
+@event("kei.matching.pair.withdrawn.v1", key="pair_id", public=True)
+class PairWithdrawn(PairAnswer):
+    """A proposal that was open is taken back: a newer plan does without it."""
+
+    run_id: UUID | None = Field(default=None, description="the run whose plan that is")

@@ -36,7 +36,7 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
     "levels": lambda _: [],
     "targets": lambda _: [],
     "without": lambda _: [],
-    "move_price": lambda _: None,
+    "criteria_set_id": lambda _: None,
     "places": lambda _: {},
     "weights": lambda value: _fitting(value) if any(value.values()) else {},
     "present": lambda _: [],
@@ -48,7 +48,8 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
 def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ANN401, ARG001 - the hook's own signature
     if case.meta is not None and case.meta.generation.mode != GenerationMode.POSITIVE:
         return
-    for name, value in (("Idempotency-Key", str(clock.new_id())), ("If-Match", '"v1"'), ("Last-Event-ID", "0")):
+    seen = '"v2"' if case.operation.path.startswith("/runs/") else '"v1"'  # a run was running at first
+    for name, value in (("Idempotency-Key", str(clock.new_id())), ("If-Match", seen), ("Last-Event-ID", "0")):
         if case.headers and name in case.headers:
             case.headers[name] = value
     for name in ("cursor", "types"):

@@ -91,7 +91,17 @@ async def seed_matching(client: httpx2.AsyncClient) -> Seed:
 
     pairs = await eventually(proposed)
     run = await made(client, "/runs", {"consortium_id": str(make.CONSORTIUM)})
-    return {"pairs": pairs[0]["id"], "runs": run, "consortium_id": str(make.CONSORTIUM)}
+
+    async def planned() -> bool:
+        state: str = (await client.get(f"/runs/{run}")).json()["run"]["state"]
+        return state == "draft"
+
+    await eventually(planned)
+    named = {"consortium_id": str(make.CONSORTIUM), "name": "Winter"}
+    criteria = await made(client, "/criteria-sets", named)
+    what_if = await made(client, "/what-ifs", named)
+    ids = {"pairs": pairs[0]["id"], "runs": run, "criteria-sets": criteria, "what-ifs": what_if}
+    return ids | {"consortium_id": str(make.CONSORTIUM)}
 
 
 async def seed_notifications(client: httpx2.AsyncClient) -> Seed:

@@ -1,14 +1,14 @@
 """The product's commands as one would call them: short arguments in, work for a transaction out."""
 
+import json
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from uuid import UUID
 
-from services.matching.commands import pairs, runs
+from services.matching.commands import making, pairs, runs
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.plan import answer as answered
-from services.matching.rules.planned import Plan
-from services.matching.rules.question import Question
+from services.matching.rules.question import of_json
 from services.members.commands import assessments, clusters
 from services.members.rules.vocabulary import Kind
 from services.trainings.commands import activities, registrations
@@ -124,12 +124,17 @@ def finish(activity: UUID, seen: int, present: Iterable[UUID], absent: Iterable[
     return work
 
 
-async def _solve(question: Question) -> tuple[Plan, int]:
-    return answered(question), 0
-
-
 def plan(id: UUID) -> Work:
-    return lambda tx: runs.plan(tx, id, CONSORTIUM, runs.Wish(Criteria()), TODAY, _solve)
+    """A run that is asked for, taken up and made."""
+
+    async def work(tx: WriteSession) -> None:
+        await runs.begin(tx, id, CONSORTIUM, runs.Wish(Criteria()), TODAY)
+        run = await making.claim(tx)
+        assert run is not None
+        assert run.id == id
+        await making.finish(tx, id, run.tries, answered(of_json(json.dumps(run.inputs).encode())), 0)
+
+    return work
 
 
 def publish(id: UUID, seen: int) -> Work:

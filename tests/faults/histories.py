@@ -212,7 +212,7 @@ class Histories(RuleBasedStateMachine):
     @rule(number=NEWEST, late=SEEN)
     def publish(self, number: int, late: int) -> None:
         id = picked(list(self.matching.drafts)[::-1], number)
-        seen = 1 + (id in self.matching.published) - late
+        seen = 2 + (id in self.matching.published) - late
         self._do("matching", self.matching.publish(id, seen), doors.publish(id, seen))
 
     @precondition(lambda self: self.matching.pairs)

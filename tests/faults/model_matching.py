@@ -189,7 +189,7 @@ class Matching:
         )
 
     def publish(self, id: UUID, seen: int) -> Answer:
-        if seen != (2 if id in self.published else 1):
+        if seen != (3 if id in self.published else 2):
             return "stale"
         if id in self.published:
             return "already-published"

@@ -78,7 +78,7 @@ async def _build(visit: Visit) -> dict[str, Any]:
         "rows": [row(visit, one, standings[one.id], known_pairs) for one in visit.ours],
         "countries": len({one.country for one in visit.ours}),
         "pairs": Counter(pair.state for pair in known_pairs),
-        "best": [card for card in shown_pairs if card.pair.state != "declined"][:BEST],
+        "best": [card for card in shown_pairs if card.pair.state in {"proposed", "accepted"}][:BEST],
         "activities": shown,
         "completed": sum(1 for card in shown if card.activity.state == "completed"),
         "latest": [happening(item, named) for item in items],

@@ -21,6 +21,7 @@ STATES = (
     ("proposed", "Proposed", "Both sides are asked. A pair begins when both have said yes."),
     ("accepted", "Accepted", "Both sides said yes; a place on each side is taken."),
     ("declined", "Declined", "One side said no."),
+    ("withdrawn", "Withdrawn", "A newer plan does without it; nobody need answer any more."),
 )
 
 

@@ -22,7 +22,7 @@ from shared import outbox
 from shared.clock import new_id
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound, Stale
-from shared.events.matching import PairAccepted, PairDeclined, PairProposed, ReasonTerm
+from shared.events.matching import PairAccepted, PairDeclined, PairProposed, PairWithdrawn, ReasonTerm
 from shared.events.members import ServiceRequested
 
 PROPOSALS = 3
@@ -86,6 +86,16 @@ def propose(tx: WriteSession, pair: Pair) -> None:
         run_id=pair.run_id,
         request_id=pair.request_id,
     )
+    outbox.put(tx, event, version=pair.events)
+
+
+def withdraw(tx: WriteSession, pair: Pair, run_id: UUID) -> None:
+    """Take back a locked proposal, since the plan of a run does without it."""
+    pair.state = "withdrawn"
+    pair.version += 1
+    pair.events += 1
+    sides = {"mentor_id": pair.mentor_id, "learner_id": pair.learner_id}
+    event = PairWithdrawn(pair_id=pair.id, consortium_id=pair.consortium_id, **sides, run_id=run_id)
     outbox.put(tx, event, version=pair.events)
 
 

@@ -1,20 +1,21 @@
 """Runs: plan a whole consortium, then publish the plan, which proposes each of its new pairs."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import undefer
 
-from services.matching.commands.pairs import alone, new_pair, propose
+from services.matching.commands.making import ASKED
+from services.matching.commands.pairs import alone, propose, withdraw
 from services.matching.commands.situation import question_of
 from services.matching.rules.changes import changes
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.engine import SOLVER
-from services.matching.rules.planned import Plan, PlannedPair
+from services.matching.rules.planned import Plan
 from services.matching.rules.question import Question, Two, of_json
 from services.matching.rules.refusals import refusals
 from services.matching.tables import Pair, Run
@@ -23,11 +24,8 @@ from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.events.matching import RunPublished
 
-Solve = Callable[[Question], Awaitable[tuple[Plan, int]]]
-"""The solver, wherever it runs: the plan, and the milliseconds it took."""
-
 ONE_RUN = 0x72756E
-"""First key of the advisory lock that keeps two runs of a consortium apart."""
+"""First key of the advisory lock under which it is decided that a run of a consortium begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,37 +36,40 @@ class Wish:
     forced: Sequence[Two] = ()
     forbidden: Sequence[Two] = ()
     seed: int = 0
+    criteria_set_id: UUID | None = None
 
 
-async def plan(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, today: date, solve: Solve) -> Run:
-    """Make a draft: the best plan for the free places of a consortium. Live pairs stay and are not proposed again.
+async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, today: date) -> Run:
+    """Ask for the best plan for the free places of a consortium. Live pairs stay and are not proposed again.
+
+    What is known now is what the plan will be made from, whenever it is.
 
     Raises:
         NotFound: no cluster of that consortium is known.
         Invalid: the wish contradicts itself or what is there.
-        Conflict: a run of it is being made, or the plan cannot be found.
+        Conflict: a run of it is being made.
     """
-    lock = func.pg_try_advisory_xact_lock(ONE_RUN, func.hashtext(str(consortium_id)))
-    if not await tx.scalar(select(lock)):
-        raise Conflict("run-under-way", "A run of this consortium is being made right now.")
+    await tx.execute(select(func.pg_advisory_xact_lock(ONE_RUN, func.hashtext(str(consortium_id)))))
+    query = select(Run.id).where(Run.consortium_id == consortium_id, Run.state == "running")
+    if (other := await tx.scalar(query)) is not None:
+        raise Conflict("run-under-way", f"Run {other} of this consortium is being made right now.")
     question = await asked(tx, consortium_id, wish, today)
-    made, took = await solve(question)
-    new = [pair for pair in made.pairs if pair.standing == "new"]
     run = Run(
         id=id,
         consortium_id=consortium_id,
-        state="draft",
-        total=sum(pair.score for pair in new),
+        state="running",
+        total=0,
         criteria=wish.criteria.model_dump(mode="json"),
+        criteria_set_id=wish.criteria_set_id,
         inputs=json.loads(question.as_json()),
         inputs_hash=question.digest,
         solver=SOLVER,
-        plan=made.model_dump(mode="json"),
-        took_ms=took,
+        progress=0,
+        tries=0,
     )
     tx.add(run)
     await tx.flush()
-    tx.add_all(_drafted(pair, consortium_id, id) for pair in new)
+    await tx.execute(select(func.pg_notify(ASKED, "")))
     return run
 
 
@@ -82,9 +83,6 @@ async def asked(tx: WriteSession, consortium_id: UUID, wish: Wish, today: date) 
     now = await question_of(tx, consortium_id, wish.criteria, today)
     if not now.clusters:
         raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
-    if wish.criteria.move_price is not None:
-        message = "Runs leave open proposals alone; only a what-if may weigh them."
-        raise Invalid("proposals-stay", message, field="criteria.move_price")
     question = replace(now, forced=tuple(wish.forced), forbidden=tuple(wish.forbidden), seed=wish.seed)
     if refused := list(refusals(question)):
         raise Invalid("not-possible", " ".join(sentence for _, sentence in refused), field=refused[0][0])
@@ -92,29 +90,44 @@ async def asked(tx: WriteSession, consortium_id: UUID, wish: Wish, today: date) 
 
 
 async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool]) -> Run:
-    """Publish a draft, if `right(consortium)`; each of its new pairs is proposed.
+    """Publish a draft, if `right(consortium)`: its new pairs are proposed, open ones that it does without withdrawn.
 
     Raises:
         NotFound, Stale.
         Conflict: it is published, or what it was made from has changed since.
     """
-    run = await tx.scalar(select(Run).where(Run.id == id).options(undefer(Run.inputs)).with_for_update())
+    query = select(Run).where(Run.id == id).options(undefer(Run.inputs), undefer(Run.plan))
+    run = await tx.scalar(query.with_for_update())
     if run is None or not right(run.consortium_id):
         raise NotFound("no-such-run", "There is no such run.")
     if run.version != seen:
         raise Stale("stale", f"The run has changed since: it is at version {run.version}, not {seen}.")
     if run.state == "published":
         raise Conflict("already-published", "This run is published already.")
+    if run.state != "draft":
+        raise Conflict("no-draft", f"This run is {run.state}; only a draft can be published.")
     await alone(tx, run.consortium_id)
+    dropped = await _dropped(tx, run)
     await _unchanged(tx, run)
     pairs = (await tx.scalars(select(Pair).where(Pair.run_id == id).order_by(Pair.id).with_for_update())).all()
     run.state = "published"
     run.version += 1
     event = RunPublished(run_id=id, consortium_id=run.consortium_id, pairs=len(pairs), total_hundredths=run.total)
     outbox.put(tx, event, version=1)
+    for pair in dropped:
+        withdraw(tx, pair, id)
     for pair in pairs:
         propose(tx, pair)
     return run
+
+
+async def _dropped(tx: WriteSession, run: Run) -> Sequence[Pair]:
+    """The open proposals that the run's plan does without; nobody can answer them until the end of this."""
+    if run.plan is None or not (without := Plan.model_validate(run.plan).dropped):
+        return ()
+    these = tuple_(Pair.mentor_id, Pair.learner_id).in_([(one.mentor_id, one.learner_id) for one in without])
+    query = select(Pair).where(Pair.consortium_id == run.consortium_id, Pair.state == "proposed", these)
+    return (await tx.scalars(query.order_by(Pair.id).with_for_update())).all()
 
 
 async def _unchanged(tx: WriteSession, run: Run) -> None:
@@ -127,9 +140,3 @@ async def _unchanged(tx: WriteSession, run: Run) -> None:
     if now.digest != run.inputs_hash:
         said = " ".join(changes(planned, now))
         raise Conflict("inputs-changed", f"Since this draft was made: {said} Make a new run.")
-
-
-def _drafted(pair: PlannedPair, consortium_id: UUID, run_id: UUID) -> Pair:
-    two = Two(pair.mentor_id, pair.learner_id)
-    terms = [term.model_dump(mode="json") for term in pair.terms]
-    return new_pair(two, pair.score, terms, consortium_id, run_id=run_id)

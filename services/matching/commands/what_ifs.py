@@ -1,36 +1,40 @@
 """What-ifs: a plan for what is not so, kept beside the plan for what is."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import date
 from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
-from services.matching.commands.runs import Solve, Wish, plan
+from services.matching.commands.runs import Wish, begin
 from services.matching.commands.situation import question_of
 from services.matching.rules.compare import compare
 from services.matching.rules.criteria import Criteria
-from services.matching.rules.question import of_json
+from services.matching.rules.planned import Plan
+from services.matching.rules.question import Question, of_json
 from services.matching.rules.refusals import refusals
 from services.matching.rules.what_if import Changes, supposed
 from services.matching.tables import Run, WhatIf
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound
 
+Solve = Callable[[Question], Awaitable[tuple[Plan, int]]]
+"""The solver, wherever it runs: the plan, and the milliseconds it took."""
+
 
 async def make(
     tx: WriteSession, id: UUID, consortium_id: UUID, name: str, changes: Changes, today: date, solve: Solve
 ) -> WhatIf:
-    """Plan for what is supposed, beside the plan by the criteria that a consortium begins with, and keep both.
+    """Plan for what is supposed, beside the plan by the criteria of the last plan that was published, and keep both.
 
     Raises:
         NotFound: no cluster of that consortium, or not one that is named, is known.
         Invalid: what is supposed contradicts itself.
         Conflict: a plan cannot be found.
     """
-    now = await question_of(tx, consortium_id, Criteria(), today)
+    now = await question_of(tx, consortium_id, await _live(tx, consortium_id), today)
     if not now.clusters:
         raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
     if changes.clusters - now.table.number.keys():
@@ -55,10 +59,15 @@ async def make(
     return made
 
 
-async def draft(
-    tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID], bool], today: date, solve: Solve
-) -> Run:
-    """Make a draft by the criteria and pairs of a what-if, if `right(consortium)`, for what is so now.
+async def _live(tx: WriteSession, consortium_id: UUID) -> Criteria:
+    """By what the last published plan was made, or those that a consortium begins with."""
+    published = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
+    kept = await tx.scalar(published.where(Run.plan.is_not(None)).order_by(Run.id.desc()).limit(1))
+    return Criteria() if kept is None else Criteria.model_validate_json(json.dumps(kept))
+
+
+async def draft(tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID], bool], today: date) -> Run:
+    """Ask for a run by the criteria and pairs of a what-if, if `right(consortium)`, for what is so now.
 
     Raises:
         NotFound.
@@ -72,4 +81,4 @@ async def draft(
         raise Conflict("only-supposed", message)
     asked = of_json(json.dumps(found.inputs).encode())
     wish = Wish(asked.criteria, asked.forced, asked.forbidden, asked.seed)
-    return await plan(tx, run_id, found.consortium_id, wish, today, solve)
+    return await begin(tx, run_id, found.consortium_id, wish, today)

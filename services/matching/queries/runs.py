@@ -41,7 +41,9 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     Raises:
         NotFound: also if the run is older than plans that are kept.
     """
-    await run(db, id, right)
+    found = await run(db, id, right)
+    if found.state in {"running", "failed", "cancelled"}:
+        raise NotFound("no-such-plan", f"This run is {found.state}; there is no plan.")
     kept = await db.scalar(select(Run.plan).where(Run.id == id))
     if kept is None:
         raise NotFound("no-such-plan", "Of this run, made by an earlier version, only the pairs were kept.")

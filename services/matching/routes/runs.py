@@ -8,16 +8,18 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import Field
 
+from services.matching.commands import making, projection, runs
 from services.matching.commands import pairs as pair_commands
-from services.matching.commands import projection, runs
 from services.matching.queries import projection as projected
 from services.matching.queries import runs as queries
+from services.matching.routes.criteria import ByCriteria
 from services.matching.rules.compare import Replay, replayed
-from services.matching.rules.criteria import Criteria
+from services.matching.rules.moves import Moves
 from services.matching.rules.planned import Explanation, Plan
 from services.matching.rules.question import Two
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager, Operator
+from shared.db import WriteSession
 from shared.errors import Forbidden, NotFound
 from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
 
@@ -31,18 +33,21 @@ class TwoIds(Body):
     learner_id: UUID
 
 
-class NewRun(Body):
+class NewRun(ByCriteria):
     """The consortium to plan for, and by what: criteria, pairs that are to be in the plan, pairs that are not."""
 
-    consortium_id: UUID
-    criteria: Criteria = Criteria()
     forced: list[TwoIds] = Field(default=[], max_length=500)
     forbidden: list[TwoIds] = Field(default=[], max_length=500)
     seed: int = Field(default=0, ge=0, lt=2**31, description="where simulated arrivals begin, if places are reserved")
 
-    def wish(self) -> runs.Wish:
-        """As commands know it."""
-        return runs.Wish(self.criteria, twos(self.forced), twos(self.forbidden), self.seed)
+    async def wish(self, tx: WriteSession) -> runs.Wish:
+        """As commands know it.
+
+        Raises:
+            NotFound, Conflict: of the criteria set.
+        """
+        criteria = await self.chosen(tx, published=True)
+        return runs.Wish(criteria, twos(self.forced), twos(self.forbidden), self.seed, self.criteria_set_id)
 
 
 def twos(listed: Sequence[TwoIds]) -> tuple[Two, ...]:
@@ -77,13 +82,16 @@ class PairView(View):
 
 
 class RunView(View):
-    """A plan for a consortium."""
+    """A plan for a consortium, which is being made while it is `running`."""
 
     id: UUID
     consortium_id: UUID
-    state: str
+    state: Literal["running", "draft", "published", "failed", "cancelled"]
+    progress: int = Field(description="how far it is, in thousandths")
+    reason: str | None = Field(description="why it failed, or what is to be known of its plan")
     total_hundredths: int = Field(validation_alias="total")
     criteria: dict[str, Any]
+    criteria_set_id: UUID | None
     inputs_hash: str
     solver: str
     took_ms: int | None
@@ -112,12 +120,15 @@ class ProjectionView(View):
 
 
 @router.post("/runs", status_code=201)
-async def make_run(who: Coordinator, tx: Tx, body: NewRun, request: Request, response: Response) -> RunView:
-    """Plan the consortium: the best pairs under both sides' capacities, as a draft."""
+async def make_run(who: Coordinator, tx: Tx, body: NewRun, response: Response) -> RunView:
+    """Ask for a plan of the consortium: the best pairs under both sides' capacities. It is made from what is known now.
+
+    The run is `running` until it is a draft, has failed or is cancelled: ask again for it to see.
+    """
     if not who.within(body.consortium_id):
         raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
-    today = clock.now().date()
-    run = await runs.plan(tx, clock.new_id(), body.consortium_id, body.wish(), today, request.app.state.solver.plan)
+    wish = await body.wish(tx)
+    run = await runs.begin(tx, clock.new_id(), body.consortium_id, wish, clock.now().date())
     response.headers["Location"] = f"runs/{run.id}"
     etag(response, run.version)
     return RunView.model_validate(run)
@@ -171,9 +182,25 @@ async def replay_run(who: Coordinator, db: Read, id: UUID, request: Request) -> 
     return replayed(kept, anew)
 
 
+@router.get("/runs/{id}/moves")
+async def show_moves(who: Anyone, db: Read, id: UUID, request: Request) -> Moves:
+    """What the plan would add up to by how many open proposals it dropped, for each price of dropping one."""
+    question = await queries.question(db, id, who.within)
+    traced: Moves = await request.app.state.solver.moves(question)
+    return traced
+
+
+@router.post("/runs/{id}/cancellation")
+async def cancel_run(who: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
+    """Stop a run that is being made."""
+    run = await making.cancel(tx, id, who.within)
+    etag(response, run.version)
+    return RunView.model_validate(run)
+
+
 @router.post("/runs/{id}/publication")
 async def publish_run(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> RunView:
-    """Publish the run: its pairs are proposed."""
+    """Publish the run: its pairs are proposed, and open proposals that it does without are withdrawn."""
     run = await runs.publish(tx, id, seen, who.within)
     etag(response, run.version)
     return RunView.model_validate(run)
@@ -184,7 +211,7 @@ async def list_pairs(
     who: Anyone,
     db: Read,
     paging: Paging,
-    state: Annotated[Literal["proposed", "accepted", "declined"] | None, Query()] = None,
+    state: Annotated[Literal["proposed", "accepted", "declined", "withdrawn"] | None, Query()] = None,
 ) -> Page[PairView]:
     """The pairs of the caller's consortium that were proposed, oldest first."""
     rows = await queries.pairs(db, who.scope(), state, paging.after, paging.limit + 1)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from services.matching.commands import what_ifs as commands
 from services.matching.queries import what_ifs as queries
+from services.matching.routes.criteria import ByCriteria
 from services.matching.routes.runs import RunView, TwoIds, twos
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.planned import Comparison, Plan
@@ -37,22 +38,20 @@ class SupposedTarget(SupposedLevel):
     priority: int = Field(ge=1, le=5)
 
 
-class NewWhatIf(Body):
+class NewWhatIf(ByCriteria):
     """What is supposed, beside what is so. Whatever is left out is as it is."""
 
-    consortium_id: UUID
     name: str = Field(min_length=1, max_length=200)
-    criteria: Criteria = Criteria()
     forced: list[TwoIds] = Field(default=[], max_length=MOST)
     forbidden: list[TwoIds] = Field(default=[], max_length=MOST)
     levels: list[SupposedLevel] = Field(default=[], max_length=MOST)
     targets: list[SupposedTarget] = Field(default=[], max_length=MOST)
     without: list[UUID] = Field(default=[], max_length=MOST, description="clusters that are supposed not to be there")
 
-    def changes(self) -> Changes:
+    def changes(self, criteria: Criteria) -> Changes:
         """As rules know it."""
         return Changes(
-            criteria=self.criteria,
+            criteria=criteria,
             forced=twos(self.forced),
             forbidden=twos(self.forbidden),
             levels={(one.cluster_id, Skill(one.framework, one.indicator)): one.level for one in self.levels},
@@ -82,7 +81,8 @@ async def make_what_if(who: Manager, tx: Tx, body: NewWhatIf, request: Request, 
     if not who.within(body.consortium_id):
         raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
     today, solve = clock.now().date(), request.app.state.solver.plan
-    made = await commands.make(tx, clock.new_id(), body.consortium_id, body.name, body.changes(), today, solve)
+    changes = body.changes(await body.chosen(tx, published=False))
+    made = await commands.make(tx, clock.new_id(), body.consortium_id, body.name, changes, today, solve)
     response.headers["Location"] = f"what-ifs/{made.id}"
     return WhatIfView.model_validate(made)
 
@@ -107,10 +107,9 @@ async def show_what_if_plan(who: Anyone, db: Read, id: UUID) -> Plan:
 
 
 @router.post("/what-ifs/{id}/drafts", status_code=201)
-async def draft_what_if(who: Coordinator, tx: Tx, id: UUID, request: Request, response: Response) -> RunView:
-    """Make a draft by a what-if's criteria and pairs, for what is so now. It is published like any other."""
-    today, solve = clock.now().date(), request.app.state.solver.plan
-    run = await commands.draft(tx, id, clock.new_id(), who.within, today, solve)
+async def draft_what_if(who: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
+    """Ask for a run by a what-if's criteria and pairs, for what is so now. It is published like any other."""
+    run = await commands.draft(tx, id, clock.new_id(), who.within, clock.now().date())
     response.headers["Location"] = f"../../runs/{run.id}"
     etag(response, run.version)
     return RunView.model_validate(run)

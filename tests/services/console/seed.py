@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.services.console.world import CODES, World
+from tests.support.waiting import eventually
 
 _CLUSTERS: list[tuple[str, str, str, str, str, str, str]] = [
     ("dare", "D.A.Re. Distretto Agroalimentare Regionale", "IT", "Foggia", "agri-food", "silver", "45432134"),
@@ -144,8 +145,14 @@ async def _visit(world: World) -> None:
 
 async def _plan(world: World) -> None:
     await world.settled()
-    run = await world.post("matching/runs", {"consortium_id": world.ids["consortium"]})
-    await world.post(f"matching/runs/{run['id']}/publication", version=run["version"])
+    id = (await world.post("matching/runs", {"consortium_id": world.ids["consortium"]}))["id"]
+
+    async def made() -> dict[str, Any]:
+        run: dict[str, Any] = (await world.get(f"matching/runs/{id}"))["run"]
+        return run if run["state"] == "draft" else {}
+
+    run = await eventually(made)
+    await world.post(f"matching/runs/{id}/publication", version=run["version"])
     pairs = (await world.get("matching/pairs"))["items"]
     first, second = pairs[0], pairs[1]
     for side in ("mentor", "learner"):

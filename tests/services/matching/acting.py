@@ -170,14 +170,25 @@ class Matching:
         """A new draft with its pairs."""
         reply = await self.plan(consortium, **wish)
         assert reply.status_code == 201, reply.text
-        return await self.get(f"/runs/{reply.json()['id']}")
+        return await self.made(reply.json()["id"])
+
+    async def made(self, run: str, state: str = "draft") -> Json:
+        """A run with its pairs, when it is not being made any more."""
+
+        async def ended() -> Json:
+            shown = await self.get(f"/runs/{run}")
+            return {} if shown["run"]["state"] == "running" else shown
+
+        shown = await eventually(ended)
+        assert shown["run"]["state"] == state, shown["run"]["reason"]
+        return shown
 
     async def plan(
         self, consortium: UUID = make.CONSORTIUM, headers: dict[str, str] = OPERATOR, **wish: Any
     ) -> httpx2.Response:
         return await self.client.post("/runs", json={"consortium_id": str(consortium)} | wish, headers=headers)
 
-    async def publish(self, run: str, version: int | None = 1, headers: dict[str, str] = OPERATOR) -> httpx2.Response:
+    async def publish(self, run: str, version: int | None = 2, headers: dict[str, str] = OPERATOR) -> httpx2.Response:
         return await self.client.post(f"/runs/{run}/publication", headers=headers | if_match(version))
 
     async def proposed(self, *members: Member) -> list[Json]:

@@ -1,19 +1,13 @@
 """Runs over HTTP: planned exactly, published once, refused with a reason."""
 
-import multiprocessing
-import os
-import signal
+import asyncio
+from collections import Counter
 from uuid import UUID, uuid4
 
-import asyncpg
-
-from services.matching import main
-from services.matching.commands.runs import ONE_RUN
 from services.matching.rules.engine import SOLVER
 from shared.auth import Role
-from shared.wire.local import LocalWire
 from tests import make
-from tests.services.matching.acting import NO_REST, OPERATOR, Matching, learner, mentor, problem
+from tests.services.matching.acting import NO_REST, OPERATOR, Matching, Member, learner, mentor, problem
 
 
 async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: str) -> None:
@@ -22,11 +16,14 @@ async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: st
     reply = await matching.plan()
     assert reply.status_code == 201
     assert reply.headers["etag"] == '"v1"'
-    made = reply.json()
-    assert reply.headers["location"] == f"runs/{made['id']}"
-    assert (made["state"], made["version"], made["solver"]) == ("draft", 1, SOLVER)
-    shown = await matching.get(f"/runs/{made['id']}")
-    assert shown["run"] == made
+    asked = reply.json()
+    assert reply.headers["location"] == f"runs/{asked['id']}"
+    assert (asked["state"], asked["version"], asked["progress"]) == ("running", 1, 0)
+    shown = await matching.made(asked["id"])
+    made = shown["run"]
+    assert (made["state"], made["version"], made["progress"]) == ("draft", 2, 1000)
+    assert (made["solver"], made["reason"]) == (SOLVER, None)
+    assert made["inputs_hash"] == asked["inputs_hash"]
     (pair,) = shown["pairs"]
     assert (pair["mentor_id"], pair["learner_id"]) == (str(one.id), str(other.id))
     assert (pair["state"], pair["run_id"], pair["mentor_answer"]) == ("draft", made["id"], None)
@@ -44,8 +41,8 @@ async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> No
     made = await matching.run()
     id = made["run"]["id"]
     reply = await matching.publish(id)
-    assert (reply.status_code, reply.headers["etag"]) == (200, '"v2"')
-    assert (reply.json()["state"], reply.json()["version"]) == ("published", 2)
+    assert (reply.status_code, reply.headers["etag"]) == (200, '"v3"')
+    assert (reply.json()["state"], reply.json()["version"]) == ("published", 3)
     (kind, version, data), *proposals = await make.put(url)
     assert (kind, version) == ("run.published", 1)
     assert data == {
@@ -69,13 +66,13 @@ async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> No
 async def test_a_run_is_published_once_and_as_it_was_seen(matching: Matching, url: str) -> None:
     await matching.knows(mentor(), learner())
     id = (await matching.run())["run"]["id"]
-    assert problem(await matching.publish(id, version=2)) == (412, "stale")
+    assert problem(await matching.publish(id, version=1)) == (412, "stale")
     assert problem(await matching.publish(id, version=None)) == (428, "precondition-required")
     assert problem(await matching.publish(str(uuid4()))) == (404, "no-such-run")
     assert await make.put(url) == []
     assert (await matching.publish(id)).status_code == 200
     assert problem(await matching.publish(id)) == (412, "stale")
-    assert problem(await matching.publish(id, version=2)) == (409, "already-published")
+    assert problem(await matching.publish(id, version=3)) == (409, "already-published")
     assert len(await make.put(url)) == 2
 
 
@@ -139,6 +136,7 @@ async def test_a_run_is_the_business_of_its_consortium(matching: Matching, url: 
     stranger = make.signed_in(Role.coordinator, consortium=uuid4())
     assert problem(await matching.plan(headers=stranger)) == (404, "no-such-consortium")
     id = (await matching.plan(headers=own)).json()["id"]
+    await matching.made(id)
     assert problem(await matching.publish(id, headers=stranger)) == (404, "no-such-run")
     assert problem(await matching.client.get(f"/runs/{id}", headers=stranger)) == (404, "no-such-run")
     assert [one["id"] for one in (await matching.get("/runs", own))["items"]] == [id]
@@ -181,34 +179,61 @@ async def test_runs_are_paged_oldest_first(matching: Matching) -> None:
     assert rest["next"] is None
 
 
-async def test_one_run_of_a_consortium_at_a_time(matching: Matching, url: str) -> None:
-    await matching.knows(mentor(), learner())
-    elsewhere = uuid4()
-    await matching.knows(mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
-    other_run = await asyncpg.connect(url)
-    try:
-        lock = (ONE_RUN, str(make.CONSORTIUM))
-        await other_run.execute("SELECT pg_advisory_lock($1, hashtext($2))", *lock)
-        assert problem(await matching.plan()) == (409, "run-under-way")
-        assert len((await matching.run(elsewhere))["pairs"]) == 1
-        await other_run.execute("SELECT pg_advisory_unlock($1, hashtext($2))", *lock)
-    finally:
-        await other_run.close()
-    assert len((await matching.run())["pairs"]) == 1
+async def moving(matching: Matching) -> tuple[Member, Member, Member, str]:
+    """A weak mentor is proposed, then a better one joins; the run that would rather have that one."""
+    weak, eager = mentor("Weak", level=2), learner("Eager", learner_capacity=1)
+    await matching.proposed(weak, eager)
+    able = mentor("Able")
+    await matching.knows(able)
+    made = await matching.run(criteria={"move_price": 100})
+    return weak, able, eager, made["run"]["id"]
 
 
-async def test_a_solver_that_died_is_replaced(url: str, wire: LocalWire) -> None:
-    before = set(multiprocessing.active_children())
-    async with make.running(main.build, url, wire=wire) as client:
-        matching = Matching(client, url, wire)
-        await matching.knows(mentor(), learner())
-        assert len((await matching.run())["pairs"]) == 1
-        (solver,) = set(multiprocessing.active_children()) - before
-        assert solver.pid is not None
-        os.kill(solver.pid, signal.SIGKILL)
-        assert len((await matching.run())["pairs"]) == 1
-        (successor,) = set(multiprocessing.active_children()) - before - {solver}
-        assert successor.is_alive()
+async def test_a_plan_may_move_an_open_proposal_and_publishing_withdraws_it(matching: Matching) -> None:
+    weak, able, eager, run = await moving(matching)
+    plan = await matching.get(f"/runs/{run}/plan")
+    assert [(one["mentor_id"], one["learner_id"]) for one in plan["dropped"]] == [(str(weak.id), str(eager.id))]
+    (before,) = await matching.pairs()
+    assert (await matching.publish(run)).status_code == 200
+    withdrawn, proposed = await matching.pairs()
+    assert (withdrawn["id"], withdrawn["state"], withdrawn["version"]) == (before["id"], "withdrawn", 2)
+    assert (proposed["mentor_id"], proposed["state"]) == (str(able.id), "proposed")
+    (told,) = await matching.told("pair.withdrawn")
+    assert told == {
+        "pair_id": before["id"],
+        "consortium_id": str(make.CONSORTIUM),
+        "mentor_id": str(weak.id),
+        "learner_id": str(eager.id),
+        "run_id": run,
+    }
+    assert problem(await matching.answer(before["id"], "mentor", version=2)) == (409, "already-decided")
+    assert [one["id"] for one in (await matching.get("/pairs", state="withdrawn"))["items"]] == [before["id"]]
 
 
-# --- a run is the exact optimum
+async def test_a_dear_move_is_not_made(matching: Matching) -> None:
+    *_, run = await moving(matching)
+    moves = await matching.get(f"/runs/{run}/moves")
+    assert [one["dropped"] for one in moves["points"]] == [1, 0]
+    price = moves["points"][1]["price"]
+    gain = moves["points"][0]["total"] - moves["points"][1]["total"]
+    assert gain <= price <= gain + 1
+    assert (await matching.run(criteria={"move_price": price + 1}))["pairs"] == []
+    assert len((await matching.run(criteria={"move_price": price - 2}))["pairs"]) == 1
+
+
+async def test_a_proposal_is_withdrawn_or_answered_but_not_both(matching: Matching, url: str) -> None:
+    *_, run = await moving(matching)
+    (before,) = await matching.pairs()
+    assert (await matching.answer(before["id"], "mentor")).status_code == 200
+    run = (await matching.run(criteria={"move_price": 100}))["run"]["id"]
+    published, answered = await asyncio.gather(
+        matching.publish(run), matching.answer(before["id"], "learner", version=2)
+    )
+    kinds = Counter(kind for kind, _, _ in await make.put(url))
+    if published.status_code == 200:
+        assert problem(answered) in {(409, "already-decided"), (412, "stale")}
+        assert (kinds["pair.withdrawn"], kinds["pair.accepted"]) == (1, 0)
+    else:
+        assert problem(published) == (409, "inputs-changed")
+        assert answered.status_code == 200
+        assert (kinds["pair.withdrawn"], kinds["pair.accepted"]) == (0, 1)

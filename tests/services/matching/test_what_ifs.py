@@ -79,8 +79,8 @@ async def test_a_draft_is_made_of_what_can_be_decided(matching: Matching) -> Non
     reply = await matching.client.post(f"/what-ifs/{made['id']}/drafts", headers=OPERATOR)
     assert reply.status_code == 201
     run = reply.json()
-    (pair,) = (await matching.get(f"/runs/{run['id']}"))["pairs"]
-    assert (pair["mentor_id"], pair["state"], run["state"]) == (str(other.id), "draft", "draft")
+    (pair,) = (await matching.made(run["id"]))["pairs"]
+    assert (pair["mentor_id"], pair["state"], run["state"]) == (str(other.id), "draft", "running")
     assert reply.headers["location"] == f"../../runs/{run['id']}"
     assert (await matching.publish(run["id"])).status_code == 200
     only = await supposed(matching, without=[str(able.id)])

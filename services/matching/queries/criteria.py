@@ -1,0 +1,34 @@
+"""Reading criteria sets. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
+
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.matching.tables import CriteriaSet
+from shared.db import ReadSession
+from shared.errors import NotFound
+
+
+async def criteria_sets(
+    db: ReadSession, within: UUID | None, after: tuple[UUID] | None, limit: int
+) -> Sequence[CriteriaSet]:
+    """Criteria sets, oldest first."""
+    query = select(CriteriaSet).order_by(CriteriaSet.id).limit(limit)
+    if within is not None:
+        query = query.where(CriteriaSet.consortium_id == within)
+    if after is not None:
+        query = query.where(CriteriaSet.id > after[0])
+    return (await db.scalars(query)).all()
+
+
+async def criteria_set(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> CriteriaSet:
+    """One criteria set, if `right(consortium)`.
+
+    Raises:
+        NotFound
+    """
+    found = await db.get(CriteriaSet, id)
+    if found is None or not right(found.consortium_id):
+        raise NotFound("no-such-criteria", "There is no such criteria set.")
+    return found

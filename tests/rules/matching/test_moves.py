@@ -1,0 +1,58 @@
+"""What moving open proposals would bring: at every price the best plan is on the line that is traced."""
+
+import random
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from services.matching.rules.criteria import Criteria, Objective
+from services.matching.rules.moves import HIGHEST, Moves, moves
+from services.matching.rules.plan import answer
+from services.matching.rules.profile import Aim, Profile
+from services.matching.rules.question import Question, Two
+from tests.rules.matching.clusters import FORESIGHT, LEARNER, MENTOR, STRATEGY, TODAY
+
+
+def asked(seed: int, objective: Objective = "total") -> Question:
+    """Learners who were proposed mentors at random: much could be moved."""
+    chance = random.Random(seed)
+    mentors = [
+        replace(MENTOR, id=UUID(int=number), levels={FORESIGHT: chance.randint(2, 5), STRATEGY: chance.randint(2, 5)})
+        for number in range(1, 7)
+    ]
+    learners = [_learner(chance, number) for number in range(11, 19)]
+    everybody = [*mentors, *learners]
+    proposed = tuple({Two(chance.choice(mentors).id, one.id) for one in learners})
+    return Question(today=TODAY, clusters=tuple(everybody), proposed=proposed, criteria=Criteria(objective=objective))
+
+
+def _learner(chance: random.Random, number: int) -> Profile:
+    aims = {FORESIGHT: Aim(chance.randint(2, 5), 5), STRATEGY: Aim(chance.randint(2, 5), chance.randint(1, 5))}
+    return replace(LEARNER, id=UUID(int=number), aims=aims, requests={}, learner_places=1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_at_every_price_the_best_plan_is_one_that_is_told(seed: int) -> None:
+    question = asked(seed)
+    traced = moves(question)
+    assert traced.whole
+    dropped = [one.dropped for one in traced.points]
+    assert dropped == sorted(dropped, reverse=True)
+    assert [one.price for one in traced.points] == sorted(one.price for one in traced.points)
+    assert len(dropped) == len(set(dropped)) > 1, "nothing could be moved"
+    for price in range(0, HIGHEST + 1, 250):
+        plan = answer(replace(question, criteria=Criteria(move_price=price)))
+        worth = [one.total - price * one.dropped for one in traced.points]
+        assert plan.total - price * len(plan.dropped) == max(worth)
+
+
+def test_without_proposals_there_is_one_plan_at_any_price() -> None:
+    traced = moves(replace(asked(1), proposed=()))
+    assert [(one.price, one.dropped) for one in traced.points] == [(0, 0)]
+
+
+def test_what_there_was_no_time_for_is_said() -> None:
+    traced: Moves = moves(asked(1), lambda _: True)
+    assert not traced.whole
+    assert len(traced.points) == 2
