@@ -45,7 +45,7 @@ async def on_target_set(tx: WriteSession, events: Sequence[Event[TargetSet]]) ->
 @consumer.on(ServiceRequested)
 async def on_service_requested(tx: WriteSession, event: Event[ServiceRequested]) -> None:
     """A request: mentors are proposed at once."""
-    await projection.keep_request(tx, event.data)
+    await projection.keep_request(tx, event.data, event.time.date())
     await pairs.propose_for_request(tx, event.data, event.time.date())
 
 

@@ -86,6 +86,7 @@ class Request(Base):
     framework: Mapped[str]
     indicator: Mapped[str]
     urgency: Mapped[int]
+    asked_on: Mapped[date | None]
 
 
 class Gain(Base):

@@ -5,6 +5,7 @@ write some of the same never wait for each other in a ring.
 """
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, text, update
@@ -89,10 +90,10 @@ async def keep_targets(tx: WriteSession, kept: Sequence[tuple[TargetSet, int]]) 
     await _upsert(tx, Target, rows)
 
 
-async def keep_request(tx: WriteSession, request: ServiceRequested) -> None:
-    """What a cluster asks for. It never changes."""
+async def keep_request(tx: WriteSession, request: ServiceRequested, asked_on: date) -> None:
+    """What a cluster asks for, and when. It never changes."""
     names = ("cluster_id", "framework", "indicator", "urgency")
-    row = {"id": request.request_id} | {name: getattr(request, name) for name in names}
+    row = {"id": request.request_id, "asked_on": asked_on} | {name: getattr(request, name) for name in names}
     await tx.execute(insert(Request).values(row).on_conflict_do_nothing())
 
 

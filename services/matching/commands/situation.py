@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from sqlalchemy import select
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisional
 from services.matching.rules.question import Past, Question, Two
+from services.matching.rules.reserve import LOOKED_BACK
 from services.matching.tables import Cluster, Level, Pair, Places, Request, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
@@ -31,8 +32,16 @@ async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, crite
             for one in pairs
             if one.state == "declined" and one.decided_at is not None
         ),
+        arrived=await _arrived(tx, clusters, today),
         criteria=criteria,
     )
+
+
+async def _arrived(tx: WriteSession | ReadSession, clusters: Sequence[Cluster], today: date) -> tuple[date, ...]:
+    """When help was asked for in the time that a reserve looks back on."""
+    asked = select(Request.asked_on).where(Request.cluster_id.in_([one.id for one in clusters]))
+    days = await tx.scalars(asked.where(Request.asked_on > today - timedelta(days=LOOKED_BACK)))
+    return tuple(day for day in days if day is not None)
 
 
 async def _profiles(

@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.create_index(
         "uq_run_running", "run", ["consortium_id"], unique=True, postgresql_where=sa.text("state = 'running'")
     )
+    op.add_column("request", sa.Column("asked_on", sa.Date))
     op.create_table(
         "criteria_set",
         sa.Column("id", sa.Uuid, primary_key=True, nullable=False),

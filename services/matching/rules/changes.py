@@ -42,6 +42,8 @@ def _told(before: Question, after: Question) -> Iterator[str]:
         changed = [word for name, word in FACTS.items() if getattr(were[id], name) != getattr(are[id], name)]
         if changed:
             yield f"{are[id].name} has other {' and other '.join(changed)}."
+    if after.arrived != before.arrived:
+        yield "Somebody has asked for help."
     names = were | are
     for two in sorted({*after.proposed} - {*before.proposed}):
         yield f"{_pair(two, names)} was proposed."

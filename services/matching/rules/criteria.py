@@ -83,7 +83,9 @@ class Reserve(Value):
     """Places that are kept for later arrivals."""
 
     on: bool = False
-    arrivals: int = Field(default=2, ge=0, le=100, description="learners expected in 30 days")
+    arrivals: int | None = Field(
+        default=None, ge=0, le=100, description="learners expected in 30 days; left out: as the last half year says"
+    )
     days: int = Field(default=30, ge=1, le=365, description="how far is looked ahead")
 
 

@@ -11,9 +11,10 @@ from services.matching.rules.board import Board
 from services.matching.rules.engine import Residual
 from services.matching.rules.objective import Best
 from services.matching.rules.planned import Unmatched
-from services.matching.rules.profile import Profile
+from services.matching.rules.profile import Profile, Skill
 from services.matching.rules.question import Question, Two
 from services.matching.rules.score import Excluded, score
+from services.matching.rules.sentences import teachable
 
 LOOKED_AT = 20
 """Mentors whose places are tried for a learner that is outbid."""
@@ -88,9 +89,7 @@ def _outbid(question: Question, laid: Board, found: Best, learner: _Learner, arc
     worth = laid.problem.worth
     names = [one.name for one in question.clusters]
     if (worth[arcs] <= 0).all():
-        days = question.criteria.reserve.days
-        reason = f"Places that suit {name} are kept for learners with a larger need, expected within {days} days."
-        return _unmatched(learner, "competition", reason, "Switch the reserve off, or add places.")
+        return _unmatched(learner, "competition", *_reserved(question, laid, learner, arcs))
     best = sorted(arcs, key=lambda arc: (-worth[arc], arc))
     first = names[laid.problem.mentor[best[0]]]
     reason = f"Others gain more by the places with mentors that suit {name}, {first} first of all."
@@ -103,6 +102,24 @@ def _outbid(question: Question, laid: Board, found: Best, learner: _Learner, arc
             remedy = f"One more place with {names[laid.problem.mentor[arc]]} would give it a mentor."
             return _unmatched(learner, "competition", reason, remedy)
     return _unmatched(learner, "competition", reason, f"One more place with {first}, kept for it, would do.")
+
+
+def _reserved(question: Question, laid: Board, learner: _Learner, arcs: NDArray[np.intp]) -> tuple[str, str]:
+    """For whom the best place that it could have is kept, and what would help."""
+    best = max(arcs, key=lambda arc: (laid.score[arc], -arc))
+    mentor = question.clusters[laid.problem.mentor[best]]
+    needs: Counter[Skill] = Counter()
+    for other in question.clusters:
+        if other.id not in {learner.profile.id, mentor.id}:
+            gaps = {skill: gap * other.needs[skill][1] for skill, gap in teachable(mentor, other).items()}
+            needs.update(gaps)
+    within = f"expected within {question.criteria.reserve.days} days"
+    most = max(sorted(needs), key=needs.__getitem__, default=None)
+    larger = "with a larger need" if most is None else f"with a larger need in {most.indicator}"
+    reason = (
+        f"The place with {mentor.name} is kept for a learner {larger}, {within}; {learner.profile.name} needs less."
+    )
+    return reason, "Switch the reserve off, or add places."
 
 
 def _unmatched(learner: _Learner, cause: str, reason: str, remedy: str) -> Unmatched:

@@ -37,8 +37,9 @@ class Question:
     """Whom to pair in a consortium, and by which criteria.
 
     `kept` pairs stay and take their places. `proposed` ones are open and take none yet: by the criteria's price a plan
-    may drop them for others, without it they stay beside the plan. `forced` pairs are to be in the plan, `forbidden`
-    ones not. The order of clusters and pairs says nothing: they are sorted.
+    may drop them for others, without it they stay beside the plan. `arrived` are the days on which somebody asked for
+    help. `forced` pairs are to be in the plan, `forbidden` ones not. The order of clusters and pairs says nothing: they
+    are sorted.
     """
 
     today: date
@@ -46,6 +47,7 @@ class Question:
     kept: tuple[Two, ...] = ()
     proposed: tuple[Two, ...] = ()
     past: tuple[Past, ...] = ()
+    arrived: tuple[date, ...] = ()
     forced: tuple[Two, ...] = ()
     forbidden: tuple[Two, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)
@@ -53,7 +55,7 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "clusters", tuple(sorted(self.clusters, key=lambda one: one.id)))
-        for name in ("kept", "proposed", "past", "forced", "forbidden"):
+        for name in ("kept", "proposed", "past", "arrived", "forced", "forbidden"):
             object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
 
     def as_json(self) -> bytes:
@@ -63,6 +65,7 @@ class Question:
             "form": FORM,
             "today": self.today.isoformat(),
             "clusters": [plain(one) for one in self.clusters],
+            "arrived": [day.isoformat() for day in self.arrived],
             "criteria": self.criteria.model_dump(mode="json"),
             "seed": self.seed,
             **pairs,
@@ -100,6 +103,7 @@ def of_json(data: bytes) -> Question:
         today=date.fromisoformat(read["today"]),
         clusters=tuple(map(profile_of, read["clusters"])),
         criteria=Criteria.model_validate_json(json.dumps(read["criteria"])),
+        arrived=tuple(map(date.fromisoformat, read.get("arrived", []))),
         seed=read["seed"],
         past=tuple(Past(UUID(one), UUID(other), how, date.fromisoformat(on)) for one, other, how, on in read["past"]),
         **{name: _twos(read[name]) for name in _PAIRS if name != "past"},

@@ -1,19 +1,41 @@
 """What a mentor's place is worth to learners who are not there yet.
 
-Later arrivals are simulated: so many clusters as are expected within the horizon, drawn from those that are known, with
+Later arrivals are simulated: so many as are expected within the horizon, drawn from the learners that are known, with
 what they need. In each future the best plan for those who are there and those who come gives a place its price (its
 dual); the mean over the futures is what a pair of today must be worth more to take that place. The method is that of
 "Placement optimization in refugee resettlement" (Ahani, Gölz, Procaccia, Teytelboym, Trapp), where it reached 98 % of
 what is possible in hindsight.
 """
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matching.rules.engine import NEVER, Problem, solve
+from services.matching.rules.criteria import Reserve
+from services.matching.rules.engine import NEVER, Kept, Problem, solve
 from services.matching.rules.question import Question
 
 FUTURES = 20
+MONTH = 30
+LOOKED_BACK = 180
+"""Days of history that count."""
+PRIOR = 2
+"""Arrivals a month where there is no history; it counts like one month of it."""
+
+
+def expected(question: Question) -> float:
+    """How many learners are expected in 30 days: as the criteria say, else as the last half year says.
+
+    Requests for help are what arrives. Each month since the first of them counts as much as the prior does.
+    """
+    reserve = question.criteria.reserve
+    if reserve.arrivals is not None:
+        return reserve.arrivals
+    ages = [(question.today - day).days for day in question.arrived]
+    lately = [age for age in ages if 0 <= age < LOOKED_BACK]
+    months = max(lately, default=0) / MONTH
+    return (PRIOR + len(lately)) / (1 + months)
 
 
 def reserve_prices(question: Question, problem: Problem) -> NDArray[np.int64]:
@@ -22,25 +44,48 @@ def reserve_prices(question: Question, problem: Problem) -> NDArray[np.int64]:
     prices = np.zeros(len(problem.mentor_places), dtype=np.int64)
     if not reserve.on or not len(problem.worth):
         return prices
-    chance = np.random.default_rng(question.seed)
-    for _ in range(FUTURES):
-        coming = int(chance.poisson(reserve.arrivals * reserve.days / 30))
-        drawn = chance.choice(np.unique(problem.learner), size=coming)
-        prices += np.maximum(solve(_with(problem, drawn), NEVER).mentor_price, 0)
+    drawn = _drawn(question, reserve, problem)
+    for price in _futures(problem, drawn):
+        prices += np.maximum(price, 0)
     return np.asarray(prices // FUTURES, dtype=np.int64)
 
 
-def _with(problem: Problem, drawn: NDArray[np.int64]) -> Problem:
-    """The problem with one more learner for each that is drawn, who needs what that one needs, and one place."""
+def _drawn(question: Question, reserve: Reserve, problem: Problem) -> list[NDArray[np.int32]]:
+    """For each future, whose like arrives."""
+    chance = np.random.default_rng(question.seed)
+    mean, learners = expected(question) * reserve.days / MONTH, np.unique(problem.learner)
+    return [chance.choice(learners, size=int(chance.poisson(mean))) for _ in range(FUTURES)]
+
+
+def _futures(problem: Problem, drawn: Sequence[NDArray[np.int32]]) -> Iterator[NDArray[np.int64]]:
+    """The mentors' prices in each future: one plan is kept, and those who arrive come and go."""
+    if problem.mentor_least.any() or problem.learner_least.any():
+        for arrivals in drawn:
+            yield solve(_with(problem, arrivals, places=1), NEVER).mentor_price
+        return
+    kept = Kept(_with(problem, np.concatenate(drawn), places=0))
+    first = len(problem.learner_places)
+    for arrivals in drawn:
+        those = range(first, first + len(arrivals))
+        for learner in those:
+            kept.learner_places(learner, 1)
+        yield kept.mentor_price.copy()
+        for learner in those:
+            kept.learner_places(learner, 0)
+        first += len(arrivals)
+
+
+def _with(problem: Problem, drawn: NDArray[np.int32], *, places: int) -> Problem:
+    """The problem with one more learner for each that is drawn, who needs what that one needs."""
     begins = np.searchsorted(problem.learner, drawn, side="left")
     ends = np.searchsorted(problem.learner, drawn, side="right")
     arcs = np.concatenate([np.arange(len(problem.worth)), *map(np.arange, begins, ends)])
     number = len(problem.learner_places) + np.repeat(np.arange(len(drawn)), ends - begins)
-    places = np.ones(len(drawn), dtype=np.int32)
+    new = np.full(len(drawn), places, dtype=np.int32)
     return problem._replace(
         mentor=problem.mentor[arcs],
         learner=np.concatenate([problem.learner, number]).astype(np.int32),
         worth=problem.worth[arcs],
-        learner_places=np.concatenate([problem.learner_places, places]),
-        learner_least=np.concatenate([problem.learner_least, places * 0]),
+        learner_places=np.concatenate([problem.learner_places, new]),
+        learner_least=np.concatenate([problem.learner_least, new * 0]),
     )

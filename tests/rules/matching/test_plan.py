@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from datetime import timedelta
 from itertools import combinations
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from services.matching.rules.planned import Plan
 from services.matching.rules.profile import Aim, Profile
 from services.matching.rules.question import Past, Question, Two, of_json
 from services.matching.rules.refusals import refusals
+from services.matching.rules.reserve import PRIOR, expected
 from services.matching.rules.score import Score, score
 from services.matching.rules.why import explain
 from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
@@ -130,6 +132,27 @@ def test_a_reserved_place_is_not_given_for_little() -> None:
     assert all(pair.learner_id != UUID(int=11) for pair in made.pairs)
     again = answer(question(*clusters, *rich, criteria=Criteria(reserve=reserve)))
     assert again == made
+    (told,) = [one for one in made.unmatched if one.learner_id == UUID(int=11)]
+    assert told.reason == (
+        "The place with Mentor 1 is kept for a learner with a larger need in foresight, expected within 30 days; "
+        "Learner 11 needs less."
+    )
+
+
+def test_arrivals_are_expected_as_the_criteria_say_or_the_history() -> None:
+    def of(*days: int, arrivals: int | None = None) -> float:
+        arrived = tuple(TODAY - timedelta(days=day) for day in days)
+        return expected(question(arrived=arrived, criteria=Criteria(reserve=Reserve(on=True, arrivals=arrivals))))
+
+    assert of(*range(0, 180, 30), arrivals=7) == 7
+    assert of() == PRIOR
+    assert of(30) == (PRIOR + 1) / 2, "a month of history counts like the prior"
+    assert of(*[90] * 30) == (PRIOR + 30) / 4
+    assert of(*[90] * 30, 200, 400) == of(*[90] * 30), "what is long ago does not count"
+    asked = question(arrived=(TODAY, TODAY - timedelta(days=3)))
+    assert of_json(asked.as_json()) == asked
+    told = changes(question(), asked)
+    assert told == ["Somebody has asked for help."]
 
 
 def test_minimum_loads_that_cannot_be_met_are_explained_by_the_fewest_clusters() -> None:

@@ -3,7 +3,8 @@
 Learners' places are filled one by one. Each new place looks for the cheapest way to an end; a cost is what a pair
 is worth less than the prices of its two ends: to a mentor with a free place, or to a learner that gives up one of its
 own, at last itself. Then the prices on the way change by what was found, so that no other plan of the learners so far
-is better (the method of Edmonds and Karp, Tomizawa; Jonker and Volgenant for the assignment problem).
+is better (the method of Edmonds and Karp, Tomizawa; Jonker and Volgenant for the assignment problem). The same search,
+begun elsewhere or led the other way, repairs a plan after a change.
 
 Nodes are the mentors, then the learners.
 """
@@ -31,6 +32,8 @@ class State(NamedTuple):
         slot: where each taken arc stands in `held`.
         held: the taken arcs of each mentor, from its `first` on.
         first: where each mentor's part of `held` begins.
+        by_mentor: the arcs in the order of mentors; needed inwards only.
+        mentor_start: where each mentor's part of `by_mentor` begins, and where the last ends.
         places: of each node.
         least: of each node.
         load: of each node: how many pairs it has.
@@ -52,6 +55,8 @@ class State(NamedTuple):
     slot: NDArray[np.int32]
     held: NDArray[np.int32]
     first: NDArray[np.int64]
+    by_mentor: NDArray[np.int32]
+    mentor_start: NDArray[np.int64]
     places: NDArray[np.int32]
     least: NDArray[np.int32]
     load: NDArray[np.int32]
@@ -106,52 +111,53 @@ def nearest(s: State, size: int) -> int:
     return top  # type: ignore[no-any-return]
 
 
-def to_fill(s: State, mentor: int) -> int:
-    """What it costs to end with one more pair of a mentor: FAR if it is full."""
-    if s.load[mentor] >= s.places[mentor]:
+def to_gain(s: State, node: int) -> int:
+    """What it costs to end with one more pair of a node: FAR if it is full."""
+    if s.load[node] >= s.places[node]:
         return FAR
-    gain = s.bonus if s.load[mentor] < s.least[mentor] else 0
-    return -gain - s.price[mentor]  # type: ignore[no-any-return]
+    gain = s.bonus if s.load[node] < s.least[node] else 0
+    return -gain - s.price[node]  # type: ignore[no-any-return]
 
 
-def to_drop(s: State, learner: int, load: int) -> int:
-    """What it costs to end with one pair less of a learner that has so many."""
-    return s.price[learner] + (s.bonus if load <= s.least[learner] else 0)  # type: ignore[no-any-return]
+def to_lose(s: State, node: int, load: int) -> int:
+    """What it costs to end with one pair less of a node that has so many."""
+    return s.price[node] + (s.bonus if load <= s.least[node] else 0)  # type: ignore[no-any-return]
 
 
-def search(s: State, source: int) -> tuple[int, int, int]:
-    """The cheapest way for one more place of a learner: its end, what it costs, and how many nodes were seen."""
+def search(s: State, source: int, out: bool) -> tuple[int, int, int]:  # noqa: FBT001  numba takes no names
+    """The cheapest way for a change at a node: its end, what it costs, and how many nodes were seen.
+
+    Outwards a learner gets a pair or a mentor gives one up, and others give way; inwards a mentor gets a pair or a
+    learner gives one up, and others take their place. A node with more pairs than places has to change, any other may
+    stay as it is.
+    """
     s.dist[source] = 0
     s.via[source] = OUT
-    s.seen[0] = source
-    s.heap[0] = source
+    s.seen[0] = s.heap[0] = source
     s.where[source] = 0
     seen, size = 1, 1
-    end, best = source, to_drop(s, source, s.load[source] + 1)
+    end, best = nearby(s, source, out)
     while size > 0 and s.dist[s.heap[0]] < best:
-        node = nearest(s, size)
-        size -= 1
+        node, size = nearest(s, size), size - 1
         far = s.dist[node]
-        is_mentor = node < s.mentors
-        begin = s.first[node] if is_mentor else s.start[node - s.mentors]
-        stop = begin + s.load[node] if is_mentor else s.start[node - s.mentors + 1]
+        adds = (node >= s.mentors) == out
+        begin, stop = listed(s, node, out)
         for place in range(begin, stop):
-            arc = s.held[place] if is_mentor else place
-            if not is_mentor and s.taken[arc]:
+            arc = at(s, node, place, out)
+            if s.taken[arc] == adds:
                 continue
             over = s.worth[arc] - s.price[s.arc_mentor[arc]] - s.price[s.arc_learner[arc]]
-            other = s.arc_learner[arc] if is_mentor else s.arc_mentor[arc]
-            reached = far + over if is_mentor else far - over
+            other = s.arc_learner[arc] if node < s.mentors else s.arc_mentor[arc]
+            reached = far - over if adds else far + over
             if reached >= best or s.where[other] == DONE or (s.where[other] != OUT and s.dist[other] <= reached):
                 continue
-            last = to_drop(s, other, s.load[other]) if is_mentor else to_fill(s, other)
-            if s.where[other] == OUT:
+            last = to_gain(s, other) if adds else to_lose(s, other, s.load[other])
+            place_in = s.where[other]
+            if place_in == OUT:
                 s.seen[seen] = other
                 seen += 1
                 place_in = size
                 size += 1
-            else:
-                place_in = s.where[other]
             s.dist[other] = reached
             s.via[other] = arc
             rise(s, other, place_in)
@@ -160,43 +166,97 @@ def search(s: State, source: int) -> tuple[int, int, int]:
     return end, best, seen
 
 
-def settle(s: State, best: int, seen: int) -> None:
+def nearby(s: State, source: int, out: bool) -> tuple[int, int]:  # noqa: FBT001
+    """The best end beside the source or the source itself, and what it costs: what is further need not be searched."""
+    end, best = source, FAR
+    if s.load[source] < s.places[source]:
+        best = to_lose(s, source, s.load[source] + 1)
+    if (source >= s.mentors) == out:
+        begin, stop = listed(s, source, out)
+        for place in range(begin, stop):
+            arc = at(s, source, place, out)
+            other = s.arc_mentor[arc] if out else s.arc_learner[arc]
+            if s.taken[arc] or s.load[other] >= s.places[other]:
+                continue
+            over = s.worth[arc] - s.price[other] - s.price[source]
+            if to_gain(s, other) - over < best:
+                end, best = other, to_gain(s, other) - over
+                s.via[other] = arc
+    return end, best
+
+
+def listed(s: State, node: int, out: bool) -> tuple[int, int]:  # noqa: FBT001
+    """Where the arcs of a node stand that a search may follow."""
+    if node >= s.mentors:
+        return s.start[node - s.mentors], s.start[node - s.mentors + 1]
+    if out:
+        return s.first[node], s.first[node] + s.load[node]
+    return s.mentor_start[node], s.mentor_start[node + 1]
+
+
+def at(s: State, node: int, place: int, out: bool) -> int:  # noqa: FBT001
+    """The arc that stands there."""
+    if node >= s.mentors:
+        return place
+    return s.held[place] if out else s.by_mentor[place]  # type: ignore[no-any-return]
+
+
+def settle(s: State, best: int, seen: int, out: bool) -> None:  # noqa: FBT001
     """Change the prices of what was nearer than the end, and make ready for the next search."""
     for place in range(seen):
         node = s.seen[place]
         nearer_by = best - s.dist[node]
         if nearer_by > 0:
-            if node < s.mentors:
+            if (node < s.mentors) == out:
                 s.price[node] += nearer_by
             else:
                 s.price[node] -= nearer_by
         s.where[node] = OUT
 
 
-def augment(s: State, source: int, end: int) -> bool:
-    """Change the plan along the way to its end; whether the source has a pair more."""
-    if end == source:
-        return False
-    if end < s.mentors:
-        mentor, hole = end, s.first[end] + s.load[end]
-        s.load[end] += 1
-    else:
-        arc = s.via[end]
-        mentor, hole = s.arc_mentor[arc], s.slot[arc]
-        s.taken[arc] = False
-        s.load[end] -= 1
-    while True:
-        arc = s.via[mentor]
-        s.taken[arc] = True
-        s.held[hole] = arc
-        s.slot[arc] = hole
-        learner = s.arc_learner[arc]
-        if learner == source:
-            s.load[source] += 1
-            return True
-        back = s.via[learner]
-        s.taken[back] = False
-        mentor, hole = s.arc_mentor[back], s.slot[back]
+def augment(s: State, source: int, end: int, out: bool) -> bool:  # noqa: FBT001
+    """Change the plan along the way to its end; whether anything changes."""
+    for adding in (False, True):  # room is made first
+        node, adds = end, (end < s.mentors) == out
+        while node != source:
+            arc = s.via[node]
+            if adds == adding:
+                if adding:
+                    take(s, arc)
+                else:
+                    give_up(s, arc)
+            node = s.arc_learner[arc] if node < s.mentors else s.arc_mentor[arc]
+            adds = not adds
+    return end != source
+
+
+def take(s: State, arc: int) -> None:
+    """Put an arc into the plan."""
+    mentor = s.arc_mentor[arc]
+    place = s.first[mentor] + s.load[mentor]
+    s.held[place] = arc
+    s.slot[arc] = place
+    s.taken[arc] = True
+    s.load[mentor] += 1
+    s.load[s.arc_learner[arc]] += 1
+
+
+def give_up(s: State, arc: int) -> None:
+    """Put an arc out of the plan."""
+    mentor = s.arc_mentor[arc]
+    s.load[mentor] -= 1
+    s.load[s.arc_learner[arc]] -= 1
+    s.taken[arc] = False
+    last = s.held[s.first[mentor] + s.load[mentor]]
+    s.held[s.slot[arc]] = last
+    s.slot[last] = s.slot[arc]
+
+
+def change(s: State, node: int, out: bool) -> bool:  # noqa: FBT001
+    """Change the plan at a node by the cheapest way; whether anything changes."""
+    end, best, seen = search(s, node, out)
+    settle(s, best, seen, out)
+    return augment(s, node, end, out)
 
 
 def begin_price(s: State, learner: int) -> None:
@@ -207,12 +267,16 @@ def begin_price(s: State, learner: int) -> None:
     s.price[learner] = price
 
 
+def begin_prices(s: State, learners: NDArray[np.int32]) -> None:
+    """The same for many."""
+    for learner in learners:
+        begin_price(s, learner)
+
+
 def fill(s: State, learners: NDArray[np.int32]) -> None:
     """Fill the places of some learners that have none filled, in this order."""
     for learner in learners:
         begin_price(s, learner)
         for _ in range(s.places[learner]):
-            end, best, seen = search(s, learner)
-            settle(s, best, seen)
-            if not augment(s, learner, end):
+            if not change(s, learner, True):  # noqa: FBT003
                 break

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from services.matching.rules.engine import kernel
 from services.matching.rules.engine.compiling import can_compile, compiled
 from services.matching.rules.engine.kernel import OUT, State
-from services.matching.rules.engine.problem import NEVER, Control, Problem, Solved
+from services.matching.rules.engine.problem import NEVER, Control, Places, Problem, Solved
 
 LARGE = 20_000
 """Arcs from which on compiling pays: below, the plain form takes less than a second."""
@@ -70,16 +70,18 @@ def warm() -> None:
     """Compile, or load what was compiled, before somebody waits for it."""
     if can_compile():
         empty = begin(Problem(*(np.zeros(0, dtype) for dtype in (np.int32, np.int32, np.int64, *[np.int32] * 4))))
-        compiled()["fill"](empty, np.zeros(0, np.int32))
+        for name in ("fill", "begin_prices"):
+            compiled()[name](empty, np.zeros(0, np.int32))
 
 
-def begin(problem: Problem) -> State:
-    """Nobody has a pair yet."""
+def begin(problem: Problem, room: Places | None = None) -> State:
+    """Nobody has a pair yet. Mentors may get as many places as there is `room`; else those that they have."""
     mentors, learners, arcs = len(problem.mentor_places), len(problem.learner_places), len(problem.worth)
     nodes = mentors + learners
     places = np.concatenate([problem.mentor_places, problem.learner_places]).astype(np.int32)
     least = np.concatenate([problem.mentor_least, problem.learner_least]).astype(np.int32)
     bonus = problem.bonus
+    room = problem.mentor_places if room is None else room
     starts = np.searchsorted(problem.learner, np.arange(learners + 1))
     return State(
         mentors=mentors,
@@ -90,8 +92,10 @@ def begin(problem: Problem) -> State:
         start=starts.astype(np.int64),
         taken=np.zeros(arcs, np.bool_),
         slot=np.zeros(arcs, np.int32),
-        held=np.zeros(int(problem.mentor_places.sum()), np.int32),
-        first=np.concatenate([[0], np.cumsum(problem.mentor_places)]).astype(np.int64),
+        held=np.zeros(int(room.sum()), np.int32),
+        first=np.concatenate([[0], np.cumsum(room)]).astype(np.int64),
+        by_mentor=np.zeros(0, np.int32),
+        mentor_start=np.zeros(0, np.int64),
         places=places,
         least=least,
         load=np.zeros(nodes, np.int32),
@@ -106,17 +110,19 @@ def begin(problem: Problem) -> State:
 
 def _order(problem: Problem) -> NDArray[np.int32]:
     """Learners with places and arcs, whoever has the best arc first: fewer of them are moved later."""
-    highest = np.full(len(problem.learner_places), -kernel.FAR, np.int64)
-    np.maximum.at(highest, problem.learner, problem.worth)
-    there = np.flatnonzero((highest > -kernel.FAR) & (problem.learner_places > 0))
-    best_first = there[np.argsort(-highest[there], kind="stable")]
+    starts = np.flatnonzero(np.diff(problem.learner, prepend=-1))  # arcs are in the order of learners
+    if not len(starts):
+        return np.zeros(0, np.int32)
+    highest = np.maximum.reduceat(problem.worth, starts)
+    best_first = problem.learner[starts[np.argsort(-highest, kind="stable")]]
+    best_first = best_first[problem.learner_places[best_first] > 0]
     return (best_first + len(problem.mentor_places)).astype(np.int32)
 
 
 def _solved(problem: Problem, state: State, left: NDArray[np.int32]) -> Solved:
     mentors = state.mentors
-    for learner in (*left, *(mentors + np.flatnonzero(problem.learner_places == 0))):
-        kernel.begin_price(state, learner)
+    shut = (mentors + np.flatnonzero(problem.learner_places == 0)).astype(np.int32)
+    part("begin_prices", len(problem.worth))(state, np.concatenate([left, shut]))
     prices = state.price[:mentors].copy(), state.price[mentors:].copy()
     return Solved(problem, state.taken, *prices, exact=not len(left), bound=bound(problem, *prices))
 
