@@ -10,10 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from services.matching.rules.profile import Profile
-from services.matching.rules.table import Block, Flags, Table
-
-LABELS = ("none", "bronze", "silver", "gold")
-"""From the least to the most."""
+from services.matching.rules.table import LABELS, Block, Flags, Table
 
 
 class Rule(NamedTuple):
@@ -31,9 +28,8 @@ def _itself(table: Table, block: Block) -> Flags:
 
 def _consent(table: Table, block: Block) -> Flags:
     rules = table.criteria.rules
-    mentors = np.array([one.id in rules.not_as_mentor for one in table.profiles[block.mentors]], dtype=np.bool_)
-    learners = np.array([one.id in rules.not_as_learner for one in table.profiles[block.learners]], dtype=np.bool_)
-    return mentors[:, None] | learners[None, :]
+    mentors, learners = table.listed(rules.not_as_mentor), table.listed(rules.not_as_learner)
+    return mentors[block.mentors][:, None] | learners[block.learners][None, :]
 
 
 def _conflict(table: Table, block: Block) -> Flags:
@@ -48,15 +44,14 @@ def _language(table: Table, block: Block) -> Flags:
 
 
 def _other_country(table: Table, block: Block) -> Flags:
-    same = table.countries[block.mentors][:, None] == table.countries[block.learners][None, :]
+    same = table.country[block.mentors][:, None] == table.country[block.learners][None, :]
     excluded: Flags = same & table.criteria.rules.other_country
     return excluded
 
 
 def _label(table: Table, block: Block) -> Flags:
-    least = LABELS.index(table.criteria.rules.label)
-    below = np.array([LABELS.index(one.label) < least for one in table.profiles[block.mentors]], dtype=np.bool_)
-    return np.broadcast_to(below[:, None], (len(below), len(table.profiles[block.learners])))
+    below: Flags = table.label[block.mentors] < LABELS.index(table.criteria.rules.label)
+    return below[:, None]
 
 
 def _freeze(table: Table, block: Block) -> Flags:

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from services.matching.rules.board import Board
 from services.matching.rules.engine import Residual
-from services.matching.rules.objective import Best
 from services.matching.rules.planned import Unmatched
 from services.matching.rules.profile import Profile, Skill
 from services.matching.rules.question import Question, Two
@@ -31,8 +30,13 @@ class _Learner(NamedTuple):
     used: int
 
 
-def left_out(question: Question, laid: Board, found: Best, standing: Sequence[Two]) -> tuple[Unmatched, ...]:
-    """Each learner with a free place that has no mentor at all in the plan; `standing` are the plan's pairs."""
+def left_out(
+    question: Question, laid: Board, residual: Residual | None, standing: Sequence[Two]
+) -> tuple[Unmatched, ...]:
+    """Each learner with a free place that has no mentor at all in the plan.
+
+    `residual` is that of the plan, if it was found in one stage; `standing` are the plan's pairs.
+    """
     served = {two.learner_id for two in standing}
     free = laid.problem.learner_places
     learners = [
@@ -40,13 +44,13 @@ def left_out(question: Question, laid: Board, found: Best, standing: Sequence[Tw
         for number, one in enumerate(question.clusters)
         if free[number] > 0 and one.id not in served
     ]
-    return tuple(_told(question, laid, found, one) for one in learners[:MOST])
+    return tuple(_told(question, laid, residual, one) for one in learners[:MOST])
 
 
-def _told(question: Question, laid: Board, found: Best, learner: _Learner) -> Unmatched:
+def _told(question: Question, laid: Board, residual: Residual | None, learner: _Learner) -> Unmatched:
     arcs = np.flatnonzero(laid.problem.learner == learner.number)
     if len(arcs):
-        return _outbid(question, laid, found, learner, arcs)
+        return _outbid(question, laid, residual, learner, arcs)
     others = [one for one in question.clusters if one.id != learner.profile.id]
     mentors = ([one for one in others if question.criteria.places_of(one, "mentor")] or others)[:MOST]
     answers = [(one, score(laid.table, one.id, learner.profile.id)) for one in mentors]
@@ -84,7 +88,9 @@ def _full(question: Question, learner: _Learner, possible: Sequence[Profile]) ->
     return _unmatched(learner, "no-places", reason, f"One more place with {named} would do.")
 
 
-def _outbid(question: Question, laid: Board, found: Best, learner: _Learner, arcs: NDArray[np.intp]) -> Unmatched:
+def _outbid(
+    question: Question, laid: Board, residual: Residual | None, learner: _Learner, arcs: NDArray[np.intp]
+) -> Unmatched:
     name = learner.profile.name
     worth = laid.problem.worth
     names = [one.name for one in question.clusters]
@@ -93,9 +99,8 @@ def _outbid(question: Question, laid: Board, found: Best, learner: _Learner, arc
     best = sorted(arcs, key=lambda arc: (-worth[arc], arc))
     first = names[laid.problem.mentor[best[0]]]
     reason = f"Others gain more by the places with mentors that suit {name}, {first} first of all."
-    if len(found.stages) > 1 or not found.exact:
+    if residual is None:
         return _unmatched(learner, "competition", reason, f"One more place with {first}, kept for it, would do.")
-    residual = Residual(found.stages[0])
     for arc in best[:LOOKED_AT]:
         change = residual.one_more_mentor_place(int(laid.problem.mentor[arc]))
         if any(laid.problem.learner[one] == learner.number for one in change.added):

@@ -47,18 +47,18 @@ def effect(laid: Board, change: Change, taken: NDArray[np.bool_]) -> Effect:
     return Effect(sum(has.values()) - sum(had.values()), len(change.added) - len(change.dropped), shifts)
 
 
-def place_prices(laid: Board, found: Best) -> tuple[PlacePrice, ...]:
-    """Of the mentors whose places are all taken and worth more than nothing; none for a plan of several stages.
+def place_prices(laid: Board, found: Best, residual: Residual | None) -> tuple[PlacePrice, ...]:
+    """Of the mentors whose places are all taken and worth more than nothing; none for a plan without a residual graph.
 
     A mentor without a price in the proof would add nothing by one more place.
     """
-    if len(found.stages) != 1 or not found.exact:
+    if residual is None:
         return ()
     (solved,) = found.stages
     used = np.bincount(laid.problem.mentor[found.taken], minlength=len(laid.ids))
     dear = np.flatnonzero(solved.mentor_price > 0)
     dear = dear[np.argsort(-solved.mentor_price[dear], kind="stable")][:MOST]
-    told, residual = [], Residual(solved)
+    told = []
     for mentor in dear:
         gained = effect(laid, residual.one_more_mentor_place(int(mentor)), found.taken)
         if gained.score > 0 or gained.pairs > 0:

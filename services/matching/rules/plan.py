@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from services.matching.rules.board import Board, board
-from services.matching.rules.engine import NEVER, SOLVER, Control, Solved
+from services.matching.rules.engine import NEVER, SOLVER, Control, Residual, Solved
 from services.matching.rules.left_out import left_out
 from services.matching.rules.objective import Best, best
 from services.matching.rules.places import place_prices
@@ -34,6 +34,7 @@ def answer(question: Question, control: Control = NEVER) -> Plan:
     found = best(laid.problem, laid.score, question.criteria.objective, control)
     chosen = [laid.two(arc) for arc in np.flatnonzero(found.taken).tolist()]
     pairs = _pairs(question, laid, chosen)
+    residual = Residual(found.stages[0]) if found.exact and len(found.stages) == 1 else None
     return Plan(
         pairs=pairs,
         dropped=_dropped(laid, found),
@@ -41,8 +42,8 @@ def answer(question: Question, control: Control = NEVER) -> Plan:
         exact=found.exact,
         cut=_cut(laid, found, question.criteria.objective),
         certificates=tuple(map(_certificate, found.stages)),
-        prices=place_prices(laid, found),
-        unmatched=left_out(question, laid, found, [*laid.settled, *chosen]),
+        prices=place_prices(laid, found, residual),
+        unmatched=left_out(question, laid, residual, [*laid.settled, *chosen]),
         shortfalls=shortfalls(question, laid, found),
         solver=SOLVER,
     )

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Profile
 
+LABELS = ("none", "bronze", "silver", "gold")
+"""From the least to the most."""
+
 Whole = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
@@ -88,9 +91,40 @@ class Table:
         return self._sets([one.stages for one in self.profiles])
 
     @cached_property
-    def countries(self) -> NDArray[np.str_]:
-        """Where each is."""
-        return np.array([one.country for one in self.profiles], dtype=np.str_)
+    def countries(self) -> list[str]:
+        """Where clusters are."""
+        return sorted({one.country for one in self.profiles})
+
+    @cached_property
+    def country(self) -> Whole:
+        """Where each is, by the country's place in `countries`."""
+        return np.array([self.countries.index(one.country) for one in self.profiles], dtype=np.int64)
+
+    @cached_property
+    def outcomes(self) -> tuple[Whole, Whole]:
+        """How many mentorships of each ended, and what their outcomes add up to."""
+        records = [one.record for one in self.profiles]
+        return np.array([len(one) for one in records], dtype=np.int64), np.array(
+            [sum(one) for one in records], np.int64
+        )
+
+    @cached_property
+    def exchanged(self) -> tuple[Whole, Whole]:
+        """How many mentorships each has given and taken."""
+        rows = [(one.given, one.taken) for one in self.profiles]
+        given, taken = self._of(rows, 2).T
+        return given, taken
+
+    @cached_property
+    def label(self) -> Whole:
+        """The label of each, by its place in LABELS."""
+        return np.array([LABELS.index(one.label) for one in self.profiles], dtype=np.int64)
+
+    def listed(self, ids: Iterable[UUID]) -> Flags:
+        """Which clusters are among these."""
+        among = np.zeros(len(self.profiles), dtype=np.bool_)
+        among[[self.number[one] for one in ids if one in self.number]] = True
+        return among
 
     def pairs(self, pairs: Iterable[tuple[UUID, UUID]], block: Block) -> Flags:
         """Where in a block some pairs are."""

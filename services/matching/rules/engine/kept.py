@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from services.matching.rules.engine.kernel import FAR, State
+from services.matching.rules.engine.kernel import FAR
 from services.matching.rules.engine.problem import Numbers, Problem, Solved
-from services.matching.rules.engine.solve import begin, bound, part, solve
+from services.matching.rules.engine.solve import bound, part, resumed, solve
 
 OUTWARDS, INWARDS = True, False
 
@@ -35,7 +35,7 @@ class Kept:
         self._lowest: Callable[..., Any] = part("begin_price", len(problem.worth))
         self._problem = problem._replace(worth=problem.worth.copy())
         solved = solve(self._problem)
-        self._state = _state(solved)
+        self._state = resumed(solved)
 
     @property
     def mentor_price(self) -> Numbers:
@@ -86,20 +86,6 @@ class Kept:
             state.places[node] += 1
             if state.load[node] == state.places[node] - 1:
                 self._change(state, np.int32(node), more)
-
-
-def _state(solved: Solved) -> State:
-    problem = solved.problem
-    arcs = np.bincount(problem.mentor, minlength=len(problem.mentor_places))
-    state = begin(problem, np.maximum(arcs, problem.mentor_places).astype(np.int32))
-    by_mentor = np.argsort(problem.mentor, kind="stable").astype(np.int32)
-    start = np.concatenate([[0], np.cumsum(arcs)]).astype(np.int64)
-    state = state._replace(by_mentor=by_mentor, mentor_start=start)
-    take = part("take", len(problem.worth))
-    for arc in np.flatnonzero(solved.taken).astype(np.int32):
-        take(state, arc)
-    state.price[:] = np.concatenate([solved.mentor_price, solved.learner_price])
-    return state
 
 
 def _fitting(problem: Problem, worths: Numbers) -> None:

@@ -7,13 +7,15 @@ of their ends, which is never less than nothing in a plan that is proved.
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from services.matching.rules.engine.kernel import OUT
 from services.matching.rules.engine.problem import Solved
+from services.matching.rules.engine.solve import part, resumed
 
 _GROUND = -1
 
@@ -55,6 +57,9 @@ class Residual:
         self._places = [*problem.mentor_places.tolist(), *problem.learner_places.tolist()]
         self._least = [*problem.mentor_least.tolist(), *problem.learner_least.tolist()]
         self._start = np.searchsorted(problem.learner, np.arange(len(problem.learner_places) + 1)).tolist()
+        self._state = resumed(solved)
+        self._search: Callable[..., Any] = part("search", len(problem.worth))
+        self._known: dict[tuple[int, bool], Change] = {}
         self._held = defaultdict[int, list[int]](list)
         self._load = [0] * len(self._price)
         for arc in np.flatnonzero(solved.taken).tolist():
@@ -74,26 +79,36 @@ class Residual:
 
     def one_more_mentor_place(self, mentor: int) -> Change:
         """The best plan if a mentor had one more place."""
-        return self._one_more(mentor)
+        return self._one_more(mentor, out=False)
 
     def one_more_learner_place(self, learner: int) -> Change:
         """The best plan if a learner had one more place."""
-        return self._one_more(self._mentors + learner)
+        return self._one_more(self._mentors + learner, out=True)
 
-    def _one_more(self, node: int) -> Change:
-        if self._load[node] < self._places[node]:
-            return Change(0, (), ())
-        ends = (_GROUND, node) if node < self._mentors else (node, _GROUND)
-        cost, way = self._way(*ends, most=self._price[node])
-        gain = self._price[node] - cost
-        return self._change(gain, way) if gain > 0 else Change(0, (), ())
+    def _one_more(self, node: int, *, out: bool) -> Change:
+        if (node, out) not in self._known:
+            full = self._load[node] >= self._places[node]
+            self._known[node, out] = self._searched(node, out=out) if full else Change(0, (), ())
+        return self._known[node, out]
+
+    def _searched(self, node: int, *, out: bool) -> Change:
+        state, way = self._state, []
+        state.places[node] += 1
+        end, cost, seen = self._search(state, np.int32(node), out)
+        state.places[node] -= 1
+        state.where[state.seen[:seen]] = OUT
+        while end != node:
+            arc = int(state.via[end])
+            way.append(arc)
+            end = self._learner[arc] if end < self._mentors else self._mentor[arc]
+        return self._change(self._price[node] - int(cost), way)
 
     def _change(self, gain: int, way: list[int]) -> Change:
         added, dropped = [arc for arc in way if not self._taken[arc]], [arc for arc in way if self._taken[arc]]
         return Change(gain, tuple(sorted(added)), tuple(sorted(dropped)))
 
-    def _way(self, source: int, target: int, most: int | None = None) -> tuple[int, list[int]]:
-        """The cheapest way, at most at this cost: what it costs, and its arcs."""
+    def _way(self, source: int, target: int) -> tuple[int, list[int]]:
+        """The cheapest way: what it costs, and its arcs."""
         dist, via = {source: 0}, dict[int, tuple[int, int | None]]()
         open_ = [(0, source)]
         while open_:
@@ -102,16 +117,12 @@ class Residual:
                 return far, self._arcs(via, source, target)
             if far > dist[node]:
                 continue
-            if most is not None and far >= most:
-                break
             for step in self._steps(node):
                 if far + step.cost < dist.get(step.node, far + step.cost + 1):
                     dist[step.node] = far + step.cost
                     via[step.node] = (node, step.arc)
                     heapq.heappush(open_, (far + step.cost, step.node))
-        if most is None:
-            raise ValueError("There is no way, though there always is one through the ground.")
-        return most, []
+        raise ValueError("There is no way, though there always is one through the ground.")
 
     def _arcs(self, via: dict[int, tuple[int, int | None]], source: int, target: int) -> list[int]:
         arcs, node = [], target

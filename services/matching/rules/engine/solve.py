@@ -12,7 +12,7 @@ from services.matching.rules.engine.kernel import OUT, State
 from services.matching.rules.engine.problem import NEVER, Control, Places, Problem, Solved
 
 LARGE = 20_000
-"""Arcs from which on compiling pays: below, the plain form takes less than a second."""
+"""Arcs from which on compiling pays, where it has not been done yet: below, the plain form takes less than a second."""
 STEP = 512
 """Learners between two looks at the control."""
 
@@ -62,7 +62,8 @@ def _filled(problem: Problem, control: Control) -> Solved:
 
 def part(name: str, arcs: int) -> Callable[..., Any]:
     """A part of the kernel in the form that is quicker for so many arcs; both do the same."""
-    form: Callable[..., Any] = compiled()[name] if arcs >= LARGE and can_compile() else getattr(kernel, name)
+    compiles = compiled.cache_info().currsize > 0 or (arcs >= LARGE and can_compile())
+    form: Callable[..., Any] = compiled()[name] if compiles else getattr(kernel, name)
     return form
 
 
@@ -106,6 +107,21 @@ def begin(problem: Problem, room: Places | None = None) -> State:
         heap=np.zeros(nodes, np.int32),
         seen=np.zeros(nodes, np.int32),
     )
+
+
+def resumed(solved: Solved) -> State:
+    """The state that ends in this plan, with room for any number of places, and ready for searches either way."""
+    problem = solved.problem
+    arcs = np.bincount(problem.mentor, minlength=len(problem.mentor_places))
+    state = begin(problem, np.maximum(arcs, problem.mentor_places).astype(np.int32))
+    by_mentor = np.argsort(problem.mentor, kind="stable").astype(np.int32)
+    start = np.concatenate([[0], np.cumsum(arcs)]).astype(np.int64)
+    state = state._replace(by_mentor=by_mentor, mentor_start=start)
+    take = part("take", len(problem.worth))
+    for arc in np.flatnonzero(solved.taken).astype(np.int32):
+        take(state, arc)
+    state.price[:] = np.concatenate([solved.mentor_price, solved.learner_price])
+    return state
 
 
 def _order(problem: Problem) -> NDArray[np.int32]:

@@ -1,0 +1,1 @@
+"""What the matching engine does, beside its peers."""

@@ -1,0 +1,178 @@
+"""Consortia and problems that look like real ones, from a seed: the same today and years later.
+
+`python -m bench.matching.world 500 > five-hundred.yaml` writes a consortium for `kei load`.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+
+from services.matching.rules.engine import Problem
+from services.matching.rules.profile import Aim, Profile, Skill
+from services.matching.rules.question import Question
+
+TODAY = date(2026, 6, 1)
+FRAMEWORK = "self-check-8.1"
+INDICATORS = (
+    "strategy",
+    "value-chain",
+    "foresight",
+    "firm-services",
+    "internationalisation",
+    "financing",
+    "governance",
+    "cooperation",
+)
+TOP = 5
+SPOKEN = {
+    "AT": "de",
+    "BE": "fr",
+    "BG": "bg",
+    "CZ": "cs",
+    "DE": "de",
+    "DK": "da",
+    "EE": "et",
+    "ES": "es",
+    "FI": "fi",
+    "FR": "fr",
+    "HR": "hr",
+    "HU": "hu",
+    "IE": "en",
+    "IT": "it",
+    "LT": "lt",
+    "LV": "lv",
+    "NL": "nl",
+    "PL": "pl",
+    "PT": "pt",
+    "RO": "ro",
+    "RS": "sr",
+    "SE": "sv",
+    "SI": "sl",
+    "SK": "sk",
+}
+ECOSYSTEMS = (
+    "aerospace-defence",
+    "agri-food",
+    "construction",
+    "cultural-creative",
+    "digital",
+    "electronics",
+    "energy-intensive",
+    "energy-renewables",
+    "health",
+    "mobility-transport-automotive",
+    "proximity-social-economy",
+    "retail",
+    "textiles",
+    "tourism",
+)
+STAGES = ("research", "inputs", "production", "processing", "logistics", "sales")
+
+
+def cluster(number: int, chance: random.Random) -> Profile:
+    """One cluster. A third are advanced and mentor; the others have more to learn."""
+    country = chance.choice(sorted(SPOKEN))
+    advanced = chance.random() < 1 / 3
+    levels = {Skill(FRAMEWORK, one): chance.randint(2, TOP) if advanced else chance.randint(0, 3) for one in INDICATORS}
+    wanted = chance.sample(INDICATORS, chance.randint(1, 2) if advanced else chance.randint(2, 4))
+    aims = {
+        Skill(FRAMEWORK, one): Aim(min(TOP, levels[Skill(FRAMEWORK, one)] + chance.randint(1, 2)), chance.randint(1, 5))
+        for one in wanted
+    }
+    asked = [Skill(FRAMEWORK, one) for one in wanted[:1]] if chance.random() < 1 / 4 else []
+    return Profile(
+        id=UUID(int=chance.getrandbits(128), version=4),
+        name=f"Cluster {number}",
+        country=country,
+        languages=frozenset({SPOKEN[country]} | ({"en"} if chance.random() < 4 / 5 else set())),
+        ecosystems=frozenset(chance.sample(ECOSYSTEMS, chance.randint(1, 2))),
+        stages=frozenset(chance.sample(STAGES, chance.randint(1, 3))),
+        levels=levels,
+        aims=aims,
+        requests={skill: chance.randint(1, 5) for skill in asked},
+        mentor_places=chance.randint(1, 3) if advanced else 0,
+        learner_places=chance.randint(0, 1) if advanced else chance.randint(1, 2),
+    )
+
+
+def consortium(size: int, seed: int = 1) -> Question:
+    """A consortium of so many clusters."""
+    chance = random.Random(seed)  # noqa: S311  a draw that has to be the same each time
+    return Question(today=TODAY, clusters=tuple(cluster(number, chance) for number in range(size)))
+
+
+def story(size: int, seed: int = 1) -> dict[str, Any]:
+    """The same consortium as a file for `kei load`."""
+    return {
+        "story": f"generated-{size}-{seed}",
+        "frameworks": [FRAMEWORK],
+        "consortium": {
+            "slug": f"generated-{size}-{seed}",
+            "name": f"{size} clusters that do not exist",
+            "programme": "Generated data",
+            "starts_on": "2026-01-01",
+            "ends_on": "2027-12-31",
+        },
+        "clusters": [_told(one, number) for number, one in enumerate(_in_order(size, seed))],
+        "plan": "draft",
+    }
+
+
+def _in_order(size: int, seed: int) -> Sequence[Profile]:
+    chance = random.Random(seed)  # noqa: S311  as above
+    return [cluster(number, chance) for number in range(size)]
+
+
+def _told(one: Profile, number: int) -> dict[str, Any]:
+    return {
+        "slug": f"cluster-{number}",
+        "name": one.name,
+        "country": one.country,
+        "ecosystems": sorted(one.ecosystems),
+        "languages": sorted(one.languages),
+        "value_chain_stages": sorted(one.stages),
+        "mentor_capacity": one.mentor_places,
+        "learner_capacity": one.learner_places,
+        "assessment": {
+            "framework": FRAMEWORK,
+            "kind": "self",
+            "assessed_on": "2026-03-01",
+            "valid_until": "2030-12-31",
+            "illustrative": True,
+            "scores": {skill.indicator: level for skill, level in one.levels.items()},
+        },
+        "targets": {skill.indicator: {"level": aim.level, "priority": aim.priority} for skill, aim in one.aims.items()},
+    }
+
+
+def instance(learners: int, arcs: int, *, places: float = 2.0, seed: int = 0) -> Problem:
+    """As many mentors as learners, and so many arcs of each learner, worth anything.
+
+    Args:
+        learners: each with one place.
+        arcs: of each learner, to mentors drawn at random.
+        places: of all mentors together, for each learner.
+        seed: of the draw.
+    """
+    chance = np.random.default_rng(seed)
+    mentor = np.concatenate([np.sort(chance.choice(learners, arcs, replace=False)) for _ in range(learners)])
+    none = np.zeros(learners, np.int32)
+    return Problem(
+        mentor.astype(np.int32),
+        np.repeat(np.arange(learners), arcs).astype(np.int32),
+        chance.integers(1, 10_000, learners * arcs),
+        chance.multinomial(int(places * learners), np.full(learners, 1 / learners)).astype(np.int32),
+        np.ones(learners, np.int32),
+        none,
+        none,
+    )
+
+
+if __name__ == "__main__":
+    json.dump(story(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1), sys.stdout, indent=1)  # noqa: PLR2004
