@@ -6,13 +6,14 @@ MINUTES ?= 10
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
-COMPILE := $(BIN)/uv pip compile pyproject.toml --extra matching --extra console --extra operate --quiet \
-	--universal --generate-hashes --no-config --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-config --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command "make lock"
+COMPILE := $(PIN) pyproject.toml --extra matching --extra console --extra operate
 
 SETTINGS := set -a; [ ! -f .env ] || . ./.env; set +a;
 
 .DEFAULT_GOAL := help
-.PHONY: help run test up down smoke faults soak bench check lint types contracts rules fmt lock docs
+.PHONY: help run test up down smoke faults soak bench solvers check lint types contracts rules fmt lock docs
 
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,9 @@ soak: $(VENV)/.dev ## Load with a fault every minute, on each wire for MINUTES=1
 bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='a1 a3' picks some. Needs Java and Maven; 20 minutes.
 	@$(VENV)-bench/bin/python -m bench $(ARGS)
 
+solvers: $(VENV)-solvers/.done ## Measure the matching engine beside other solvers; ARGS='c2 quality' picks some. 15 minutes.
+	@$(VENV)-solvers/bin/python -m bench.matching $(ARGS)
+
 check: lint types contracts rules ## Check style, types, import contracts and rules, without a server.
 
 lint: $(VENV)/.dev
@@ -66,6 +70,7 @@ lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml; ARGS=--upgrade tak
 	@$(COMPILE) $(ARGS) --extra embedded --extra dev --constraint requirements/run.lock --output-file requirements/dev.lock
 	@$(COMPILE) $(ARGS) --extra embedded --extra dev --extra bench --constraint requirements/dev.lock \
 	  --output-file requirements/bench.lock
+	@$(PIN) requirements/solvers.in $(ARGS) --output-file requirements/solvers.lock
 
 docs: $(VENV)/.dev ## Write the generated documents again.
 	@$(BIN)/python -m deploy.docs
@@ -94,7 +99,7 @@ $(VENV)/.dev: requirements/dev.lock requirements/run.lock | $(BIN)/pip $(BIN)/ke
 	@touch $@ $(VENV)/.run
 
 # The peers stand apart: they pin versions of what Kei uses too.
-$(VENV)-bench/.done: requirements/bench.lock
-	@$(PYTHON) -m venv --clear $(VENV)-bench
-	@$(VENV)-bench/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
+$(VENV)-bench/.done $(VENV)-solvers/.done: $(VENV)-%/.done: requirements/%.lock
+	@$(PYTHON) -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --requirement $<
 	@touch $@

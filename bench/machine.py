@@ -29,7 +29,7 @@ def described(postgres: str, sync: float) -> list[str]:
     """The machine, its programs and its disk, a line each."""
     memory = psutil.virtual_memory().total / 2**30
     return [
-        f"{os.cpu_count()} cores ({_processor()}), {memory:.0f} GiB, {platform.system()} {platform.release()}",
+        f"{os.cpu_count()} cores ({processor()}), {memory:.0f} GiB, {platform.system()} {platform.release()}",
         f"a write of 8 kB that waits for the disk: {sync:.2f} ms",
         f"Python {platform.python_version()}, PostgreSQL {postgres}, Apache Kafka {_kafka()} on {_java()}",
         ", ".join(f"{name} {version(name)}" for name in PACKAGES),
@@ -50,7 +50,8 @@ def code() -> str:
     return commit.strip() + (f" with changes in {', '.join(files)}" if files else "")
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Its name."""
     try:
         found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     except OSError:

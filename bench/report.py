@@ -24,6 +24,8 @@ UNITS: Mapping[str, str] = {
     "p99": "ms p99",
     "seconds": "s",
     "mib": "MiB",
+    "ms": "ms",
+    "of_best": "of the best",
 }
 
 

@@ -1,14 +1,7 @@
-"""Consortia and problems that look like real ones, from a seed: the same today and years later.
+"""Consortia and problems that look like real ones, from a seed: the same today and years later."""
 
-`python -m bench.matching.world 500 > five-hundred.yaml` writes a consortium for `kei load`.
-"""
-
-import json
 import random
-import sys
-from collections.abc import Sequence
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -101,54 +94,15 @@ def cluster(number: int, chance: random.Random) -> Profile:
     )
 
 
-def consortium(size: int, seed: int = 1) -> Question:
-    """A consortium of so many clusters."""
+def clusters(size: int, seed: int = 1) -> list[Profile]:
+    """So many of them."""
     chance = random.Random(seed)  # noqa: S311  a draw that has to be the same each time
-    return Question(today=TODAY, clusters=tuple(cluster(number, chance) for number in range(size)))
-
-
-def story(size: int, seed: int = 1) -> dict[str, Any]:
-    """The same consortium as a file for `kei load`."""
-    return {
-        "story": f"generated-{size}-{seed}",
-        "frameworks": [FRAMEWORK],
-        "consortium": {
-            "slug": f"generated-{size}-{seed}",
-            "name": f"{size} clusters that do not exist",
-            "programme": "Generated data",
-            "starts_on": "2026-01-01",
-            "ends_on": "2027-12-31",
-        },
-        "clusters": [_told(one, number) for number, one in enumerate(_in_order(size, seed))],
-        "plan": "draft",
-    }
-
-
-def _in_order(size: int, seed: int) -> Sequence[Profile]:
-    chance = random.Random(seed)  # noqa: S311  as above
     return [cluster(number, chance) for number in range(size)]
 
 
-def _told(one: Profile, number: int) -> dict[str, Any]:
-    return {
-        "slug": f"cluster-{number}",
-        "name": one.name,
-        "country": one.country,
-        "ecosystems": sorted(one.ecosystems),
-        "languages": sorted(one.languages),
-        "value_chain_stages": sorted(one.stages),
-        "mentor_capacity": one.mentor_places,
-        "learner_capacity": one.learner_places,
-        "assessment": {
-            "framework": FRAMEWORK,
-            "kind": "self",
-            "assessed_on": "2026-03-01",
-            "valid_until": "2030-12-31",
-            "illustrative": True,
-            "scores": {skill.indicator: level for skill, level in one.levels.items()},
-        },
-        "targets": {skill.indicator: {"level": aim.level, "priority": aim.priority} for skill, aim in one.aims.items()},
-    }
+def consortium(size: int, seed: int = 1) -> Question:
+    """A consortium of so many clusters."""
+    return Question(today=TODAY, clusters=tuple(clusters(size, seed)))
 
 
 def instance(learners: int, arcs: int, *, places: float = 2.0, seed: int = 0) -> Problem:
@@ -172,7 +126,3 @@ def instance(learners: int, arcs: int, *, places: float = 2.0, seed: int = 0) ->
         none,
         none,
     )
-
-
-if __name__ == "__main__":
-    json.dump(story(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1), sys.stdout, indent=1)  # noqa: PLR2004

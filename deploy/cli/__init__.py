@@ -2,7 +2,7 @@
 
 import typer
 
-from deploy.cli import backup, kafka, operate, partner, run, serve, status
+from deploy.cli import backup, kafka, matching, operate, partner, run, serve, status
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,6 +23,6 @@ app.command("status")(status.status)
 app.add_typer(operate.events, name="events")
 app.add_typer(operate.inbox, name="inbox")
 app.add_typer(partner.partner, name="partner")
-app.add_typer(operate.matching, name="matching")
+app.add_typer(matching.matching, name="matching")
 
 __all__ = ["app"]

@@ -25,7 +25,6 @@ from deploy.cli.common import (
 from deploy.cli.serve import ServiceArgument, known
 from deploy.home import Home
 from deploy.local import issuer_of
-from deploy.story.settle import settled
 from shared.auth import Principal, Role
 from shared.clock import new_id
 
@@ -130,45 +129,6 @@ def discard(
 ) -> None:
     """Give dead letters up, for good."""
     over_api(url, home, given, lambda api: _handle(api, service, "discard", ids))
-
-
-@matching.command("rebuild")
-def rebuild(url: UrlOption = URL, home: HomeOption = HOME, given: TokenOption = None) -> None:
-    """Build the projection anew from the other services' logs, and compare it with what was there."""
-
-    async def work(api: Api) -> None:
-        await settled(api)
-        before = (await api.get("matching", "/projection"))["state_hash"]
-        await api.ask("DELETE", "matching", "/projection")
-        for service in ("members", "trainings"):
-            await post(api, service, "/ops/replays", {"after": 0})
-        await settled(api)
-        after = (await api.get("matching", "/projection"))["state_hash"]
-        out.print(f"before {before}\nafter  {after}\n{'The same.' if before == after else 'They differ.'}")
-        if before != after:
-            raise typer.Exit(1)
-
-    over_api(url, home, given, work)
-
-
-@matching.command("replay")
-def ask_again(
-    run: Annotated[UUID, typer.Argument(help="The run.")],
-    url: UrlOption = URL,
-    home: HomeOption = HOME,
-    given: TokenOption = None,
-) -> None:
-    """Ask a run's question again, and say whether the plan is the same; ends with 1 if not. Nothing is changed."""
-
-    async def work(api: Api) -> None:
-        told = await api.write("matching", f"/runs/{run}/replay", None, once=str(new_id()))
-        for difference in told["differences"]:
-            out.print(difference)
-        out.print("The same plan." if told["identical"] else "The plans differ.")
-        if not told["identical"]:
-            raise typer.Exit(1)
-
-    over_api(url, home, given, work)
 
 
 async def _handle(api: Api, service: str, action: str, ids: list[UUID] | None) -> None:

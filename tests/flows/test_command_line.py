@@ -41,7 +41,13 @@ async def test_an_operator_reads_replays_rebuilds_and_grants(running: Kei) -> No
         assert (await done(running, "matching", "rebuild")).endswith("The same.\n")
         assert (await settled(api)).published == before
         (run, *_) = await api.items("matching", "/runs")
+        (mentor, *_) = [one for one in await api.items("members", "/clusters") if one["slug"] == "innoskart"]
     assert (await done(running, "matching", "replay", run["id"])).endswith("The same plan.\n")
+    told = await done(running, "matching", "show", run["id"], "--against", mentor["id"])
+    assert "points; no plan is better." in told
+    assert " mentors " in told
+    assert "Who else could mentor" in told
+    assert f"What {mentor['name']} would take" in told
 
     key = (await done(running, "partner", "add", "Observatory", "--type", "kei.matching.pair.accepted.v1")).split()[-1]
     async with httpx2.AsyncClient(base_url=f"{running.url}/api/notifications", trust_env=False) as partner:

@@ -67,7 +67,7 @@ def board(question: Question) -> Board:
     proposed = np.isin(_key(mentor, learner, len(ids)), _keys(question.proposed, number))
     least = _least(question, "mentor", settled, mentors), _least(question, "learner", settled, learners)
     problem = Problem(mentor, learner, score, mentors, learners, *least)
-    reserved = reserve_prices(question, problem)
+    reserved = reserve_prices(question, problem, found)
     worth = score - reserved[mentor] + (price or 0) * proposed
     return Board(table, ids, problem._replace(worth=worth), score, settled, proposed, reserved, found.cut)
 

@@ -81,10 +81,11 @@ def _full(question: Question, learner: _Learner, possible: Sequence[Profile]) ->
     name = learner.profile.name
     willing = [one for one in possible if question.criteria.places_of(one, "mentor") > 0]
     named = (willing or possible)[0].name
+    teach = "Only one cluster" if len(possible) == 1 else f"{len(possible)} clusters"
     if willing:
-        reason = f"{len(possible)} clusters could teach {name}, and all their places are taken by pairs that stay."
+        reason = f"{teach} could teach {name}, and pairs that stay take all places for learners there."
     else:
-        reason = f"{len(possible)} clusters could teach {name}, and none of them has a place for a learner."
+        reason = f"{teach} could teach {name}, and there is no place for a learner there."
     return _unmatched(learner, "no-places", reason, f"One more place with {named} would do.")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.rules.criteria import Criteria
+from services.matching.rules.distance import kilometres
 from services.matching.rules.profile import Profile
 
 LABELS = ("none", "bronze", "silver", "gold")
@@ -54,7 +55,7 @@ class Table:
         self.urgencies = self._of([[one.requests.get(skill, 0) for skill in skills] for one in profiles], len(skills))
 
     def _of(self, rows: Sequence[Sequence[int]], width: int) -> Whole:
-        return np.array(rows, dtype=np.int64).reshape(len(self.profiles), width)
+        return np.array(rows, dtype=np.int64).reshape(len(rows), width)
 
     @cached_property
     def above(self) -> NDArray[np.float64]:
@@ -99,6 +100,12 @@ class Table:
     def country(self) -> Whole:
         """Where each is, by the country's place in `countries`."""
         return np.array([self.countries.index(one.country) for one in self.profiles], dtype=np.int64)
+
+    @cached_property
+    def apart(self) -> Whole:
+        """Kilometres from each of the `countries` to each; below 0 where that is not known."""
+        rows = [[kilometres(one, other) for other in self.countries] for one in self.countries]
+        return self._of([[-1 if one is None else one for one in row] for row in rows], len(self.countries))
 
     @cached_property
     def outcomes(self) -> tuple[Whole, Whole]:

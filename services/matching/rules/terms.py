@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matching.rules.distance import kilometres
 from services.matching.rules.table import Block, Flags, Table
 
 FAR_KM = 3000
@@ -93,10 +92,8 @@ def novelty(table: Table, block: Block) -> Share:
 
 def travel(table: Table, block: Block) -> Share:
     """All at no distance, nothing from 3,000 km on."""
-    between = [[kilometres(one, other) for other in table.countries] for one in table.countries]
-    far = np.array([[-1 if one is None else one for one in row] for row in between], dtype=np.int64)
-    pairs = np.ix_(table.country[block.mentors], table.country[block.learners])
-    return Share(np.maximum(FAR_KM - far, 0)[pairs], FAR_KM, (far >= 0)[pairs])
+    far = table.apart[np.ix_(table.country[block.mentors], table.country[block.learners])]
+    return Share(np.maximum(FAR_KM - far, 0), FAR_KM, far >= 0)
 
 
 TERMS: dict[str, Callable[[Table, Block], Share]] = {

@@ -1,0 +1,73 @@
+"""`python -m bench.matching [NAME …]`: measure the engine and write results.md, or only those named and print them."""
+
+import asyncio
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+
+from bench.harness import Bench, measured
+from bench.machine import Busy, code, processor
+from bench.matching import c1_solve, c2_change, c3_scores, quality
+from bench.report import Result, figures_table, goals_table
+from services.matching.rules.engine import warm
+
+ROUNDS = 5
+PACKAGES = ("numpy", "numba", "ortools", "scipy", "highspy")
+_RESULTS = Path(__file__).with_name("results.md")
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201  it is what this program is for
+
+
+async def _measured(benches: dict[str, Bench], names: Sequence[str], rounds: int) -> list[Result]:
+    results = []
+    for name in names:
+        if name in benches:
+            _say(f"{name} …")
+            results.append(Result(name, benches[name], await measured(benches[name], rounds, _say)))
+    return results
+
+
+def main(asked: Sequence[str]) -> None:
+    """Measure; write the tables if everything was asked for."""
+    benches = {**c1_solve.benches(), **c2_change.benches(), **c3_scores.benches()}
+    every = [*benches, "quality"]
+    names = [name for name in every if not asked or any(name.startswith(one) for one in asked)]
+    if not names:
+        sys.exit(f"There is nothing like {', '.join(asked)}. There are: {' '.join(every)}.")
+    begun, busy, rounds = monotonic(), Busy(), int(os.environ.get("KEI_BENCH_ROUNDS", ROUNDS))
+    warm()
+    results = asyncio.run(_measured(benches, names, rounds))
+    good = ["", "## Quality", "", *quality.lines()] if "quality" in names else []
+    lines = [
+        "# The matching engine, measured",
+        "",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `make solvers`, {(monotonic() - begun) / 60:.0f} minutes.",
+        "[How to read it](../README.md).",
+        "",
+        f"- code of commit {code()}",
+        f"- {os.cpu_count()} cores ({processor()}), Python {platform.python_version()}",
+        f"- {', '.join(f'{name} {version(name)}' for name in PACKAGES)}",
+        f"- {busy.stolen():.0%} of the processors' time was taken by the host",
+        "",
+        "## Ratios",
+        "",
+        *goals_table(results),
+        "",
+        "## Figures",
+        *figures_table(results),
+        *good,
+    ]
+    _say("\n".join(lines))
+    if not asked:
+        _RESULTS.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,168 @@
+"""C1: the best plan, exactly, beside solvers that are known for it. Each works on the same numbers in this process."""
+
+from collections.abc import Callable, Mapping
+from functools import cache
+
+import highspy
+import numpy as np
+from ortools.graph.python import min_cost_flow
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+from bench.harness import Bench, Goal, Metrics, Variant, watch
+from bench.matching.memory import peak
+from bench.matching.world import instance
+from services.matching.rules.engine import Problem, check, solve
+
+Peer = Callable[[Problem], int]
+"""Gives the worth of the best plan that it finds."""
+
+
+@cache
+def best(problem: Callable[[], Problem]) -> int:
+    """What the best plan is worth, checked by its certificate."""
+    solved = solve(problem())
+    check(solved)
+    return int(solved.problem.worth[solved.taken].sum())
+
+
+def ours(problem: Problem) -> int:
+    """Kei's solver."""
+    solved = solve(problem)
+    return int(problem.worth[solved.taken].sum())
+
+
+def flow(problem: Problem) -> int:
+    """OR-tools' SimpleMinCostFlow: source to learners to mentors to sink, and past them all."""
+    learners, mentors = len(problem.learner_places), len(problem.mentor_places)
+    source, sink, ones = learners + mentors, learners + mentors + 1, np.ones(len(problem.worth), np.int64)
+    graph = min_cost_flow.SimpleMinCostFlow()
+    add = graph.add_arcs_with_capacity_and_unit_cost
+    nothing = np.zeros(max(learners, mentors), np.int64)
+    add(np.full(learners, source), np.arange(learners), problem.learner_places.astype(np.int64), nothing[:learners])
+    add(problem.learner.astype(np.int64), problem.mentor.astype(np.int64) + learners, ones, -problem.worth)
+    to_sink = np.arange(learners, learners + mentors), np.full(mentors, sink)
+    add(*to_sink, problem.mentor_places.astype(np.int64), nothing[:mentors])
+    supply = int(problem.learner_places.sum())
+    add(np.array([source]), np.array([sink]), np.array([supply]), np.array([0]))
+    graph.set_nodes_supplies(np.array([source, sink]), np.array([supply, -supply]))
+    if graph.solve() != graph.OPTIMAL:
+        raise ValueError("SimpleMinCostFlow found no optimum.")
+    return -int(graph.optimal_cost())
+
+
+def assignment(problem: Problem) -> int:
+    """SciPy's linear_sum_assignment on the full matrix; a mentor is there as often as it has places."""
+    worth = np.zeros((len(problem.learner_places), len(problem.mentor_places)), np.int64)
+    worth[problem.learner, problem.mentor] = problem.worth
+    worth = np.repeat(worth, problem.mentor_places, axis=1)
+    rows, columns = linear_sum_assignment(worth, maximize=True)
+    return int(worth[rows, columns].sum())
+
+
+def matching(problem: Problem) -> int:
+    """SciPy's min_weight_full_bipartite_matching; each learner has a place of its own that is worth nothing."""
+    learners, mentors = len(problem.learner_places), len(problem.mentor_places)
+    first = np.concatenate([[0], np.cumsum(problem.mentor_places)])
+    times = problem.mentor_places[problem.mentor]
+    place = (
+        np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first[problem.mentor], times)
+    )
+    rows = np.concatenate([np.repeat(problem.learner, times), np.arange(learners)])
+    columns = np.concatenate([place, first[mentors] + np.arange(learners)])
+    worth = np.concatenate([np.repeat(problem.worth, times), np.zeros(learners, np.int64)])
+    # An explicit zero would be dropped, so that everything is worth one more.
+    graph = coo_array((worth + 1, (rows, columns)), shape=(learners, int(first[mentors]) + learners)).tocsr()
+    taken = min_weight_full_bipartite_matching(graph, maximize=True)
+    return int(graph[taken].sum()) - learners
+
+
+def linear(problem: Problem) -> int:
+    """HiGHS on the linear programme, whose corners are whole."""
+    arcs, learners = len(problem.worth), len(problem.learner_places)
+    model = highspy.HighsLp()
+    model.num_col_, model.num_row_ = arcs, learners + len(problem.mentor_places)
+    model.col_cost_, model.col_lower_, model.col_upper_ = -problem.worth.astype(float), np.zeros(arcs), np.ones(arcs)
+    model.row_lower_ = np.zeros(model.num_row_)
+    model.row_upper_ = np.concatenate([problem.learner_places, problem.mentor_places]).astype(float)
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_ = np.arange(arcs + 1) * 2
+    model.a_matrix_.index_ = np.column_stack([problem.learner, problem.mentor + learners]).ravel()
+    model.a_matrix_.value_ = np.ones(2 * arcs)
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", "false")
+    highs.passModel(model)
+    highs.run()
+    return -round(float(highs.getInfo().objective_function_value))
+
+
+def greedy(problem: Problem) -> int:
+    """The best pair that still fits, again and again: what people do by hand."""
+    left = [problem.mentor_places.tolist(), problem.learner_places.tolist()]
+    mentor, learner, total = problem.mentor.tolist(), problem.learner.tolist(), 0
+    for arc in np.argsort(-problem.worth, kind="stable").tolist():
+        if left[0][mentor[arc]] and left[1][learner[arc]]:
+            left[0][mentor[arc]] -= 1
+            left[1][learner[arc]] -= 1
+            total += int(problem.worth[arc])
+    return total
+
+
+def c1(title: str, make: Callable[[], Problem], peers: Mapping[str, Peer], goals: list[Goal]) -> Bench:
+    """One size; whoever calls itself exact has to find what the certificate proves."""
+    problem = cache(make)
+
+    def variant(peer: Peer) -> Variant:
+        memory = cache(lambda: peak(lambda: peer(problem())))
+
+        async def run() -> Metrics:
+            asked = problem()
+            with watch() as running:
+                worth = peer(asked)
+            if peer is not greedy and worth != best(problem):
+                raise ValueError(f"{peer.__name__} finds {worth}, and {best(problem)} is proved.")
+            time = {"rate": 1 / running.seconds, "ms": running.seconds * 1e3}
+            return time | {"mib": memory(), "of_best": worth / best(problem)}
+
+        return run
+
+    variants = {name: variant(peer) for name, peer in {"Kei": ours, **peers}.items()}
+    return Bench(title, variants, goals)
+
+
+def benches() -> dict[str, Bench]:
+    """All sizes."""
+    beside = {"SimpleMinCostFlow": flow, "greedy": greedy}
+
+    def goal(what: str, bound: float | None) -> list[Goal]:
+        return [Goal("C1", f"{what}: Kei / SimpleMinCostFlow", "Kei", "SimpleMinCostFlow", bound)]
+
+    dense = goal("1,000 x 1,000", None)
+    dense += [Goal("C1", "1,000 x 1,000: Kei / linear_sum_assignment", "Kei", "linear_sum_assignment")]
+    sparse = {"linear_sum_assignment": assignment, "full_bipartite_matching": matching, "HiGHS": linear}
+    wide = {**beside, "full_bipartite_matching": matching}
+    return {
+        "c1-small": c1(
+            "500 learners, 20 arcs each, 2 places a learner",
+            lambda: instance(500, 20),
+            {**beside, **sparse},
+            [*goal("500 x 20", None), Goal("C1", "500 x 20: Kei / HiGHS", "Kei", "HiGHS")],
+        ),
+        "c1-dense": c1(
+            "1,000 learners, every mentor, 2 places a learner",
+            lambda: instance(1000, 1000),
+            {**beside, "linear_sum_assignment": assignment},
+            dense,
+        ),
+        "c1-10k": c1("10,000 learners, 50 arcs each", lambda: instance(10_000, 50), wide, goal("10,000 x 50", 6)),
+        "c1-scarce": c1(
+            "the same, with places for six learners of ten",
+            lambda: instance(10_000, 50, places=0.6),
+            beside,
+            goal("10,000 x 50, scarce", 1.5),
+        ),
+        "c1-100k": c1(
+            "100,000 learners, 20 arcs each", lambda: instance(100_000, 20), beside, goal("100,000 x 20", 12)
+        ),
+    }

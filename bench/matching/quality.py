@@ -1,0 +1,158 @@
+"""How good plans are: against every other plan, against hindsight, and how much they disturb."""
+
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from statistics import median
+from time import perf_counter
+from uuid import UUID
+
+import numpy as np
+
+from bench.harness import percentile
+from bench.matching.small import disagreements
+from bench.matching.world import TODAY, clusters, consortium
+from services.matching.rules.board import board
+from services.matching.rules.compare import compare
+from services.matching.rules.criteria import Criteria, Objective, Reserve
+from services.matching.rules.engine import NEVER, warm
+from services.matching.rules.objective import best
+from services.matching.rules.plan import answer
+from services.matching.rules.planned import Plan
+from services.matching.rules.question import Question, Two
+
+SMALL = 10_000
+SIZE = 500
+MONTHS = 12
+YEARS = 10
+CHANGES = 30
+PRICE = 1000
+"""Of dropping an open proposal, in hundredths of a point."""
+OBJECTIVES: tuple[Objective, ...] = ("total", "pairs", "fairest")
+
+
+def exact() -> Iterator[str]:
+    """The engine against every plan there is."""
+    wrong = list(disagreements(SMALL, 1))
+    yield f"- {SMALL - len(wrong):,} of {SMALL:,} random small problems (three objectives, minimum loads, ties): "
+    yield "  the engine's plan is as good as the best of all plans, tried one by one."
+    yield from (f"  - **{line}**" for line in wrong[:10])
+
+
+def objectives() -> Iterator[str]:
+    """The three side by side."""
+    asked = consortium(SIZE)
+    plain = answer(asked)
+    yield from ("", f"**Objectives**, {SIZE} clusters:", "")
+    yield from ("| objective | pairs | learners served | total | worst served | Gini |", "|---|---|---|---|---|---|")
+    for objective in OBJECTIVES:
+        other = replace(asked, criteria=Criteria(objective=objective))
+        side = compare(asked, plain, other, answer(other)).after
+        worst = min((pair.score for pair in answer(other).pairs), default=0)
+        figures = f"{side.pairs} | {side.served} | {side.total / 100:,.0f} | {worst / 100:.2f} | {side.gini / 1000:.3f}"
+        yield f"| {objective} | {figures} |"
+    yield "\nWorst served: the lowest score of a pair. Gini: over all learners, those without a mentor at 0."
+
+
+def _year(seed: int, *, reserve: bool, before: bool = False) -> tuple[int, int]:
+    """A year in which learners come month by month: what was planned as they came, and what hindsight would have.
+
+    With a year `before`, others who came then are known; they have their mentors.
+    """
+    chance = random.Random(seed)  # noqa: S311  a draw that has to be the same each time
+    everybody = consortium(SIZE // 2, seed).clusters
+    mentors = [replace(one, learner_places=0) for one in everybody if one.mentor_places]
+    learners = [replace(one, learner_places=1) for one in everybody if not one.mentor_places]
+    chance.shuffle(learners)
+    months = [learners[month::MONTHS] for month in range(MONTHS)]
+    here = [replace(one, learner_places=1) for one in clusters(SIZE // 2, seed + 1000) if not one.mentor_places]
+    here = here if before else []
+    kept = tuple(Two(UUID(int=0), one.id) for one in here)
+    total = 0
+    for month, arrived in enumerate(months):
+        here += arrived
+        left = MONTHS - 1 - month
+        looked = Reserve(on=reserve and left > 0, arrivals=len(arrived), days=max(30 * left, 1))
+        criteria = Criteria(reserve=looked)
+        plan = answer(Question(today=TODAY, clusters=(*mentors, *here), kept=kept, criteria=criteria, seed=seed))
+        kept, total = tuple({*kept, *_twos(plan)}), plan.total
+    return total, answer(Question(today=TODAY, clusters=(*mentors, *learners))).total
+
+
+def reserve() -> Iterator[str]:
+    """Whoever keeps places against whoever gives them at once."""
+    yield from ("", f"**Reserve**, {YEARS} simulated years of {SIZE // 2} clusters, learners month by month:", "")
+    yield from ("| | share of hindsight's total, median | least | greatest |", "|---|---|---|---|")
+    for name, on, before in (
+        ("reserve, the learners of a year before known (goal 98 %)", True, True),
+        ("reserve, nobody known before", True, False),
+        ("the best plan each month, nothing kept", False, False),
+    ):
+        years = [_year(seed, reserve=on, before=before) for seed in range(1, YEARS + 1)]
+        shares = [planned / whole for planned, whole in years]
+        yield f"| {name} | {median(shares):.1%} | {min(shares):.1%} | {max(shares):.1%} |"
+
+
+def _changed(asked: Question, chance: random.Random) -> Question:
+    """One change: a cluster can more, has a place less, or is gone."""
+    number = chance.randrange(len(asked.clusters))
+    one = asked.clusters[number]
+    kind = chance.randrange(3)
+    if kind == 0:
+        changed = [replace(one, levels={skill: min(level + 1, 5) for skill, level in one.levels.items()})]
+    elif kind == 1:
+        changed = [replace(one, mentor_places=max(one.mentor_places - 1, 0))]
+    else:
+        changed = []
+    clusters = (*asked.clusters[:number], *changed, *asked.clusters[number + 1 :])
+    here = {cluster.id for cluster in clusters}
+    return replace(asked, clusters=clusters, proposed=tuple(two for two in asked.proposed if set(two) <= here))
+
+
+def _twos(plan: Plan) -> set[Two]:
+    return {Two(pair.mentor_id, pair.learner_id) for pair in plan.pairs}
+
+
+def moves() -> Iterator[str]:
+    """Planning again after a change, with a price of moving and from scratch."""
+    chance = random.Random(3)  # noqa: S311  as above
+    asked = consortium(SIZE)
+    proposed = tuple(_twos(answer(asked)))
+    moved, anew, totals = 0, 0, []
+    for _ in range(CHANGES):
+        now = _changed(replace(asked, proposed=proposed), chance)
+        priced = answer(replace(now, criteria=Criteria(move_price=PRICE)))
+        scratch = answer(replace(now, proposed=()))
+        moved += len(priced.dropped)
+        anew += len(set(now.proposed) - _twos(scratch))
+        totals.append(priced.total / scratch.total)
+    yield from ("", f"**Moves**, {CHANGES} single changes of {SIZE} clusters with {len(proposed)} open proposals:", "")
+    yield f"- proposals dropped with a price of {PRICE / 100:g} points: {moved}; planned from scratch: {anew}"
+    yield f"- that is {moved / max(anew, 1):.0%} of the moves (goal 10 %), at {median(totals):.2%} of the total "
+    yield f"  (least {min(totals):.2%}; goal 99 %)"
+
+
+def what_ifs() -> Iterator[str]:
+    """How long one what-if takes."""
+    warm()
+    chance = random.Random(4)  # noqa: S311  as above
+    asked = consortium(SIZE)
+    solving, whole = [], []
+    for _ in range(CHANGES):
+        now = _changed(asked, chance)
+        laid = board(now)
+        begun = perf_counter()
+        best(laid.problem, laid.score, "total", NEVER)
+        solving.append((perf_counter() - begun) * 1e3)
+        begun = perf_counter()
+        answer(now)
+        whole.append((perf_counter() - begun) * 1e3)
+    yield from ("", f"**What-if**, {SIZE} clusters, {CHANGES} of them:", "")
+    told = [f"{np.median(one):.0f} ms, p99 {percentile(one, 0.99):.0f} ms" for one in (solving, whole)]
+    yield f"- the solver: {told[0]} (goal 50 ms); the whole answer with scores, prices and reasons: {told[1]}"
+
+
+def lines() -> Iterator[str]:
+    """All of it."""
+    for part in (exact, objectives, reserve, moves, what_ifs):
+        yield from part()
