@@ -3,7 +3,7 @@
 Clusters are numbered in the order of the question, which is that of their ids; both sides of a pair count alike.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.rules.criteria import Side
-from services.matching.rules.engine import Places, Problem
+from services.matching.rules.engine import Places, Problem, Solved
 from services.matching.rules.question import Question, Two
 from services.matching.rules.reserve import reserve_prices
 from services.matching.rules.score import Worths, worths
@@ -21,6 +21,10 @@ TOP = 50
 """Of how many mentors for each learner a plan chooses where there are too many pairs to look at all."""
 MANY = 2_000_000
 """Pairs from which on there are too many."""
+NEARLY = 200
+"""Pairs that are worth less than their ends by no more than so many hundredths are added too: prices move."""
+AT_ONCE = 256
+"""Learners whose pairs are all looked at together."""
 
 
 class Board(NamedTuple):
@@ -28,7 +32,8 @@ class Board(NamedTuple):
 
     `problem` has the open pairs with their places; its `worth` is the score and what speaks for or against the pair.
     `settled` pairs (kept or forced) have their places already. `cut` is, for each learner, the best score among the
-    pairs that are not looked at.
+    pairs that are not looked at. `away` and `proposals` are pairs by their key: those that are not open, and the open
+    proposals, for each of which a plan has to gain the `price` if it drops it.
     """
 
     table: Table
@@ -39,6 +44,9 @@ class Board(NamedTuple):
     proposed: NDArray[np.bool_]
     reserved: NDArray[np.int64]
     cut: NDArray[np.int64]
+    away: NDArray[np.int64]
+    proposals: NDArray[np.int64]
+    price: int
 
     def two(self, arc: int) -> Two:
         """The clusters of an open pair."""
@@ -57,23 +65,85 @@ def board(question: Question) -> Board:
     number = {id: place for place, id in enumerate(ids)}
     settled = tuple(sorted({*question.kept, *question.forced}))
     mentors, learners = _free(question, "mentor", settled), _free(question, "learner", settled)
-    table = question.table
-    found = _worths(table)
-    price = question.criteria.move_price
-    away = _keys({*settled, *question.forbidden, *(question.proposed if price is None else ())}, number)
-    there = (mentors[found.mentor] > 0) & (learners[found.learner] > 0)
-    there &= ~np.isin(_key(found.mentor, found.learner, len(ids)), away)
-    mentor, learner, score = found.mentor[there], found.learner[there], found.score[there]
-    proposed = np.isin(_key(mentor, learner, len(ids)), _keys(question.proposed, number))
     least = _least(question, "mentor", settled, mentors), _least(question, "learner", settled, learners)
-    problem = Problem(mentor, learner, score, mentors, learners, *least)
-    reserved = reserve_prices(question, problem, found)
-    worth = score - reserved[mentor] + (price or 0) * proposed
-    return Board(table, ids, problem._replace(worth=worth), score, settled, proposed, reserved, found.cut)
+    price = question.criteria.move_price
+    none = np.zeros(0, dtype=np.int64)
+    laid = Board(
+        table=question.table,
+        ids=ids,
+        problem=Problem(none.astype(np.int32), none.astype(np.int32), none, mentors, learners, *least),
+        score=none,
+        settled=settled,
+        proposed=none.astype(np.bool_),
+        reserved=np.zeros(len(ids), dtype=np.int64),
+        cut=none,
+        away=_keys({*settled, *question.forbidden, *(question.proposed if price is None else ())}, number),
+        proposals=_keys(question.proposed, number),
+        price=price or 0,
+    )
+    known = worths(laid.table, TOP if len(ids) ** 2 > MANY else None, mentors=mentors > 0)
+    laid = _opened(laid, known)._replace(cut=known.cut)
+    laid = _opened(laid, _left_out(laid, laid.proposals % max(len(ids), 1), _is_proposed)) if known.cut.any() else laid
+    return _opened(laid._replace(reserved=reserve_prices(question, laid.problem, known)))
 
 
-def _worths(table: Table) -> Worths:
-    return worths(table, TOP if len(table.profiles) ** 2 > MANY else None)
+def widened(laid: Board, solved: Solved) -> Board | None:
+    """The board with pairs that were not looked at and are worth more than their ends, by the proof of a plan.
+
+    None if there are none: then the proof is one for all pairs, and the plan the best of all.
+    """
+    prices = solved.mentor_price[laid.problem.mentor_places > 0]
+    if not len(prices):
+        return None
+    worth = laid.cut + _lifted(laid, solved) - solved.learner_price - prices.min()
+    learners = np.flatnonzero((laid.problem.learner_places > 0) & (laid.cut > 0) & (worth > 0))
+    more = _left_out(laid, learners, lambda laid, pairs: _over(laid, solved, pairs) > -NEARLY)
+    return _opened(laid, more) if (_over(laid, solved, more) > 0).any() else None
+
+
+def _lifted(laid: Board, solved: Solved) -> int:
+    """What the objective adds to the worth of each pair alike."""
+    return int((solved.problem.worth - laid.problem.worth).max(initial=0))
+
+
+def _over(laid: Board, solved: Solved, pairs: Worths) -> NDArray[np.int64]:
+    """What pairs are worth more than their ends."""
+    ends = solved.mentor_price[pairs.mentor] + solved.learner_price[pairs.learner]
+    return np.asarray(pairs.score + _lifted(laid, solved) - laid.reserved[pairs.mentor] - ends)
+
+
+def _is_proposed(laid: Board, pairs: Worths) -> NDArray[np.bool_]:
+    return np.isin(_key(pairs.mentor, pairs.learner, len(laid.ids)), laid.proposals)
+
+
+def _left_out(laid: Board, learners: NDArray[np.int64], wanted: Callable[[Board, Worths], NDArray[np.bool_]]) -> Worths:
+    """Pairs of some learners that are not on the board and are wanted."""
+    there, numbers = _key(laid.problem.mentor, laid.problem.learner, len(laid.ids)), np.unique(learners)
+    none, ends = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
+    found = [Worths(ends, ends, none, none)]
+    for begin in range(0, len(numbers), AT_ONCE):
+        some = worths(laid.table, mentors=laid.problem.mentor_places > 0, learners=numbers[begin : begin + AT_ONCE])
+        new = np.flatnonzero(wanted(laid, some))
+        new = new[~np.isin(_key(some.mentor[new], some.learner[new], len(laid.ids)), there)]
+        found.append(Worths(some.mentor[new], some.learner[new], some.score[new], none))
+    return Worths(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _opened(laid: Board, more: Worths | None = None) -> Board:
+    """The board with more pairs, where they are open, in the order of learners, then mentors."""
+    mentor, learner, score = laid.problem.mentor, laid.problem.learner, laid.score
+    if more is not None:
+        mentor, learner = np.concatenate([mentor, more.mentor]), np.concatenate([learner, more.learner])
+        score = np.concatenate([score, more.score])
+    key = _key(mentor, learner, len(laid.ids))
+    there = (laid.problem.mentor_places[mentor] > 0) & (laid.problem.learner_places[learner] > 0)
+    order = np.lexsort((mentor, learner))
+    order = order[(there & ~np.isin(key, laid.away))[order]]
+    mentor, learner, score = mentor[order].astype(np.int32), learner[order].astype(np.int32), score[order]
+    proposed = np.isin(key[order], laid.proposals)
+    worth = score - laid.reserved[mentor] + laid.price * proposed
+    problem = laid.problem._replace(mentor=mentor, learner=learner, worth=worth)
+    return laid._replace(problem=problem, score=score, proposed=proposed)
 
 
 def _free(question: Question, side: Side, settled: Iterable[Two]) -> Places:

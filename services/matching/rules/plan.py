@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.matching.rules.board import Board, board
+from services.matching.rules.board import Board, board, widened
 from services.matching.rules.engine import NEVER, SOLVER, Control, Residual, Solved
 from services.matching.rules.left_out import left_out
 from services.matching.rules.objective import Best, best
@@ -30,8 +30,7 @@ def answer(question: Question, control: Control = NEVER) -> Plan:
         NotOptimal: the proof does not hold, which is an error of the solver.
         ValueError: the figures are too large to be added up exactly.
     """
-    laid = board(question)
-    found = best(laid.problem, laid.score, question.criteria.objective, control)
+    laid, found = decided(question, control)
     chosen = [laid.two(arc) for arc in np.flatnonzero(found.taken).tolist()]
     pairs = _pairs(question, laid, chosen)
     residual = Residual(found.stages[0]) if found.exact and len(found.stages) == 1 else None
@@ -47,6 +46,22 @@ def answer(question: Question, control: Control = NEVER) -> Plan:
         shortfalls=shortfalls(question, laid, found),
         solver=SOLVER,
     )
+
+
+def decided(question: Question, control: Control = NEVER) -> tuple[Board, Best]:
+    """The question in numbers, and the best plan: where pairs were left out, with all that could make it better.
+
+    Raises:
+        NotOptimal, ValueError.
+    """
+    laid = board(question)
+    found = best(laid.problem, laid.score, question.criteria.objective, control)
+    while found.exact and len(found.stages) == 1 and laid.cut.any():
+        wider = widened(laid, found.stages[0])
+        if wider is None:
+            return laid._replace(cut=np.zeros_like(laid.cut)), found
+        laid, found = wider, best(wider.problem, wider.score, question.criteria.objective, control)
+    return laid, found
 
 
 def _pairs(question: Question, laid: Board, chosen: Sequence[Two]) -> tuple[PlannedPair, ...]:

@@ -79,10 +79,22 @@ def score_anyway(table: Table, mentor_id: UUID, learner_id: UUID) -> Score:
     return Score(sum(term.hundredths for term in terms), tuple(terms))
 
 
-def worths(table: Table, top: int | None = None) -> Worths:
-    """All possible pairs, or for each learner the `top` best, of equal ones those that come first."""
-    rows = max(CELLS // max(len(table.profiles), 1), 1)
-    parts = [_part(table, slice(begin, begin + rows), top) for begin in range(0, len(table.profiles), rows)]
+def worths(
+    table: Table, top: int | None = None, *, mentors: Flags | None = None, learners: Whole | None = None
+) -> Worths:
+    """All possible pairs, or for each learner the `top` best, of equal ones those that come first.
+
+    Args:
+        table: the clusters.
+        top: how many of a learner's pairs.
+        mentors: who may be the mentor; anybody if left out.
+        learners: whose pairs, by their numbers in order; everybody's if left out.
+    """
+    numbers = np.arange(len(table.profiles))
+    teach = slice(0, len(numbers)) if mentors is None else np.flatnonzero(mentors)
+    learn = numbers if learners is None else learners
+    rows = max(CELLS // max(len(numbers[teach]), 1), 1)
+    parts = [_part(table, Block(teach, learn[begin : begin + rows]), top) for begin in range(0, len(learn), rows)]
     none = np.zeros(0, dtype=np.int64)
     mentor, learner, points, cut = (
         (np.concatenate([none, *column]) for column in zip(*parts, strict=True)) if parts else (none,) * 4
@@ -92,7 +104,7 @@ def worths(table: Table, top: int | None = None) -> Worths:
 
 def possible(table: Table, block: Block) -> Flags:
     """Which pairs of a block no rule excludes."""
-    excluded = np.zeros((len(table.profiles[block.mentors]), len(table.profiles[block.learners])), dtype=np.bool_)
+    excluded = np.zeros((len(table.country[block.mentors]), len(table.country[block.learners])), dtype=np.bool_)
     for rule in RULES.values():
         excluded |= rule.excludes(table, block)
     return ~excluded
@@ -100,7 +112,7 @@ def possible(table: Table, block: Block) -> Flags:
 
 def totals(table: Table, block: Block) -> Whole:
     """The scores of all pairs of a block, mentors by learners."""
-    points = np.zeros((len(table.profiles[block.mentors]), len(table.profiles[block.learners])))
+    points = np.zeros((len(table.country[block.mentors]), len(table.country[block.learners])))
     for name, share in TERMS.items():
         points += _hundredths(table, name, share(table, block))
     return points.astype(np.int64)
@@ -124,15 +136,15 @@ def _block(table: Table, mentor_id: UUID, learner_id: UUID) -> tuple[Block, tupl
     return Block(slice(mentor, mentor + 1), slice(learner, learner + 1)), (mentor, learner)
 
 
-def _part(table: Table, rows: slice, top: int | None) -> tuple[Whole, Whole, Whole, Whole]:
+def _part(table: Table, block: Block, top: int | None) -> tuple[Whole, Whole, Whole, Whole]:
     """The pairs of some learners: mentors, learners, scores; and what was left out of each learner."""
-    block = Block(slice(0, len(table.profiles)), rows)
     points = np.where(possible(table, block), totals(table, block), -1).T
     cut = np.zeros(len(points), dtype=np.int64)
     if top is not None and points.shape[1] > top:
         points, cut = _best(points, top)
     learner, mentor = np.nonzero(points >= 0)
-    return mentor, learner + rows.start, points[learner, mentor], cut
+    numbers = np.arange(len(table.profiles))
+    return numbers[block.mentors][mentor], numbers[block.learners][learner], points[learner, mentor], cut
 
 
 def _best(points: Whole, top: int) -> tuple[Whole, Whole]:

@@ -29,10 +29,10 @@ class History(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Which mentors (rows) are looked at with which learners (columns)."""
+    """Which mentors (rows) are looked at with which learners (columns), in their order."""
 
-    mentors: slice
-    learners: slice
+    mentors: slice | Whole
+    learners: slice | Whole
 
 
 class Table:
@@ -135,16 +135,14 @@ class Table:
 
     def pairs(self, pairs: Iterable[tuple[UUID, UUID]], block: Block) -> Flags:
         """Where in a block some pairs are."""
-        there = np.zeros((len(self.profiles[block.mentors]), len(self.profiles[block.learners])), dtype=np.bool_)
+        numbers = np.arange(len(self.profiles))
+        mentors, learners = numbers[block.mentors], numbers[block.learners]
+        there = np.zeros((len(mentors), len(learners)), dtype=np.bool_)
         for mentor_id, learner_id in pairs:
-            mentor, learner = self.number.get(mentor_id, -1), self.number.get(learner_id, -1)
-            if self._in(block.mentors, mentor) and self._in(block.learners, learner):
-                there[mentor - (block.mentors.start or 0), learner - (block.learners.start or 0)] = True
+            row, column = _place(mentors, self.number.get(mentor_id)), _place(learners, self.number.get(learner_id))
+            if row is not None and column is not None:
+                there[row, column] = True
         return there
-
-    def _in(self, part: slice, number: int) -> bool:
-        begin, stop, _ = part.indices(len(self.profiles))
-        return begin <= number < stop
 
     @cached_property
     def _steps(self) -> range:
@@ -156,3 +154,9 @@ class Table:
         return np.array([[name in one for name in names] for one in sets], dtype=np.float64).reshape(
             len(sets), len(names)
         )
+
+
+def _place(numbers: Whole, number: int | None) -> int | None:
+    """Where a number stands among others that are in order."""
+    place = 0 if number is None else int(np.searchsorted(numbers, number))
+    return place if number is not None and place < len(numbers) and numbers[place] == number else None
