@@ -1,14 +1,26 @@
 """The refusals a rule or command may raise. The web edge maps each kind to one status code, in one place."""
 
+from collections.abc import Sequence
+
 
 class KeiError(Exception):
-    """A refusal with a stable slug for programs, a sentence for people and, where one is at fault, the field's name."""
+    """A refusal with a stable slug for programs, a sentence for people and, where fields are at fault, their names.
 
-    def __init__(self, slug: str, message: str, *, field: str | None = None) -> None:
+    Args:
+        slug: the last part of the problem's type.
+        message: a sentence.
+        field: the one that is at fault.
+        faults: or several, each with a sentence of its own.
+    """
+
+    def __init__(
+        self, slug: str, message: str, *, field: str | None = None, faults: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(message)
         self.slug = slug
         self.message = message
         self.field = field
+        self.faults = tuple(faults) or (((field, message),) if field else ())
 
 
 class NotFound(KeiError):

@@ -153,7 +153,7 @@ def unavailable(seconds: int = RETRY_LATER, detail: str = "Not available just no
 
 def _from_kei(error: KeiError) -> Refusal:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
-    errors = [(error.field, error.message)] if error.field else []
+    errors = error.faults
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return Refusal(status, error.slug, error.message, errors=errors, headers=headers)
 

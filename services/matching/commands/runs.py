@@ -11,17 +11,16 @@ from sqlalchemy.orm import undefer
 
 from services.matching.commands.making import ASKED
 from services.matching.commands.pairs import alone, propose, withdraw
-from services.matching.commands.situation import question_of
+from services.matching.commands.situation import possible, question_of
 from services.matching.rules.changes import changes
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.engine import SOLVER
 from services.matching.rules.planned import Plan
 from services.matching.rules.question import Question, Two, of_json
-from services.matching.rules.refusals import refusals
 from services.matching.tables import Pair, Run
 from shared import outbox
 from shared.db import WriteSession
-from shared.errors import Conflict, Invalid, NotFound, Stale
+from shared.errors import Conflict, NotFound, Stale
 from shared.events.matching import RunPublished
 
 ONE_RUN = 0x72756E
@@ -84,9 +83,7 @@ async def asked(tx: WriteSession, consortium_id: UUID, wish: Wish, today: date) 
     if not now.clusters:
         raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
     question = replace(now, forced=tuple(wish.forced), forbidden=tuple(wish.forbidden), seed=wish.seed)
-    if refused := list(refusals(question)):
-        raise Invalid("not-possible", " ".join(sentence for _, sentence in refused), field=refused[0][0])
-    return question
+    return possible(question)
 
 
 async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool]) -> Run:

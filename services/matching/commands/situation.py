@@ -11,10 +11,12 @@ from sqlalchemy import select
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisional
 from services.matching.rules.question import Past, Question, Two
+from services.matching.rules.refusals import refusals
 from services.matching.rules.reserve import LOOKED_BACK
 from services.matching.tables import Cluster, Level, Pair, Places, Request, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
+from shared.errors import Invalid
 
 
 async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
@@ -35,6 +37,17 @@ async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, crite
         arrived=await _arrived(tx, clusters, today),
         criteria=criteria,
     )
+
+
+def possible(question: Question) -> Question:
+    """The question, if nothing in it contradicts itself or what is there.
+
+    Raises:
+        Invalid: naming every field that does.
+    """
+    if faults := list(refusals(question)):
+        raise Invalid("not-possible", " ".join(sentence for _, sentence in faults), faults=faults)
+    return question
 
 
 async def _arrived(tx: WriteSession | ReadSession, clusters: Sequence[Cluster], today: date) -> tuple[date, ...]:

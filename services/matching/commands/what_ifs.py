@@ -9,16 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from services.matching.commands.runs import Wish, begin
-from services.matching.commands.situation import question_of
+from services.matching.commands.situation import possible, question_of
 from services.matching.rules.compare import compare
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.planned import Plan
 from services.matching.rules.question import Question, of_json
-from services.matching.rules.refusals import refusals
 from services.matching.rules.what_if import Changes, supposed
 from services.matching.tables import Run, WhatIf
 from shared.db import WriteSession
-from shared.errors import Conflict, Invalid, NotFound
+from shared.errors import Conflict, NotFound
 
 Solve = Callable[[Question], Awaitable[tuple[Plan, int]]]
 """The solver, wherever it runs: the plan, and the milliseconds it took."""
@@ -39,9 +38,7 @@ async def make(
         raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
     if changes.clusters - now.table.number.keys():
         raise NotFound("no-such-cluster", "A cluster that is named is not of this consortium.")
-    question = supposed(now, changes)
-    if refused := list(refusals(question)):
-        raise Invalid("not-possible", " ".join(sentence for _, sentence in refused), field=refused[0][0])
+    question = possible(supposed(now, changes))
     before, _ = await solve(now)
     after, took = await solve(question)
     made = WhatIf(

@@ -145,6 +145,9 @@ async def test_what_cannot_be_wished_is_refused_with_its_field(matching: Matchin
         reply = await matching.plan(**wish)
         assert reply.status_code == 422, wish
         assert field in reply.text, wish
+    both = await matching.plan(forced=[two(best, mute)], criteria={"places": {str(uuid4()): {"mentor": 1}}})
+    assert {one["field"] for one in both.json()["errors"]} == {"forced", "criteria.places"}
+    assert all(one["message"] in both.json()["detail"] for one in both.json()["errors"])
     pairs = await matching.published(*members, mute)
     (live,) = [one for one in pairs if one["mentor_id"] == str(best.id)]
     assert (await matching.accept(live["id"])).status_code == 200
