@@ -15,7 +15,7 @@ from shared.db import Database, listen
 from shared.errors import Conflict
 
 BEAT = 0.5
-LOOK = 5.0
+LOOK = 2.0
 RUN_LIMIT = 120.0
 """Seconds after which a run's plan is the best so far."""
 

@@ -17,10 +17,10 @@ from shared.errors import Conflict, NotFound
 
 ASKED = "kei_runs"
 """The channel on which it is said that a run waits."""
-SILENT = timedelta(seconds=15)
+SILENT = timedelta(seconds=5)
 """Without a beat for so long, whoever made a run is taken for gone."""
-TRIES = 2
-"""How often a run is begun, should its process end."""
+TRIES = 10
+"""How often a run is begun, should its service end: seldom the run's fault, but one that is has to end some day."""
 
 
 async def claim(tx: WriteSession) -> Run | None:

@@ -146,8 +146,8 @@ async def _begun(matching: Matching, run: str) -> bool:
     return bool(row["tries"])
 
 
-@pytest.mark.parametrize(("tries", "state"), [(1, "draft"), (2, "failed")])
-async def test_what_a_service_that_died_was_making_is_begun_once_more(
+@pytest.mark.parametrize(("tries", "state"), [(making.TRIES - 1, "draft"), (making.TRIES, "failed")])
+async def test_what_a_service_that_died_was_making_is_begun_again_but_not_for_ever(
     matching: Matching, url: str, tries: int, state: str
 ) -> None:
     run = (await matching.run())["run"]["id"]
@@ -162,7 +162,9 @@ async def test_what_a_service_that_died_was_making_is_begun_once_more(
         await db.close()
     shown = await matching.made(run, state)
     assert len(shown["pairs"]) == (state == "draft")
-    assert shown["run"]["reason"] == (None if state == "draft" else "The process that made it ended, 2 times.")
+    assert shown["run"]["reason"] == (
+        None if state == "draft" else f"The process that made it ended, {making.TRIES} times."
+    )
 
 
 async def test_a_run_of_a_service_that_ends_is_another_ones_at_once(
