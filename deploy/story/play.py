@@ -17,6 +17,10 @@ class Changed(Exception):
     """A story of this name was loaded before, and the file says something else now."""
 
 
+AT_ONCE = 32
+"""Clusters whose levels are written together."""
+
+
 class Unplayable(Exception):
     """The story answers a proposal that nobody made."""
 
@@ -41,7 +45,8 @@ class Player:
         """
         await self._consortium()
         await settled(self._api)
-        await asyncio.gather(*(self._levels(place) for place in range(len(self._story.clusters))))
+        turns = asyncio.Semaphore(AT_ONCE)  # thousands at once would wait for a connection longer than patience lasts
+        await asyncio.gather(*(self._levels(place, turns) for place in range(len(self._story.clusters))))
         for activity in self._story.activities:
             await self._activity(activity)
         await settled(self._api)
@@ -76,7 +81,11 @@ class Player:
             made = await self._write("members", "/clusters", body, "cluster", cluster.slug)
             self._clusters[cluster.slug] = made["id"]
 
-    async def _levels(self, place: int) -> None:
+    async def _levels(self, place: int, turns: asyncio.Semaphore) -> None:
+        async with turns:
+            await self._levels_of(place)
+
+    async def _levels_of(self, place: int) -> None:
         cluster = self._story.clusters[place]
         at = f"/clusters/{self._clusters[cluster.slug]}"
         if cluster.assessment is None:
