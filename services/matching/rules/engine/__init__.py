@@ -7,7 +7,8 @@ from services.matching.rules.engine.certificate import NotOptimal, check
 from services.matching.rules.engine.kept import Kept
 from services.matching.rules.engine.problem import NEVER, Control, Places, Problem, Solved
 from services.matching.rules.engine.residual import Change, Residual
-from services.matching.rules.engine.solve import solve, warm
+from services.matching.rules.engine.solve import solve
+from services.matching.rules.engine.warming import warm
 
 SOLVER = "kei shortest augmenting paths 2"
 """The method and its version, which is counted up when another plan could come out of the same problem."""

@@ -20,6 +20,7 @@ PARTS: Sequence[Callable[..., Any]] = (
     kernel.search,
     kernel.settle,
     kernel.take,
+    kernel.take_all,
     kernel.give_up,
     kernel.augment,
     kernel.change,

@@ -166,7 +166,7 @@ def search(s: State, source: int, out: bool) -> tuple[int, int, int]:  # noqa: F
     return end, best, seen
 
 
-def nearby(s: State, source: int, out: bool) -> tuple[int, int]:  # noqa: FBT001
+def nearby(s: State, source: int, out: bool) -> tuple[int, int]:  # noqa: FBT001  numba takes no names
     """The best end beside the source or the source itself, and what it costs: what is further need not be searched."""
     end, best = source, FAR
     if s.load[source] < s.places[source]:
@@ -185,7 +185,7 @@ def nearby(s: State, source: int, out: bool) -> tuple[int, int]:  # noqa: FBT001
     return end, best
 
 
-def listed(s: State, node: int, out: bool) -> tuple[int, int]:  # noqa: FBT001
+def listed(s: State, node: int, out: bool) -> tuple[int, int]:  # noqa: FBT001  numba takes no names
     """Where the arcs of a node stand that a search may follow."""
     if node >= s.mentors:
         return s.start[node - s.mentors], s.start[node - s.mentors + 1]
@@ -194,14 +194,14 @@ def listed(s: State, node: int, out: bool) -> tuple[int, int]:  # noqa: FBT001
     return s.mentor_start[node], s.mentor_start[node + 1]
 
 
-def at(s: State, node: int, place: int, out: bool) -> int:  # noqa: FBT001
+def at(s: State, node: int, place: int, out: bool) -> int:  # noqa: FBT001  numba takes no names
     """The arc that stands there."""
     if node >= s.mentors:
         return place
     return s.held[place] if out else s.by_mentor[place]  # type: ignore[no-any-return]
 
 
-def settle(s: State, best: int, seen: int, out: bool) -> None:  # noqa: FBT001
+def settle(s: State, best: int, seen: int, out: bool) -> None:  # noqa: FBT001  numba takes no names
     """Change the prices of what was nearer than the end, and make ready for the next search."""
     for place in range(seen):
         node = s.seen[place]
@@ -214,7 +214,7 @@ def settle(s: State, best: int, seen: int, out: bool) -> None:  # noqa: FBT001
         s.where[node] = OUT
 
 
-def augment(s: State, source: int, end: int, out: bool) -> bool:  # noqa: FBT001
+def augment(s: State, source: int, end: int, out: bool) -> bool:  # noqa: FBT001  numba takes no names
     """Change the plan along the way to its end; whether anything changes."""
     for adding in (False, True):  # room is made first
         node, adds = end, (end < s.mentors) == out
@@ -241,6 +241,12 @@ def take(s: State, arc: int) -> None:
     s.load[s.arc_learner[arc]] += 1
 
 
+def take_all(s: State, arcs: NDArray[np.int32]) -> None:
+    """Put arcs into the plan."""
+    for arc in arcs:
+        take(s, arc)
+
+
 def give_up(s: State, arc: int) -> None:
     """Put an arc out of the plan."""
     mentor = s.arc_mentor[arc]
@@ -252,7 +258,7 @@ def give_up(s: State, arc: int) -> None:
     s.slot[last] = s.slot[arc]
 
 
-def change(s: State, node: int, out: bool) -> bool:  # noqa: FBT001
+def change(s: State, node: int, out: bool) -> bool:  # noqa: FBT001  numba takes no names
     """Change the plan at a node by the cheapest way; whether anything changes."""
     end, best, seen = search(s, node, out)
     settle(s, best, seen, out)
@@ -278,5 +284,5 @@ def fill(s: State, learners: NDArray[np.int32]) -> None:
     for learner in learners:
         begin_price(s, learner)
         for _ in range(s.places[learner]):
-            if not change(s, learner, True):  # noqa: FBT003
+            if not change(s, learner, True):  # noqa: FBT003  as above
                 break

@@ -67,14 +67,6 @@ def part(name: str, arcs: int) -> Callable[..., Any]:
     return form
 
 
-def warm() -> None:
-    """Compile, or load what was compiled, before somebody waits for it."""
-    if can_compile():
-        empty = begin(Problem(*(np.zeros(0, dtype) for dtype in (np.int32, np.int32, np.int64, *[np.int32] * 4))))
-        for name in ("fill", "begin_prices"):
-            compiled()[name](empty, np.zeros(0, np.int32))
-
-
 def begin(problem: Problem, room: Places | None = None) -> State:
     """Nobody has a pair yet. Mentors may get as many places as there is `room`; else those that they have."""
     mentors, learners, arcs = len(problem.mentor_places), len(problem.learner_places), len(problem.worth)
@@ -117,9 +109,7 @@ def resumed(solved: Solved) -> State:
     by_mentor = np.argsort(problem.mentor, kind="stable").astype(np.int32)
     start = np.concatenate([[0], np.cumsum(arcs)]).astype(np.int64)
     state = state._replace(by_mentor=by_mentor, mentor_start=start)
-    take = part("take", len(problem.worth))
-    for arc in np.flatnonzero(solved.taken).astype(np.int32):
-        take(state, arc)
+    part("take_all", len(problem.worth))(state, np.flatnonzero(solved.taken).astype(np.int32))
     state.price[:] = np.concatenate([solved.mentor_price, solved.learner_price])
     return state
 
