@@ -24,7 +24,7 @@ from bench.b_http import b
 from bench.growth import growth
 from bench.harness import Bench, measured
 from bench.machine import Busy, code, described
-from bench.report import Result, figures_table, goals_table
+from bench.report import Result, say, tables
 from bench.servers import NoKafka, Stage, stage, sync_time
 from bench.start import memory, start, story
 from deploy.cli.common import in_loop
@@ -51,17 +51,13 @@ ROUNDS = 5
 _RESULTS = Path(__file__).with_name("results.md")
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  it is what this program is for
-
-
 async def _measure(names: Sequence[str], rounds: int) -> list[str]:
     begun, busy, measuring = monotonic(), Busy(), code()
     results: list[Result] = []
     async with stage() as servers:
         machine = described(await _postgres(servers.postgres), sync_time(servers.root))
         for name in names:
-            _say(f"{name} …")
+            say(f"{name} …")
             results.append(await _one(name, servers, rounds))
     command = " ".join(["make bench", *([f"ARGS='{' '.join(names)}'"] if len(names) < len(BENCHES) else [])])
     if rounds != ROUNDS:
@@ -76,12 +72,7 @@ async def _measure(names: Sequence[str], rounds: int) -> list[str]:
         *(f"- {line}" for line in machine),
         f"- {busy.stolen():.0%} of the processors' time was taken by the host",
         "",
-        "## Ratios",
-        "",
-        *goals_table(results),
-        "",
-        "## Figures",
-        *figures_table(results),
+        *tables(results),
     ]
 
 
@@ -95,13 +86,13 @@ async def _one(name: str, servers: Stage, rounds: int) -> Result:
     begun = monotonic()
     try:
         async with BENCHES[name](servers) as bench:
-            found = await measured(bench, rounds, _say)
+            found = await measured(bench, rounds, say)
     except NoKafka as error:
         return Result(name, None, {}, str(error))
     except Exception as error:  # noqa: BLE001  one bench that fails leaves the others their time
-        _say(traceback.format_exc())
+        say(traceback.format_exc())
         return Result(name, None, {}, f"{type(error).__name__} {error}".splitlines()[0])
-    _say(f"  {monotonic() - begun:.0f} s")
+    say(f"  {monotonic() - begun:.0f} s")
     return Result(name, bench, found)
 
 
@@ -122,7 +113,7 @@ def main(names: Sequence[str]) -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     telemetry.set_up("bench")
     lines = in_loop(_measure(names or list(BENCHES), int(os.environ.get("KEI_BENCH_ROUNDS", ROUNDS))))
-    _say("\n".join(lines))
+    say("\n".join(lines))
     if not names:
         _RESULTS.write_text("\n".join(lines) + "\n")
 

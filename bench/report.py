@@ -29,7 +29,17 @@ UNITS: Mapping[str, str] = {
 }
 
 
-def goals_table(results: Sequence[Result]) -> list[str]:
+def say(line: str) -> None:
+    """Tell whoever waits."""
+    print(line, flush=True)  # noqa: T201  it is what these programs are for
+
+
+def tables(results: Sequence[Result]) -> list[str]:
+    """Both, under their headings."""
+    return ["## Ratios", "", *_goals_table(results), "", "## Figures", *_figures_table(results)]
+
+
+def _goals_table(results: Sequence[Result]) -> list[str]:
     """Every ratio beside its goal."""
     lines = ["| row | ratio | measured | rounds from, to | goal | |", "|---|---|---|---|---|---|"]
     for result in results:
@@ -49,7 +59,7 @@ def _goal(goal: Goal, rounds: Rounds) -> str:
     return f"| {goal.row} | {goal.what} | {ratio:.2f} | {spread} | {bound} | {verdict} |"
 
 
-def figures_table(results: Sequence[Result]) -> list[str]:
+def _figures_table(results: Sequence[Result]) -> list[str]:
     """Every variant's own figures: medians, with the least and the greatest."""
     lines = []
     for result in results:

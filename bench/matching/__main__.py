@@ -13,7 +13,7 @@ from time import monotonic
 from bench.harness import Bench, measured
 from bench.machine import Busy, code, processor
 from bench.matching import c1_solve, c2_change, c3_scores, quality
-from bench.report import Result, figures_table, goals_table
+from bench.report import Result, say, tables
 from services.matching.rules.engine import warm
 
 ROUNDS = 5
@@ -21,16 +21,12 @@ PACKAGES = ("numpy", "numba", "ortools", "scipy", "highspy")
 _RESULTS = Path(__file__).with_name("results.md")
 
 
-def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201  it is what this program is for
-
-
 async def _measured(benches: dict[str, Bench], names: Sequence[str], rounds: int) -> list[Result]:
     results = []
     for name in names:
         if name in benches:
-            _say(f"{name} …")
-            results.append(Result(name, benches[name], await measured(benches[name], rounds, _say)))
+            say(f"{name} …")
+            results.append(Result(name, benches[name], await measured(benches[name], rounds, say)))
     return results
 
 
@@ -56,15 +52,10 @@ def main(asked: Sequence[str]) -> None:
         f"- {', '.join(f'{name} {version(name)}' for name in PACKAGES)}",
         f"- {busy.stolen():.0%} of the processors' time was taken by the host",
         "",
-        "## Ratios",
-        "",
-        *goals_table(results),
-        "",
-        "## Figures",
-        *figures_table(results),
+        *tables(results),
         *good,
     ]
-    _say("\n".join(lines))
+    say("\n".join(lines))
     if not asked:
         _RESULTS.write_text("\n".join(lines) + "\n")
 

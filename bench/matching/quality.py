@@ -47,8 +47,9 @@ def objectives() -> Iterator[str]:
     yield from ("| objective | pairs | learners served | total | worst served | Gini |", "|---|---|---|---|---|---|")
     for objective in OBJECTIVES:
         other = replace(asked, criteria=Criteria(objective=objective))
-        side = compare(asked, plain, other, answer(other)).after
-        worst = min((pair.score for pair in answer(other).pairs), default=0)
+        made = answer(other)
+        side = compare(asked, plain, other, made).after
+        worst = min((pair.score for pair in made.pairs), default=0)
         figures = f"{side.pairs} | {side.served} | {side.total / 100:,.0f} | {worst / 100:.2f} | {side.gini / 1000:.3f}"
         yield f"| {objective} | {figures} |"
     yield "\nWorst served: the lowest score of a pair. Gini: over all learners, those without a mentor at 0."
@@ -65,8 +66,8 @@ def _year(seed: int, *, reserve: bool, before: bool = False) -> tuple[int, int]:
     learners = [replace(one, learner_places=1) for one in everybody if not one.mentor_places]
     chance.shuffle(learners)
     months = [learners[month::MONTHS] for month in range(MONTHS)]
-    here = [replace(one, learner_places=1) for one in clusters(SIZE // 2, seed + 1000) if not one.mentor_places]
-    here = here if before else []
+    earlier = clusters(SIZE // 2, seed + 1000) if before else []
+    here = [replace(one, learner_places=1) for one in earlier if not one.mentor_places]
     kept = tuple(Two(UUID(int=0), one.id) for one in here)
     total = 0
     for month, arrived in enumerate(months):

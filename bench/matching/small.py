@@ -12,13 +12,14 @@ from services.matching.rules.engine import NEVER, Problem
 from services.matching.rules.objective import POINT, best
 
 MOST_ARCS = 9
+DENSE = 0.7
 Key = tuple[Any, ...]
 
 
 def some(chance: random.Random, learner_places: int) -> Problem:
     """A few mentors and learners, with ties and minimum loads."""
     mentors, learners = chance.randint(1, 4), chance.randint(1, 4)
-    arcs = [(one, other) for other in range(learners) for one in range(mentors) if chance.random() < 0.7]  # noqa: PLR2004
+    arcs = [(one, other) for other in range(learners) for one in range(mentors) if chance.random() < DENSE]
     arcs = sorted(chance.sample(arcs, min(len(arcs), MOST_ARCS)), key=lambda arc: (arc[1], arc[0]))
     highest = chance.choice([300, 2_000, 9_000])
     sides = [chance.randint(0, 3) for _ in range(mentors)], [chance.randint(0, learner_places) for _ in range(learners)]

@@ -82,21 +82,18 @@ class Player:
             self._clusters[cluster.slug] = made["id"]
 
     async def _levels(self, place: int, turns: asyncio.Semaphore) -> None:
-        async with turns:
-            await self._levels_of(place)
-
-    async def _levels_of(self, place: int) -> None:
         cluster = self._story.clusters[place]
         at = f"/clusters/{self._clusters[cluster.slug]}"
         if cluster.assessment is None:
             return
-        self._say(f"Assessing {cluster.name}")
-        body = cluster.assessment.model_dump(mode="json")
-        await self._write("members", f"{at}/assessments", body, "assessment", cluster.slug)
-        for indicator, aim in cluster.targets.items():
-            path = f"{at}/targets/{cluster.assessment.framework}/{indicator}"
-            once = ("target", cluster.slug, indicator)
-            await self._write("members", path, aim.model_dump(), *once, method="PUT")
+        async with turns:
+            self._say(f"Assessing {cluster.name}")
+            body = cluster.assessment.model_dump(mode="json")
+            await self._write("members", f"{at}/assessments", body, "assessment", cluster.slug)
+            for indicator, aim in cluster.targets.items():
+                path = f"{at}/targets/{cluster.assessment.framework}/{indicator}"
+                once = ("target", cluster.slug, indicator)
+                await self._write("members", path, aim.model_dump(), *once, method="PUT")
 
     async def _activity(self, activity: Activity) -> None:
         self._say(f"Running {activity.title} in {activity.place}")

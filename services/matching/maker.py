@@ -1,14 +1,13 @@
 """Whoever takes up the runs that are asked for: a loop in every replica, which makes one at a time."""
 
 import asyncio
-import json
 from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.matching.commands import making
-from services.matching.rules.question import of_json
+from services.matching.rules.question import Question
 from services.matching.solver import Solver
 from services.matching.tables import Run
 from shared.db import Database, listen
@@ -58,7 +57,7 @@ class Maker:
     async def _made(self, database: Database, run: Run) -> None:
         beating = asyncio.create_task(self._beat(database, run))
         try:
-            question = of_json(json.dumps(run.inputs).encode())
+            question = Question.read(run.inputs)
             plan, took = await self._solver.watched(question, RUN_LIMIT)
         except Conflict as error:
             async with database.transaction() as tx:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from shared.errors import Forbidden
+from shared.errors import Forbidden, NotFound
 
 
 class Role(StrEnum):
@@ -47,6 +47,15 @@ class Principal:
     def within(self, consortium: UUID) -> bool:
         """Whether the caller may see things of this consortium: operators and services of any, others of their own."""
         return self.has(Role.operator, Role.service) or self.consortium == consortium
+
+    def enter(self, consortium: UUID) -> None:
+        """Refuse what names a consortium that the caller may not see.
+
+        Raises:
+            NotFound: whether there is one or not.
+        """
+        if not self.within(consortium):
+            raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
 
     def speaks_for(self, cluster: UUID, consortium: UUID) -> bool:
         """Whether the caller may act for this cluster of that consortium.

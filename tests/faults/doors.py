@@ -1,6 +1,5 @@
 """The product's commands as one would call them: short arguments in, work for a transaction out."""
 
-import json
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from services.matching.commands import making, pairs, runs
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.plan import answer as answered
-from services.matching.rules.question import of_json
+from services.matching.rules.question import Question
 from services.members.commands import assessments, clusters
 from services.members.rules.vocabulary import Kind
 from services.trainings.commands import activities, registrations
@@ -132,7 +131,7 @@ def plan(id: UUID) -> Work:
         run = await making.claim(tx)
         assert run is not None
         assert run.id == id
-        await making.finish(tx, id, run.tries, answered(of_json(json.dumps(run.inputs).encode())), 0)
+        await making.finish(tx, id, run.tries, answered(Question.read(run.inputs)), 0)
 
     return work
 

@@ -1,11 +1,11 @@
 """Criteria sets: drafted, changed while they are drafts, published, then as they are for good."""
 
-import json
 from collections.abc import Callable
 from uuid import UUID
 
 from sqlalchemy import func, select
 
+from services.matching.commands.locks import alone
 from services.matching.rules.criteria import Criteria
 from services.matching.tables import Cluster, CriteriaSet
 from shared.db import WriteSession
@@ -21,7 +21,7 @@ async def draft(tx: WriteSession, id: UUID, consortium_id: UUID, name: str, crit
     Raises:
         NotFound: no cluster of that consortium is known.
     """
-    await tx.execute(select(func.pg_advisory_xact_lock(_NUMBERING, func.hashtext(str(consortium_id)))))
+    await alone(tx, _NUMBERING, consortium_id)
     if await tx.scalar(select(Cluster.id).where(Cluster.consortium_id == consortium_id).limit(1)) is None:
         raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
     same = (CriteriaSet.consortium_id == consortium_id, CriteriaSet.name == name)
@@ -75,7 +75,7 @@ async def of(tx: WriteSession, id: UUID, consortium_id: UUID, *, published: bool
         raise NotFound("no-such-criteria", "There is no such criteria set.", field="criteria_set_id")
     if published and found.state != "published":
         raise Conflict("criteria-not-published", "A run is made by published criteria; this set is a draft.")
-    return Criteria.model_validate_json(json.dumps(found.criteria))
+    return Criteria.read(found.criteria)
 
 
 async def _draft(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool]) -> CriteriaSet:

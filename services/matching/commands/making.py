@@ -4,8 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import undefer
+from sqlalchemy.orm.interfaces import ORMOption
 
 from services.matching.commands.pairs import new_pair
 from services.matching.rules.engine import SOLVER
@@ -39,21 +40,19 @@ async def claim(tx: WriteSession) -> Run | None:
 
 async def beat(tx: WriteSession, id: UUID, tries: int, progress: int) -> bool:
     """Say that a run goes on, and how far it is; whether it is still wanted."""
-    mine = update(Run).where(Run.id == id, Run.state == "running", Run.tries == tries)
-    said = await tx.scalar(mine.values(beat_at=func.now(), progress=progress).returning(Run.id))
-    return said is not None
+    goes_on = update(Run).where(*_mine(id, tries)).values(beat_at=func.now(), progress=progress)
+    return await tx.scalar(goes_on.returning(Run.id)) is not None
 
 
 async def release(tx: WriteSession, id: UUID, tries: int) -> None:
     """Let another process take a run up, as if it had not been begun."""
-    mine = update(Run).where(Run.id == id, Run.state == "running", Run.tries == tries)
-    await tx.execute(mine.values(beat_at=None, tries=tries - 1))
+    await tx.execute(update(Run).where(*_mine(id, tries)).values(beat_at=None, tries=tries - 1))
     await tx.execute(select(func.pg_notify(ASKED, "")))
 
 
 async def finish(tx: WriteSession, id: UUID, tries: int, made: Plan, took: int) -> None:
     """Keep the plan of a run as a draft, unless it was cancelled or taken up by another."""
-    run = await _mine(tx, id, tries)
+    run = await tx.scalar(select(Run).where(*_mine(id, tries)).with_for_update())
     if run is None:
         return
     new = [pair for pair in made.pairs if pair.standing == "new"]
@@ -65,7 +64,7 @@ async def finish(tx: WriteSession, id: UUID, tries: int, made: Plan, took: int) 
 
 async def fail(tx: WriteSession, id: UUID, tries: int, reason: str) -> None:
     """Say why there is no plan, unless the run was cancelled or taken up by another."""
-    run = await _mine(tx, id, tries)
+    run = await tx.scalar(select(Run).where(*_mine(id, tries)).with_for_update())
     if run is not None:
         _end(run, "failed", reason)
 
@@ -77,12 +76,22 @@ async def cancel(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> R
         NotFound
         Conflict: it is made already.
     """
-    run = await tx.scalar(select(Run).where(Run.id == id).with_for_update())
-    if run is None or not right(run.consortium_id):
-        raise NotFound("no-such-run", "There is no such run.")
+    run = await locked(tx, id, right)
     if run.state != "running":
         raise Conflict("not-running", f"This run is {run.state} already.")
     _end(run, "cancelled", None)
+    return run
+
+
+async def locked(tx: WriteSession, id: UUID, right: Callable[[UUID], bool], *more: ORMOption) -> Run:
+    """A run, if `right(consortium)`, with its row locked until the end of the transaction.
+
+    Raises:
+        NotFound
+    """
+    run = await tx.scalar(select(Run).where(Run.id == id).options(*more).with_for_update())
+    if run is None or not right(run.consortium_id):
+        raise NotFound("no-such-run", "There is no such run.")
     return run
 
 
@@ -92,10 +101,9 @@ def _end(run: Run, state: str, reason: str | None) -> None:
     run.version += 1
 
 
-async def _mine(tx: WriteSession, id: UUID, tries: int) -> Run | None:
-    query = select(Run).where(Run.id == id, Run.state == "running", Run.tries == tries)
-    run: Run | None = await tx.scalar(query.with_for_update())
-    return run
+def _mine(id: UUID, tries: int) -> tuple[ColumnElement[bool], ...]:
+    """That a run is still being made, and by this try."""
+    return Run.id == id, Run.state == "running", Run.tries == tries
 
 
 def _unproved(made: Plan) -> str:

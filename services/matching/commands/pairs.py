@@ -9,9 +9,10 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from services.matching.commands.locks import alone
 from services.matching.commands.situation import question_of
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.for_request import best_mentors
@@ -29,7 +30,7 @@ PROPOSALS = 3
 """How many mentors are proposed for a request, at most."""
 
 PROPOSING = 0x70616972
-"""First key of the advisory lock under which pairs of a consortium are proposed."""
+"""First key of the advisory lock under which pairs of a consortium are proposed, so that no pair is live twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,6 @@ def new_pair(
         events=0,
         version=1,
     )
-
-
-async def alone(tx: WriteSession, consortium_id: UUID) -> None:
-    """Wait until nobody else proposes pairs of this consortium, so that no pair is live twice."""
-    await tx.execute(select(func.pg_advisory_xact_lock(PROPOSING, func.hashtext(str(consortium_id)))))
 
 
 def propose(tx: WriteSession, pair: Pair) -> None:
@@ -104,7 +100,7 @@ async def propose_for_request(tx: WriteSession, request: ServiceRequested, today
     first = insert(AnsweredRequest).values(request_id=request.request_id).on_conflict_do_nothing()
     if await tx.scalar(first.returning(AnsweredRequest.request_id)) is None:
         return
-    await alone(tx, request.consortium_id)
+    await alone(tx, PROPOSING, request.consortium_id)
     question = await question_of(tx, request.consortium_id, Criteria(), today)
     asked = Skill(request.framework, request.indicator)
     for two, score in best_mentors(question, request.cluster_id, asked, PROPOSALS):

@@ -1,6 +1,5 @@
 """Runs: plan a whole consortium, then publish the plan, which proposes each of its new pairs."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -9,18 +8,19 @@ from uuid import UUID
 from sqlalchemy import func, select, tuple_
 from sqlalchemy.orm import undefer
 
-from services.matching.commands.making import ASKED
-from services.matching.commands.pairs import alone, propose, withdraw
-from services.matching.commands.situation import possible, question_of
+from services.matching.commands.locks import alone
+from services.matching.commands.making import ASKED, locked
+from services.matching.commands.pairs import PROPOSING, propose, withdraw
+from services.matching.commands.situation import known_question, possible, question_of
 from services.matching.rules.changes import changes
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.engine import SOLVER
 from services.matching.rules.planned import Plan
-from services.matching.rules.question import Question, Two, of_json
+from services.matching.rules.question import Question, Two
 from services.matching.tables import Pair, Run
 from shared import outbox
 from shared.db import WriteSession
-from shared.errors import Conflict, NotFound, Stale
+from shared.errors import Conflict, Stale
 from shared.events.matching import RunPublished
 
 ONE_RUN = 0x72756E
@@ -48,7 +48,7 @@ async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, tod
         Invalid: the wish contradicts itself or what is there.
         Conflict: a run of it is being made.
     """
-    await tx.execute(select(func.pg_advisory_xact_lock(ONE_RUN, func.hashtext(str(consortium_id)))))
+    await alone(tx, ONE_RUN, consortium_id)
     query = select(Run.id).where(Run.consortium_id == consortium_id, Run.state == "running")
     if (other := await tx.scalar(query)) is not None:
         raise Conflict("run-under-way", f"Run {other} of this consortium is being made right now.")
@@ -60,7 +60,7 @@ async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, tod
         total=0,
         criteria=wish.criteria.model_dump(mode="json"),
         criteria_set_id=wish.criteria_set_id,
-        inputs=json.loads(question.as_json()),
+        inputs=question.as_data(),
         inputs_hash=question.digest,
         solver=SOLVER,
         progress=0,
@@ -79,9 +79,7 @@ async def asked(tx: WriteSession, consortium_id: UUID, wish: Wish, today: date) 
         NotFound: no cluster of that consortium is known.
         Invalid: the wish contradicts itself or what is there.
     """
-    now = await question_of(tx, consortium_id, wish.criteria, today)
-    if not now.clusters:
-        raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
+    now = await known_question(tx, consortium_id, wish.criteria, today)
     question = replace(now, forced=tuple(wish.forced), forbidden=tuple(wish.forbidden), seed=wish.seed)
     return possible(question)
 
@@ -93,17 +91,14 @@ async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID],
         NotFound, Stale.
         Conflict: it is published, or what it was made from has changed since.
     """
-    query = select(Run).where(Run.id == id).options(undefer(Run.inputs), undefer(Run.plan))
-    run = await tx.scalar(query.with_for_update())
-    if run is None or not right(run.consortium_id):
-        raise NotFound("no-such-run", "There is no such run.")
+    run = await locked(tx, id, right, undefer(Run.inputs), undefer(Run.plan))
     if run.version != seen:
         raise Stale("stale", f"The run has changed since: it is at version {run.version}, not {seen}.")
     if run.state == "published":
         raise Conflict("already-published", "This run is published already.")
     if run.state != "draft":
         raise Conflict("no-draft", f"This run is {run.state}; only a draft can be published.")
-    await alone(tx, run.consortium_id)
+    await alone(tx, PROPOSING, run.consortium_id)
     dropped = await _dropped(tx, run)
     await _unchanged(tx, run)
     pairs = (await tx.scalars(select(Pair).where(Pair.run_id == id).order_by(Pair.id).with_for_update())).all()
@@ -131,7 +126,7 @@ async def _unchanged(tx: WriteSession, run: Run) -> None:
     """Refuse to publish what was planned for other circumstances than these."""
     if "form" not in run.inputs:
         raise Conflict("inputs-changed", "This draft is of an earlier version of Kei. Make a new run.")
-    planned = of_json(json.dumps(run.inputs).encode())
+    planned = Question.read(run.inputs)
     now = await question_of(tx, run.consortium_id, planned.criteria, planned.today)
     now = replace(now, forced=planned.forced, forbidden=planned.forbidden, seed=planned.seed)
     if now.digest != run.inputs_hash:

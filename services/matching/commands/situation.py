@@ -16,7 +16,7 @@ from services.matching.rules.reserve import LOOKED_BACK
 from services.matching.tables import Cluster, Level, Pair, Places, Request, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
-from shared.errors import Invalid
+from shared.errors import Invalid, NotFound
 
 
 async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
@@ -37,6 +37,18 @@ async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, crite
         arrived=await _arrived(tx, clusters, today),
         criteria=criteria,
     )
+
+
+async def known_question(tx: WriteSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
+    """The same, of a consortium that is known.
+
+    Raises:
+        NotFound
+    """
+    question = await question_of(tx, consortium_id, criteria, today)
+    if not question.clusters:
+        raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
+    return question
 
 
 def possible(question: Question) -> Question:

@@ -1,6 +1,5 @@
 """What-ifs: a plan for what is not so, kept beside the plan for what is."""
 
-import json
 from collections.abc import Awaitable, Callable
 from datetime import date
 from uuid import UUID
@@ -9,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from services.matching.commands.runs import Wish, begin
-from services.matching.commands.situation import possible, question_of
+from services.matching.commands.situation import known_question, possible
 from services.matching.rules.compare import compare
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.planned import Plan
-from services.matching.rules.question import Question, of_json
+from services.matching.rules.question import Question
 from services.matching.rules.what_if import Changes, supposed
 from services.matching.tables import Run, WhatIf
 from shared.db import WriteSession
@@ -33,9 +32,7 @@ async def make(
         Invalid: what is supposed contradicts itself.
         Conflict: a plan cannot be found.
     """
-    now = await question_of(tx, consortium_id, await _live(tx, consortium_id), today)
-    if not now.clusters:
-        raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
+    now = await known_question(tx, consortium_id, await _live(tx, consortium_id), today)
     if changes.clusters - now.table.number.keys():
         raise NotFound("no-such-cluster", "A cluster that is named is not of this consortium.")
     question = possible(supposed(now, changes))
@@ -45,7 +42,7 @@ async def make(
         id=id,
         consortium_id=consortium_id,
         name=name,
-        inputs=json.loads(question.as_json()),
+        inputs=question.as_data(),
         only_the_plan=changes.only_the_plan,
         plan=after.model_dump(mode="json"),
         comparison=compare(now, before, question, after).model_dump(mode="json"),
@@ -60,7 +57,7 @@ async def _live(tx: WriteSession, consortium_id: UUID) -> Criteria:
     """By what the last published plan was made, or those that a consortium begins with."""
     published = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
     kept = await tx.scalar(published.where(Run.plan.is_not(None)).order_by(Run.id.desc()).limit(1))
-    return Criteria() if kept is None else Criteria.model_validate_json(json.dumps(kept))
+    return Criteria() if kept is None else Criteria.read(kept)
 
 
 async def draft(tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID], bool], today: date) -> Run:
@@ -76,6 +73,6 @@ async def draft(tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID]
     if not found.only_the_plan:
         message = "It supposes other levels, targets or clusters; only criteria and pairs can be made into a draft."
         raise Conflict("only-supposed", message)
-    asked = of_json(json.dumps(found.inputs).encode())
+    asked = Question.read(found.inputs)
     wish = Wish(asked.criteria, asked.forced, asked.forbidden, asked.seed)
     return await begin(tx, run_id, found.consortium_id, wish, today)

@@ -1,13 +1,12 @@
 """Reading runs and pairs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
 
-import json
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
 
 from services.matching.rules.planned import Plan
-from services.matching.rules.question import Question, of_json
+from services.matching.rules.question import Question
 from services.matching.tables import Pair, Run
 from shared.db import ReadSession
 from shared.errors import NotFound
@@ -60,7 +59,7 @@ async def question(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> 
     kept = await db.scalar(select(Run.inputs).where(Run.id == id))
     if kept is None or "form" not in kept:
         raise NotFound("no-such-question", "This run was made by an earlier version; it cannot be asked again.")
-    return of_json(json.dumps(kept).encode())
+    return Question.read(kept)
 
 
 async def pairs_of(db: ReadSession, run_id: UUID) -> Sequence[Pair]:

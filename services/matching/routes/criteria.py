@@ -13,7 +13,6 @@ from services.matching.rules.criteria import Criteria
 from shared import clock
 from shared.auth import Anyone, Coordinator
 from shared.db import WriteSession
-from shared.errors import NotFound
 from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
 
 router = Router()
@@ -79,8 +78,7 @@ async def show_schema(_: Anyone) -> dict[str, Any]:
 @router.post("/criteria-sets", status_code=201)
 async def draft_criteria(who: Coordinator, tx: Tx, body: NewCriteriaSet, response: Response) -> CriteriaSetView:
     """Draft criteria: the next version under their name."""
-    if not who.within(body.consortium_id):
-        raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
+    who.enter(body.consortium_id)
     made = await commands.draft(tx, clock.new_id(), body.consortium_id, body.name, body.criteria)
     response.headers["Location"] = f"criteria-sets/{made.id}"
     etag(response, made.version)

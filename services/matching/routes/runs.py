@@ -125,8 +125,7 @@ async def make_run(who: Coordinator, tx: Tx, body: NewRun, response: Response) -
 
     The run is `running` until it is a draft, has failed or is cancelled: ask again for it to see.
     """
-    if not who.within(body.consortium_id):
-        raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
+    who.enter(body.consortium_id)
     wish = await body.wish(tx)
     run = await runs.begin(tx, clock.new_id(), body.consortium_id, wish, clock.now().date())
     response.headers["Location"] = f"runs/{run.id}"

@@ -16,7 +16,6 @@ from services.matching.rules.profile import Aim, Skill
 from services.matching.rules.what_if import Changes
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager
-from shared.errors import NotFound
 from shared.web import Body, Page, Paging, Read, Router, Tx, View, etag
 
 router = Router()
@@ -78,8 +77,7 @@ class WhatIfView(View):
 @router.post("/what-ifs", status_code=201)
 async def make_what_if(who: Manager, tx: Tx, body: NewWhatIf, request: Request, response: Response) -> WhatIfView:
     """Plan for what is supposed, and keep it beside the plan for what is so. Nothing else comes of it."""
-    if not who.within(body.consortium_id):
-        raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
+    who.enter(body.consortium_id)
     today, solve = clock.now().date(), request.app.state.solver.plan
     changes = body.changes(await body.chosen(tx, published=False))
     made = await commands.make(tx, clock.new_id(), body.consortium_id, body.name, changes, today, solve)

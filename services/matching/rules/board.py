@@ -52,6 +52,11 @@ class Board(NamedTuple):
         """The clusters of an open pair."""
         return Two(self.ids[self.problem.mentor[arc]], self.ids[self.problem.learner[arc]])
 
+    @property
+    def standing(self) -> list[Two]:
+        """The settled pairs whose clusters are there."""
+        return [two for two in self.settled if set(two) <= self.table.number.keys()]
+
     def arc(self, two: Two) -> int | None:
         """The open pair of two clusters."""
         mentor, learner = self.table.number[two.mentor_id], self.table.number[two.learner_id]
@@ -84,7 +89,7 @@ def board(question: Question) -> Board:
     known = worths(laid.table, TOP if len(ids) ** 2 > MANY else None, mentors=mentors > 0)
     laid = _opened(laid, known)._replace(cut=known.cut)
     laid = _opened(laid, _left_out(laid, laid.proposals % max(len(ids), 1), _is_proposed)) if known.cut.any() else laid
-    return _opened(laid._replace(reserved=reserve_prices(question, laid.problem, known)))
+    return _priced(laid._replace(reserved=reserve_prices(question, laid.problem, known)))
 
 
 def widened(laid: Board, solved: Solved) -> Board | None:
@@ -129,21 +134,24 @@ def _left_out(laid: Board, learners: NDArray[np.int64], wanted: Callable[[Board,
     return Worths(*map(np.concatenate, zip(*found, strict=True)))
 
 
-def _opened(laid: Board, more: Worths | None = None) -> Board:
+def _opened(laid: Board, more: Worths) -> Board:
     """The board with more pairs, where they are open, in the order of learners, then mentors."""
-    mentor, learner, score = laid.problem.mentor, laid.problem.learner, laid.score
-    if more is not None:
-        mentor, learner = np.concatenate([mentor, more.mentor]), np.concatenate([learner, more.learner])
-        score = np.concatenate([score, more.score])
+    mentor = np.concatenate([laid.problem.mentor, more.mentor])
+    learner = np.concatenate([laid.problem.learner, more.learner])
+    score = np.concatenate([laid.score, more.score])
     key = _key(mentor, learner, len(laid.ids))
     there = (laid.problem.mentor_places[mentor] > 0) & (laid.problem.learner_places[learner] > 0)
     order = np.lexsort((mentor, learner))
     order = order[(there & ~np.isin(key, laid.away))[order]]
-    mentor, learner, score = mentor[order].astype(np.int32), learner[order].astype(np.int32), score[order]
+    problem = laid.problem._replace(mentor=mentor[order].astype(np.int32), learner=learner[order].astype(np.int32))
     proposed = np.isin(key[order], laid.proposals)
-    worth = score - laid.reserved[mentor] + laid.price * proposed
-    problem = laid.problem._replace(mentor=mentor, learner=learner, worth=worth)
-    return laid._replace(problem=problem, score=score, proposed=proposed)
+    return _priced(laid._replace(problem=problem, score=score[order], proposed=proposed))
+
+
+def _priced(laid: Board) -> Board:
+    """What each pair is worth, with what speaks for or against it."""
+    worth = laid.score - laid.reserved[laid.problem.mentor] + laid.price * laid.proposed
+    return laid._replace(problem=laid.problem._replace(worth=worth))
 
 
 def _free(question: Question, side: Side, settled: Iterable[Two]) -> Places:

@@ -1,6 +1,8 @@
 """By what a plan is made: weights, hard rules, objective and prices, as plain data with a schema for people."""
 
-from typing import Annotated, Literal, Self
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -121,6 +123,15 @@ class Criteria(Value):
     record: Record = Record()
     reserve: Reserve = Reserve()
     places: dict[UUID, Places] = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Self:
+        """Criteria that were kept as JSON.
+
+        Raises:
+            ValueError: they are none.
+        """
+        return cls.model_validate_json(json.dumps(kept))
 
     @field_validator("places")
     @classmethod

@@ -8,9 +8,10 @@ from collections import deque
 from dataclasses import replace
 
 from services.matching.rules.engine import NEVER, Control
-from services.matching.rules.plan import answer
+from services.matching.rules.plan import decided
 from services.matching.rules.planned import Value
 from services.matching.rules.question import Question
+from services.matching.rules.score import score_anyway
 
 MOST = 40
 """How many plans are made at most to trace it."""
@@ -67,5 +68,11 @@ def _told(found: dict[int, Moved]) -> tuple[Moved, ...]:
 
 
 def _at(question: Question, price: int) -> Moved:
-    plan = answer(replace(question, criteria=question.criteria.model_copy(update={"move_price": price})))
-    return Moved(price=price, dropped=len(plan.dropped), pairs=len(plan.pairs), total=plan.total)
+    laid, found = decided(replace(question, criteria=question.criteria.model_copy(update={"move_price": price})))
+    standing = sum(score_anyway(laid.table, *two).total for two in laid.standing)
+    return Moved(
+        price=price,
+        dropped=int((laid.proposed & ~found.taken).sum()),
+        pairs=len(laid.standing) + int(found.taken.sum()),
+        total=standing + int(laid.score[found.taken].sum()),
+    )

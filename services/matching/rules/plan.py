@@ -66,14 +66,9 @@ def decided(question: Question, control: Control = NEVER) -> tuple[Board, Best]:
 
 def _pairs(question: Question, laid: Board, chosen: Sequence[Two]) -> tuple[PlannedPair, ...]:
     """In the order of learners, then of mentors."""
-    both = [
-        two
-        for two in (*laid.settled, *chosen)
-        if two.mentor_id in laid.table.number and two.learner_id in laid.table.number
-    ]
     kept, proposed, forced = set(question.kept), set(question.proposed), set(question.forced)
     pairs = []
-    for two in sorted(both, key=lambda one: (one.learner_id, one.mentor_id)):
+    for two in sorted([*laid.standing, *chosen], key=lambda one: (one.learner_id, one.mentor_id)):
         given = score_anyway(laid.table, two.mentor_id, two.learner_id)
         pairs.append(
             PlannedPair(

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from services.matching.rules.criteria import Criteria
@@ -58,10 +58,10 @@ class Question:
         for name in ("kept", "proposed", "past", "arrived", "forced", "forbidden"):
             object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
 
-    def as_json(self) -> bytes:
-        """In one form only: equal questions are equal bytes."""
+    def as_data(self) -> dict[str, Any]:
+        """As it is kept as JSON."""
         pairs = {name: [list(map(str, two)) for two in getattr(self, name)] for name in _PAIRS}
-        data = {
+        return {
             "form": FORM,
             "today": self.today.isoformat(),
             "clusters": [plain(one) for one in self.clusters],
@@ -70,7 +70,30 @@ class Question:
             "seed": self.seed,
             **pairs,
         }
-        return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def as_json(self) -> bytes:
+        """In one form only: equal questions are equal bytes."""
+        return json.dumps(self.as_data(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    @classmethod
+    def read(cls, kept: Mapping[str, Any]) -> Self:
+        """The question that was kept.
+
+        Raises:
+            ValueError: it is kept in a form that this version does not read.
+        """
+        if kept["form"] != FORM:
+            raise ValueError(f"A question of form {kept['form']}; this version reads form {FORM}.")
+        past = (Past(UUID(one), UUID(other), how, date.fromisoformat(on)) for one, other, how, on in kept["past"])
+        return cls(
+            today=date.fromisoformat(kept["today"]),
+            clusters=tuple(map(profile_of, kept["clusters"])),
+            criteria=Criteria.read(kept["criteria"]),
+            arrived=tuple(map(date.fromisoformat, kept.get("arrived", []))),
+            seed=kept["seed"],
+            past=tuple(past),
+            **{name: _twos(kept[name]) for name in _PAIRS if name != "past"},
+        )
 
     @property
     def table(self) -> Table:
@@ -88,26 +111,6 @@ class Question:
 _PAIRS = ("kept", "proposed", "past", "forced", "forbidden")
 _SETS = ("languages", "ecosystems", "stages")
 _SKILLS = ("levels", "aims", "requests")
-
-
-def of_json(data: bytes) -> Question:
-    """The question that was kept.
-
-    Raises:
-        ValueError: it is kept in a form that this version does not read.
-    """
-    read = json.loads(data)
-    if read["form"] != FORM:
-        raise ValueError(f"A question of form {read['form']}; this version reads form {FORM}.")
-    return Question(
-        today=date.fromisoformat(read["today"]),
-        clusters=tuple(map(profile_of, read["clusters"])),
-        criteria=Criteria.model_validate_json(json.dumps(read["criteria"])),
-        arrived=tuple(map(date.fromisoformat, read.get("arrived", []))),
-        seed=read["seed"],
-        past=tuple(Past(UUID(one), UUID(other), how, date.fromisoformat(on)) for one, other, how, on in read["past"]),
-        **{name: _twos(read[name]) for name in _PAIRS if name != "past"},
-    )
 
 
 def plain(profile: Profile) -> dict[str, Any]:

@@ -49,9 +49,11 @@ def reserve_prices(question: Question, problem: Problem, known: Worths) -> NDArr
     """
     reserve = question.criteria.reserve
     prices = np.zeros(len(problem.mentor_places), dtype=np.int64)
+    if not reserve.on:
+        return prices
     takes = np.array([question.criteria.places_of(one, "learner") > 0 for one in question.clusters], dtype=np.bool_)
     there = (problem.mentor_places[known.mentor] > 0) & takes[known.learner]
-    if not reserve.on or not there.any():
+    if not there.any():
         return prices
     known = known._replace(mentor=known.mentor[there], learner=known.learner[there], score=known.score[there])
     for price in _futures(problem, known, _drawn(question, reserve, known)):

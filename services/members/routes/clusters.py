@@ -131,8 +131,7 @@ async def show_consortium(who: Anyone, db: Read, id: UUID) -> ConsortiumView:
 @router.post("/clusters", status_code=201)
 async def register_cluster(who: Coordinator, tx: Tx, body: NewCluster, response: Response) -> ClusterView:
     """Register a cluster in a consortium."""
-    if not who.within(body.consortium_id):
-        raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
+    who.enter(body.consortium_id)
     capacity = (body.mentor_capacity, body.learner_capacity)
     cluster = await commands.register(tx, clock.new_id(), body.consortium_id, body.facts(), capacity)
     response.headers["Location"] = f"clusters/{cluster.id}"

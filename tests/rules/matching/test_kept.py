@@ -52,9 +52,10 @@ def large(seed: int) -> Problem:
     return problem(arcs, ([chance.randint(0, 2) for _ in range(200)], [1] * 300))
 
 
-@pytest.mark.parametrize(
-    "compiles", [False, pytest.param(True, marks=pytest.mark.skipif(not can_compile(), reason=""))]
-)
+COMPILED = pytest.param(True, marks=pytest.mark.skipif(not can_compile(), reason="numba is not installed"))
+
+
+@pytest.mark.parametrize("compiles", [False, COMPILED])
 def test_a_hundred_changes_of_a_large_plan(monkeypatch: pytest.MonkeyPatch, *, compiles: bool) -> None:
     asked, chance = large(3), random.Random(4)
     assert len(asked.worth) >= solving.LARGE

@@ -1,5 +1,6 @@
 """The answer to a question: exact, explained, the same whatever the order of rows, and the same years later."""
 
+import json
 import random
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +18,7 @@ from services.matching.rules.criteria import Criteria, Objective, Places, Reserv
 from services.matching.rules.plan import answer
 from services.matching.rules.planned import Plan
 from services.matching.rules.profile import Aim, Profile
-from services.matching.rules.question import Past, Question, Two, of_json
+from services.matching.rules.question import Past, Question, Two
 from services.matching.rules.refusals import refusals
 from services.matching.rules.reserve import PRIOR, expected
 from services.matching.rules.score import Score, score
@@ -66,7 +67,7 @@ def test_a_question_and_its_plan_are_the_same_when_they_are_read_again(
     ids = [one.id for one in profiles]
     past = [Past(one, other, "declined", TODAY) for one, other in combinations(ids, 2)][:1]
     asked = question(*profiles, criteria=criteria, past=tuple(past), forbidden=tuple(map(Two, ids, reversed(ids))))
-    read = of_json(asked.as_json())
+    read = Question.read(json.loads(asked.as_json()))
     assert read == asked
     made = answer(asked)
     kept = Plan.model_validate_json(made.model_dump_json())
@@ -150,7 +151,7 @@ def test_arrivals_are_expected_as_the_criteria_say_or_the_history() -> None:
     assert of(*[90] * 30) == (PRIOR + 30) / 4
     assert of(*[90] * 30, 200, 400) == of(*[90] * 30), "what is long ago does not count"
     asked = question(arrived=(TODAY, TODAY - timedelta(days=3)))
-    assert of_json(asked.as_json()) == asked
+    assert Question.read(json.loads(asked.as_json())) == asked
     told = changes(question(), asked)
     assert told == ["Somebody has asked for help."]
 

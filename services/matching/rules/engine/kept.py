@@ -14,8 +14,6 @@ from services.matching.rules.engine.kernel import FAR
 from services.matching.rules.engine.problem import Numbers, Problem, Solved
 from services.matching.rules.engine.solve import bound, part, resumed, solve
 
-OUTWARDS, INWARDS = True, False
-
 
 class Kept:
     """The best plan of a problem that changes.
@@ -56,11 +54,11 @@ class Kept:
 
     def mentor_places(self, mentor: int, places: int) -> None:
         """Give a mentor another number of places."""
-        self._places(mentor, places, more=INWARDS)
+        self._places(mentor, places)
 
     def learner_places(self, learner: int, places: int) -> None:
         """Give a learner another number of places."""
-        self._places(self._mentors + learner, places, more=OUTWARDS)
+        self._places(self._mentors + learner, places)
 
     def learner_worths(self, learner: int, worths: Numbers) -> None:
         """Let a learner's arcs, in their order, be worth something else.
@@ -76,8 +74,8 @@ class Kept:
         self._lowest(self._state, np.int32(self._mentors + learner))
         self.learner_places(learner, places)
 
-    def _places(self, node: int, places: int, *, more: bool) -> None:
-        state = self._state
+    def _places(self, node: int, places: int) -> None:
+        state, more = self._state, node >= self._mentors  # the direction in which a node gets a pair
         while state.places[node] > places:
             state.places[node] -= 1
             if state.load[node] > state.places[node]:

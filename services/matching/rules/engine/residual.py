@@ -59,7 +59,7 @@ class Residual:
         self._start = np.searchsorted(problem.learner, np.arange(len(problem.learner_places) + 1)).tolist()
         self._state = resumed(solved)
         self._search: Callable[..., Any] = part("search", len(problem.worth))
-        self._known: dict[tuple[int, bool], Change] = {}
+        self._known: dict[int, Change] = {}
         self._held = defaultdict[int, list[int]](list)
         self._load = [0] * len(self._price)
         for arc in np.flatnonzero(solved.taken).tolist():
@@ -79,22 +79,22 @@ class Residual:
 
     def one_more_mentor_place(self, mentor: int) -> Change:
         """The best plan if a mentor had one more place."""
-        return self._one_more(mentor, out=False)
+        return self._one_more(mentor)
 
     def one_more_learner_place(self, learner: int) -> Change:
         """The best plan if a learner had one more place."""
-        return self._one_more(self._mentors + learner, out=True)
+        return self._one_more(self._mentors + learner)
 
-    def _one_more(self, node: int, *, out: bool) -> Change:
-        if (node, out) not in self._known:
+    def _one_more(self, node: int) -> Change:
+        if node not in self._known:
             full = self._load[node] >= self._places[node]
-            self._known[node, out] = self._searched(node, out=out) if full else Change(0, (), ())
-        return self._known[node, out]
+            self._known[node] = self._searched(node) if full else Change(0, (), ())
+        return self._known[node]
 
-    def _searched(self, node: int, *, out: bool) -> Change:
+    def _searched(self, node: int) -> Change:
         state, way = self._state, []
         state.places[node] += 1
-        end, cost, seen = self._search(state, np.int32(node), out)
+        end, cost, seen = self._search(state, np.int32(node), node >= self._mentors)
         state.places[node] -= 1
         state.where[state.seen[:seen]] = OUT
         while end != node:
