@@ -28,12 +28,16 @@ AUDIENCE = "kei"
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Where an embedded Kei runs: its folder, its address, and the broker if it has one (host:port)."""
+    """Where an embedded Kei runs: its folder, its address, and the broker if it has one (host:port).
+
+    `replan_seconds` is for how long events rest before a plan follows them: less than in a deployment, where many come.
+    """
 
     home: Home
     host: str
     port: int
     kafka: str | None
+    replan_seconds: float = 1.0
 
     @property
     def url(self) -> str:
@@ -121,6 +125,7 @@ def _service(where: Where, name: str, database_url: str, issuer: Issuer, wire: W
             "issuer": ISSUER,
             "audience": AUDIENCE,
             "cursor_secret": where.home.secret(),
+            "replan_seconds": where.replan_seconds,
         }
     )
     main = importlib.import_module(f"services.{name}.main")

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     jwks: str = Field(default="", description="URL or file of the issuer's public keys")
     cursor_secret: SecretStr = Field(description="signs page cursors; the same in all replicas of a service")
     pool_size: int = Field(default=10, ge=2, le=100, description="database connections at most")
+    replan_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=86_400,
+        description="for how long events must have rested before matching makes a plan that follows them",
+    )
     outbox_retention_days: int | None = Field(default=None, ge=1, description="keep events so long; for ever if unset")
     inbox_retention_days: int | None = Field(
         default=None,

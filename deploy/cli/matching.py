@@ -15,6 +15,8 @@ from shared.clock import new_id
 matching = typer.Typer(no_args_is_help=True, help="The matching service.")
 REASONS = 3
 """How many terms are told of a pair, the weightiest first."""
+EXPLAINED = 100
+"""For how many learners is told who else could mentor, if nobody says for which."""
 RunArgument = Annotated[UUID, typer.Argument(help="The run.")]
 
 
@@ -61,6 +63,7 @@ def ask_again(
 def show(
     run: RunArgument,
     against: Annotated[UUID | None, typer.Option(help="A mentor; what it would take, for each learner.")] = None,
+    learner: Annotated[UUID | None, typer.Option(help="Tell who else could mentor this one only.")] = None,
     url: UrlOption = URL,
     home: HomeOption = HOME,
     given: TokenOption = None,
@@ -72,10 +75,13 @@ def show(
         plan = await api.get("matching", f"/runs/{run}/plan")
         names = {one["id"]: one["name"] for one in await api.items("members", "/clusters")}
         learners = list(dict.fromkeys(pair["learner_id"] for pair in plan["pairs"]))
+        learners = learners[:EXPLAINED] if learner is None else [str(learner)]
         query = {} if against is None else {"mentor_id": str(against)}
         told = [await api.get("matching", f"/runs/{run}/explanations/{one}", **query) for one in learners]
         for line in (*_plan(shown, plan, names), *_others(told, names)):
             out.print(line, markup=False, highlight=False)
+        if learner is None and len(learners) == EXPLAINED:
+            out.print(f"\nWho else could mentor was asked for {EXPLAINED} learners; --learner tells it of any other.")
 
     over_api(url, home, given, work)
 

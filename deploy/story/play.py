@@ -7,7 +7,7 @@ from typing import Any
 from deploy.api import Api, Json, Refused
 from deploy.story.model import Activity, Answer, Story
 from deploy.story.read import Loaded
-from deploy.story.settle import planned, settled
+from deploy.story.settle import followed, planned, settled
 
 Say = Callable[[str], None]
 """Shows what is being done."""
@@ -56,6 +56,7 @@ class Player:
         await self._plan()
         await settled(self._api)
         await self._answers(self._story.answers_to_plan, "plan")
+        await self._followed()
         self._say("Waiting until every service has caught up")
         await settled(self._api)
 
@@ -132,6 +133,17 @@ class Player:
         if self._story.plan == "publish":
             seen = f'"v{made["version"]}"'
             await self._write("matching", f"/runs/{run['id']}/publication", None, "publish-run", seen=seen)
+
+    async def _followed(self) -> None:
+        """Wait for the plan that follows the answers to the story's own."""
+        words = {"accept": "accepted", "decline": "declined"}
+        causes = {
+            (f"kei.matching.pair.{words[one.answer]}.v1", self._clusters[one.learner])
+            for one in self._story.answers_to_plan
+        }
+        if causes and self._story.plan == "publish":
+            self._say("Waiting for the plan that follows the answers")
+            await followed(self._api, self.consortium_id, causes)
 
     async def _answers(self, answers: Sequence[Answer], chapter: str) -> None:
         for answer in answers:

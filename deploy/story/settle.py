@@ -1,7 +1,7 @@
 """Waits until what was published is handled everywhere, and counts what became of it; others may go on writing."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from deploy.api import Api, Json
@@ -117,6 +117,26 @@ async def planned(api: Api, run: str, patience: float = PATIENCE) -> Json:
     if made["state"] in {"failed", "cancelled"}:
         raise Unsettled(f"Run {run} is {made['state']}. {made['reason'] or ''}")
     return made
+
+
+async def followed(
+    api: Api, consortium_id: str, causes: Collection[tuple[str, str]], patience: float = PATIENCE
+) -> None:
+    """Wait until a plan is made that follows events of these types and clusters.
+
+    Raises:
+        Unsettled: there is none yet when patience ends.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    while True:
+        runs = [one for one in await api.items("matching", "/runs") if one["consortium_id"] == consortium_id]
+        told = {(cause["type"], cause["cluster_id"]) for one in runs for cause in one["causes"]}
+        if told >= set(causes) and all(one["state"] != "running" for one in runs):
+            return
+        if loop.time() > until:
+            raise Unsettled(f"After {patience:.0f} s no plan follows the answers to the one before.")
+        await asyncio.sleep(0.05)
 
 
 async def settled(api: Api, patience: float = PATIENCE) -> Ledger:

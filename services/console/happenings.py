@@ -104,6 +104,13 @@ def _trainings(data: Data, names: Names) -> Told | None:
     return None
 
 
+_WITHDRAWN = {
+    "plan": "a newer plan does without it",
+    "answered": "another pair answers the request",
+    "full": "a side has no place left",
+}
+
+
 def _matching(data: Data, names: Names) -> Told | None:
     match data:
         case matching.RunPublished():
@@ -115,13 +122,20 @@ def _matching(data: Data, names: Names) -> Told | None:
         case matching.PairAccepted():
             sentence = f"{names.cluster(data.mentor_id)} will teach {names.cluster(data.learner_id)}."
             return Told("Pair accepted", sentence, "good")
-        case matching.PairDeclined():
-            who = data.mentor_id if data.side == "mentor" else data.learner_id
-            other = data.learner_id if data.side == "mentor" else data.mentor_id
-            sentence = f"{names.cluster(who)} declined to work with {names.cluster(other)}."
-            return Told("Pair declined", sentence, "stop")
-        case matching.PairWithdrawn():
-            mentor, learner = names.cluster(data.mentor_id), names.cluster(data.learner_id)
-            sentence = f"A newer plan does without {mentor} teaching {learner}; nobody need answer any more."
-            return Told("Proposal withdrawn", sentence, "fact")
+        case matching.PairDeclined() | matching.PairExpired() | matching.PairWithdrawn():
+            return _ended(data, names)
     return None
+
+
+def _ended(data: matching.PairDeclined | matching.PairExpired | matching.PairWithdrawn, names: Names) -> Told:
+    mentor, learner = names.cluster(data.mentor_id), names.cluster(data.learner_id)
+    match data:
+        case matching.PairDeclined():
+            who, other = (mentor, learner) if data.side == "mentor" else (learner, mentor)
+            return Told("Pair declined", f"{who} declined to work with {other}.", "stop")
+        case matching.PairExpired():
+            return Told("Proposal expired", f"Whether {mentor} teaches {learner} was not answered in time.", "stop")
+        case matching.PairWithdrawn():
+            why = _WITHDRAWN.get(data.why, "it is taken back")
+            sentence = f"Whether {mentor} teaches {learner} need not be answered any more: {why}."
+            return Told("Proposal withdrawn", sentence, "fact")

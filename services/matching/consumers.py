@@ -1,10 +1,14 @@
 """What matching does with which event."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from services.matching.commands import pairs, projection
+from services.matching.commands import projection, proposals, replanning
+from services.matching.commands.replanning import Caused
+from shared import clock
 from shared.db import WriteSession
 from shared.events.envelope import Event
+from shared.events.matching import Cause
 from shared.events.members import (
     AssessmentRecorded,
     CapacityChanged,
@@ -23,33 +27,53 @@ consumer = Consumer("matching")
 async def on_cluster(
     tx: WriteSession, events: Sequence[Event[ClusterRegistered | ClusterChanged | CapacityChanged]]
 ) -> None:
-    """Who the clusters are, and their places."""
+    """Who the clusters are, and their places; requests that came before their cluster are answered."""
     facts = [(one.data, one.version) for one in events if not isinstance(one.data, CapacityChanged)]
     await projection.keep_clusters(tx, facts)
     capacities = [(one.data, one.version) for one in events if not isinstance(one.data, ClusterChanged)]
     await projection.keep_places(tx, capacities)
+    await replanning.note(tx, _caused(events))
+    new = [one.data.cluster_id for one in events if isinstance(one.data, ClusterRegistered)]
+    for request in await proposals.unanswered(tx, new) if new else ():
+        await proposals.answer_request(tx, request, clock.now())
 
 
 @consumer.on_batch(AssessmentRecorded)
 async def on_assessment_recorded(tx: WriteSession, events: Sequence[Event[AssessmentRecorded]]) -> None:
     """Other levels."""
     await projection.keep_levels(tx, [(one.data, one.version) for one in events])
+    await replanning.note(tx, _caused(events))
 
 
 @consumer.on_batch(TargetSet)
 async def on_target_set(tx: WriteSession, events: Sequence[Event[TargetSet]]) -> None:
     """Other needs."""
     await projection.keep_targets(tx, [(one.data, one.version) for one in events])
+    await replanning.note(tx, _caused(events))
 
 
 @consumer.on(ServiceRequested)
 async def on_service_requested(tx: WriteSession, event: Event[ServiceRequested]) -> None:
     """A request: mentors are proposed at once."""
-    await projection.keep_request(tx, event.data, event.time.date())
-    await pairs.propose_for_request(tx, event.data, event.time.date())
+    request = await projection.keep_request(tx, event)
+    await proposals.answer_request(tx, request, clock.now())
 
 
 @consumer.on_batch(TrainingCompleted)
 async def on_training_completed(tx: WriteSession, events: Sequence[Event[TrainingCompleted]]) -> None:
     """Gains, until assessments confirm them."""
     await projection.keep_gains(tx, [one.data for one in events])
+    caused = [
+        Caused(one.data.consortium_id, Cause(event_id=one.id, type=one.type, cluster_id=cluster_id))
+        for one in events
+        for cluster_id in dict.fromkeys(gain.cluster_id for gain in one.data.gains)
+    ]
+    await replanning.note(tx, caused)
+
+
+def _caused(events: Sequence[Event[Any]]) -> list[Caused]:
+    """As causes of a plan."""
+    return [
+        Caused(one.data.consortium_id, Cause(event_id=one.id, type=one.type, cluster_id=one.data.cluster_id))
+        for one in events
+    ]

@@ -4,7 +4,8 @@ from fastapi import FastAPI
 
 from services.matching.consumers import consumer
 from services.matching.maker import Maker
-from services.matching.routes import criteria, runs, what_ifs
+from services.matching.replanner import Replanner
+from services.matching.routes import criteria, pairs, runs, what_ifs
 from services.matching.solver import Solver
 from shared import runtime
 from shared.auth import KeySource
@@ -18,8 +19,9 @@ def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | Non
     service = runtime.Service(
         "matching",
         "Kei matching",
-        [criteria.router, runs.router, what_ifs.router],
+        [criteria.router, runs.router, pairs.router, what_ifs.router],
         consumer=consumer,
+        jobs=[Replanner(settings.replan_seconds).run],
         background=[solver.run, Maker(solver).run],
     )
     app = runtime.build(service, settings, wire=wire, keys=keys)

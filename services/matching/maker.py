@@ -6,10 +6,11 @@ from contextlib import suppress
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.matching.commands import making
+from services.matching.commands import making, publishing
 from services.matching.rules.question import Question
 from services.matching.solver import Solver
 from services.matching.tables import Run
+from shared import clock
 from shared.db import Database, listen
 from shared.errors import Conflict
 
@@ -72,7 +73,9 @@ class Maker:
             raise
         else:
             async with database.transaction() as tx:
-                await making.finish(tx, run.id, run.tries, plan, took)
+                made = await making.finish(tx, run.id, run.tries, plan, took)
+                if made is not None and made.causes:
+                    await publishing.follow(tx, made, plan, clock.now())
         finally:
             beating.cancel()
 

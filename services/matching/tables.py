@@ -87,6 +87,7 @@ class Request(Base):
     indicator: Mapped[str]
     urgency: Mapped[int]
     asked_on: Mapped[date | None]
+    event_id: Mapped[UUID | None]
 
 
 class Gain(Base):
@@ -152,7 +153,8 @@ class Run(Base):
     """A plan for a whole consortium, with what it was made from.
 
     While it is `running`, `beat_at` is when whoever makes it last said so, `progress` how far it is in thousandths,
-    and `tries` how often it was begun. `reason` says why it failed, or what is to be known of its plan.
+    and `tries` how often it was begun. `reason` says why it failed, or what is to be known of its plan. `causes` are
+    the events that it follows; none if a person asked for it.
     """
 
     __tablename__ = "run"
@@ -172,11 +174,12 @@ class Run(Base):
     tries: Mapped[int] = mapped_column(server_default="1")
     beat_at: Mapped[datetime | None]
     reason: Mapped[str | None]
+    causes: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]", default=list)
     version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
-        CheckConstraint("state IN ('running', 'draft', 'published', 'failed', 'cancelled')", name="state"),
+        CheckConstraint("state IN ('running', 'draft', 'published', 'failed', 'cancelled', 'unchanged')", name="state"),
         Index("uq_run_running", "consortium_id", unique=True, postgresql_where="state = 'running'"),
     )
 
@@ -198,7 +201,10 @@ class WhatIf(Base):
 
 
 class Pair(Base):
-    """A mentor and a learner. `events` counts what was published of it: the version of its last event."""
+    """A mentor and a learner. `events` counts what was published of it: the version of its last event.
+
+    `reason` is what a side said when it declined; `cause` is the event that led to the proposal.
+    """
 
     __tablename__ = "pair"
 
@@ -214,12 +220,16 @@ class Pair(Base):
     mentor_answer: Mapped[str | None]
     learner_answer: Mapped[str | None]
     decided_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    cause: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     events: Mapped[int] = mapped_column(default=0)
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (
-        CheckConstraint("state IN ('draft', 'proposed', 'accepted', 'declined', 'withdrawn')", name="state"),
+        CheckConstraint("state IN ('draft', 'proposed', 'accepted', 'declined', 'expired', 'withdrawn')", name="state"),
         CheckConstraint("mentor_id <> learner_id", name="two"),
+        Index("ix_pair_expires", "expires_at", postgresql_where="state = 'proposed'"),
         Index(
             "uq_pair_live",
             "mentor_id",
@@ -228,6 +238,18 @@ class Pair(Base):
             postgresql_where="state IN ('proposed', 'accepted')",
         ),
     )
+
+
+class ReplanCause(Base):
+    """An event that changed a cluster's supply or need: a new plan is made when such events have come to rest."""
+
+    __tablename__ = "replan_cause"
+
+    event_id: Mapped[UUID] = mapped_column(primary_key=True)
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+    consortium_id: Mapped[UUID] = mapped_column(index=True)
+    type: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class AnsweredRequest(Base):

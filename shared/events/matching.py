@@ -25,6 +25,14 @@ class ReasonTerm(Data):
     reason: str = Field(description="the term in one English sentence")
 
 
+class Cause(Data):
+    """The event because of which something was decided."""
+
+    event_id: UUID = Field(description="its id")
+    type: str = Field(description="its type")
+    cluster_id: UUID | None = Field(default=None, description="the cluster it is about, if it is about one")
+
+
 @event("kei.matching.pair.proposed.v1", key="pair_id", public=True)
 class PairProposed(Data):
     """A mentor and a learner are asked whether they want to work together."""
@@ -37,6 +45,7 @@ class PairProposed(Data):
     terms: list[ReasonTerm]
     run_id: UUID | None = Field(default=None, description="the run it comes from")
     request_id: UUID | None = Field(default=None, description="the service request it answers")
+    cause: Cause | None = Field(default=None, description="the event that led to it; none if a person planned it")
 
 
 class PairAnswer(Data):
@@ -60,8 +69,18 @@ class PairDeclined(PairAnswer):
     side: str = Field(description="mentor or learner")
 
 
+@event("kei.matching.pair.expired.v1", key="pair_id", public=True)
+class PairExpired(PairAnswer):
+    """A proposal was not answered by both sides in time."""
+
+
 @event("kei.matching.pair.withdrawn.v1", key="pair_id", public=True)
 class PairWithdrawn(PairAnswer):
-    """A proposal that was open is taken back: a newer plan does without it."""
+    """A proposal that was open is taken back."""
 
-    run_id: UUID | None = Field(default=None, description="the run whose plan that is")
+    run_id: UUID | None = Field(default=None, description="the run whose plan does without it, if it is for a plan")
+    why: str = Field(
+        default="plan",
+        description="plan: a newer plan does without it; answered: another pair answers the request it was for;"
+        " full: a side has no place left",
+    )

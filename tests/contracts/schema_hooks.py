@@ -37,6 +37,7 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
     "targets": lambda _: [],
     "without": lambda _: [],
     "criteria_set_id": lambda _: None,
+    "reason": lambda _: None,
     "places": lambda _: {},
     "weights": lambda value: _fitting(value) if any(value.values()) else {},
     "present": lambda _: [],

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from uuid import UUID
 
-from services.matching.commands import making, pairs, runs
+from services.matching.commands import answers, making, publishing, runs
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.plan import answer as answered
 from services.matching.rules.question import Question
@@ -137,12 +137,12 @@ def plan(id: UUID) -> Work:
 
 
 def publish(id: UUID, seen: int) -> Work:
-    return lambda tx: runs.publish(tx, id, seen, lambda _: True)
+    return lambda tx: publishing.publish(tx, id, seen, lambda _: True, NOW)
 
 
 def answer(id: UUID, side: str, seen: int, *, accepts: bool) -> Work:
     async def work(tx: WriteSession) -> None:
-        pair = await pairs.proposed(tx, id, lambda _: True)
-        await pairs.answer(tx, pair, seen, pairs.Answer(side, accepts), NOW)
+        pair = await answers.proposed(tx, id, lambda _: True)
+        await answers.answer(tx, pair, seen, answers.Answer(side, accepts), NOW)
 
     return work

@@ -21,7 +21,8 @@ STATES = (
     ("proposed", "Proposed", "Both sides are asked. A pair begins when both have said yes."),
     ("accepted", "Accepted", "Both sides said yes; a place on each side is taken."),
     ("declined", "Declined", "One side said no."),
-    ("withdrawn", "Withdrawn", "A newer plan does without it; nobody need answer any more."),
+    ("expired", "Expired", "It was not answered in time."),
+    ("withdrawn", "Withdrawn", "It was overtaken: by a newer plan, by another pair, or because a side is full."),
 )
 
 

@@ -6,15 +6,16 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import undefer
-from sqlalchemy.orm.interfaces import ORMOption
 
-from services.matching.commands.pairs import new_pair
+from services.matching.commands.locks import locked_run
+from services.matching.commands.proposals import new_pair
+from services.matching.rules.causes import cause_of
 from services.matching.rules.engine import SOLVER
 from services.matching.rules.planned import Plan, PlannedPair
 from services.matching.rules.question import Two
 from services.matching.tables import Pair, Run
 from shared.db import WriteSession
-from shared.errors import Conflict, NotFound
+from shared.errors import Conflict
 
 ASKED = "kei_runs"
 """The channel on which it is said that a run waits."""
@@ -50,16 +51,17 @@ async def release(tx: WriteSession, id: UUID, tries: int) -> None:
     await tx.execute(select(func.pg_notify(ASKED, "")))
 
 
-async def finish(tx: WriteSession, id: UUID, tries: int, made: Plan, took: int) -> None:
-    """Keep the plan of a run as a draft, unless it was cancelled or taken up by another."""
+async def finish(tx: WriteSession, id: UUID, tries: int, made: Plan, took: int) -> Run | None:
+    """Keep the plan of a run as a draft; None if it was cancelled or taken up by another."""
     run = await tx.scalar(select(Run).where(*_mine(id, tries)).with_for_update())
     if run is None:
-        return
+        return None
     new = [pair for pair in made.pairs if pair.standing == "new"]
     run.plan, run.solver, run.took_ms = made.model_dump(mode="json"), SOLVER, took
     run.total = sum(pair.score for pair in new)
     _end(run, "draft", None if made.exact else _unproved(made))
     tx.add_all(_drafted(pair, run) for pair in new)
+    return run
 
 
 async def fail(tx: WriteSession, id: UUID, tries: int, reason: str) -> None:
@@ -76,22 +78,10 @@ async def cancel(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> R
         NotFound
         Conflict: it is made already.
     """
-    run = await locked(tx, id, right)
+    run = await locked_run(tx, id, right)
     if run.state != "running":
         raise Conflict("not-running", f"This run is {run.state} already.")
     _end(run, "cancelled", None)
-    return run
-
-
-async def locked(tx: WriteSession, id: UUID, right: Callable[[UUID], bool], *more: ORMOption) -> Run:
-    """A run, if `right(consortium)`, with its row locked until the end of the transaction.
-
-    Raises:
-        NotFound
-    """
-    run = await tx.scalar(select(Run).where(Run.id == id).options(*more).with_for_update())
-    if run is None or not right(run.consortium_id):
-        raise NotFound("no-such-run", "There is no such run.")
     return run
 
 
@@ -114,4 +104,5 @@ def _unproved(made: Plan) -> str:
 def _drafted(pair: PlannedPair, run: Run) -> Pair:
     two = Two(pair.mentor_id, pair.learner_id)
     terms = [term.model_dump(mode="json") for term in pair.terms]
-    return new_pair(two, pair.score, terms, run.consortium_id, run_id=run.id)
+    cause = cause_of(run.causes, two)
+    return new_pair(two, pair.score, terms, run.consortium_id, run_id=run.id, cause=cause)

@@ -5,14 +5,14 @@ write some of the same never wait for each other in a ring.
 """
 
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, text, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from services.matching.tables import PROJECTED, Base, Cluster, Gain, Level, Places, Request, Target
+from services.matching.tables import PROJECTED, Base, Cluster, Gain, Level, Places, ReplanCause, Request, Target
 from shared.db import WriteSession
+from shared.events.envelope import Event
 from shared.events.members import (
     AssessmentRecorded,
     CapacityChanged,
@@ -90,11 +90,13 @@ async def keep_targets(tx: WriteSession, kept: Sequence[tuple[TargetSet, int]]) 
     await _upsert(tx, Target, rows)
 
 
-async def keep_request(tx: WriteSession, request: ServiceRequested, asked_on: date) -> None:
+async def keep_request(tx: WriteSession, event: Event[ServiceRequested]) -> Request:
     """What a cluster asks for, and when. It never changes."""
     names = ("cluster_id", "framework", "indicator", "urgency")
-    row = {"id": request.request_id, "asked_on": asked_on} | {name: getattr(request, name) for name in names}
+    row = {"id": event.data.request_id, "asked_on": event.time.date(), "event_id": event.id}
+    row |= {name: getattr(event.data, name) for name in names}
     await tx.execute(insert(Request).values(row).on_conflict_do_nothing())
+    return Request(**row)
 
 
 async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> None:
@@ -123,6 +125,7 @@ async def forget(tx: WriteSession, consumer: str) -> None:
     await tx.execute(text("LOCK TABLE inbox, places IN EXCLUSIVE MODE"))
     for table in PROJECTED:
         await tx.execute(delete(table))
+    await tx.execute(delete(ReplanCause))
     await tx.execute(update(Places).values(capacity=0, ceiling=Places.used, version=0))
     handled = text("DELETE FROM inbox WHERE consumer = :consumer AND state IN ('pending', 'done')")
     await tx.execute(handled, {"consumer": consumer})

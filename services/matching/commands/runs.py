@@ -1,27 +1,22 @@
-"""Runs: plan a whole consortium, then publish the plan, which proposes each of its new pairs."""
+"""Runs: asking for a plan of a whole consortium."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.orm import undefer
+from sqlalchemy import func, select
 
 from services.matching.commands.locks import alone
-from services.matching.commands.making import ASKED, locked
-from services.matching.commands.pairs import PROPOSING, propose, withdraw
-from services.matching.commands.situation import known_question, possible, question_of
-from services.matching.rules.changes import changes
+from services.matching.commands.making import ASKED
+from services.matching.commands.situation import known_question, possible
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.engine import SOLVER
-from services.matching.rules.planned import Plan
 from services.matching.rules.question import Question, Two
-from services.matching.tables import Pair, Run
-from shared import outbox
+from services.matching.tables import Run
 from shared.db import WriteSession
-from shared.errors import Conflict, Stale
-from shared.events.matching import RunPublished
+from shared.errors import Conflict
+from shared.events.matching import Cause
 
 ONE_RUN = 0x72756E
 """First key of the advisory lock under which it is decided that a run of a consortium begins."""
@@ -29,13 +24,17 @@ ONE_RUN = 0x72756E
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a run is to plan for: by which criteria, with which pairs in any case, and without which."""
+    """What a run is to plan for: by which criteria, with which pairs in any case, and without which.
+
+    `causes` are the events that it follows; none if a person asks for it.
+    """
 
     criteria: Criteria
     forced: Sequence[Two] = ()
     forbidden: Sequence[Two] = ()
     seed: int = 0
     criteria_set_id: UUID | None = None
+    causes: Sequence[Cause] = ()
 
 
 async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, today: date) -> Run:
@@ -65,6 +64,7 @@ async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, tod
         solver=SOLVER,
         progress=0,
         tries=0,
+        causes=[one.model_dump(mode="json") for one in wish.causes],
     )
     tx.add(run)
     await tx.flush()
@@ -82,53 +82,3 @@ async def asked(tx: WriteSession, consortium_id: UUID, wish: Wish, today: date) 
     now = await known_question(tx, consortium_id, wish.criteria, today)
     question = replace(now, forced=tuple(wish.forced), forbidden=tuple(wish.forbidden), seed=wish.seed)
     return possible(question)
-
-
-async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool]) -> Run:
-    """Publish a draft, if `right(consortium)`: its new pairs are proposed, open ones that it does without withdrawn.
-
-    Raises:
-        NotFound, Stale.
-        Conflict: it is published, or what it was made from has changed since.
-    """
-    run = await locked(tx, id, right, undefer(Run.inputs), undefer(Run.plan))
-    if run.version != seen:
-        raise Stale("stale", f"The run has changed since: it is at version {run.version}, not {seen}.")
-    if run.state == "published":
-        raise Conflict("already-published", "This run is published already.")
-    if run.state != "draft":
-        raise Conflict("no-draft", f"This run is {run.state}; only a draft can be published.")
-    await alone(tx, PROPOSING, run.consortium_id)
-    dropped = await _dropped(tx, run)
-    await _unchanged(tx, run)
-    pairs = (await tx.scalars(select(Pair).where(Pair.run_id == id).order_by(Pair.id).with_for_update())).all()
-    run.state = "published"
-    run.version += 1
-    event = RunPublished(run_id=id, consortium_id=run.consortium_id, pairs=len(pairs), total_hundredths=run.total)
-    outbox.put(tx, event, version=1)
-    for pair in dropped:
-        withdraw(tx, pair, id)
-    for pair in pairs:
-        propose(tx, pair)
-    return run
-
-
-async def _dropped(tx: WriteSession, run: Run) -> Sequence[Pair]:
-    """The open proposals that the run's plan does without; nobody can answer them until the end of this."""
-    if run.plan is None or not (without := Plan.model_validate(run.plan).dropped):
-        return ()
-    these = tuple_(Pair.mentor_id, Pair.learner_id).in_([(one.mentor_id, one.learner_id) for one in without])
-    query = select(Pair).where(Pair.consortium_id == run.consortium_id, Pair.state == "proposed", these)
-    return (await tx.scalars(query.order_by(Pair.id).with_for_update())).all()
-
-
-async def _unchanged(tx: WriteSession, run: Run) -> None:
-    """Refuse to publish what was planned for other circumstances than these."""
-    if "form" not in run.inputs:
-        raise Conflict("inputs-changed", "This draft is of an earlier version of Kei. Make a new run.")
-    planned = Question.read(run.inputs)
-    now = await question_of(tx, run.consortium_id, planned.criteria, planned.today)
-    now = replace(now, forced=planned.forced, forbidden=planned.forbidden, seed=planned.seed)
-    if now.digest != run.inputs_hash:
-        said = " ".join(changes(planned, now))
-        raise Conflict("inputs-changed", f"Since this draft was made: {said} Make a new run.")

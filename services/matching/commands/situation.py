@@ -13,7 +13,7 @@ from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill,
 from services.matching.rules.question import Past, Question, Two
 from services.matching.rules.refusals import refusals
 from services.matching.rules.reserve import LOOKED_BACK
-from services.matching.tables import Cluster, Level, Pair, Places, Request, Target
+from services.matching.tables import Cluster, Level, Pair, Places, Request, Run, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
 from shared.errors import Invalid, NotFound
@@ -22,21 +22,30 @@ from shared.errors import Invalid, NotFound
 async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
     """Whom to pair in a consortium; without clusters if it is not known. Live pairs stay."""
     clusters = (await tx.scalars(select(Cluster).where(Cluster.consortium_id == consortium_id))).all()
-    columns = select(Pair.mentor_id, Pair.learner_id, Pair.state, Pair.decided_at)
+    columns = select(Pair.mentor_id, Pair.learner_id, Pair.state, Pair.decided_at, Pair.request_id)
     pairs = (await tx.execute(columns.where(Pair.consortium_id == consortium_id, Pair.state != "draft"))).all()
+    opened = [one for one in pairs if one.state == "proposed"]
     return Question(
         today=today,
         clusters=tuple(await _profiles(tx, clusters, pairs, today)),
         kept=tuple(Two(one.mentor_id, one.learner_id) for one in pairs if one.state == "accepted"),
-        proposed=tuple(Two(one.mentor_id, one.learner_id) for one in pairs if one.state == "proposed"),
+        proposed=tuple(Two(one.mentor_id, one.learner_id) for one in opened if one.request_id is None),
+        asked=tuple(Two(one.mentor_id, one.learner_id) for one in opened if one.request_id is not None),
         past=tuple(
-            Past(one.mentor_id, one.learner_id, "declined", one.decided_at.date())
+            Past(one.mentor_id, one.learner_id, one.state, one.decided_at.date())
             for one in pairs
-            if one.state == "declined" and one.decided_at is not None
+            if one.state in {"declined", "expired"} and one.decided_at is not None
         ),
         arrived=await _arrived(tx, clusters, today),
         criteria=criteria,
     )
+
+
+async def criteria_in_force(tx: WriteSession | ReadSession, consortium_id: UUID) -> Criteria:
+    """Those of the newest plan that was published; before there is one, those that a consortium begins with."""
+    newest = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
+    kept = await tx.scalar(newest.order_by(Run.id.desc()).limit(1))
+    return Criteria() if kept is None else Criteria.read(kept)
 
 
 async def known_question(tx: WriteSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from services.matching.tables import PROJECTED, Base, Places
 from shared.db import ReadSession
 
-_OWN = {"used", "ceiling"}
+_OWN = {"used", "ceiling", "event_id"}
 
 
 async def state_hash(db: ReadSession) -> str:

@@ -1,4 +1,4 @@
-"""`/runs`, `/pairs` and the projection's `/projection`."""
+"""`/runs` and the projection's `/projection`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,19 +8,19 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from services.matching.commands import making, projection, runs
-from services.matching.commands import pairs as pair_commands
+from services.matching.commands import making, projection, publishing, runs
 from services.matching.queries import projection as projected
 from services.matching.queries import runs as queries
 from services.matching.routes.criteria import ByCriteria
+from services.matching.routes.pairs import CauseView, PairView
 from services.matching.rules.compare import Replay, replayed
 from services.matching.rules.moves import Moves
 from services.matching.rules.planned import Explanation, Plan
 from services.matching.rules.question import Two
 from shared import clock
-from shared.auth import Anyone, Coordinator, Manager, Operator
+from shared.auth import Anyone, Coordinator, Operator
 from shared.db import WriteSession
-from shared.errors import Forbidden, NotFound
+from shared.errors import NotFound
 from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
 
 router = Router()
@@ -55,38 +55,12 @@ def twos(listed: Sequence[TwoIds]) -> tuple[Two, ...]:
     return tuple(Two(one.mentor_id, one.learner_id) for one in listed)
 
 
-class TermView(View):
-    """One term of a score, in hundredths of a point, with its reason; where it is not `known`, it counts half."""
-
-    term: str
-    hundredths: int
-    reason: str
-    known: bool = True
-
-
-class PairView(View):
-    """A mentor and a learner, and why."""
-
-    id: UUID
-    consortium_id: UUID
-    run_id: UUID | None
-    request_id: UUID | None
-    mentor_id: UUID
-    learner_id: UUID
-    score_hundredths: int = Field(validation_alias="score")
-    terms: list[TermView]
-    state: str
-    mentor_answer: str | None
-    learner_answer: str | None
-    version: int
-
-
 class RunView(View):
     """A plan for a consortium, which is being made while it is `running`."""
 
     id: UUID
     consortium_id: UUID
-    state: Literal["running", "draft", "published", "failed", "cancelled"]
+    state: Literal["running", "draft", "published", "failed", "cancelled", "unchanged"]
     progress: int = Field(description="how far it is, in thousandths")
     reason: str | None = Field(description="why it failed, or what is to be known of its plan")
     total_hundredths: int = Field(validation_alias="total")
@@ -95,6 +69,7 @@ class RunView(View):
     inputs_hash: str
     solver: str
     took_ms: int | None
+    causes: list[CauseView] = Field(description="the newest events that it follows; none if a person asked for it")
     version: int
     created_at: datetime
 
@@ -104,13 +79,6 @@ class RunWithPairs(View):
 
     run: RunView
     pairs: list[PairView]
-
-
-class NewAnswer(Body):
-    """What one side says."""
-
-    side: Literal["mentor", "learner"]
-    answer: Literal["accept", "decline"]
 
 
 class ProjectionView(View):
@@ -200,40 +168,9 @@ async def cancel_run(who: Coordinator, tx: Tx, id: UUID, response: Response) -> 
 @router.post("/runs/{id}/publication")
 async def publish_run(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> RunView:
     """Publish the run: its pairs are proposed, and open proposals that it does without are withdrawn."""
-    run = await runs.publish(tx, id, seen, who.within)
+    run = await publishing.publish(tx, id, seen, who.within, clock.now())
     etag(response, run.version)
     return RunView.model_validate(run)
-
-
-@router.get("/pairs")
-async def list_pairs(
-    who: Anyone,
-    db: Read,
-    paging: Paging,
-    state: Annotated[Literal["proposed", "accepted", "declined", "withdrawn"] | None, Query()] = None,
-) -> Page[PairView]:
-    """The pairs of the caller's consortium that were proposed, oldest first."""
-    rows = await queries.pairs(db, who.scope(), state, paging.after, paging.limit + 1)
-    return paging.page([PairView.model_validate(row) for row in rows], lambda row: (row.id,))
-
-
-@router.get("/pairs/{id}")
-async def show_pair(who: Anyone, db: Read, id: UUID, response: Response) -> PairView:
-    """One pair."""
-    pair = await queries.pair(db, id, who.within)
-    etag(response, pair.version)
-    return PairView.model_validate(pair)
-
-
-@router.post("/pairs/{id}/answers")
-async def answer_pair(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewAnswer, response: Response) -> PairView:
-    """Accept or decline a proposal for one side. When both have accepted, a place on each side is taken."""
-    pair = await pair_commands.proposed(tx, id, who.within)
-    if not who.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
-        raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
-    await pair_commands.answer(tx, pair, seen, pair_commands.Answer(body.side, body.answer == "accept"), clock.now())
-    etag(response, pair.version)
-    return PairView.model_validate(pair)
 
 
 @router.get("/projection")

@@ -72,6 +72,7 @@ def board(question: Question) -> Board:
     mentors, learners = _free(question, "mentor", settled), _free(question, "learner", settled)
     least = _least(question, "mentor", settled, mentors), _least(question, "learner", settled, learners)
     price = question.criteria.move_price
+    beside = question.proposed if price is None else ()
     none = np.zeros(0, dtype=np.int64)
     laid = Board(
         table=question.table,
@@ -82,7 +83,7 @@ def board(question: Question) -> Board:
         proposed=none.astype(np.bool_),
         reserved=np.zeros(len(ids), dtype=np.int64),
         cut=none,
-        away=_keys({*settled, *question.forbidden, *(question.proposed if price is None else ())}, number),
+        away=_keys({*settled, *question.asked, *question.forbidden, *beside}, number),
         proposals=_keys(question.proposed, number),
         price=price or 0,
     )

@@ -120,6 +120,17 @@ class Criteria(Value):
         default=None,
         description="what a plan must gain for each open proposal that it drops; without it all of them stay",
     )
+    most_moves: int | None = Field(
+        default=None,
+        ge=0,
+        le=10_000,
+        description="how many open proposals a plan may drop: to drop fewer, its price of a move is doubled",
+    )
+    replan: Literal["publish", "draft", "off"] = Field(
+        default="publish",
+        description="what happens to the plan that is made when events change supply or need, once one was published",
+    )
+    answer_days: int = Field(default=21, ge=1, le=365, description="for how long a proposal can be answered")
     record: Record = Record()
     reserve: Reserve = Reserve()
     places: dict[UUID, Places] = Field(default_factory=dict)

@@ -66,10 +66,11 @@ def _teaches(table: Table, block: Block) -> Flags:
     return excluded
 
 
-def _who_said_no(mentor: Profile, learner: Profile, table: Table) -> str:
+def _without_a_yes(mentor: Profile, learner: Profile, table: Table) -> str:
     on = max(on for one, other, on in table.history.declined if (one, other) == (mentor.id, learner.id))
     days = table.criteria.rules.freeze_days
-    return f"{mentor.name} and {learner.name} said no on {on:%-d %B %Y}; such a pair rests for {days} days."
+    ended = f"The proposal of {mentor.name} to {learner.name} ended without a yes on {on:%-d %B %Y}"
+    return f"{ended}; such a pair rests for {days} days."
 
 
 def _no_consent(mentor: Profile, learner: Profile, table: Table) -> str:
@@ -89,7 +90,7 @@ RULES: dict[str, Rule] = {
     "label": Rule(
         _label, lambda one, _, table: f"{one.name} has no valid {table.criteria.rules.label} label, or a higher one."
     ),
-    "freeze": Rule(_freeze, _who_said_no),
+    "freeze": Rule(_freeze, _without_a_yes),
     "teaches": Rule(_teaches, lambda one, other, _: f"{one.name} stands above {other.name} in nothing that it needs."),
 }
 """Every rule, in the order in which reasons are given."""

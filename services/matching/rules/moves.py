@@ -8,15 +8,13 @@ from collections import deque
 from dataclasses import replace
 
 from services.matching.rules.engine import NEVER, Control
-from services.matching.rules.plan import decided
+from services.matching.rules.plan import HIGHEST, decided
 from services.matching.rules.planned import Value
 from services.matching.rules.question import Question
 from services.matching.rules.score import score_anyway
 
 MOST = 40
 """How many plans are made at most to trace it."""
-HIGHEST = 10_000
-"""A price above which no proposal is worth dropping: the best score there is."""
 
 
 class Moved(Value):

@@ -4,7 +4,8 @@ The plan is the proven best by the question's objective. Settled pairs stand; a 
 for later arrivals, a proposal that is open already counts a little more than a new one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,12 @@ from services.matching.rules.question import Question, Two
 from services.matching.rules.score import Score, score_anyway
 from services.matching.rules.shortfall import shortfalls
 
+LOWEST = 100
+"""The first price of a move, in hundredths of a point, where a plan that may drop proposals for nothing drops too many.
+"""
+HIGHEST = 10_000
+"""The last: no proposal is worth dropping for a better score, since that is the best score there is."""
+
 
 def answer(question: Question, control: Control = NEVER) -> Plan:
     """The best plan for a question.
@@ -30,13 +37,13 @@ def answer(question: Question, control: Control = NEVER) -> Plan:
         NotOptimal: the proof does not hold, which is an error of the solver.
         ValueError: the figures are too large to be added up exactly.
     """
-    laid, found = decided(question, control)
+    question, laid, found = bounded(question, control)
     chosen = [laid.two(arc) for arc in np.flatnonzero(found.taken).tolist()]
     pairs = _pairs(question, laid, chosen)
     residual = Residual(found.stages[0]) if found.exact and len(found.stages) == 1 else None
     return Plan(
         pairs=pairs,
-        dropped=_dropped(laid, found),
+        dropped=tuple(_dropped(question, laid, chosen)),
         total=sum(pair.score for pair in pairs),
         exact=found.exact,
         cut=_cut(laid, found, question.criteria.objective),
@@ -45,7 +52,28 @@ def answer(question: Question, control: Control = NEVER) -> Plan:
         unmatched=left_out(question, laid, residual, [*laid.settled, *chosen]),
         shortfalls=shortfalls(question, laid, found),
         solver=SOLVER,
+        move_price=question.criteria.move_price,
     )
+
+
+def bounded(question: Question, control: Control = NEVER) -> tuple[Question, Board, Best]:
+    """The best plan that drops no more open proposals than the criteria allow.
+
+    Should it drop more, the price of each is doubled; at the highest price none is dropped that has a place.
+
+    Raises:
+        NotOptimal, ValueError.
+    """
+    laid, found = decided(question, control)
+    most = question.criteria.most_moves
+    while most is not None and found.exact and int((laid.proposed & ~found.taken).sum()) > most:
+        price = question.criteria.move_price or 0
+        if price >= HIGHEST:
+            break
+        dearer = {"move_price": min(max(2 * price, LOWEST), HIGHEST)}
+        question = replace(question, criteria=question.criteria.model_copy(update=dearer))
+        laid, found = decided(question, control)
+    return question, laid, found
 
 
 def decided(question: Question, control: Control = NEVER) -> tuple[Board, Best]:
@@ -87,9 +115,15 @@ def _terms(given: Score) -> tuple[PlannedTerm, ...]:
     return tuple(PlannedTerm(**term._asdict()) for term in given.terms)
 
 
-def _dropped(laid: Board, found: Best) -> tuple[Dropped, ...]:
-    arcs = np.flatnonzero(laid.proposed & ~found.taken).tolist()
-    return tuple(Dropped(**laid.two(arc)._asdict(), score=int(laid.score[arc])) for arc in arcs)
+def _dropped(question: Question, laid: Board, chosen: Sequence[Two]) -> Iterator[Dropped]:
+    """What was proposed and is not in the plan; nothing if all of it stays beside the plan."""
+    if question.criteria.move_price is None:
+        return
+    for two in sorted({*question.proposed} - {*laid.settled, *chosen}):
+        if two.mentor_id in laid.table.number and two.learner_id in laid.table.number:
+            arc = laid.arc(two)
+            points = score_anyway(laid.table, *two).total if arc is None else int(laid.score[arc])
+            yield Dropped(mentor_id=two.mentor_id, learner_id=two.learner_id, score=points, possible=arc is not None)
 
 
 def _certificate(solved: Solved) -> Certificate:

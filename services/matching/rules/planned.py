@@ -33,11 +33,12 @@ class PlannedPair(Value):
 
 
 class Dropped(Value):
-    """An open proposal that the plan does without."""
+    """An open proposal that the plan does without; one that is not `possible` any more no plan could keep."""
 
     mentor_id: UUID
     learner_id: UUID
     score: int
+    possible: bool = True
 
 
 class PlacePrice(Value):
@@ -87,7 +88,7 @@ class Plan(Value):
     """The answer: pairs, what they add up to, how sure that is, what places are worth, and who is left out and why.
 
     `total` counts kept, proposed and new pairs. `cut` is the most that leaving out unlikely pairs can have cost; None
-    where there is no bound.
+    where there is no bound. `move_price` is what it had to gain for each open proposal that it dropped.
     """
 
     pairs: tuple[PlannedPair, ...]
@@ -100,6 +101,7 @@ class Plan(Value):
     unmatched: tuple[Unmatched, ...]
     shortfalls: tuple[Shortfall, ...]
     solver: str
+    move_price: int | None = None
 
 
 class Side(Value):

@@ -24,7 +24,7 @@ class Two(NamedTuple):
 
 
 class Past(NamedTuple):
-    """A pair that is over: how (declined, ended) and when."""
+    """A pair that is over: how (declined, expired, ended) and when."""
 
     mentor_id: UUID
     learner_id: UUID
@@ -37,7 +37,8 @@ class Question:
     """Whom to pair in a consortium, and by which criteria.
 
     `kept` pairs stay and take their places. `proposed` ones are open and take none yet: by the criteria's price a plan
-    may drop them for others, without it they stay beside the plan. `arrived` are the days on which somebody asked for
+    may drop them for others, without it they stay beside the plan. `asked` ones are open too: they answer a request and
+    stay beside any plan. `arrived` are the days on which somebody asked for
     help. `forced` pairs are to be in the plan, `forbidden` ones not. The order of clusters and pairs says nothing: they
     are sorted.
     """
@@ -46,6 +47,7 @@ class Question:
     clusters: tuple[Profile, ...]
     kept: tuple[Two, ...] = ()
     proposed: tuple[Two, ...] = ()
+    asked: tuple[Two, ...] = ()
     past: tuple[Past, ...] = ()
     arrived: tuple[date, ...] = ()
     forced: tuple[Two, ...] = ()
@@ -55,7 +57,7 @@ class Question:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "clusters", tuple(sorted(self.clusters, key=lambda one: one.id)))
-        for name in ("kept", "proposed", "past", "arrived", "forced", "forbidden"):
+        for name in ("kept", "proposed", "asked", "past", "arrived", "forced", "forbidden"):
             object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
 
     def as_data(self) -> dict[str, Any]:
@@ -92,14 +94,14 @@ class Question:
             arrived=tuple(map(date.fromisoformat, kept.get("arrived", []))),
             seed=kept["seed"],
             past=tuple(past),
-            **{name: _twos(kept[name]) for name in _PAIRS if name != "past"},
+            **{name: _twos(kept.get(name, [])) for name in _PAIRS if name != "past"},
         )
 
     @property
     def table(self) -> Table:
         """The clusters in numbers, with what was before."""
         paired = frozenset((one.mentor_id, one.learner_id) for one in self.past if one.how == "ended")
-        declined = tuple((one.mentor_id, one.learner_id, one.on) for one in self.past if one.how == "declined")
+        declined = tuple((one.mentor_id, one.learner_id, one.on) for one in self.past if one.how != "ended")
         return Table(self.clusters, self.criteria, History(self.today, paired, declined))
 
     @property
@@ -108,7 +110,7 @@ class Question:
         return hashlib.sha256(self.as_json()).hexdigest()
 
 
-_PAIRS = ("kept", "proposed", "past", "forced", "forbidden")
+_PAIRS = ("kept", "proposed", "asked", "past", "forced", "forbidden")
 _SETS = ("languages", "ecosystems", "stages")
 _SKILLS = ("levels", "aims", "requests")
 

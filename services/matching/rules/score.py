@@ -3,7 +3,6 @@
 All pairs are scored at once in numbers; one pair's score with its sentences is made of the same numbers.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -155,10 +154,3 @@ def _best(points: Whole, top: int) -> tuple[Whole, Whole]:
     last = np.partition(ranked, width - top, axis=1)[:, width - top, None]
     out = np.where(ranked < last, points, -1)
     return np.where(ranked >= last, points, -1), np.maximum(out.max(axis=1), 0)
-
-
-def best_of(table: Table, learner_id: UUID, mentors: Sequence[UUID], most: int) -> list[tuple[UUID, Score]]:
-    """The best of some mentors for a learner, of equal ones the first by id."""
-    scored = [(one, score(table, one, learner_id)) for one in mentors]
-    found = [(one, given) for one, given in scored if isinstance(given, Score)]
-    return sorted(found, key=lambda one: (-one[1].total, one[0]))[:most]

@@ -21,7 +21,7 @@ Flags = NDArray[np.bool_]
 
 
 class History(NamedTuple):
-    """What was before, and the day that is today: pairs that were, and pairs that said no with the day they did."""
+    """What was before, and the day that is today: pairs that were, and proposals that ended without a yes, and when."""
 
     today: date
     paired: frozenset[tuple[UUID, UUID]] = frozenset()

@@ -13,7 +13,14 @@ from shared import clock
 from shared.db import WriteSession
 from shared.errors import NotFound
 from shared.events import Data, Event
-from shared.events.matching import PairAccepted, PairDeclined, PairProposed, PairWithdrawn, RunPublished
+from shared.events.matching import (
+    PairAccepted,
+    PairDeclined,
+    PairExpired,
+    PairProposed,
+    PairWithdrawn,
+    RunPublished,
+)
 from shared.events.members import ServiceRequested
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
 
@@ -34,6 +41,7 @@ _CONCERNS: dict[type[Data], _Concern] = {
     PairProposed: _PAIR,
     PairAccepted: _PAIR,
     PairDeclined: _PAIR,
+    PairExpired: _PAIR,
     PairWithdrawn: _PAIR,
     RunPublished: _Concern((), ("run_id",)),
     ServiceRequested: _Concern((), ("request_id", "cluster_id")),

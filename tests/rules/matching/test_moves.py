@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from services.matching.rules.criteria import Criteria, Objective
-from services.matching.rules.moves import HIGHEST, Moves, moves
-from services.matching.rules.plan import answer
+from services.matching.rules.moves import Moves, moves
+from services.matching.rules.plan import HIGHEST, answer
 from services.matching.rules.profile import Aim, Profile
 from services.matching.rules.question import Question, Two
 from tests.rules.matching.clusters import FORESIGHT, LEARNER, MENTOR, STRATEGY, TODAY

@@ -102,12 +102,13 @@ async def test_a_declined_pair_rests_before_it_is_proposed_again(matching: Match
 
 
 async def test_a_full_mentor_is_told_in_a_sentence(matching: Matching, url: str) -> None:
-    able = mentor("Able Cluster", mentor_capacity=2)
+    able = mentor("Able Cluster", mentor_capacity=3)
     learners = [learner(f"Learner {n}") for n in range(3)]
     await matching.knows(able, *learners)
     await matching.hears(*(requested(one.id, 4) for one in learners))
     first, second, third = await matching.pairs()
     assert [(await matching.accept(one["id"])).status_code for one in (first, second)] == [200, 200]
+    await matching.hears(capacity_changed(able.id, 9, 2, 2))
     told = len(await make.put(url))
     reply = await matching.accept(third["id"])
     assert problem(reply) == (409, "no-free-place")
@@ -123,8 +124,8 @@ async def test_a_full_learner_takes_no_place_from_the_mentor(matching: Matching)
     mentors = [mentor("Able"), mentor("Baker")]
     eager = learner("Eager Cluster", learner_capacity=2)
     pairs = await matching.proposed(*mentors, eager)
-    await matching.hears(capacity_changed(eager.id, 9, 0, 1))
     assert (await matching.accept(pairs[0]["id"])).status_code == 200
+    await matching.hears(capacity_changed(eager.id, 9, 0, 1))
     reply = await matching.accept(pairs[1]["id"])
     assert reply.json()["detail"] == "Eager Cluster has no free place as learner: 1 of 1 are taken."
     assert [await matching.used(one, "mentor") for one in mentors] == [1, 0]

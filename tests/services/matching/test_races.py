@@ -58,8 +58,9 @@ async def test_twelve_want_three_places(matching: Matching) -> None:
     replies = await at_once(matching.answer(pair, "learner", version=2) for pair in pairs)
     assert statuses(replies) == {200: 3, 409: 9}
     refused = [reply for reply in replies if reply.status_code == 409]
-    assert {problem(reply) for reply in refused} == {(409, "no-free-place")}
-    assert {reply.json()["detail"] for reply in refused} == {"Able has no free place as mentor: 3 of 3 are taken."}
+    assert {problem(reply) for reply in refused} == {(409, "already-decided")}
+    assert {reply.json()["detail"] for reply in refused} == {"This pair is withdrawn already."}
+    assert [data["why"] for data in await matching.told("pair.withdrawn")] == ["full"] * 9
     assert await matching.used(able, "mentor") == 3
     accepted = {data["pair_id"] for data in await matching.told("pair.accepted")}
     assert accepted == {pair["id"] for pair in await matching.pairs() if pair["state"] == "accepted"}

@@ -205,6 +205,7 @@ async def test_a_plan_may_move_an_open_proposal_and_publishing_withdraws_it(matc
         "mentor_id": str(weak.id),
         "learner_id": str(eager.id),
         "run_id": run,
+        "why": "plan",
     }
     assert problem(await matching.answer(before["id"], "mentor", version=2)) == (409, "already-decided")
     assert [one["id"] for one in (await matching.get("/pairs", state="withdrawn"))["items"]] == [before["id"]]

@@ -7,7 +7,7 @@ import httpx2
 
 from shared.auth import Role
 from shared.events import Data
-from shared.events.matching import PairAccepted, PairDeclined, PairWithdrawn, RunPublished
+from shared.events.matching import PairAccepted, PairDeclined, PairExpired, PairWithdrawn, RunPublished
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
 from shared.wire.local import LocalWire
 from tests import make
@@ -38,6 +38,7 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
         (make.pair_proposed(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairAccepted(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairDeclined(**pair, side="mentor"), [A, B], {"pair_id", "mentor_id", "learner_id"}),
+        (PairExpired(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairWithdrawn(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (TrainingCompleted(**done), [B], {"activity_id"}),
         (RunPublished(run_id=uuid4(), pairs=1, total_hundredths=1, **HERE), [None], {"run_id"}),

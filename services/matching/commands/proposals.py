@@ -1,0 +1,176 @@
+"""Proposals: made by a plan or for a request, offered anew when one is declined, and taken back when overtaken."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.dialects.postgresql import insert
+
+from services.matching.commands.locks import alone
+from services.matching.commands.situation import criteria_in_force, question_of
+from services.matching.rules.next_mentors import for_need, for_request
+from services.matching.rules.profile import Skill
+from services.matching.rules.question import Question, Two
+from services.matching.rules.score import Score
+from services.matching.tables import AnsweredRequest, Cluster, Pair, Request
+from shared import outbox
+from shared.clock import new_id
+from shared.db import WriteSession
+from shared.events.matching import Cause, PairProposed, PairWithdrawn, ReasonTerm
+from shared.events.members import ServiceRequested
+from shared.events.registry import type_of
+
+PROPOSALS = 3
+"""How many mentors are proposed for a request, at most."""
+
+PROPOSING = 0x70616972
+"""First key of the advisory lock under which pairs of a consortium are proposed, answered and ended."""
+
+
+class _Origin(NamedTuple):
+    """Where a proposal that no plan made comes from."""
+
+    consortium_id: UUID
+    request_id: UUID | None
+    cause: Cause | None
+
+
+def new_pair(
+    two: Two,
+    score: int,
+    terms: Sequence[dict[str, Any]],
+    consortium_id: UUID,
+    *,
+    run_id: UUID | None = None,
+    request_id: UUID | None = None,
+    cause: Mapping[str, Any] | None = None,
+) -> Pair:
+    """A pair that nobody has been told of."""
+    return Pair(
+        id=new_id(),
+        consortium_id=consortium_id,
+        run_id=run_id,
+        request_id=request_id,
+        mentor_id=two.mentor_id,
+        learner_id=two.learner_id,
+        score=score,
+        terms=list(terms),
+        state="draft",
+        cause=None if cause is None else dict(cause),
+        events=0,
+        version=1,
+    )
+
+
+def propose(tx: WriteSession, pair: Pair, until: datetime) -> None:
+    """Ask both sides, who can answer until then."""
+    pair.state = "proposed"
+    pair.expires_at = until
+    pair.events += 1
+    event = PairProposed(
+        pair_id=pair.id,
+        consortium_id=pair.consortium_id,
+        mentor_id=pair.mentor_id,
+        learner_id=pair.learner_id,
+        score_hundredths=pair.score,
+        terms=[
+            ReasonTerm.model_validate({name: term[name] for name in ReasonTerm.model_fields}) for term in pair.terms
+        ],
+        run_id=pair.run_id,
+        request_id=pair.request_id,
+        cause=None if pair.cause is None else Cause.model_validate(pair.cause, strict=False),
+    )
+    outbox.put(tx, event, version=pair.events)
+
+
+def withdraw(tx: WriteSession, pair: Pair, why: str, now: datetime, run_id: UUID | None = None) -> None:
+    """Take back a locked proposal: a plan does without it, its request is answered, or a side is full."""
+    pair.state, pair.decided_at = "withdrawn", now
+    pair.version += 1
+    pair.events += 1
+    sides = {"mentor_id": pair.mentor_id, "learner_id": pair.learner_id}
+    event = PairWithdrawn(pair_id=pair.id, consortium_id=pair.consortium_id, **sides, run_id=run_id, why=why)
+    outbox.put(tx, event, version=pair.events)
+
+
+async def unanswered(tx: WriteSession, clusters: Iterable[UUID]) -> Sequence[Request]:
+    """Requests of clusters that were not known when they came."""
+    answered = exists().where(AnsweredRequest.request_id == Request.id)
+    query = select(Request).where(Request.cluster_id.in_(clusters), ~answered)
+    return (await tx.scalars(query.order_by(Request.id))).all()
+
+
+async def answer_request(tx: WriteSession, request: Request, now: datetime) -> None:
+    """Propose the best mentors that can answer a request, by what is known now. Once, whatever is replayed later.
+
+    While its cluster is not known the request waits.
+    """
+    consortium_id = await tx.scalar(select(Cluster.consortium_id).where(Cluster.id == request.cluster_id))
+    if consortium_id is None:
+        return
+    first = insert(AnsweredRequest).values(request_id=request.id).on_conflict_do_nothing()
+    if await tx.scalar(first.returning(AnsweredRequest.request_id)) is None:
+        return
+    await alone(tx, PROPOSING, consortium_id)
+    criteria = await criteria_in_force(tx, consortium_id)
+    question = await question_of(tx, consortium_id, criteria, now.date())
+    asked = Skill(request.framework, request.indicator)
+    origin = _Origin(consortium_id, request.id, _cause(request))
+    for two, score in for_request(question, request.cluster_id, asked, PROPOSALS):
+        _offer(tx, two, score, origin, now + timedelta(days=criteria.answer_days))
+
+
+def _cause(request: Request) -> Cause | None:
+    if request.event_id is None:
+        return None
+    return Cause(event_id=request.event_id, type=type_of(ServiceRequested).name, cluster_id=request.cluster_id)
+
+
+async def offer_next(tx: WriteSession, pair: Pair, cause: Cause, now: datetime) -> None:
+    """Propose the next best mentor in place of a pair that was declined or not answered, if there is one with a place.
+
+    The caller holds the consortium's lock.
+    """
+    await tx.flush()
+    criteria = await criteria_in_force(tx, pair.consortium_id)
+    question = await question_of(tx, pair.consortium_id, criteria, now.date())
+    origin = _Origin(pair.consortium_id, pair.request_id, cause)
+    for two, score in await _next(tx, pair, question):
+        _offer(tx, two, score, origin, now + timedelta(days=criteria.answer_days))
+
+
+async def _next(tx: WriteSession, pair: Pair, question: Question) -> list[tuple[Two, Score]]:
+    if pair.request_id is None:
+        return for_need(question, pair.learner_id, 1)
+    request = await tx.get(Request, pair.request_id)
+    met = select(Pair.id).where(Pair.request_id == pair.request_id, Pair.state == "accepted").limit(1)
+    if request is None or await tx.scalar(met) is not None:
+        return []
+    return for_request(question, pair.learner_id, Skill(request.framework, request.indicator), 1)
+
+
+async def withdraw_overtaken(tx: WriteSession, pair: Pair, full: Iterable[tuple[UUID, str]], now: datetime) -> None:
+    """Take back the open proposals that an accepted pair leaves no use for; `full` are sides without a place now.
+
+    The caller holds the consortium's lock.
+    """
+    columns = {"mentor": Pair.mentor_id, "learner": Pair.learner_id}
+    overtaken = [columns[side] == cluster_id for cluster_id, side in full]
+    if pair.request_id is not None:
+        overtaken.append(Pair.request_id == pair.request_id)
+    if not overtaken:
+        return
+    query = select(Pair).where(Pair.state == "proposed", Pair.id != pair.id, or_(*overtaken))
+    for other in (await tx.scalars(query.order_by(Pair.id).with_for_update())).all():
+        met = pair.request_id is not None and other.request_id == pair.request_id
+        withdraw(tx, other, "answered" if met else "full", now)
+
+
+def _offer(tx: WriteSession, two: Two, score: Score, origin: _Origin, until: datetime) -> None:
+    terms = [term._asdict() for term in score.terms]
+    cause = None if origin.cause is None else origin.cause.model_dump(mode="json")
+    pair = new_pair(two, score.total, terms, origin.consortium_id, request_id=origin.request_id, cause=cause)
+    tx.add(pair)
+    propose(tx, pair, until)

@@ -1,0 +1,154 @@
+"""Everything that can end a proposal, at once: one of them does, and the others are told."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select, text, update
+
+from services.matching.commands import answers, proposals
+from services.matching.commands.projection import keep_clusters, keep_places
+from services.matching.rules.question import Two
+from services.matching.tables import Pair, Places
+from shared import clock
+from shared.db import Database, WriteSession
+from shared.errors import Conflict
+from shared.events.members import CapacityChanged
+from tests import make
+from tests.faults.driven import Work
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+RACES = 1000
+AT_ONCE = 4
+"""Races that are run beside each other."""
+DONE, LATE = "done", "late"
+_LATER = text("SELECT pg_sleep(:seconds)")
+_TOLD = text("SELECT type FROM outbox WHERE key = :key ORDER BY seq")
+
+
+@pytest.fixture
+async def database(service_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Database]:
+    database = Database(await service_database("matching"), name="matching", pool_size=5 * AT_ONCE)
+    yield database
+    await database.close()
+
+
+async def proposed(database: Database) -> Pair:
+    """A pair of two new clusters of a consortium of their own, to which the mentor has said yes."""
+    mentor, learner, consortium = (clock.new_id() for _ in range(3))
+    ends = {id: make.cluster_registered(cluster_id=id, consortium_id=consortium) for id in (mentor, learner)}
+    async with database.transaction() as tx:
+        await keep_clusters(tx, [(one, 1) for one in ends.values()])
+        await keep_places(tx, [(one, 1) for one in ends.values()])
+        pair = proposals.new_pair(Two(mentor, learner), 5000, [], consortium)
+        tx.add(pair)
+        proposals.propose(tx, pair, clock.now() + timedelta(days=1))
+        pair.mentor_answer, pair.version = "accepted", 2
+    return pair
+
+
+def says(pair: Pair, *, accepts: bool) -> Work:
+    """The learner's answer."""
+
+    async def work(tx: WriteSession) -> None:
+        found = await answers.proposed(tx, pair.id, lambda _: True)
+        await answers.answer(tx, found, 2, answers.Answer("learner", accepts), clock.now())
+
+    return work
+
+
+def expires(pair: Pair) -> Work:
+    """Its time is over, and whoever looks after that comes by."""
+
+    async def work(tx: WriteSession) -> None:
+        over = update(Pair).where(Pair.id == pair.id, Pair.state == "proposed")
+        await answers.proposed(tx, pair.id, lambda _: True)
+        await tx.execute(over.values(expires_at=clock.now() - timedelta(seconds=1)))
+        if await answers.expire(tx, clock.now()) == 0:
+            raise Conflict("already-decided", "Nothing to end.")
+
+    return work
+
+
+def is_withdrawn(pair: Pair) -> Work:
+    """A plan does without it."""
+
+    async def work(tx: WriteSession) -> None:
+        found = await answers.proposed(tx, pair.id, lambda _: True)
+        if found.state != "proposed":
+            raise Conflict("already-decided", "Nothing to take back.")
+        proposals.withdraw(tx, found, "plan", clock.now())
+
+    return work
+
+
+def loses_its_places(pair: Pair) -> Work:
+    """The mentor's capacity is lowered to nothing."""
+    data = CapacityChanged(
+        cluster_id=pair.mentor_id, consortium_id=pair.consortium_id, mentor_capacity=0, learner_capacity=0
+    )
+    return lambda tx: keep_places(tx, [(data, 2)])
+
+
+async def tried(database: Database, work: Work, late: float) -> str:
+    """What became of it, when it begins so many seconds late."""
+    try:
+        async with database.transaction() as tx:
+            await tx.execute(_LATER, {"seconds": late})
+            await work(tx)
+    except Conflict as refused:
+        return f"{LATE}: {refused.slug}"
+    return DONE
+
+
+async def race(database: Database, seed: int) -> str:
+    """One race; how the pair ended."""
+    chance = random.Random(seed)
+    pair = await proposed(database)
+    runners: list[tuple[str, Work]] = [
+        ("accepted", says(pair, accepts=True)),
+        ("declined", says(pair, accepts=False)),
+        ("expired", expires(pair)),
+        ("withdrawn", is_withdrawn(pair)),
+    ]
+    chance.shuffle(runners)
+    lowered = ("lowered", loses_its_places(pair))
+    started = [*runners[: chance.randint(2, 4)], *([lowered] if chance.random() < 0.5 else [])]
+    works = [tried(database, work, chance.random() / 200) for _, work in started]
+    came = dict(zip((name for name, _ in started), await asyncio.gather(*works), strict=True))
+    await judged(database, pair.id, came)
+    return next((name for name, what in came.items() if what == DONE and name != "lowered"), "proposed")
+
+
+async def judged(database: Database, id: UUID, came: dict[str, str]) -> None:
+    """Exactly one ended it, one event says so, places are as they are to be, and nobody else was told a wrong thing."""
+    won = [name for name, what in came.items() if what == DONE and name != "lowered"]
+    allowed = {DONE, f"{LATE}: already-decided", f"{LATE}: no-free-place", f"{LATE}: expired"}
+    assert set(came.values()) <= allowed
+    assert len(won) <= 1, came
+    async with database.transaction() as tx:
+        pair = (await tx.scalars(select(Pair).where(Pair.id == id))).one()
+        sides = {one.side: one for one in await tx.scalars(select(Places).where(Places.cluster_id == pair.mentor_id))}
+        told = (await tx.execute(_TOLD, {"key": id})).scalars().all()
+    assert pair.state == (won[0] if won else "proposed"), came
+    if not won:
+        assert came["accepted"] == f"{LATE}: no-free-place"
+    assert [kind.split(".")[3] for kind in told] == ["proposed", *won]
+    assert (sides["mentor"].used, pair.version) == (int(pair.state == "accepted"), 3 if won else 2)
+
+
+async def test_one_of_all_that_can_end_a_proposal_does(database: Database) -> None:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def run(seed: int) -> str:
+        async with turns:
+            return await race(database, seed)
+
+    ended = Counter(await asyncio.gather(*(run(seed) for seed in range(RACES))))
+    assert ended.total() == RACES
+    assert min(ended[one] for one in ("accepted", "declined", "expired", "withdrawn")) > RACES // 20, ended
