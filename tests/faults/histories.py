@@ -220,8 +220,9 @@ class Histories(RuleBasedStateMachine):
     def answer(self, number: int, side: str, late: int, *, accepts: bool) -> None:
         id = picked(list(self.matching.pairs), number)
         seen = self.matching.pairs[id].version - late
-        answer = self.matching.answer(id, side, seen, accepts=accepts)
-        self._do("matching", answer, doors.answer(id, side, seen, accepts=accepts))
+        outcome = self._await(self._trio.attempt("matching", doors.answer(id, side, seen, accepts=accepts)))
+        found = self._await(self.ledger.unheard())
+        self._settle(self.matching.answer(id, side, seen, found, accepts=accepts), outcome)
 
     @precondition(lambda self: self.matching.open)
     @rule(number=ANY)
@@ -269,12 +270,12 @@ class Histories(RuleBasedStateMachine):
         if self._age % self._pace == 0:
             self.move()
         self.held = {key: steps - 1 for key, steps in self.held.items() if steps > 1}
-        before = {id for id, pair in self.ledger.pairs.items() if pair.state in {"accepted", "declined"}}
+        before = {id for id, pair in self.ledger.pairs.items() if pair.state != "proposed"}
         was = {id: self.ledger.pairs[id] for id in before}
         self._await(self.ledger.look())
         pairs, places = self.ledger.pairs, self.ledger.places
         assert {id: pairs.get(id) for id in before} == was, "a decided pair has changed"
-        live = [pair.couple for pair in pairs.values() if pair.state != "declined"]
+        live = [pair.couple for pair in pairs.values() if pair.state in {"proposed", "accepted"}]
         assert len(live) == len(set(live)), "a pair is live twice"
         assert over_capacity((place.used, place.ceiling) for place in places.values()) == 0
         assert places == self.matching.places

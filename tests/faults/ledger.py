@@ -33,6 +33,7 @@ KINDS = {
     "proposed": "matching.pair.proposed",
     "accepted": "matching.pair.accepted",
     "declined": "matching.pair.declined",
+    "withdrawn": "matching.pair.withdrawn",
 }
 """Types of events by the model's words for them."""
 
@@ -70,6 +71,11 @@ class Ledger:
         """The pairs of a draft."""
         return _sorted(Found(*row) for row in await self._fetch("matching", _PAIRS + " WHERE run_id = $1", run))
 
+    async def unheard(self) -> list[Found]:
+        """The pairs that were proposed and that the model does not know of."""
+        await self.look()
+        return [pair for pair in _sorted(self.pairs.values()) if pair.id not in self._matching.pairs]
+
     async def hear(self, trainings: Trainings) -> None:
         """Tell the model which events have had their effect since, in the order of their effects."""
         heard = await self._trio.seen("trainings")
@@ -78,10 +84,9 @@ class Ledger:
             trainings.known.add(event.key)
         heard = await self._trio.seen("matching")
         self._seen["matching"] += heard
-        await self.look()
         proposed: dict[UUID, list[Found]] = {}
-        for pair in _sorted(self.pairs.values()):
-            if pair.request is not None and pair.id not in self._matching.pairs:
+        for pair in await self.unheard():
+            if pair.request is not None:
                 proposed.setdefault(pair.request, []).append(pair)
         for event in heard:
             self._matching.hear(event.key, event.version, proposed)

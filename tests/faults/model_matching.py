@@ -124,9 +124,13 @@ class Matching:
             for one in self.known.clusters
             if self._free(one, "mentor") and self.known.speak(one, learner) and self.known.above(one, learner, name)
         ]
-        couples = {(one, learner) for one in able} - self.live
+        self._propose_some(found, {(one, learner) for one in able}, MOST)
+
+    def _propose_some(self, found: Collection[Found], able: set[Couple], most: int) -> None:
+        """Of all that can be proposed, as many as may be."""
+        couples = able - self.live
         assert {one.couple for one in found} <= couples
-        assert len(found) == min(MOST, len(couples))
+        assert len(found) == min(most, len(couples))
         self._propose(found)
 
     def _propose(self, found: Iterable[Found]) -> None:
@@ -136,9 +140,14 @@ class Matching:
             self._log.put("proposed", one.id)
 
     @property
+    def _lasting(self) -> list[Found]:
+        """Pairs that wait or are agreed, and those that said no and rest."""
+        return [one for one in self.pairs.values() if one.state != "withdrawn"]
+
+    @property
     def live(self) -> set[Couple]:
-        """Those that are not proposed again: pairs that wait or are agreed, and those that said no and rest."""
-        return {one.couple for one in self.pairs.values()}
+        """Those that are not proposed again."""
+        return {one.couple for one in self._lasting}
 
     @property
     def open(self) -> list[UUID]:
@@ -183,9 +192,9 @@ class Matching:
             {id: languages for id, (languages, _) in known.clusters.items()},
             {at: known.level(*at) for at in known.levels},
             {at: level for at, (level, _) in known.targets.items()},
-            set(known.requests.values()),
+            Counter(known.requests.values()),
             {at: place.capacity for at, place in self.places.items()},
-            {(one.couple, one.state) for one in self.pairs.values()},
+            {(one.couple, one.state, one.state == "proposed" and one.request is None) for one in self._lasting},
         )
 
     def publish(self, id: UUID, seen: int) -> Answer:
@@ -203,7 +212,8 @@ class Matching:
 
         return effect
 
-    def answer(self, id: UUID, side: str, seen: int, *, accepts: bool) -> Answer:
+    def answer(self, id: UUID, side: str, seen: int, found: Collection[Found] = (), *, accepts: bool) -> Answer:
+        """`found`: what is proposed in place of one that is declined."""
         pair = self.pairs[id]
         if pair.state != "proposed":
             return "already-decided"
@@ -218,22 +228,49 @@ class Matching:
             return "no-free-place"
 
         def effect() -> None:
-            state = "accepted" if both else "proposed" if accepts else "declined"
             self.pairs[id] = pair._replace(
-                state=state,
-                mentor_answer=said["mentor"],
-                learner_answer=said["learner"],
-                version=pair.version + 1,
-                events=pair.events + (state != "proposed"),
+                mentor_answer=said["mentor"], learner_answer=said["learner"], version=pair.version + 1
             )
-            if state != "proposed":
-                self._log.put(state, id)
             if both:
+                self._end(id, "accepted")
                 self._take(pair)
+            elif not accepts:
+                self._end(id, "declined")
+                self._propose_some(found, set(self._instead(pair)), 1)
 
         return effect
 
+    def _end(self, id: UUID, state: str) -> None:
+        self.pairs[id] = self.pairs[id]._replace(state=state, events=self.pairs[id].events + 1)
+        self._log.put(state, id)
+
     def _take(self, pair: Found) -> None:
+        """A place on both sides; what waits for a place that is gone, or answers the same request, is taken back."""
         for cluster, side in ((pair.mentor, "mentor"), (pair.learner, "learner")):
             place = self.places[cluster, side]
             self.places[cluster, side] = place._replace(used=place.used + 1)
+        for id in self.open:
+            other = self.pairs[id]
+            met = pair.request is not None and other.request == pair.request
+            full = [
+                cluster == getattr(other, side) and not self._free(cluster, side)
+                for cluster, side in ((pair.mentor, "mentor"), (pair.learner, "learner"))
+            ]
+            if met or any(full):
+                self.pairs[id] = other._replace(version=other.version + 1)
+                self._end(id, "withdrawn")
+
+    def _instead(self, pair: Found) -> Iterable[Couple]:
+        """Those of whom one is proposed in place of a pair that said no."""
+        known, learner = self.known, pair.learner
+        if pair.request is not None:
+            name = known.requests[pair.request][1]
+            met = any(one.request == pair.request and one.state == "accepted" for one in self.pairs.values())
+            able = () if met else (one for one in known.clusters if self._free(one, "mentor"))
+            return [(one, learner) for one in able if known.speak(one, learner) and known.above(one, learner, name)]
+        waits = [self.pairs[id] for id in self.open if self.pairs[id].request is None]
+        taken = Counter(("mentor", one.mentor) for one in waits) + Counter(("learner", one.learner) for one in waits)
+        if self._free(learner, "learner") <= taken["learner", learner]:
+            return []
+        free = (one for one in known.clusters if self._free(one, "mentor") > taken["mentor", one])
+        return [(one, learner) for one in free if known.fits(one, learner)]

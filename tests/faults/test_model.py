@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -87,14 +88,15 @@ def test_whatever_happens_is_what_the_model_says(theatre: Theatre, table: Path) 
     assert theatre.trio.crashes.keys() == set(POINTS), "nobody ever died there"
 
 
-async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> None:
+async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
     for cluster, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
         whose = update(Places).where(Places.cluster_id == cluster, Places.side == side)
         await tx.execute(whose.values(used=Places.used + 1, ceiling=Places.ceiling + 1))
+    return []
 
 
 def no_capacity(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("services.matching.commands.pairs._take_places", _take_what_is_not_there)
+    patch.setattr("services.matching.commands.answers._take_places", _take_what_is_not_there)
 
 
 def no_memory(patch: pytest.MonkeyPatch) -> None:
