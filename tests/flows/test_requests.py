@@ -12,7 +12,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-WISHES = {"madan-parque": "cooperation", "biomastec": "cooperation", "dare": "firm-services"}
+WISHES = {"agroco": "foresight", "biomastec": "cooperation", "dare": "firm-services"}
 
 
 async def test_a_request_gives_proposals_within_a_second(kei: Kei) -> None:
