@@ -1,110 +1,14 @@
-"""The rows of matching: a projection of other services' events, and what matching itself decides.
+"""What matching decides: criteria, runs, pairs, and the places that these take."""
 
-Rows of the projection carry the version of the event they come from, so that an older one never overwrites a newer.
-No foreign key leads into the projection: events of different services arrive in any order.
-"""
-
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, UniqueConstraint, func
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import Text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
 
-from shared import db
-
-
-class Base(DeclarativeBase):
-    """The declarative base of matching."""
-
-    metadata = db.metadata()
-    type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own convention
-        str: Text,
-        list[str]: ARRAY(Text),
-        dict[str, Any]: JSONB,
-        list[dict[str, Any]]: JSONB,
-        datetime: DateTime(timezone=True),
-    }
-
-
-metadata = Base.metadata
-
-
-class Cluster(Base):
-    """Projection: who the clusters are."""
-
-    __tablename__ = "cluster"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    consortium_id: Mapped[UUID] = mapped_column(index=True)
-    name: Mapped[str]
-    country: Mapped[str]
-    languages: Mapped[list[str]]
-    ecosystems: Mapped[list[str]]
-    stages: Mapped[list[str]]
-    label: Mapped[str] = mapped_column(server_default="none")
-    label_valid_until: Mapped[date | None]
-    version: Mapped[int]
-
-
-class Level(Base):
-    """Projection: what a cluster can."""
-
-    __tablename__ = "level"
-
-    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
-    framework: Mapped[str] = mapped_column(primary_key=True)
-    indicator: Mapped[str] = mapped_column(primary_key=True)
-    level: Mapped[int]
-    scale_max: Mapped[int]
-    assessed_on: Mapped[date]
-    version: Mapped[int]
-
-
-class Target(Base):
-    """Projection: what a cluster wants to reach."""
-
-    __tablename__ = "target"
-
-    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
-    framework: Mapped[str] = mapped_column(primary_key=True)
-    indicator: Mapped[str] = mapped_column(primary_key=True)
-    level: Mapped[int]
-    priority: Mapped[int]
-    version: Mapped[int]
-
-
-class Request(Base):
-    """Projection: what a cluster asks for."""
-
-    __tablename__ = "request"
-
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    cluster_id: Mapped[UUID] = mapped_column(index=True)
-    framework: Mapped[str]
-    indicator: Mapped[str]
-    urgency: Mapped[int]
-    asked_on: Mapped[date | None]
-    event_id: Mapped[UUID | None]
-
-
-class Gain(Base):
-    """Projection: what a cluster gained in a training, until an assessment confirms it."""
-
-    __tablename__ = "gain"
-
-    activity_id: Mapped[UUID] = mapped_column(primary_key=True)
-    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
-    framework: Mapped[str] = mapped_column(primary_key=True)
-    indicator: Mapped[str] = mapped_column(primary_key=True)
-    gain: Mapped[int]
-    ended_on: Mapped[date]
-
-
-PROJECTED: tuple[type[Base], ...] = (Cluster, Level, Target, Request, Gain)
-"""Tables that hold nothing but what events said. `Places` is the one that is half projected."""
+from services.matching.tables.base import Base
 
 
 class Places(Base):

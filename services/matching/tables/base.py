@@ -1,0 +1,24 @@
+"""What all tables of matching have in common."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import Text
+
+from shared import db
+
+
+class Base(DeclarativeBase):
+    """The declarative base of matching."""
+
+    metadata = db.metadata()
+    type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own convention
+        str: Text,
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB,
+        list[dict[str, Any]]: JSONB,
+        datetime: DateTime(timezone=True),
+    }
