@@ -124,6 +124,8 @@ def _matching(data: Data, names: Names) -> Told | None:
             return Told("Pair accepted", sentence, "good")
         case matching.PairDeclined() | matching.PairExpired() | matching.PairWithdrawn():
             return _ended(data, names)
+        case matching.MentorshipFact():
+            return _mentorship(data, names)
     return None
 
 
@@ -139,3 +141,38 @@ def _ended(data: matching.PairDeclined | matching.PairExpired | matching.PairWit
             why = _WITHDRAWN.get(data.why, "it is taken back")
             sentence = f"Whether {mentor} teaches {learner} need not be answered any more: {why}."
             return Told("Proposal withdrawn", sentence, "fact")
+
+
+_OVER = {
+    "completed": ("Mentorship completed", "have completed their mentorship", "good"),
+    "early": ("Mentorship ended", "have ended their mentorship early", "stop"),
+    "quiet": ("Mentorship ended", "were not heard of for long; their mentorship is over", "stop"),
+}
+
+
+def _mentorship(data: matching.MentorshipFact, names: Names) -> Told | None:
+    both = f"{names.cluster(data.mentor_id)} and {names.cluster(data.learner_id)}"
+    match data:
+        case matching.MentorshipStarted():
+            skills = words.listed([names.skill(goal.framework, goal.indicator).lower() for goal in data.goals])
+            sentence = f"{both} begin to work together{f' on {skills}' if skills else ''}."
+            return Told("Mentorship started", sentence, "good")
+        case matching.MentorshipEnded():
+            title, did, tone = _OVER.get(data.how, _OVER["early"])
+            return Told(title, f"{both} {did}.", tone)
+        case matching.MentorshipConfirmed():
+            of = "" if data.outcome is None else f": {data.outcome} of 100 of what they wanted"
+            return Told("Gain confirmed", f"What {both} reached is measured{of}.", "good")
+    return _meanwhile(data, both)
+
+
+def _meanwhile(data: matching.MentorshipFact, both: str) -> Told | None:
+    match data:
+        case matching.MentorshipMet():
+            return Told("Meeting held", f"{both} met on {words.day(data.on)}.", "fact")
+        case matching.MentorshipNudged():
+            closes = f" It ends on {words.day(data.closes_on)} if it stays so." if data.closes_on else ""
+            return Told("Quiet mentorship", f"Of {both} nothing was heard for {data.quiet_days} days.{closes}", "ask")
+        case matching.MentorshipAsked():
+            return Told("Survey due", f"{both} are asked {'how it goes' if data.day else 'how it went'}.", "ask")
+    return None

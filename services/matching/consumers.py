@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.matching.commands import projection, proposals, replanning
+from services.matching.commands import confirming, projection, proposals, replanning
 from services.matching.commands.replanning import Caused
 from shared import clock
 from shared.db import WriteSession
@@ -40,8 +40,9 @@ async def on_cluster(
 
 @consumer.on_batch(AssessmentRecorded)
 async def on_assessment_recorded(tx: WriteSession, events: Sequence[Event[AssessmentRecorded]]) -> None:
-    """Other levels."""
+    """Other levels; they confirm the gain of mentorships that are over."""
     await projection.keep_levels(tx, [(one.data, one.version) for one in events])
+    await confirming.by_assessments(tx, [one.data for one in events], clock.now())
     await replanning.note(tx, _caused(events))
 
 

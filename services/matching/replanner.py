@@ -1,14 +1,15 @@
-"""What matching does by itself: ends proposals whose time is over, and asks for plans that follow events."""
+"""What matching does by itself: ends what is overdue, reminds, and asks for plans that follow events."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from services.matching.commands import answers, replanning
+from services.matching.commands import answers, reminding, replanning
 from shared import clock
-from shared.db import Database
+from shared.db import Database, WriteSession
 from shared.errors import Conflict, KeiError
 
 LOOK = 1.0
@@ -18,7 +19,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Replanner:
-    """Looks after proposals and plans.
+    """Looks after proposals, mentorships and plans.
 
     Args:
         rest: seconds for which the events of a consortium must have rested before a plan follows them.
@@ -32,17 +33,19 @@ class Replanner:
         """Look again and again, until cancelled."""
         while True:
             try:
-                await self._expired(database)
+                await self._due(database, answers.expire)
+                await self._due(database, reminding.remind)
                 await self._followed(database)
             except (SQLAlchemyError, OSError, TimeoutError) as error:
-                _log.warning("nobody looks after proposals", reason=repr(error))
+                _log.warning("nobody looks after proposals and mentorships", reason=repr(error))
             await asyncio.sleep(clock.jitter(self._look))
 
-    async def _expired(self, database: Database) -> None:
-        ended = 1
-        while ended:
+    async def _due(self, database: Database, work: Callable[[WriteSession, datetime], Awaitable[int]]) -> None:
+        """Do what is due, a part at a time."""
+        while True:
             async with database.transaction() as tx:
-                ended = await answers.expire(tx, clock.now())
+                if not await work(tx, clock.now()):
+                    return
 
     async def _followed(self, database: Database) -> None:
         async with database.transaction() as tx:

@@ -1,5 +1,6 @@
 """What matching publishes: who should learn from whom, why, and what they say to it."""
 
+from datetime import date
 from uuid import UUID
 
 from pydantic import Field
@@ -59,7 +60,7 @@ class PairAnswer(Data):
 
 @event("kei.matching.pair.accepted.v1", key="pair_id", public=True)
 class PairAccepted(PairAnswer):
-    """Both sides said yes; a place on each side is taken."""
+    """Both sides said yes; a place on each side is taken. The pair goes on as a mentorship of the same id."""
 
 
 @event("kei.matching.pair.declined.v1", key="pair_id", public=True)
@@ -84,3 +85,74 @@ class PairWithdrawn(PairAnswer):
         description="plan: a newer plan does without it; answered: another pair answers the request it was for;"
         " full: a side has no place left",
     )
+
+
+class MentorshipGoal(Data):
+    """A level that the learner wants to reach."""
+
+    framework: str
+    indicator: str
+    level: int = Field(description="at the start")
+    target: int = Field(description="the level to reach")
+    due_on: date = Field(description="until when")
+    reached: int | None = Field(default=None, description="the level that the two report")
+    confirmed: int | None = Field(default=None, description="the level that an assessment measured after the end")
+
+
+class MentorshipFact(Data):
+    """Something happened to a mentorship. It has the id of the pair that was accepted, and goes on in its sequence."""
+
+    mentorship_id: UUID = Field(description="the id of the pair that was accepted")
+    consortium_id: UUID
+    mentor_id: UUID
+    learner_id: UUID
+
+
+@event("kei.matching.mentorship.started.v1", key="mentorship_id", public=True)
+class MentorshipStarted(MentorshipFact):
+    """Both sides confirmed what they set out to do."""
+
+    goals: list[MentorshipGoal] = Field(description="what the learner wants to reach")
+    every_days: int = Field(description="how often they mean to meet, in days")
+    ends_on: date = Field(description="until when they mean to work together")
+
+
+@event("kei.matching.mentorship.met.v1", key="mentorship_id", public=True)
+class MentorshipMet(MentorshipFact):
+    """The mentor and the learner met."""
+
+    meeting_id: UUID = Field(description="the same for all mentorships whose learners met the mentor together")
+    on: date = Field(description="the day")
+    minutes: int = Field(description="how long they met")
+
+
+@event("kei.matching.mentorship.nudged.v1", key="mentorship_id", public=True)
+class MentorshipNudged(MentorshipFact):
+    """Nothing was heard of it for long; both sides are reminded."""
+
+    quiet_days: int = Field(description="days since anything was heard of it")
+    closes_on: date | None = Field(default=None, description="the day on which it ends if it stays quiet")
+
+
+@event("kei.matching.mentorship.asked.v1", key="mentorship_id", public=True)
+class MentorshipAsked(MentorshipFact):
+    """Both sides are asked how it goes, or at the end, how it went."""
+
+    day: int = Field(description="days since the start; 0 stands for the end")
+
+
+@event("kei.matching.mentorship.ended.v1", key="mentorship_id", public=True)
+class MentorshipEnded(MentorshipFact):
+    """It is over; its places are free."""
+
+    how: str = Field(description="completed, early (one side ended it) or quiet (nothing was heard of it)")
+    meetings: int = Field(description="how often they met")
+    goals: list[MentorshipGoal] = Field(description="what the learner wants to reach")
+
+
+@event("kei.matching.mentorship.confirmed.v1", key="mentorship_id", public=True)
+class MentorshipConfirmed(MentorshipFact):
+    """Assessments after its end measured all its goals."""
+
+    outcome: int | None = Field(description="the share of the wanted levels that were reached, out of 100")
+    goals: list[MentorshipGoal] = Field(description="what the learner wants to reach")

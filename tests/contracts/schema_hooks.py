@@ -20,6 +20,8 @@ from tests.contracts.serving import FRAMEWORK, INDICATORS
 
 _SEED: dict[str, str] = json.loads(os.environ.get("KEI_SEED", "{}"))
 _PUBLIC = [one.name for one in registry().values() if one.public]
+_SEEN = {"runs": '"v2"', "mentorships": '"v3"'}
+"""A run was running at first, a mentorship was confirmed by two."""
 _FITTING: dict[str, Callable[[Any], Any]] = {
     "starts_on": lambda _: "2026-01-01",
     "ends_on": lambda _: "2026-01-02",
@@ -40,6 +42,11 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
     "reason": lambda _: None,
     "places": lambda _: {},
     "weights": lambda value: _fitting(value) if any(value.values()) else {},
+    "until": lambda _: "2036-01-01",
+    "on": lambda _: "2026-01-02",
+    "goals": lambda _: [],
+    "people": lambda _: {},
+    "together_with": lambda _: [],
     "present": lambda _: [],
     "absent": lambda _: [],
 }
@@ -49,7 +56,7 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
 def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ANN401, ARG001 - the hook's own signature
     if case.meta is not None and case.meta.generation.mode != GenerationMode.POSITIVE:
         return
-    seen = '"v2"' if case.operation.path.startswith("/runs/") else '"v1"'  # a run was running at first
+    seen = _SEEN.get(case.operation.path.split("/")[1], '"v1"')
     for name, value in (("Idempotency-Key", str(clock.new_id())), ("If-Match", seen), ("Last-Event-ID", "0")):
         if case.headers and name in case.headers:
             case.headers[name] = value

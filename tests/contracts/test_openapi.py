@@ -84,12 +84,7 @@ async def seed_trainings(client: httpx2.AsyncClient) -> Seed:
     return {"activities": activity, **ids}
 
 
-async def seed_matching(client: httpx2.AsyncClient) -> Seed:
-    async def proposed() -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = (await client.get("/pairs")).json()["items"]
-        return items
-
-    pairs = await eventually(proposed)
+async def _draft(client: httpx2.AsyncClient) -> str:
     run = await made(client, "/runs", {"consortium_id": str(make.CONSORTIUM)})
 
     async def planned() -> bool:
@@ -97,10 +92,40 @@ async def seed_matching(client: httpx2.AsyncClient) -> Seed:
         return state == "draft"
 
     await eventually(planned)
+    return run
+
+
+async def _mentorship(client: httpx2.AsyncClient) -> str:
+    """An active one, of a plan."""
+    run = await _draft(client)
+    await client.post(f"/runs/{run}/publication", headers={"If-Match": '"v2"'})
+    pair: str = (await client.get(f"/runs/{run}")).json()["pairs"][0]["id"]
+    for what, word in (("pairs/{}/answers", {"answer": "accept"}), ("mentorships/{}/confirmations", {})):
+        for version, side in enumerate(("mentor", "learner"), 1):
+            headers = {"If-Match": f'"v{version}"'}
+            reply = await client.post("/" + what.format(pair), json={"side": side} | word, headers=headers)
+            assert reply.status_code == 200, reply.text
+    return pair
+
+
+async def seed_matching(client: httpx2.AsyncClient) -> Seed:
+    async def proposed() -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = (await client.get("/pairs")).json()["items"]
+        return items
+
+    pairs = await eventually(proposed)
+    mentorship = await _mentorship(client)
+    run = await _draft(client)
     named = {"consortium_id": str(make.CONSORTIUM), "name": "Winter"}
     criteria = await made(client, "/criteria-sets", named)
     what_if = await made(client, "/what-ifs", named)
-    ids = {"pairs": pairs[0]["id"], "runs": run, "criteria-sets": criteria, "what-ifs": what_if}
+    ids = {
+        "pairs": pairs[0]["id"],
+        "mentorships": mentorship,
+        "runs": run,
+        "criteria-sets": criteria,
+        "what-ifs": what_if,
+    }
     return ids | {"consortium_id": str(make.CONSORTIUM)}
 
 

@@ -38,7 +38,8 @@ _UNSENT = "SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL) OR assigned
 _OWN = {
     "members": "service_request target assessment cluster outbox",
     "trainings": "registration activity cluster outbox inbox effect",
-    "matching": "pair run answered_request places cluster level target request gain outbox inbox effect",
+    "matching": "survey check_in meeting_of meeting goal mentorship pair run answered_request places "
+    "cluster level measurement target request gain outbox inbox effect",
 }
 CONSUMERS = {"matching": matching.consumer, "trainings": trainings.consumer}
 RELAYS = ("members", "trainings")

@@ -22,6 +22,7 @@ STATES = (
     ("accepted", "Accepted", "Both sides said yes; a place on each side is taken."),
     ("declined", "Declined", "One side said no."),
     ("expired", "Expired", "It was not answered in time."),
+    ("ended", "Over", "They worked together; their mentorship is over."),
     ("withdrawn", "Withdrawn", "It was overtaken: by a newer plan, by another pair, or because a side is full."),
 )
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from services.matching.commands import replanning
+from services.matching.commands import mentorships, replanning
 from services.matching.commands.locks import alone
 from services.matching.commands.proposals import PROPOSING, offer_next, withdraw_overtaken
 from services.matching.tables import Cluster, Pair, Places
@@ -67,6 +67,7 @@ async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer, now: da
     elif pair.mentor_answer == pair.learner_answer == "accepted":
         full = await _take_places(tx, pair)
         event = _end(tx, pair, "accepted", PairAccepted(**_who(pair)), now)
+        await mentorships.begin(tx, pair, now)
         await withdraw_overtaken(tx, pair, full, now)
         await replanning.note(tx, [_caused(pair, event)])
 

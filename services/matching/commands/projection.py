@@ -10,7 +10,18 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, text, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 
-from services.matching.tables import PROJECTED, Base, Cluster, Gain, Level, Places, ReplanCause, Request, Target
+from services.matching.tables import (
+    PROJECTED,
+    Base,
+    Cluster,
+    Gain,
+    Level,
+    Measurement,
+    Places,
+    ReplanCause,
+    Request,
+    Target,
+)
 from shared.db import WriteSession
 from shared.events.envelope import Event
 from shared.events.members import (
@@ -66,7 +77,7 @@ async def keep_places(tx: WriteSession, kept: Sequence[tuple[ClusterRegistered |
 
 
 async def keep_levels(tx: WriteSession, kept: Sequence[tuple[AssessmentRecorded, int]]) -> None:
-    """What clusters can, as far as assessments say."""
+    """What clusters can, as far as assessments say, and could after each of them."""
     rows = [
         {
             "cluster_id": recorded.cluster_id,
@@ -81,6 +92,9 @@ async def keep_levels(tx: WriteSession, kept: Sequence[tuple[AssessmentRecorded,
         for one in recorded.levels
     ]
     await _upsert(tx, Level, rows)
+    kept_names = ("cluster_id", "framework", "indicator", "version", "level", "assessed_on")
+    history = [{name: row[name] for name in kept_names} for row in rows]
+    await _write(tx, Measurement, insert(Measurement).on_conflict_do_nothing(), history)
 
 
 async def keep_targets(tx: WriteSession, kept: Sequence[tuple[TargetSet, int]]) -> None:
@@ -109,6 +123,8 @@ async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> Non
             "indicator": one.indicator,
             "gain": one.gain,
             "ended_on": completed.ended_on,
+            "host_id": completed.host_cluster_id,
+            "kind": completed.kind,
         }
         for completed in kept
         for one in completed.gains

@@ -13,7 +13,7 @@ from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill,
 from services.matching.rules.question import Past, Question, Two
 from services.matching.rules.refusals import refusals
 from services.matching.rules.reserve import LOOKED_BACK
-from services.matching.tables import Cluster, Level, Pair, Places, Request, Run, Target
+from services.matching.tables import Cluster, Level, Mentorship, Pair, Places, Request, Run, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
 from shared.errors import Invalid, NotFound
@@ -34,7 +34,7 @@ async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, crite
         past=tuple(
             Past(one.mentor_id, one.learner_id, one.state, one.decided_at.date())
             for one in pairs
-            if one.state in {"declined", "expired"} and one.decided_at is not None
+            if one.state in {"declined", "expired", "ended"} and one.decided_at is not None
         ),
         arrived=await _arrived(tx, clusters, today),
         criteria=criteria,
@@ -71,6 +71,12 @@ def possible(question: Question) -> Question:
     return question
 
 
+async def profiles(tx: WriteSession, ids: Sequence[UUID], today: date) -> dict[UUID, Profile]:
+    """A few clusters by their ids, as far as they are known; without their pairs."""
+    rows = (await tx.scalars(select(Cluster).where(Cluster.id.in_(ids)))).all()
+    return {one.id: one for one in await _profiles(tx, rows, (), today)}
+
+
 async def _arrived(tx: WriteSession | ReadSession, clusters: Sequence[Cluster], today: date) -> tuple[date, ...]:
     """When help was asked for in the time that a reserve looks back on."""
     asked = select(Request.asked_on).where(Request.cluster_id.in_([one.id for one in clusters]))
@@ -86,8 +92,9 @@ async def _profiles(
     places = defaultdict[UUID, dict[str, int]](dict)
     for row in await tx.scalars(select(Places).where(Places.cluster_id.in_(ids))):
         places[row.cluster_id][row.side] = row.capacity
-    accepted = [one for one in pairs if one.state == "accepted"]
-    given, taken = Counter(one.mentor_id for one in accepted), Counter(one.learner_id for one in accepted)
+    worked = [one for one in pairs if one.state in {"accepted", "ended"}]
+    given, taken = Counter(one.mentor_id for one in worked), Counter(one.learner_id for one in worked)
+    records = await _records(tx, ids)
     return [
         Profile(
             id=one.id,
@@ -102,11 +109,22 @@ async def _profiles(
             label="none" if one.label_valid_until is not None and one.label_valid_until < today else one.label,
             mentor_places=places[one.id].get("mentor", 0),
             learner_places=places[one.id].get("learner", 0),
+            record=tuple(records[one.id]),
             given=given[one.id],
             taken=taken[one.id],
         )
         for one in clusters
     ]
+
+
+async def _records(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, list[int]]:
+    """The outcomes of mentorships by their mentors, the newest last."""
+    columns = select(Pair.mentor_id, Mentorship.outcome).join(Mentorship, Mentorship.id == Pair.id)
+    known = columns.where(Pair.mentor_id.in_(ids), Mentorship.outcome.is_not(None))
+    records = defaultdict[UUID, list[int]](list)
+    for row in await tx.execute(known.order_by(Mentorship.confirmed_at, Mentorship.id)):
+        records[row.mentor_id].append(row.outcome)
+    return records
 
 
 async def _levels(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> dict[UUID, dict[Skill, int]]:

@@ -15,6 +15,7 @@ from shared.errors import Forbidden
 from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
 
 router = Router()
+State = Literal["proposed", "accepted", "declined", "expired", "withdrawn", "ended"]
 
 
 class TermView(View):
@@ -78,7 +79,9 @@ async def list_pairs(
     who: Anyone,
     db: Read,
     paging: Paging,
-    state: Annotated[Literal["proposed", "accepted", "declined", "expired", "withdrawn"] | None, Query()] = None,
+    state: Annotated[
+        Literal["proposed", "accepted", "declined", "expired", "withdrawn", "ended"] | None, Query()
+    ] = None,
 ) -> Page[PairView]:
     """The pairs of the caller's consortium that were proposed, oldest first."""
     rows = await queries.pairs(db, who.scope(), state, paging.after, paging.limit + 1)

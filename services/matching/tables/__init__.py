@@ -1,22 +1,30 @@
 """The rows of matching: a projection of other services' events, and what matching itself decides."""
 
 from services.matching.tables.base import Base
-from services.matching.tables.known import PROJECTED, Cluster, Gain, Level, Request, Target
+from services.matching.tables.known import PROJECTED, Cluster, Gain, Level, Measurement, Request, Target
+from services.matching.tables.mentorships import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Survey
 from services.matching.tables.plans import AnsweredRequest, CriteriaSet, Pair, Places, ReplanCause, Run, WhatIf
 
 __all__ = [
     "PROJECTED",
     "AnsweredRequest",
     "Base",
+    "CheckIn",
     "Cluster",
     "CriteriaSet",
     "Gain",
+    "Goal",
     "Level",
+    "Measurement",
+    "Meeting",
+    "MeetingOf",
+    "Mentorship",
     "Pair",
     "Places",
     "ReplanCause",
     "Request",
     "Run",
+    "Survey",
     "Target",
     "WhatIf",
     "metadata",

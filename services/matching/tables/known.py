@@ -43,6 +43,19 @@ class Level(Base):
     version: Mapped[int]
 
 
+class Measurement(Base):
+    """Projection: what a cluster could after each of its assessments."""
+
+    __tablename__ = "measurement"
+
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+    framework: Mapped[str] = mapped_column(primary_key=True)
+    indicator: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    level: Mapped[int]
+    assessed_on: Mapped[date]
+
+
 class Target(Base):
     """Projection: what a cluster wants to reach."""
 
@@ -71,7 +84,7 @@ class Request(Base):
 
 
 class Gain(Base):
-    """Projection: what a cluster gained in a training, until an assessment confirms it."""
+    """Projection: what a cluster gained in a training or visit, as its host reported; an assessment may confirm it."""
 
     __tablename__ = "gain"
 
@@ -81,7 +94,9 @@ class Gain(Base):
     indicator: Mapped[str] = mapped_column(primary_key=True)
     gain: Mapped[int]
     ended_on: Mapped[date]
+    host_id: Mapped[UUID | None]
+    kind: Mapped[str | None]
 
 
-PROJECTED: tuple[type[Base], ...] = (Cluster, Level, Target, Request, Gain)
+PROJECTED: tuple[type[Base], ...] = (Cluster, Level, Measurement, Target, Request, Gain)
 """Tables that hold nothing but what events said."""

@@ -107,7 +107,8 @@ class WhatIf(Base):
 class Pair(Base):
     """A mentor and a learner. `events` counts what was published of it: the version of its last event.
 
-    `reason` is what a side said when it declined; `cause` is the event that led to the proposal.
+    An `accepted` pair is a mentorship, and `ended` with it. `reason` is what a side said when it declined; `cause` is
+    the event that led to the proposal.
     """
 
     __tablename__ = "pair"
@@ -131,7 +132,9 @@ class Pair(Base):
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (
-        CheckConstraint("state IN ('draft', 'proposed', 'accepted', 'declined', 'expired', 'withdrawn')", name="state"),
+        CheckConstraint(
+            "state IN ('draft', 'proposed', 'accepted', 'declined', 'expired', 'withdrawn', 'ended')", name="state"
+        ),
         CheckConstraint("mentor_id <> learner_id", name="two"),
         Index("ix_pair_expires", "expires_at", postgresql_where="state = 'proposed'"),
         Index(

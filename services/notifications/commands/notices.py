@@ -14,6 +14,11 @@ from shared.db import WriteSession
 from shared.errors import NotFound
 from shared.events import Data, Event
 from shared.events.matching import (
+    MentorshipAsked,
+    MentorshipConfirmed,
+    MentorshipEnded,
+    MentorshipNudged,
+    MentorshipStarted,
     PairAccepted,
     PairDeclined,
     PairExpired,
@@ -34,6 +39,7 @@ class _Concern(NamedTuple):
 
 _REGISTRATION = _Concern(("cluster_id",), ("activity_id", "registration_id"))
 _PAIR = _Concern(("mentor_id", "learner_id"), ("pair_id", "mentor_id", "learner_id"))
+_MENTORSHIP = _Concern(("mentor_id", "learner_id"), ("mentorship_id", "mentor_id", "learner_id"))
 _CONCERNS: dict[type[Data], _Concern] = {
     RegistrationConfirmed: _REGISTRATION,
     RegistrationWaitlisted: _REGISTRATION,
@@ -43,6 +49,11 @@ _CONCERNS: dict[type[Data], _Concern] = {
     PairDeclined: _PAIR,
     PairExpired: _PAIR,
     PairWithdrawn: _PAIR,
+    MentorshipStarted: _MENTORSHIP,
+    MentorshipNudged: _MENTORSHIP,
+    MentorshipAsked: _MENTORSHIP,
+    MentorshipEnded: _MENTORSHIP,
+    MentorshipConfirmed: _MENTORSHIP,
     RunPublished: _Concern((), ("run_id",)),
     ServiceRequested: _Concern((), ("request_id", "cluster_id")),
 }

@@ -217,6 +217,26 @@ class Matching:
         assert (await self.answer(pair, "mentor")).status_code == 200
         return await self.answer(pair, "learner", version=2)
 
+    async def mentorship(self, pair: str) -> Json:
+        """A mentorship, as an operator sees it."""
+        return await self.get(f"/mentorships/{pair}")
+
+    async def does(
+        self, pair: str, what: str, body: Json, version: int | None = None, headers: dict[str, str] = OPERATOR
+    ) -> httpx2.Response:
+        """Something in a mentorship: `PUT plan`, `POST ending`, …"""
+        method, _, path = what.partition(" ")
+        headers = headers | if_match(version)
+        return await self.client.request(method, f"/mentorships/{pair}/{path}", json=body, headers=headers)
+
+    async def begun(self, pair: str) -> Json:
+        """Both sides accept a proposal and confirm what they set out to do."""
+        assert (await self.accept(pair)).status_code == 200
+        for version, side in enumerate(("mentor", "learner"), 1):
+            reply = await self.does(pair, "POST confirmations", {"side": side}, version)
+            assert reply.status_code == 200, reply.text
+        return await self.mentorship(pair)
+
     async def used(self, cluster: Member, side: str) -> int:
         query = "SELECT used FROM places WHERE cluster_id = $1 AND side = $2"
         ((used,),) = [row.values() for row in await make.rows(self.url, query, cluster.id, side)]

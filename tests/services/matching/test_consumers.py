@@ -74,14 +74,16 @@ async def test_an_older_version_changes_nothing(matching: Matching, url: str) ->
         registered("first"),
         make.cluster_changed_event(5, cluster_id=ID, name="old"),
         capacity_changed(ID, 6, 1, 1),
-        assessed(ID, 7, {"foresight": 1}),
         target_set(ID, 8, "foresight", 2),
     )
     assert await matching.state_hash() == known
+    await matching.hears(assessed(ID, 7, {"foresight": 1}))
     assert await clusters(url) == [("new", 9)]
     assert await places(url) == {"mentor": (4, 10), "learner": (5, 10)}
     assert await levels(url) == {"foresight": (4, 11)}
     assert [tuple(row.values()) for row in await make.rows(url, "SELECT level, version FROM target")] == [(5, 12)]
+    history = await make.rows(url, "SELECT version, level FROM measurement ORDER BY version")
+    assert [tuple(row.values()) for row in history] == [(7, 1), (11, 4)], "what it could before is history, not lost"
 
 
 async def test_each_indicator_has_its_own_newest_level(matching: Matching, url: str) -> None:

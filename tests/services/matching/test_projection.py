@@ -60,13 +60,14 @@ async def told(matching: Matching) -> list[Stored]:
         *mentor("New", level=4).events(),
         capacity_changed(able.id, 9, 1, 2),
         completed({eager.id: {"foresight": 1}, late.id: {"foresight": 1, "strategy": 1}}),
-        requested(late.id, 5),
         make.cluster_changed_event(9, cluster_id=other.id, name="Another"),
         assessed(other.id, 10, {"foresight": 4}),
     ]
     await matching.hears(*more)
+    asked = requested(late.id, 5)
+    await matching.hears(asked)
     assert [pair["request_id"] is None for pair in await matching.pairs()] == [True] * 4 + [False]
-    return [*joined, nobody, *more]
+    return [*joined, nobody, *more, asked]
 
 
 async def test_a_rebuild_ends_in_the_same_state_and_publishes_nothing(matching: Matching, told: list[Stored]) -> None:

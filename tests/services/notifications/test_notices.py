@@ -1,5 +1,6 @@
 """Whom an event concerns, and who may read of it."""
 
+from datetime import date
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -7,7 +8,19 @@ import httpx2
 
 from shared.auth import Role
 from shared.events import Data
-from shared.events.matching import PairAccepted, PairDeclined, PairExpired, PairWithdrawn, RunPublished
+from shared.events.matching import (
+    MentorshipAsked,
+    MentorshipConfirmed,
+    MentorshipEnded,
+    MentorshipMet,
+    MentorshipNudged,
+    MentorshipStarted,
+    PairAccepted,
+    PairDeclined,
+    PairExpired,
+    PairWithdrawn,
+    RunPublished,
+)
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
 from shared.wire.local import LocalWire
 from tests import make
@@ -30,6 +43,8 @@ async def notices(client: httpx2.AsyncClient, headers: dict[str, str]) -> list[d
 async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wire: LocalWire) -> None:
     seat: dict[str, Any] = HERE | {"activity_id": uuid4(), "registration_id": uuid4(), "cluster_id": A, "seats": 1}
     pair: dict[str, Any] = HERE | {"pair_id": uuid4(), "mentor_id": A, "learner_id": B}
+    two: dict[str, Any] = HERE | {"mentorship_id": uuid4(), "mentor_id": A, "learner_id": B}
+    own = {"mentorship_id", "mentor_id", "learner_id"}
     done: dict[str, Any] = HERE | {"activity_id": uuid4(), "kind": "study_visit", "host_cluster_id": A, "gains": []}
     done |= {"ended_on": "2017-06-29", "attended": [B]}
     cases: list[tuple[Data, list[UUID | None], set[str]]] = [
@@ -40,6 +55,12 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
         (PairDeclined(**pair, side="mentor"), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairExpired(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairWithdrawn(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
+        (MentorshipStarted(**two, goals=[], every_days=14, ends_on=date(2018, 1, 1)), [A, B], own),
+        (MentorshipNudged(**two, quiet_days=30), [A, B], own),
+        (MentorshipAsked(**two, day=30), [A, B], own),
+        (MentorshipEnded(**two, how="early", meetings=0, goals=[]), [A, B], own),
+        (MentorshipConfirmed(**two, outcome=100, goals=[]), [A, B], own),
+        (MentorshipMet(**two, meeting_id=uuid4(), on=date(2018, 1, 1), minutes=60), [], set()),
         (TrainingCompleted(**done), [B], {"activity_id"}),
         (RunPublished(run_id=uuid4(), pairs=1, total_hundredths=1, **HERE), [None], {"run_id"}),
         (make.service_requested(cluster_id=A), [None], {"request_id", "cluster_id"}),

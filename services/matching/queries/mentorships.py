@@ -1,0 +1,75 @@
+"""Reading mentorships, and what was done in them."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import select
+
+from services.matching.tables import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Pair, Survey
+from shared.db import ReadSession, WriteSession
+from shared.errors import NotFound
+
+
+@dataclass
+class Work:
+    """A mentorship and what was done in it: meetings in order of their days, each with how many learners met."""
+
+    mentorship: Mentorship
+    goals: list[Goal] = field(default_factory=list)
+    meetings: list[tuple[Meeting, int]] = field(default_factory=list)
+    check_ins: list[CheckIn] = field(default_factory=list)
+    surveys: list[Survey] = field(default_factory=list)
+
+
+async def mentorships(
+    db: ReadSession, within: UUID | None, cluster: UUID | None, after: tuple[UUID] | None, limit: int
+) -> list[Work]:
+    """Mentorships, oldest first; `within` limits them to one consortium (None sees all), `cluster` to one's own."""
+    query = select(Mentorship).join(Pair, Pair.id == Mentorship.id).order_by(Mentorship.id).limit(limit)
+    if within is not None:
+        query = query.where(Pair.consortium_id == within)
+    if cluster is not None:
+        query = query.where((Pair.mentor_id == cluster) | (Pair.learner_id == cluster))
+    if after is not None:
+        query = query.where(Mentorship.id > after[0])
+    return await _work(db, (await db.scalars(query)).all())
+
+
+async def mentorship(db: ReadSession | WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Work:
+    """One mentorship, if `right(consortium)`.
+
+    Raises:
+        NotFound
+    """
+    found = await db.get(Mentorship, id)
+    if found is None or not right(found.pair.consortium_id):
+        raise NotFound("no-such-mentorship", "There is no such mentorship.")
+    return (await _work(db, [found]))[0]
+
+
+async def _work(db: ReadSession | WriteSession, rows: Sequence[Mentorship]) -> list[Work]:
+    done = {row.id: Work(row) for row in rows}
+    ids = list(done)
+    goals = select(Goal).where(Goal.mentorship_id.in_(ids)).order_by(Goal.framework, Goal.indicator)
+    for goal in await db.scalars(goals):
+        done[goal.mentorship_id].goals.append(goal)
+    for check_in in await db.scalars(select(CheckIn).where(CheckIn.mentorship_id.in_(ids)).order_by(CheckIn.id)):
+        done[check_in.mentorship_id].check_ins.append(check_in)
+    answers = select(Survey).where(Survey.mentorship_id.in_(ids)).order_by(Survey.day, Survey.side)
+    for survey in await db.scalars(answers):
+        done[survey.mentorship_id].surveys.append(survey)
+    await _meetings(db, ids, done)
+    return list(done.values())
+
+
+async def _meetings(db: ReadSession | WriteSession, ids: Sequence[UUID], done: Mapping[UUID, Work]) -> None:
+    these = select(MeetingOf.meeting_id).where(MeetingOf.mentorship_id.in_(ids))
+    rows = (await db.execute(select(MeetingOf).where(MeetingOf.meeting_id.in_(these)))).scalars().all()
+    group = defaultdict[UUID, set[UUID]](set)
+    for row in rows:
+        group[row.meeting_id].add(row.mentorship_id)
+    for meeting in await db.scalars(select(Meeting).where(Meeting.id.in_(group)).order_by(Meeting.on, Meeting.id)):
+        for id in group[meeting.id] & set(ids):
+            done[id].meetings.append((meeting, len(group[meeting.id])))

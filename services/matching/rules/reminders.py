@@ -1,0 +1,34 @@
+"""When a mentorship is reminded of itself: when it is quiet, and when its sides are asked how it goes."""
+
+from datetime import date, timedelta
+
+NUDGES = (30, 60, 90)
+"""After how many quiet days both sides are reminded."""
+NOTICE = 7
+"""Days from the last reminder to the end."""
+FIRST_SURVEY = 30
+"""Days after the start of the first survey."""
+SURVEY_EVERY = 60
+CLOSING = 0
+"""Stands for the survey at the end, which has no day."""
+
+
+def nudge(quiet: int, nudged: int) -> int | None:
+    """The reminder that is due after so many quiet days, if one is, with the last one sent (0 if none)."""
+    due = [days for days in NUDGES if nudged < days <= quiet]
+    return due[-1] if due else None
+
+
+def over(quiet: int, nudged: int) -> bool:
+    """Whether it was quiet for so long that a mentorship which had its last reminder ends."""
+    return nudged == NUDGES[-1] and quiet >= NUDGES[-1] + NOTICE
+
+
+def closes_on(last_sign: date, nudged: int) -> date | None:
+    """The day on which it ends if it stays quiet, once the last reminder was sent."""
+    return last_sign + timedelta(days=NUDGES[-1] + NOTICE) if nudged == NUDGES[-1] else None
+
+
+def surveys(running: int) -> list[int]:
+    """Days after the start on which the surveys of a mentorship were due that has run for so many days."""
+    return list(range(FIRST_SURVEY, running + 1, SURVEY_EVERY))

@@ -1,0 +1,22 @@
+"""Every public event has words of its own in the feed."""
+
+import json
+
+import pytest
+
+from deploy.docs import ROOT, SAMPLES
+from services.console.happenings import Names, happening
+from services.console.models import FeedItem
+from shared.events import registry
+
+PUBLIC = sorted(entry.name for entry in registry().values() if entry.public)
+NAMES = Names(cluster=lambda _: "A cluster", skill=lambda _, code: code.title(), activity=lambda _: "A training")
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_event_is_told_in_a_sentence(name: str) -> None:
+    sample = json.loads((ROOT / SAMPLES / f"{name}.json").read_bytes())
+    told = happening(FeedItem(position=1, event=sample), NAMES).told
+    assert told.sentence != "An event of a newer kind."
+    assert told.sentence.endswith(".")
+    assert told.tone in {"fact", "ask", "good", "stop"}

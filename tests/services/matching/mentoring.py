@@ -1,0 +1,24 @@
+"""Two clusters that work together, for the tests of mentorships."""
+
+from datetime import timedelta
+
+from shared import clock
+from tests import make
+from tests.services.matching.acting import Json, Matching, Member, learner, mentor
+
+TODAY = clock.now().date()
+MEETING: Json = {"state": "held", "on": TODAY.isoformat(), "minutes": 90}
+
+
+async def two(matching: Matching) -> tuple[Member, Member, str]:
+    """A mentor, a learner, and the proposal that they work together."""
+    ant, bee = mentor("Ant", mentor_capacity=2), learner("Bee")
+    (pair,) = await matching.proposed(ant, bee)
+    return ant, bee, pair["id"]
+
+
+async def later(matching: Matching, id: str, days: int) -> None:
+    """So many days pass for a mentorship."""
+    query = "UPDATE mentorship SET last_sign_at = last_sign_at - $2::interval, "
+    query += "started_at = started_at - $2::interval WHERE id = $1"
+    await make.rows(matching.url, query, id, timedelta(days=days))
