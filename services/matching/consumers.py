@@ -17,7 +17,7 @@ from shared.events.members import (
     ServiceRequested,
     TargetSet,
 )
-from shared.events.trainings import TrainingCompleted
+from shared.events.trainings import TrainingCompleted, TrainingPublished
 from shared.inbox import Consumer
 
 consumer = Consumer("matching")
@@ -58,6 +58,12 @@ async def on_service_requested(tx: WriteSession, event: Event[ServiceRequested])
     """A request: mentors are proposed at once."""
     request = await projection.keep_request(tx, event)
     await proposals.answer_request(tx, request, clock.now())
+
+
+@consumer.on_batch(TrainingPublished)
+async def on_training_published(tx: WriteSession, events: Sequence[Event[TrainingPublished]]) -> None:
+    """What others can join."""
+    await projection.keep_published(tx, [one.data for one in events])
 
 
 @consumer.on_batch(TrainingCompleted)

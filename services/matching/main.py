@@ -5,7 +5,7 @@ from fastapi import FastAPI
 from services.matching.consumers import consumer
 from services.matching.maker import Maker
 from services.matching.replanner import Replanner
-from services.matching.routes import criteria, meetings, mentorships, pairs, runs, what_ifs
+from services.matching.routes import criteria, gaps, ledger, meetings, mentorships, pairs, runs, what_ifs
 from services.matching.solver import Solver
 from shared import runtime
 from shared.auth import KeySource
@@ -19,7 +19,7 @@ def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | Non
     service = runtime.Service(
         "matching",
         "Kei matching",
-        [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings)],
+        [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, gaps)],
         consumer=consumer,
         jobs=[Replanner(settings.replan_seconds).run],
         background=[solver.run, Maker(solver).run],

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 
 from services.matching.tables import (
     PROJECTED,
+    Activity,
     Base,
     Cluster,
     Gain,
@@ -32,7 +33,7 @@ from shared.events.members import (
     ServiceRequested,
     TargetSet,
 )
-from shared.events.trainings import TrainingCompleted
+from shared.events.trainings import TrainingCompleted, TrainingPublished
 
 Row = dict[str, Any]
 
@@ -114,7 +115,7 @@ async def keep_request(tx: WriteSession, event: Event[ServiceRequested]) -> Requ
 
 
 async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> None:
-    """What clusters gained in trainings. It never changes."""
+    """What clusters gained in trainings, which took place. It never changes."""
     rows = [
         {
             "activity_id": completed.activity_id,
@@ -123,13 +124,35 @@ async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> Non
             "indicator": one.indicator,
             "gain": one.gain,
             "ended_on": completed.ended_on,
-            "host_id": completed.host_cluster_id,
-            "kind": completed.kind,
         }
         for completed in kept
         for one in completed.gains
     ]
     await _write(tx, Gain, insert(Gain).on_conflict_do_nothing(), rows)
+    await _keep_activities(tx, [_activity(completed) | {"completed": True} for completed in kept], ["completed"])
+
+
+async def keep_published(tx: WriteSession, kept: Sequence[TrainingPublished]) -> None:
+    """Which trainings and visits there are to be."""
+    rows = [
+        _activity(one)
+        | {"title": one.title, "starts_on": one.starts_on, "teaches": [taught.model_dump() for taught in one.teaches]}
+        for one in kept
+    ]
+    await _keep_activities(tx, rows, ["title", "starts_on", "teaches"])
+
+
+def _activity(of: TrainingPublished | TrainingCompleted) -> Row:
+    """What both events tell, with what neither may know yet."""
+    own = {"id": of.activity_id, "consortium_id": of.consortium_id, "host_id": of.host_cluster_id, "kind": of.kind}
+    return own | {"title": None, "starts_on": None, "teaches": [], "completed": False}
+
+
+async def _keep_activities(tx: WriteSession, rows: Sequence[Row], told: Sequence[str]) -> None:
+    """Insert activities, or change what an event of their kind tells."""
+    statement = insert(Activity)
+    changes = {name: statement.excluded[name] for name in told}
+    await _write(tx, Activity, statement.on_conflict_do_update(index_elements=["id"], set_=changes), rows)
 
 
 async def forget(tx: WriteSession, consumer: str) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.matching.rules.criteria import Criteria
-from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisional
+from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisionals
 from services.matching.rules.question import Past, Question, Two
 from services.matching.rules.refusals import refusals
 from services.matching.rules.reserve import LOOKED_BACK
@@ -128,14 +128,15 @@ async def _records(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defau
 
 
 async def _levels(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> dict[UUID, dict[Skill, int]]:
-    measured = defaultdict[UUID, dict[Skill, Measured]](dict)
-    for level in await tx.scalars(select(Level).where(Level.cluster_id.in_(ids))):
-        known = Measured(level.level, level.assessed_on, level.scale_max)
-        measured[level.cluster_id][Skill(level.framework, level.indicator)] = known
-    gains = defaultdict[UUID, list[Gain]](list)
-    for gain in await tx.scalars(select(GainRow).where(GainRow.cluster_id.in_(ids))):
-        gains[gain.cluster_id].append(Gain(Skill(gain.framework, gain.indicator), gain.gain, gain.ended_on))
-    return {id: provisional(known, gains[id]) for id, known in measured.items()}
+    levels = await tx.scalars(select(Level).where(Level.cluster_id.in_(ids)))
+    gains = await tx.scalars(select(GainRow).where(GainRow.cluster_id.in_(ids)))
+    return provisionals(
+        [
+            (one.cluster_id, Skill(one.framework, one.indicator), Measured(one.level, one.assessed_on, one.scale_max))
+            for one in levels.all()
+        ],
+        [(one.cluster_id, Gain(Skill(one.framework, one.indicator), one.gain, one.ended_on)) for one in gains.all()],
+    )
 
 
 async def _aims(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, dict[Skill, Aim]]:

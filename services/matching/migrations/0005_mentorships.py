@@ -35,8 +35,17 @@ def upgrade() -> None:
         sa.Column("level", sa.Integer, nullable=False),
         sa.Column("assessed_on", sa.Date, nullable=False),
     )
-    op.add_column("gain", sa.Column("host_id", sa.Uuid))
-    op.add_column("gain", sa.Column("kind", sa.Text))
+    op.create_table(
+        "activity",
+        sa.Column("id", sa.Uuid, primary_key=True, nullable=False),
+        sa.Column("consortium_id", sa.Uuid, nullable=False, index=True),
+        sa.Column("host_id", sa.Uuid, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("title", sa.Text),
+        sa.Column("starts_on", sa.Date),
+        sa.Column("teaches", pg.JSONB, nullable=False),
+        sa.Column("completed", sa.Boolean, nullable=False),
+    )
     op.execute(BEGUN)
 
 

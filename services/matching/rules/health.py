@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from services.matching.rules.words import day
+
 LOOKED_BACK = 90
 """Days of which meetings are counted for the rhythm."""
 LATELY = 30
@@ -71,10 +73,10 @@ def _unknown(part: str, of: int, reason: str) -> Part:
 def _first_meeting(signs: Signs, today: date, of: int) -> Part:
     name = "first_meeting"
     if signs.held:
-        return Part(name, of, of, f"They first met on {_day(min(signs.held))}.")
+        return Part(name, of, of, f"They first met on {day(min(signs.held))}.")
     days = (today - signs.started_on).days
     if days <= signs.every_days:
-        return _unknown(name, of, f"The first meeting is due until {_day(_due(signs, 1))}.")
+        return _unknown(name, of, f"The first meeting is due until {day(_due(signs, 1))}.")
     return Part(name, 0, of, f"They have not met yet, {days} days after the start.")
 
 
@@ -83,8 +85,8 @@ def _rhythm(signs: Signs, today: date, of: int) -> Part:
     due = (today - since).days // signs.every_days
     if not due:
         return _unknown("rhythm", of, f"They mean to meet every {signs.every_days} days; the first is not over.")
-    held = sum(since <= day <= today for day in signs.held)
-    reason = f"They met {_times(held)} since {_day(since)}; by their plan it would be {_times(due)}."
+    held = sum(since <= on <= today for on in signs.held)
+    reason = f"They met {_times(held)} since {day(since)}; by their plan it would be {_times(due)}."
     return Part("rhythm", of * min(held, due) // due, of, reason)
 
 
@@ -128,10 +130,6 @@ def _sentiment(signs: Signs, of: int) -> Part:
 
 def _due(signs: Signs, meeting: int) -> date:
     return signs.started_on + timedelta(days=meeting * signs.every_days)
-
-
-def _day(day: date) -> str:
-    return f"{day:%-d %B %Y}"
 
 
 def _times(count: int) -> str:

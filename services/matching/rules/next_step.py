@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from services.matching.rules.health import Signs
+from services.matching.rules.words import counted, day
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +23,19 @@ class Standing:
 def next_step(standing: Standing, today: date) -> str:
     """The sentence. `unmeasured` goals wait for an assessment once it is over."""
     if standing.state in {"completed", "ended"}:
-        waits = f"An assessment of the learner will confirm {_counted(standing.unmeasured, 'goal')}."
+        waits = f"An assessment of the learner will confirm {counted(standing.unmeasured, 'goal')}."
         return waits if standing.unmeasured else "Nothing is left to do."
     if standing.signs is None:
         return f"The {' and the '.join(standing.unconfirmed)} should read the agreement and confirm it."
-    if overdue := [day for day in standing.planned if day < today]:
-        return f"Say whether the meeting of {_day(min(overdue))} was held."
+    if overdue := [on for on in standing.planned if on < today]:
+        return f"Say whether the meeting of {day(min(overdue))} was held."
     if standing.unanswered:
         return f"Fill in the survey of day {standing.unanswered[0]}."
     if standing.planned:
-        return f"Meet on {_day(min(standing.planned))}."
+        return f"Meet on {day(min(standing.planned))}."
     return _plan(standing.signs, today)
 
 
 def _plan(signs: Signs, today: date) -> str:
     due = max([signs.started_on, *signs.held]) + timedelta(days=signs.every_days)
-    return f"Plan the next meeting; it is due {'since' if due < today else 'on'} {_day(due)}."
-
-
-def _day(day: date) -> str:
-    return f"{day:%-d %B %Y}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+    return f"Plan the next meeting; it is due {'since' if due < today else 'on'} {day(due)}."

@@ -1,5 +1,6 @@
 """What matching knows of a cluster when it compares it with another."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -81,3 +82,15 @@ def provisional(levels: Mapping[Skill, Measured], gains: Iterable[Gain]) -> dict
         if measured is not None and gain.ended_on > measured.on:
             counted[gain.skill] = min(measured.top, counted[gain.skill] + gain.levels)
     return counted
+
+
+def provisionals(
+    levels: Iterable[tuple[UUID, Skill, Measured]], gains: Iterable[tuple[UUID, Gain]]
+) -> dict[UUID, dict[Skill, int]]:
+    """The same for several clusters, by their ids."""
+    measured, gained = defaultdict[UUID, dict[Skill, Measured]](dict), defaultdict[UUID, list[Gain]](list)
+    for id, skill, known in levels:
+        measured[id][skill] = known
+    for id, gain in gains:
+        gained[id].append(gain)
+    return {id: provisional(known, gained[id]) for id, known in measured.items()}

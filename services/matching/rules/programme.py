@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from services.matching.rules.profile import Profile, Skill
+from services.matching.rules.words import listed
 
 MOST_GOALS = 3
 """How many goals a mentorship begins with."""
@@ -57,16 +58,12 @@ def _above(mentor: Profile, learner: Profile, skill: Skill) -> bool:
 def agreement(mentor: str, learner: str, template: Template, goals: Sequence[Goal]) -> str:
     """The text that both sides are asked to confirm, or to put in words of their own."""
     wanted = [f"{goal.skill.words} (from {goal.level} to {goal.target})" for goal in goals]
-    aims = f"We work on {_listed(wanted)}." if wanted else "We agree on goals at the first meeting."
+    aims = f"We work on {listed(wanted)}." if wanted else "We agree on goals at the first meeting."
     return (
         f"{mentor} and {learner} work together: {template.title}. {aims}"
         f" {mentor} shares what it knows and opens doors; {learner} prepares the meetings and does what was agreed."
         " What we tell each other stays between us. Each of us may end this at any time, with a word of why."
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def ends_on(template: Template, begins: date) -> date:

@@ -1,11 +1,12 @@
 """What each term says of a pair, in words that both sides can check."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from math import sqrt
 
 from services.matching.rules.distance import kilometres
 from services.matching.rules.profile import Profile, Skill
 from services.matching.rules.table import Table
+from services.matching.rules.words import listed
 
 NAMED = 3
 """How many skills a sentence names."""
@@ -110,12 +111,6 @@ def _travel(mentor: Profile, learner: Profile, _: Table) -> str:
     if not far:
         return "They are in one country, so the way is short."
     return f"Their capitals are {far:,} km apart."
-
-
-def listed(words: Sequence[str] | Iterable[str]) -> str:
-    """Words as a list in a sentence."""
-    all_ = list(words)
-    return " and ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
 
 
 def _times(count: int) -> str:

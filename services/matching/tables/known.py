@@ -5,6 +5,7 @@ into the projection: events of different services arrive in any order.
 """
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.orm import Mapped, mapped_column
@@ -94,9 +95,22 @@ class Gain(Base):
     indicator: Mapped[str] = mapped_column(primary_key=True)
     gain: Mapped[int]
     ended_on: Mapped[date]
-    host_id: Mapped[UUID | None]
-    kind: Mapped[str | None]
 
 
-PROJECTED: tuple[type[Base], ...] = (Cluster, Level, Measurement, Target, Request, Gain)
+class Activity(Base):
+    """Projection: trainings and visits; the facts are of their publication, which may come after the completion."""
+
+    __tablename__ = "activity"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    consortium_id: Mapped[UUID] = mapped_column(index=True)
+    host_id: Mapped[UUID]
+    kind: Mapped[str]
+    title: Mapped[str | None]
+    starts_on: Mapped[date | None]
+    teaches: Mapped[list[dict[str, Any]]]
+    completed: Mapped[bool]
+
+
+PROJECTED: tuple[type[Base], ...] = (Cluster, Level, Measurement, Target, Request, Gain, Activity)
 """Tables that hold nothing but what events said."""

@@ -1,0 +1,160 @@
+"""What the ledger confirms, where knowledge goes on, what is left to learn and what to do about it."""
+
+from datetime import date, timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.matching.rules.ledger import Reading, Side, Taught, balances, downstream, ledger, shares
+from services.matching.rules.needs import Need, needs
+from services.matching.rules.profile import Aim, Skill
+from services.matching.rules.recommend import Offer, asks, joins, white_spots
+
+A, B, C, D = (UUID(int=number) for number in range(1, 5))
+FORESIGHT, STRATEGY = Skill("f", "foresight"), Skill("f", "strategy")
+SPRING = date(2017, 3, 1)
+
+
+def on(day: int) -> date:
+    return SPRING + timedelta(days=day)
+
+
+def taught(
+    teacher: UUID, learner: UUID, began: int, ended: int | None, reported: int = 1, *, skill: Skill = FORESIGHT
+) -> Taught:
+    return Taught(
+        source_id=UUID(int=1000 * began + teacher.int),
+        by="mentorship",
+        state="completed",
+        teacher_id=teacher,
+        learner_id=learner,
+        skill=skill,
+        began_on=on(began),
+        ended_on=None if ended is None else on(ended),
+        planned=2,
+        reported=reported,
+    )
+
+
+def readings(*levels: tuple[int, int]) -> list[Reading]:
+    return [Reading(on(day), level) for day, level in levels]
+
+
+@pytest.mark.parametrize(
+    ("history", "confirmed"),
+    [
+        ([], None),
+        ([(0, 1)], None),
+        ([(20, 3)], None),
+        ([(0, 1), (9, 2)], None),
+        ([(0, 1), (10, 3)], 200),
+        ([(0, 1), (11, 3), (30, 5)], 200),
+        ([(0, 3), (11, 2)], 0),
+    ],
+)
+def test_the_assessments_around_the_end_confirm_a_gain(history: list[tuple[int, int]], confirmed: int | None) -> None:
+    (line,) = ledger([taught(A, B, 1, 10)], {(B, FORESIGHT): readings(*history)})
+    assert line.confirmed == confirmed
+
+
+def test_what_is_under_way_is_not_confirmed() -> None:
+    (line,) = ledger([taught(A, B, 1, None)], {(B, FORESIGHT): readings((0, 1), (5, 2))})
+    assert (line.confirmed, line.before) == (None, Reading(on(5), 2))
+
+
+def test_several_share_what_was_gained_between_two_assessments() -> None:
+    lines = [taught(A, B, 1, 10, 2), taught(C, B, 2, 12, 1), taught(C, B, 20, 30, 1), taught(C, D, 1, 10, 3)]
+    history = {(B, FORESIGHT): readings((0, 1), (15, 2), (40, 4)), (D, FORESIGHT): readings((0, 1))}
+    found = {(line.teacher_id, line.learner_id, line.began_on): line.confirmed for line in ledger(lines, history)}
+    assert found == {(A, B, on(1)): 67, (C, B, on(2)): 33, (C, B, on(20)): 200, (C, D, on(1)): None}
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 1000), min_size=1))
+def test_shares_add_up_and_are_fair(whole: int, weights: list[int]) -> None:
+    parts = shares(whole, weights)
+    assert sum(parts) == whole
+    assert min(parts) >= 0
+    total = sum(weights)
+    if total:
+        assert all(abs(part * total - whole * weight) < total for part, weight in zip(parts, weights, strict=True))
+    else:
+        assert max(parts) - min(parts) <= 1
+
+
+def test_knowledge_goes_on_in_the_same_skill_and_after_it_came() -> None:
+    lines = [
+        first := taught(A, B, 1, 10),
+        second := taught(B, C, 10, 20),
+        third := taught(C, D, 25, 30),
+        taught(B, D, 5, 9),
+        taught(B, D, 11, 19, skill=STRATEGY),
+        back := taught(C, B, 40, 50),
+    ]
+    steps = downstream(lines, A)
+    assert [(step.depth, step.line) for step in steps] == [(1, first), (2, second), (3, third), (3, back)]
+    assert downstream(lines, D) == []
+    assert [step.depth for step in downstream([taught(A, B, 1, None), taught(B, C, 5, 9)], A)] == [1]
+
+
+def test_balances_count_both_ways() -> None:
+    lines = ledger(
+        [taught(A, B, 1, 10, 2), taught(B, A, 1, 10, 1), taught(A, C, 1, 10, 1)],
+        {(B, FORESIGHT): readings((0, 1), (20, 2))},
+    )
+    found = {one.cluster_id: (one.given, one.taken) for one in balances(lines)}
+    assert found == {
+        A: (Side(2, 3, 100), Side(1, 1, 0)),
+        B: (Side(1, 1, 0), Side(1, 2, 100)),
+        C: (Side(), Side(1, 1, 0)),
+    }
+
+
+def test_a_need_tells_the_way_from_its_gap_to_the_new_level() -> None:
+    lines = ledger([taught(A, B, 1, 10)], {})
+    (first, second) = needs(
+        {B: {STRATEGY: Aim(3, 1), FORESIGHT: Aim(5, 4)}},
+        {(B, FORESIGHT): readings((0, 1), (20, 3))},
+        {B: {FORESIGHT: 4}},
+        lines,
+    )
+    assert (first.skill, first.first, first.level, first.provisional) == (FORESIGHT, Reading(on(0), 1), 3, 4)
+    assert (first.gap, list(first.done)) == (1, lines)
+    assert (second.skill, second.first, second.level, second.gap, list(second.done)) == (STRATEGY, None, 0, 3, [])
+
+
+def need(cluster: UUID, level: int, target: int, skill: Skill = FORESIGHT, priority: int = 3) -> Need:
+    return Need(cluster, skill, Aim(target, priority), None, level, level, ())
+
+
+def offer(number: int, host: UUID, teaches: dict[Skill, int]) -> Offer:
+    return Offer(UUID(int=number), "joint_training", f"Training {number}", host, SPRING, teaches)
+
+
+def test_activities_are_ranked_by_the_gaps_that_they_close() -> None:
+    gaps = [need(B, 1, 4, priority=5), need(B, 2, 3, STRATEGY, priority=2), need(C, 4, 4), need(A, 1, 5)]
+    offers = [offer(1, A, {STRATEGY: 4}), offer(2, A, {FORESIGHT: 2, STRATEGY: 1}), offer(3, B, {FORESIGHT: 1})]
+    found = joins(gaps, offers)
+    assert [(one.cluster_id, one.offer.id.int, one.worth) for one in found] == [(A, 3, 3), (B, 2, 12), (B, 1, 2)]
+    said = "It teaches foresight (2 levels of the 3 missing) and strategy (1 level of the 1 missing)."
+    assert found[1].reason == said
+
+
+def test_what_no_activity_teaches_is_to_be_asked_for() -> None:
+    levels = {A: {FORESIGHT: 5}, B: {FORESIGHT: 1}, C: {FORESIGHT: 3}, D: {FORESIGHT: 5}}
+    (ask,) = asks([need(B, 1, 4), need(D, 5, 5)], [], levels)
+    assert (ask.cluster_id, list(ask.able)) == (B, [A, D, C])
+    assert ask.reason == "No activity to come teaches foresight. 3 clusters stand above you in it."
+    assert asks([need(B, 1, 4)], [offer(1, A, {FORESIGHT: 1})], levels) == []
+    assert asks([need(A, 5, 6)], [], levels) == [], "there is nobody to ask"
+    (own,) = asks([need(B, 1, 4)], [offer(1, B, {FORESIGHT: 1})], levels)
+    assert own.cluster_id == B, "one's own training does not teach oneself"
+
+
+def test_what_three_need_and_nobody_offers_is_a_white_spot() -> None:
+    gaps = [need(A, 1, 2), need(B, 1, 4), need(C, 2, 3), need(D, 1, 5, STRATEGY), need(C, 1, 5, STRATEGY)]
+    levels = {D: {FORESIGHT: 4}, B: {FORESIGHT: 1}}
+    (spot,) = white_spots(gaps, [], levels)
+    assert (spot.skill, list(spot.needing), spot.levels, list(spot.able)) == (FORESIGHT, [A, B, C], 5, [D])
+    assert white_spots(gaps, [offer(1, D, {FORESIGHT: 1})], levels) == []
