@@ -27,8 +27,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 REGISTERED, CAPACITY, ASSESSED, TARGET, TRAINED, REQUESTED = range(6)
 ORDERS = list(permutations(range(6)))
-ROWS = 13
-"""Of each story, when all is heard: 2 clusters, their 4 places, 3 levels, 2 gains, a target and a request."""
+ROWS = 17
+"""Of each story, when all is heard: 2 clusters, their 4 places, 3 levels, each measured once, 2 gains, an activity, a
+target and a request."""
+OWNERS = {"cluster": "id", "activity": "host_id"}
+"""The column that says of which cluster a row is, where it is not `cluster_id`."""
 Order = tuple[int, ...]
 TABLES: tuple[type[Base], ...] = (*PROJECTED, Places)
 
@@ -59,7 +62,7 @@ class Story:
             capacity_changed(self.mentor, 2, 1, 4),
             assessed(self.mentor, 3, {"foresight": 4, "strategy": 2}, date(2017, 4, 1)),
             target_set(self.learner, 3, "foresight", 5),
-            completed({self.learner: {"foresight": 1}, self.mentor: {"strategy": 1}}),
+            completed({self.learner: {"foresight": 1}, self.mentor: {"strategy": 1}}, host=self.mentor),
             requested(self.learner, 4, consortium_id=self.consortium),
         ]
 
@@ -93,7 +96,7 @@ class Ear:
         async with self.database.reading() as session:
             for table in TABLES:
                 for row in await session.execute(select(*table.__table__.columns)):
-                    place, role = names[row.id if table.__tablename__ == "cluster" else row.cluster_id]
+                    place, role = names[getattr(row, OWNERS.get(table.__tablename__, "cluster_id"))]
                     said = [str(value) for value in row if not isinstance(value, UUID)]
                     known[place].append(repr((table.__tablename__, role, said)))
         assert {len(rows) for rows in known.values()} == {ROWS}

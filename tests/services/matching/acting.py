@@ -69,7 +69,9 @@ def requested(cluster: UUID, version: int, indicator: str = "foresight", **other
     return make.stored(make.service_requested(cluster_id=cluster, indicator=indicator, **other), version)
 
 
-def completed(gains: Mapping[UUID, Mapping[str, int]], ended_on: date = date(2017, 6, 29)) -> Stored:
+def completed(
+    gains: Mapping[UUID, Mapping[str, int]], ended_on: date = date(2017, 6, 29), host: UUID | None = None
+) -> Stored:
     listed = [
         ClusterGain(cluster_id=cluster, framework=FRAMEWORK, indicator=indicator, gain=gain)
         for cluster, by_indicator in gains.items()
@@ -79,7 +81,7 @@ def completed(gains: Mapping[UUID, Mapping[str, int]], ended_on: date = date(201
         activity_id=uuid4(),
         consortium_id=make.CONSORTIUM,
         kind="joint_training",
-        host_cluster_id=uuid4(),
+        host_cluster_id=host or uuid4(),
         ended_on=ended_on,
         attended=list(gains),
         gains=listed,
