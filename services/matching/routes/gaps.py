@@ -33,6 +33,12 @@ class NeedView(View):
     done: list[LineView]
 
 
+class Needs(View):
+    """All that clusters want to reach."""
+
+    items: list[NeedView]
+
+
 class JoinView(View):
     """A training or visit to come that would help a cluster."""
 
@@ -78,10 +84,10 @@ class Recommendations(View):
 @router.get("/needs")
 async def show_needs(
     who: Anyone, db: Read, within: Within, cluster_id: Annotated[UUID | None, Query()] = None
-) -> list[NeedView]:
+) -> Needs:
     """One line for each need: the gap, what was done about it, and the new level."""
     needs, _ = await queries.gaps(db, within)
-    return [_need(one) for one in needs if cluster_id in {None, one.cluster_id}]
+    return Needs(items=[_need(one) for one in needs if cluster_id in {None, one.cluster_id}])
 
 
 @router.get("/recommendations")

@@ -67,6 +67,12 @@ class StepView(View):
     line: LineView
 
 
+class Steps(View):
+    """All lines by which it went on."""
+
+    items: list[StepView]
+
+
 class SideView(View):
     """What a cluster gave, or took."""
 
@@ -81,6 +87,12 @@ class BalanceView(View):
     cluster_id: UUID
     given: SideView
     taken: SideView
+
+
+class Balances(View):
+    """Of all clusters that gave or took."""
+
+    items: list[BalanceView]
 
 
 def _scope(who: Anyone, consortium_id: Annotated[UUID | None, Query()] = None) -> UUID | None:
@@ -131,17 +143,18 @@ async def export_ledger(who: Anyone, db: Read, within: Within, wanted: Filtered)
 
 
 @router.get("/ledger/balances")
-async def show_balances(who: Anyone, db: Read, within: Within, wanted: Filtered) -> list[BalanceView]:
+async def show_balances(who: Anyone, db: Read, within: Within, wanted: Filtered) -> Balances:
     """What each cluster gave and took."""
     kept = [line for line in await queries.lines(db, within) if wanted.has(line)]
-    return [BalanceView(cluster_id=id, given=_side(given), taken=_side(taken)) for id, given, taken in balances(kept)]
+    sums = [BalanceView(cluster_id=id, given=_side(given), taken=_side(taken)) for id, given, taken in balances(kept)]
+    return Balances(items=sums)
 
 
 @router.get("/ledger/downstream/{cluster_id}")
-async def show_downstream(who: Anyone, db: Read, within: Within, cluster_id: UUID) -> list[StepView]:
+async def show_downstream(who: Anyone, db: Read, within: Within, cluster_id: UUID) -> Steps:
     """Where a cluster's knowledge went: whom it taught, whom those taught the same after that, and so on."""
     steps = downstream(await queries.lines(db, within), cluster_id)
-    return [StepView(depth=step.depth, line=line_view(step.line)) for step in steps]
+    return Steps(items=[StepView(depth=step.depth, line=line_view(step.line)) for step in steps])
 
 
 def _key(line: Taught | LineView) -> tuple[str, UUID, UUID, str, str]:

@@ -123,24 +123,27 @@ async def test_a_spreadsheet_gets_names_and_runs_nothing(matching: Matching) -> 
 async def test_balances_and_the_way_of_knowledge(matching: Matching) -> None:
     ant, bee, cricket = await taught(matching)
     reply = await matching.client.get("/ledger/balances", headers=OPERATOR)
-    given = {one["cluster_id"]: (one["given"]["confirmed_hundredths"], one["taken"]["lines"]) for one in reply.json()}
+    given = {
+        one["cluster_id"]: (one["given"]["confirmed_hundredths"], one["taken"]["lines"])
+        for one in reply.json()["items"]
+    }
     assert given == {str(ant.id): (200, 0), str(bee.id): (0, 2), str(cricket.id): (0, 1)}
     id = uuid4()
     await matching.hears(took_place(id, bee.id, cricket.id), training(id, bee.id))
     reply = await matching.client.get(f"/ledger/downstream/{ant.id}", headers=OPERATOR)
-    assert [step["depth"] for step in reply.json()] == [1, 1, 1]
+    assert [step["depth"] for step in reply.json()["items"]] == [1, 1, 1]
     reply = await matching.client.get(f"/ledger/downstream/{bee.id}", headers=OPERATOR)
-    assert [step["line"]["learner_id"] for step in reply.json()] == [str(cricket.id)]
+    assert [step["line"]["learner_id"] for step in reply.json()["items"]] == [str(cricket.id)]
 
 
 async def test_one_line_tells_the_way_of_a_need(matching: Matching) -> None:
     _, bee, cricket = await taught(matching)
     reply = await matching.client.get("/needs", headers=manager_of(bee), params={"cluster_id": str(bee.id)})
-    (need,) = reply.json()
+    (need,) = reply.json()["items"]
     assert (need["first"]["level"], need["level"], need["target"], need["gap"]) == (1, 3, 4, 1)
     assert [one["by"] for one in need["done"]] == ["joint_training", "mentorship"]
     reply = await matching.client.get("/needs", headers=OPERATOR, params={"cluster_id": str(cricket.id)})
-    (open_need,) = reply.json()
+    (open_need,) = reply.json()["items"]
     difference = (open_need["level"], open_need["provisional"], open_need["gap"])
     assert difference == (1, 2, 2), "what a training reported is shown beside what was measured"
 
