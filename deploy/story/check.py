@@ -131,7 +131,7 @@ def faults_of_content(tree: Tree, today: date) -> Found:
         yield from known.framework((*at, "framework"))
         named = (tree.get(*at, "framework"), tree.get(*at, "indicator"))
         yield from known.indicator((*at, "indicator"), *named)
-    for answers in ("answers_to_requests", "answers_to_plan"):
+    for answers in ("answers_to_requests", "answers_to_plan", "mentorships"):
         for at in tree.each(answers):
             yield from known.cluster((*at, "learner"))
     yield from _refused_by_services(tree)

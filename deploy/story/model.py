@@ -150,6 +150,20 @@ class Answer(Part):
     answer: Literal["accept", "decline"]
 
 
+class Work(Part):
+    """What becomes of a learner's first mentorship: both sides confirm it, and what follows happens on that day.
+
+    Where it is `completed`, `scores` are those of an assessment after its end, in the framework of the cluster's own.
+    """
+
+    learner: Slug
+    meetings: list[Annotated[int, Field(ge=1, le=1440)]] = []
+    check_ins: dict[Literal["mentor", "learner"], OneToFive] = {}
+    reached: dict[Slug, Level] = {}
+    completed: bool = False
+    scores: dict[Slug, Level] = {}
+
+
 class Story(Part):
     """A consortium and what happens in it, in this order."""
 
@@ -162,3 +176,4 @@ class Story(Part):
     answers_to_requests: list[Answer] = []
     plan: Literal["publish", "draft"] | None = None
     answers_to_plan: list[Answer] = []
+    mentorships: list[Work] = []

@@ -8,6 +8,7 @@ from deploy.api import Api, Json, Refused
 from deploy.story.model import Activity, Answer, Story
 from deploy.story.read import Loaded
 from deploy.story.settle import followed, planned, settled
+from deploy.story.work import play_work
 
 Say = Callable[[str], None]
 """Shows what is being done."""
@@ -33,7 +34,12 @@ class Player:
         self._story: Story = loaded.story
         self._frameworks = loaded.frameworks
         self._clusters: dict[str, str] = {}
+        self._assessments = {one.slug: one.assessment for one in self._story.clusters}
         self.consortium_id = ""
+
+    def _once(self, *what: str) -> str:
+        """The key of a write."""
+        return "/".join((self._story.story, *what))
 
     async def play(self) -> None:
         """Load everything, in the story's order; between the chapters every service catches up.
@@ -56,13 +62,18 @@ class Player:
         await self._plan()
         await settled(self._api)
         await self._answers(self._story.answers_to_plan, "plan")
+        await settled(self._api)
+        for work in self._story.mentorships:
+            self._say(f"Working with {work.learner}")
+            assessment = self._assessments.get(work.learner)
+            await play_work(self._api, self._once, self._clusters[work.learner], work, assessment)
         await self._followed()
         self._say("Waiting until every service has caught up")
         await settled(self._api)
 
     async def _write(self, service: str, path: str, body: Json, *once: str, **options: Any) -> Json:
         try:
-            return await self._api.write(service, path, body, once="/".join((self._story.story, *once)), **options)
+            return await self._api.write(service, path, body, once=self._once(*once), **options)
         except Refused as error:
             if error.slug == "idempotency-key-reused":
                 message = (
@@ -141,6 +152,9 @@ class Player:
             (f"kei.matching.pair.{words[one.answer]}.v1", self._clusters[one.learner])
             for one in self._story.answers_to_plan
         }
+        for work in self._story.mentorships:
+            if work.completed:
+                causes.add(("kei.matching.mentorship.ended.v1", self._clusters[work.learner]))
         if causes and self._story.plan == "publish":
             self._say("Waiting for the plan that follows the answers")
             await followed(self._api, self.consortium_id, causes)

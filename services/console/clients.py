@@ -9,6 +9,7 @@ import httpx2
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from services.console.learning import Line, Mentorship, Need, Needs, Recommendations
 from services.console.models import (
     Activity,
     Cluster,
@@ -47,6 +48,10 @@ class Away(Exception):
     def __init__(self, service: str, reason: str) -> None:
         super().__init__(f"{service}: {reason}")
         self.service = service
+
+
+class Missing(Away):
+    """A service answers, and there is no such thing."""
 
 
 class Clients:
@@ -88,6 +93,32 @@ class Clients:
 
     async def runs(self) -> list[Run]:
         return await self._all("matching", "/runs", Run)
+
+    async def mentorships(self) -> list[Mentorship]:
+        return await self._all("matching", "/mentorships", Mentorship)
+
+    async def mentorship(self, id: UUID) -> Mentorship | None:
+        """One mentorship; None if there is none of this id."""
+        try:
+            return await self._one("matching", f"/mentorships/{id}", Mentorship)
+        except Missing:
+            return None
+
+    async def ledger(self) -> list[Line]:
+        """Who taught whom what, in the order of days."""
+        return await self._all("matching", "/ledger", Line)
+
+    async def ledger_csv(self, consortium: UUID) -> str:
+        """The ledger of a consortium as a table for a spreadsheet."""
+        return (await self._reply("matching", "/ledger.csv", {"consortium_id": str(consortium)})).text
+
+    async def needs(self, consortium: UUID) -> list[Need]:
+        """From each gap of a consortium's clusters to its new level."""
+        return (await self._one("matching", "/needs", Needs, {"consortium_id": str(consortium)})).items
+
+    async def recommendations(self, consortium: UUID) -> Recommendations:
+        """What the clusters of a consortium should do next."""
+        return await self._one("matching", "/recommendations", Recommendations, {"consortium_id": str(consortium)})
 
     async def activities(self) -> list[Activity]:
         return await self._all("trainings", "/activities", Activity)
@@ -145,19 +176,28 @@ class Clients:
             raise _away(service, path, repr(error)) from error
 
     async def _get(self, service: str, path: str, params: Params) -> dict[str, object]:
+        response = await self._reply(service, path, params)
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise _away(service, path, repr(error)) from error
+        if not isinstance(answer, dict):
+            raise _away(service, path, "not an object")
+        return answer
+
+    async def _reply(self, service: str, path: str, params: Params) -> httpx2.Response:
         try:
             async with asyncio.timeout(DEADLINE):
                 response = await self._client.get(
                     f"{self._base}/{service}{path}", params=dict(params), headers=self._headers()
                 )
-            if response.status_code != httpx2.codes.OK:
-                raise _away(service, path, f"status {response.status_code}")
-            answer = response.json()
-        except (httpx2.HTTPError, OSError, TimeoutError, ValueError) as error:
+        except (httpx2.HTTPError, OSError, TimeoutError) as error:
             raise _away(service, path, repr(error)) from error
-        if not isinstance(answer, dict):
-            raise _away(service, path, "not an object")
-        return answer
+        if response.status_code == httpx2.codes.NOT_FOUND:
+            raise Missing(service, path)
+        if response.status_code != httpx2.codes.OK:
+            raise _away(service, path, f"status {response.status_code}")
+        return response
 
     def _headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token()}", **(more or {})}

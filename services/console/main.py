@@ -9,11 +9,23 @@ from typing import Annotated
 from fastapi import FastAPI, Path, Response
 
 from services.console import html
+from services.console.acting import Acting
 from services.console.certificates import Address, Certificates, addresses
 from services.console.clients import Clients
 from services.console.forms import MAX_BYTES
 from services.console.operating import Operating
-from services.console.pages import cluster, feed, home, operations, pairs, sign_in, trainings
+from services.console.pages import (
+    cluster,
+    feed,
+    home,
+    ledger,
+    mentorships,
+    next_steps,
+    operations,
+    pairs,
+    sign_in,
+    trainings,
+)
 from services.console.problems import ProblemPages
 from services.console.settings import ConsoleSettings
 from services.console.visitors import SignInFirst, Visitors, send_to_sign_in
@@ -62,7 +74,8 @@ def build(api: str, token: Callable[[], str], verifier: Verifier, watched: Seque
         verifier: checks the tokens of people who sign in. What is for operators is asked with theirs.
         watched: where certificates are shown; when they end is among the metrics.
     """
-    clients, operating, certificates = Clients(api, token), Operating(api), Certificates(watched)
+    clients, operating, acting = Clients(api, token), Operating(api), Acting(api)
+    certificates = Certificates(watched)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -74,8 +87,9 @@ def build(api: str, token: Callable[[], str], verifier: Verifier, watched: Seque
             await asyncio.wait([watching])
             await clients.close()
             await operating.close()
+            await acting.close()
 
-    pages = (home, cluster, trainings, pairs, feed, operations, sign_in)
+    pages = (home, cluster, trainings, pairs, mentorships, ledger, next_steps, feed, operations, sign_in)
     app = create_app(
         title="Kei console",
         version="1",
@@ -87,7 +101,7 @@ def build(api: str, token: Callable[[], str], verifier: Verifier, watched: Seque
         ops=Ops(collectors=[certificates.collect]),
         limits=Limits(body=MAX_BYTES, types=frozenset({FORM})),
     )
-    app.state.clients, app.state.operating = clients, operating
+    app.state.clients, app.state.operating, app.state.acting = clients, operating, acting
     app.add_exception_handler(SignInFirst, send_to_sign_in)
     app.add_middleware(ProblemPages)
     app.add_middleware(Visitors, verifier=verifier)  # added last, so outermost: the pages of refusals know it too

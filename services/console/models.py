@@ -130,6 +130,9 @@ class Pair(Answer):
     state: str
     mentor_answer: str | None = None
     learner_answer: str | None = None
+    reason: str | None = None
+    expires_at: datetime | None = None
+    version: int = 1
 
 
 class Run(Answer):

@@ -21,7 +21,7 @@ T = TypeVar("T")
 SERVICES = {
     "members": "Clusters, levels and targets",
     "trainings": "Trainings and visits",
-    "matching": "Proposed pairs",
+    "matching": "Pairs and mentorships",
     "notifications": "The feed",
 }
 """What is missing on a page when a service is away, as people call it."""

@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
@@ -36,6 +37,10 @@ class Visitor:
         """Whether they are an operator."""
         return self.principal.has(Role.operator)
 
+    def speaks_for(self, cluster: UUID, consortium: UUID) -> bool:
+        """Whether they may act for a cluster."""
+        return self.principal.speaks_for(cluster, consortium)
+
 
 class SignInFirst(Exception):
     """The way to the sign-in page; the text is one of its reasons."""
@@ -58,10 +63,13 @@ class Visitors:
 
 
 class _SignedIn(Policy):
-    """Lets operators in, sends people who are not signed in to do so, and turns others away."""
+    """Lets people in, or only operators; sends those who are not signed in to do so, and turns others away."""
+
+    def __init__(self, *, operators: bool) -> None:
+        self._operators = operators
 
     async def __call__(self, request: Request) -> Visitor:
-        """The operator.
+        """The person.
 
         Raises:
             SignInFirst: nobody is signed in, or not any longer.
@@ -70,14 +78,16 @@ class _SignedIn(Policy):
         visitor: Visitor | None = request.scope["kei.visitor"]
         if visitor is None:
             raise await _why_not(request)
-        if not visitor.operates:
+        if self._operators and not visitor.operates:
             detail = f"This page is for operators. You are signed in as {visitor.principal.subject}, who is none."
             raise Refusal(403, "forbidden", detail)
         return visitor
 
 
-Operator = Annotated[Visitor, Depends(_SignedIn())]
+Operator = Annotated[Visitor, Depends(_SignedIn(operators=True))]
 """The operator who asks."""
+Person = Annotated[Visitor, Depends(_SignedIn(operators=False))]
+"""Whoever asks and is signed in; what they may do the services decide."""
 
 
 async def _why_not(request: Request) -> Exception:

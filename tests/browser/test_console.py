@@ -13,6 +13,11 @@ PAGES = {
     "cluster": "/clusters/cluee",
     "trainings": "/trainings",
     "pairs": "/pairs",
+    "mentorships": "/mentorships",
+    "mentorship": "/mentorships/{mentorship}",
+    "ledger": "/ledger",
+    "ledger-one": "/ledger?cluster=cluee",
+    "next": "/next",
     "feed": "/feed",
     "older": "/feed?before=12",
     "missing": "/nothing",
@@ -40,7 +45,7 @@ async def _faults_of_all(story: World, page: Page, width: int, scheme: Literal["
 
     page.on("console", heard)
     for name, path in PAGES.items():
-        await page.goto(story.url + path)
+        await page.goto(story.url + path.format_map(story.ids))
         await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
         faults += [f"{name} {width} {scheme}: {fault}" for fault in await faults_of(page)]
         await keep(page, f"{name}-{width}-{scheme}")
@@ -51,7 +56,7 @@ async def _faults_of_all(story: World, page: Page, width: int, scheme: Literal["
 async def test_without_script_every_page_is_complete(story: World, browser: Browser) -> None:
     context = await browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 900})
     page = await context.new_page()
-    for name in ("Trainings", "Pairs", "Feed", "Consortium"):
+    for name in ("Trainings", "Pairs", "Mentorships", "Ledger", "Next steps", "Feed", "Consortium"):
         await page.goto(story.url)
         await page.get_by_role("navigation", name="Pages").get_by_role("link", name=name).click()
         await expect(page.get_by_role("heading", level=1)).to_be_visible()

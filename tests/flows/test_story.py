@@ -40,6 +40,11 @@ async def seen(api: Api) -> dict[str, Any]:
         "pairs": sorted(pairs),
         "activities": {one["title"]: (one["state"], one["starts_on"], one["seats_taken"]) for one in activities},
         "requests": {one["indicator"] for one in await api.items("members", "/requests")},
+        "mentorships": {
+            names[one["learner_id"]]: (one["state"], one["outcome"])
+            for one in await api.items("matching", "/mentorships")
+        },
+        "confirmed": sum(one["confirmed_hundredths"] or 0 for one in await api.items("matching", "/ledger")),
         "published": (await settled(api)).published,
     }
 
@@ -51,7 +56,13 @@ def check(found: dict[str, Any]) -> None:
     assert found["activities"]["Study visit to INNOSKART"] == ("completed", "2018-04-17", 6)
     assert found["requests"] == {"foresight", "financing"}
     states = [state for _, _, state, _ in found["pairs"]]
-    assert (states.count("accepted"), states.count("declined")) == (3, 1)
+    assert (states.count("accepted"), states.count("ended"), states.count("declined")) == (2, 1, 1)
+    assert found["mentorships"] == {
+        "cluee": ("completed", 100),
+        "green-synergy": ("active", None),
+        "madan-parque": ("agreed", None),
+    }
+    assert found["confirmed"] > 0
 
 
 async def check_feed(api: Api) -> list[dict[str, Any]]:

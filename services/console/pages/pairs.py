@@ -2,20 +2,31 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
-from fastapi import Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi import Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import Field
 
-from services.console import words
+from services.console import forms, words
+from services.console.acting import Acting, Deed
 from services.console.charts import terms
 from services.console.models import Pair, Run, ServiceRequest
 from services.console.visit import Visit, show
+from services.console.visitors import Person, Visitor, from_here
+from shared import clock
 from shared.auth import public
 from shared.web import Router
 
-router = Router(dependencies=[public()], include_in_schema=False)
+router = Router(include_in_schema=False)
+
+Side = Literal["mentor", "learner"]
+Word = Literal["accept", "decline"]
+DID: dict[Word, str] = {
+    "accept": "You have said yes. When the other side has too, your mentorship begins.",
+    "decline": "You have said no. The next best mentor is asked, if there is one with a place.",
+}
 
 STATES = (
     ("proposed", "Proposed", "Both sides are asked. A pair begins when both have said yes."),
@@ -39,6 +50,7 @@ class PairCard(NamedTuple):
     reason: str
     origin: str
     answers: str
+    until: str
     chart: terms.TermChart
 
 
@@ -58,16 +70,67 @@ class Origins(NamedTuple):
     requests: dict[UUID, ServiceRequest]
 
 
-@router.get("/pairs")
-async def pairs(request: Request, consortium: Annotated[str | None, Query(max_length=100)] = None) -> HTMLResponse:
-    """All pairs of the consortium that were proposed."""
+@router.get("/pairs", dependencies=[public()])
+async def pairs(
+    request: Request,
+    did: Annotated[Word | None, Query()] = None,
+    consortium: Annotated[str | None, Query(max_length=100)] = None,
+) -> HTMLResponse:
+    """All pairs of the consortium that were proposed; first those that wait for the visitor's answer."""
 
     async def build(visit: Visit) -> dict[str, Any]:
         shown = await cards(visit)
         groups = [Group(*state, [card for card in shown if card.pair.state == state[0]]) for state in STATES]
-        return {"groups": [group for group in groups if group.cards]}
+        mine = _waiting(request.scope["kei.visitor"], shown)
+        values = {"groups": [group for group in groups if group.cards], "mine": mine, "once": clock.new_id}
+        return values | {"did": DID[did] if did else ""}
 
     return await show(request, "pairs.html", consortium, build)
+
+
+class Asked(NamedTuple):
+    """A proposal that waits for the answer of sides for which the visitor speaks."""
+
+    card: PairCard
+    sides: list[Side]
+
+
+def _waiting(who: Visitor | None, shown: Sequence[PairCard]) -> list[Asked]:
+    """What a manager can answer, for their own cluster; others who may act for all are not asked for each."""
+    if who is None or who.principal.cluster is None:
+        return []
+    found = []
+    for card in shown:
+        pair, own = card.pair, who.principal.cluster
+        clusters: dict[Side, UUID] = {"mentor": pair.mentor_id, "learner": pair.learner_id}
+        sides = [side for side, id in clusters.items() if id == own and getattr(pair, f"{side}_answer") is None]
+        if pair.state == "proposed" and sides:
+            found.append(Asked(card, sides))
+    return found
+
+
+class Answer(forms.Form):
+    """What one side says to a proposal."""
+
+    side: Side
+    answer: Word
+    reason: str = Field(default="", max_length=500)
+    seen: int
+    once: UUID
+
+
+@router.post("/pairs/{id}/answer", dependencies=[Depends(from_here)])
+async def answer(request: Request, who: Person, id: UUID) -> Response:
+    """Accept or decline a proposal for one side."""
+    form = await forms.read(request, Answer)
+    body: dict[str, str] = {"side": form.side, "answer": form.answer}
+    if form.reason and form.answer == "decline":
+        body["reason"] = form.reason
+    acting: Acting = request.app.state.acting
+    done = await acting.do(who, Deed("POST", f"/pairs/{id}/answers", body, form.seen, form.once))
+    if done.get("state") == "accepted":
+        return RedirectResponse(f"/mentorships/{id}", 303)
+    return RedirectResponse(f"/pairs?did={form.answer}", 303)
 
 
 async def cards(visit: Visit, of: UUID | None = None) -> list[PairCard]:
@@ -97,6 +160,7 @@ def _card(visit: Visit, pair: Pair, origins: Origins, number: int) -> PairCard:
         reason=_reason(pair),
         origin=_origin(visit, pair, origins),
         answers=_answers(pair, mentor, learner),
+        until=f"It can be answered until {words.day(pair.expires_at)}" if pair.expires_at else "",
         chart=terms.chart(f"pair-{number}", title, pair.terms),
     )
 

@@ -16,7 +16,7 @@ router = Router(dependencies=[public()], include_in_schema=False)
 
 Because = Literal["needed", "ended"]
 _BECAUSE = {
-    "needed": "That page is for operators. Sign in to see it.",
+    "needed": "Sign in first: that is for people who are known here.",
     "ended": "Your sign-in has ended, or is not valid any more. Sign in again.",
 }
 _UNUSABLE = "This token cannot be used: it has run out, or is none of this Kei, or not all of it was pasted."

@@ -91,7 +91,7 @@ def _of(consortium: InstrumentedAttribute[UUID], within: UUID | None) -> ColumnE
 
 async def _mentorships(db: ReadSession, within: UUID | None) -> Iterator[Taught]:
     query = select(Goal, Mentorship).join(Mentorship, Mentorship.id == Goal.mentorship_id)
-    query = query.join(Pair, Pair.id == Mentorship.id)
+    query = query.join(Pair, Pair.id == Mentorship.id).where(Mentorship.started_at.is_not(None))
     return (
         Taught(
             source_id=mentorship.id,

@@ -37,9 +37,13 @@ def forms(html: str, path: str) -> list[list[tuple[str, str]]]:
 class Person:
     """Somebody with a token of these roles; without roles, somebody who is not signed in."""
 
-    def __init__(self, world: World, *roles: Role, lifetime: timedelta = timedelta(hours=1)) -> None:
+    def __init__(
+        self, world: World, *roles: Role, lifetime: timedelta = timedelta(hours=1), cluster: str | None = None
+    ) -> None:
         self._world = world
-        self.token = world.issuer.token(Principal("anna", frozenset(roles)), lifetime) if roles else ""
+        consortium = UUID(world.ids["consortium"]) if cluster else None
+        principal = Principal("anna", frozenset(roles), consortium, UUID(cluster) if cluster else None)
+        self.token = world.issuer.token(principal, lifetime) if roles else ""
 
     async def get(self, path: str) -> httpx2.Response:
         return await self._world.http.get(f"{self._world.url}{path}", headers=self._headers({}))

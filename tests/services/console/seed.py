@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shared import clock
 from tests.services.console.world import CODES, World
 from tests.support.waiting import eventually
 
@@ -159,5 +160,16 @@ async def _plan(world: World) -> None:
         answered = await world.get(f"matching/pairs/{first['id']}")
         body = {"side": side, "answer": "accept"}
         await world.post(f"matching/pairs/{first['id']}/answers", body, version=answered["version"])
+    await _begin(world, first["id"])
     declined = {"side": "learner", "answer": "decline"}
     await world.post(f"matching/pairs/{second['id']}/answers", declined, version=second["version"])
+
+
+async def _begin(world: World, pair: str) -> None:
+    """Both sides confirm the mentorship, and meet once."""
+    world.ids["mentorship"] = pair
+    for side in ("mentor", "learner"):
+        seen = (await world.get(f"matching/mentorships/{pair}"))["version"]
+        await world.post(f"matching/mentorships/{pair}/confirmations", {"side": side}, version=seen)
+    meeting = {"state": "held", "on": clock.now().date().isoformat(), "minutes": 90}
+    await world.post(f"matching/mentorships/{pair}/meetings", meeting)

@@ -12,7 +12,7 @@ from services.console.settings import ConsoleSettings
 from shared.auth import Issuer
 from tests.services.console.world import ISSUER, Create, world
 
-PAGES = ("/", "/trainings", "/pairs", "/feed")
+PAGES = ("/", "/trainings", "/pairs", "/mentorships", "/ledger", "/next", "/feed")
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from services.console.pages.feed import live_rows
 from shared.web import Drain
 from tests.services.console.world import Create, World, world
 
-PAGES = ("/", "/clusters/innoskart", "/trainings", "/pairs", "/feed")
+PAGES = ("/", "/clusters/innoskart", "/trainings", "/pairs", "/mentorships", "/ledger", "/next", "/feed")
+WITHOUT_MARKS = {"/pairs", "/mentorships", "/ledger", "/next", "/feed"}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -32,9 +33,15 @@ async def test_the_pages_tell_the_story(story: World) -> None:
     assert "Answers the request of Cluster for Energy Efficiency for help with market foresight" in said["/pairs"]
     assert re.search(r"said yes; \S.* said yes", said["/pairs"])
     assert "asks for help with market foresight" in said["/feed"]
+    assert re.search(r"At work 1 .* Plan the next meeting; it is due on", said["/mentorships"])
+    assert re.search(
+        r"D\.A\.Re\. Distretto Agroalimentare Regionale taught INNOSKART .* Joint training", said["/ledger"]
+    )
+    assert "Join Study visit to a digital cluster 9 March 2027" in said["/next"]
+    assert "White spots" in said["/next"]
     for path, words in said.items():
         assert not UUID.search(words), path
-        assert "illustrative" in words or path in {"/pairs", "/feed"}, path
+        assert "illustrative" in words or path in WITHOUT_MARKS, path
 
 
 @pytest.mark.timeout(60)
@@ -102,7 +109,7 @@ async def test_refusals_are_pages_for_people_and_problems_for_programs(
 
 async def test_with_all_services_away_the_pages_say_so(service_database: Create) -> None:
     async with world(service_database, without=("members", "trainings", "matching", "notifications")) as running:
-        for path in ("/", "/trainings", "/pairs", "/feed"):
+        for path in ("/", "/trainings", "/pairs", "/mentorships", "/ledger", "/next", "/feed"):
             page = await running.page(path)
             assert page.status_code == 200, path
             assert "Part of this page is missing." in page.text, path
@@ -119,7 +126,7 @@ async def test_a_service_that_is_away_costs_its_part_only(service_database: Crea
         await _consortium(running, "one")
         page = (await running.page("/")).text
         assert "Consortium one" in page
-        assert "trainings and visits, proposed pairs and the feed" in page
+        assert "trainings and visits, pairs and mentorships and the feed" in page
 
 
 async def test_of_several_consortia_one_is_chosen(service_database: Create) -> None:

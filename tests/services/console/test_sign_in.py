@@ -99,7 +99,7 @@ async def test_who_is_not_signed_in_is_sent_to_do_so(alone: World) -> None:
     ):
         reply = await send
         assert (reply.status_code, reply.headers["location"]) == (303, "/sign-in?because=needed")
-    assert "That page is for operators" in (await Person(alone).get("/sign-in?because=needed")).text
+    assert "Sign in first" in (await Person(alone).get("/sign-in?because=needed")).text
 
 
 @pytest.mark.parametrize("what", ["expired", "forged"])

@@ -1,0 +1,116 @@
+"""Who taught whom on a map of Europe: clusters at the capitals of their countries, arcs from teacher to learner.
+
+The map has a grid and no coasts: places are right (equirectangular, by 10 degrees), outlines would be decoration.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from math import cos, pi, sin
+from typing import NamedTuple
+from uuid import UUID
+
+from services.console import words
+from services.console.models import Cluster
+
+CAPITALS = {
+    "AL": (41.3, 19.8), "AM": (40.2, 44.5), "AT": (48.2, 16.4), "BA": (43.9, 18.4), "BE": (50.8, 4.4),
+    "BG": (42.7, 23.3), "CY": (35.2, 33.4), "CZ": (50.1, 14.4), "DE": (52.5, 13.4), "DK": (55.7, 12.6),
+    "EE": (59.4, 24.7), "ES": (40.4, -3.7), "FI": (60.2, 24.9), "FR": (48.9, 2.4), "GR": (38.0, 23.7),
+    "HR": (45.8, 16.0), "HU": (47.5, 19.0), "IE": (53.3, -6.3), "IS": (64.1, -21.9), "IT": (41.9, 12.5),
+    "LT": (54.7, 25.3), "LU": (49.6, 6.1), "LV": (56.9, 24.1), "MD": (47.0, 28.9), "ME": (42.4, 19.3),
+    "MK": (42.0, 21.4), "MT": (35.9, 14.5), "NL": (52.4, 4.9), "NO": (59.9, 10.8), "PL": (52.2, 21.0),
+    "PT": (38.7, -9.1), "RO": (44.4, 26.1), "RS": (44.8, 20.5), "SE": (59.3, 18.1), "SI": (46.1, 14.5),
+    "SK": (48.1, 17.1), "TR": (39.9, 32.9), "UA": (50.5, 30.5), "XK": (42.7, 21.2),
+}  # fmt: skip
+"""Latitude and longitude in degrees, to a tenth."""
+SCALE_X, SCALE_Y = 16.0, 24.0
+"""Pixels of a degree: a degree of longitude is two thirds of one of latitude in the middle of Europe."""
+WINDOW = (61.0, 34.0, -12.0, 36.0)
+"""North, south, west and east of what is shown in any case, in degrees."""
+MARGIN = 2.0
+"""Degrees around a cluster that lies outside of it."""
+APART = 18.0
+"""Pixels by which clusters of one country are moved from its capital."""
+
+
+class Dot(NamedTuple):
+    """A cluster, by its number in the legend."""
+
+    x: float
+    y: float
+    number: int
+    name: str
+
+
+class Arc(NamedTuple):
+    """What one taught another: a path, and how broad it is."""
+
+    path: str
+    width: float
+    title: str
+
+
+class Map(NamedTuple):
+    """The chart; `meridians` and `parallels` are the places of the grid's lines."""
+
+    id: str
+    summary: str
+    width: float
+    height: float
+    meridians: list[float]
+    parallels: list[float]
+    arcs: list[Arc]
+    dots: list[Dot]
+
+
+def chart(id: str, clusters: Sequence[Cluster], taught: Sequence[tuple[UUID, UUID]]) -> Map | None:
+    """The map of clusters that taught or learned; None if there are fewer than two with a known country."""
+    involved = {id for pair in taught for id in pair}
+    shown = [one for one in clusters if one.id in involved and one.country in CAPITALS]
+    if len(shown) < 2:  # noqa: PLR2004  nobody to draw an arc to
+        return None
+    north, south, west, east = _window(shown)
+    width, height = (east - west) * SCALE_X, (north - south) * SCALE_Y
+    places = _places(shown, north, west)
+    counts = Counter(pair for pair in taught if pair[0] in places and pair[1] in places)
+    names = {one.id: one.name for one in shown}
+    arcs = [_arc(places, names, *pair, count) for pair, count in sorted(counts.items())]
+    summary = f"{words.opening(words.counted(len(shown), 'cluster'))} and {words.counted(len(arcs), 'arc')}."
+    dots = [Dot(*places[one.id], number, one.name) for number, one in enumerate(shown, 1)]
+    meridians = [(degree - west) * SCALE_X for degree in range(-30, 60, 10) if west < degree < east]
+    parallels = [(north - degree) * SCALE_Y for degree in range(30, 80, 10) if south < degree < north]
+    return Map(id, summary, round(width), round(height), meridians, parallels, arcs, dots)
+
+
+def _window(shown: Sequence[Cluster]) -> tuple[float, float, float, float]:
+    north, south, west, east = WINDOW
+    for one in shown:
+        latitude, longitude = CAPITALS[one.country]
+        north, south = max(north, latitude + MARGIN), min(south, latitude - MARGIN)
+        west, east = min(west, longitude - MARGIN), max(east, longitude + MARGIN)
+    return north, south, west, east
+
+
+def _places(shown: Sequence[Cluster], north: float, west: float) -> dict[UUID, tuple[float, float]]:
+    by_country = defaultdict[str, list[UUID]](list)
+    for one in shown:
+        by_country[one.country].append(one.id)
+    places = {}
+    for country, ids in by_country.items():
+        latitude, longitude = CAPITALS[country]
+        x, y = (longitude - west) * SCALE_X, (north - latitude) * SCALE_Y
+        for number, id in enumerate(ids):
+            turn, far = 2 * pi * number / len(ids), APART if len(ids) > 1 else 0.0
+            places[id] = (round(x + far * cos(turn), 1), round(y + far * sin(turn), 1))
+    return places
+
+
+def _arc(
+    places: dict[UUID, tuple[float, float]], names: dict[UUID, str], teacher: UUID, learner: UUID, count: int
+) -> Arc:
+    """Bent to the left of its way, so that there and back are two arcs."""
+    (x1, y1), (x2, y2) = places[teacher], places[learner]
+    bend_x, bend_y = (x1 + x2) / 2 + (y2 - y1) / 5, (y1 + y2) / 2 - (x2 - x1) / 5
+    path = f"M{x1:g} {y1:g}Q{bend_x:.1f} {bend_y:.1f} {x2:g} {y2:g}"
+    title = f"{names[teacher]} taught {names[learner]}: {words.counted(count, 'line')}"
+    return Arc(path, min(1.0 + count, 6.0), title)

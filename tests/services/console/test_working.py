@@ -1,0 +1,123 @@
+"""What managers do on the pages: answer proposals, confirm, meet, report, check in, and end a mentorship."""
+
+import re
+
+import pytest
+
+from shared.auth import Role
+from tests.services.console.acting import Person, forms, text
+from tests.services.console.world import World
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def sides(story: World) -> tuple[Person, Person]:
+    """The managers of the mentorship's mentor and learner."""
+    shown = await story.get(f"matching/mentorships/{story.ids['mentorship']}")
+    mentor, learner = (Person(story, Role.manager, cluster=shown[f"{side}_id"]) for side in ("mentor", "learner"))
+    return mentor, learner
+
+
+async def test_a_manager_answers_a_proposal_on_the_page(story: World) -> None:
+    pairs = (await story.get("matching/pairs?limit=100"))["items"]
+    open_ = next(one for one in pairs if one["state"] == "proposed")
+    mentor = Person(story, Role.manager, cluster=open_["mentor_id"])
+    page = (await mentor.get("/pairs")).text
+    assert "For you to answer" in page
+    path = f"/pairs/{open_['id']}/answer"
+    (fields,) = forms(page, path)
+    assert dict(fields)["side"] == "mentor"
+    done = await mentor.post(path, [*fields, ("answer", "accept"), ("reason", "")])
+    assert (done.status_code, done.headers["location"]) == (303, "/pairs?did=accept")
+    assert "You have said yes." in (await mentor.get("/pairs?did=accept")).text
+    again = await mentor.post(path, [*fields, ("answer", "accept"), ("reason", "")])
+    assert again.status_code == 303, "the same form sent twice is one answer"
+    learner = Person(story, Role.manager, cluster=open_["learner_id"])
+    (fields,) = forms((await learner.get("/pairs")).text, path)
+    done = await learner.post(path, [*fields, ("answer", "decline"), ("reason", "Not this year.")])
+    assert done.status_code == 303
+    shown = await story.get(f"matching/pairs/{open_['id']}")
+    assert (shown["state"], shown["reason"]) == ("declined", "Not this year.")
+
+
+async def test_the_second_yes_leads_to_the_mentorship_where_both_confirm(story: World) -> None:
+    pairs = (await story.get("matching/pairs?limit=100"))["items"]
+    open_ = next(one for one in pairs if one["state"] == "proposed")
+    path = f"/pairs/{open_['id']}/answer"
+    at = f"/mentorships/{open_['id']}"
+    both = [Person(story, Role.manager, cluster=open_[f"{side}_id"]) for side in ("mentor", "learner")]
+    led = []
+    for person in both:
+        (fields,) = forms((await person.get("/pairs")).text, path)
+        led.append((await person.post(path, [*fields, ("answer", "accept"), ("reason", "")])).headers["location"])
+    assert led == ["/pairs?did=accept", at]
+    for person in both:
+        (fields,) = forms((await person.get(at)).text, f"{at}/confirm")
+        assert (await person.post(f"{at}/confirm", fields)).status_code == 303
+    assert "Active" in text((await both[0].get(at)).text)
+
+
+async def test_the_two_sides_work_on_the_page_to_the_end(story: World) -> None:
+    mentor, learner = await sides(story)
+    at = f"/mentorships/{story.ids['mentorship']}"
+    page = (await learner.get(at)).text
+    goal = re.search(r'<option value="([^"]+/[^"]+)">', page)
+    assert goal
+    steps = [
+        ("progress", [("goal", goal[1]), ("reached", "4")], "The level that you reached is noted."),
+        ("check-in", [("feeling", "4"), ("text", "We learn a lot.")], "What you said is kept"),
+        ("meeting", [("state", "held"), ("on", "2026-01-05"), ("minutes", "45")], "The meeting is noted."),
+        ("end", [("how", "completed"), ("reason", "We are done.")], "The mentorship is over."),
+    ]
+    for what, given, said in steps:
+        (fields,) = forms((await learner.get(at)).text, f"{at}/{what}")
+        done = await learner.post(f"{at}/{what}", [*fields, *given])
+        assert (done.status_code, done.headers["location"]) == (303, f"{at}?did={what}")
+        assert said in text((await learner.get(done.headers["location"])).text)
+    page = (await mentor.get(at)).text
+    assert "We are done." in page
+    assert "We learn a lot." not in page
+    assert "<form" not in page.split("</header>")[1], "there is nothing to do any more"
+
+
+async def test_others_see_how_it_goes_and_can_do_nothing(story: World) -> None:
+    at = f"/mentorships/{story.ids['mentorship']}"
+    shown = await story.get(f"matching/mentorships/{story.ids['mentorship']}")
+    taken = {shown["mentor_id"], shown["learner_id"]}
+    other = next(story.ids[slug] for slug in ("dare", "cluee", "agroco") if story.ids[slug] not in taken)
+    for person in (Person(story), Person(story, Role.manager, cluster=other)):
+        page = await person.get(at)
+        assert page.status_code == 200
+        assert f"{at}/check-in" not in page.text
+    body = [("side", "mentor"), ("feeling", "1"), ("text", ""), ("once", "0190f3a0-0000-7000-8000-000000000001")]
+    refused = await Person(story, Role.manager, cluster=other).post(f"{at}/check-in", body)
+    assert refused.status_code == 403
+    assert "You do not speak for the mentor" in text(refused.text)
+    away = await Person(story).post(f"{at}/check-in", body)
+    assert (away.status_code, away.headers["location"]) == (303, "/sign-in?because=needed")
+    mentor, _ = await sides(story)
+    foreign = await mentor.post(f"{at}/check-in", body, {"Sec-Fetch-Site": "cross-site"})
+    assert foreign.status_code == 403
+    missing = await Person(story).get("/mentorships/0190f3a0-0000-7000-8000-000000000001")
+    assert missing.status_code == 404
+
+
+async def test_what_matching_refuses_is_said_in_its_words(story: World) -> None:
+    mentor, _ = await sides(story)
+    at = f"/mentorships/{story.ids['mentorship']}"
+    (fields,) = forms((await mentor.get(at)).text, f"{at}/meeting")
+    late = await mentor.post(f"{at}/meeting", [*fields, ("state", "held"), ("on", "2099-01-01"), ("minutes", "45")])
+    assert late.status_code == 422
+    assert "A meeting that was held cannot be on a day to come." in text(late.text)
+    wrong = await mentor.post(f"{at}/meeting", [*fields, ("state", "held"), ("on", "soon"), ("minutes", "45")])
+    assert wrong.status_code == 400
+
+
+async def test_the_ledger_is_there_as_a_table(story: World) -> None:
+    table = await Person(story).get("/ledger.csv")
+    assert table.headers["content-type"] == "text/csv; charset=utf-8"
+    head, *lines = table.text.splitlines()
+    assert head.startswith("by,state,teacher,learner")
+    assert len(lines) > 10
+    page = text((await Person(story).get("/ledger?cluster=cluee")).text)
+    assert "Cluster for Energy Efficiency" in page
