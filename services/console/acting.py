@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx2
+from fastapi import Request
 
 from services.console.clients import DEADLINE
 from services.console.visitors import SignInFirst, Visitor
@@ -60,6 +61,12 @@ class Acting:
         if reply.is_server_error or not isinstance(answer, dict):
             raise _away()
         raise Refusal(reply.status_code, "refused", _said(answer))
+
+
+def acting_of(request: Request) -> Acting:
+    """What acts for whoever sent a form."""
+    acting: Acting = request.app.state.acting
+    return acting
 
 
 def _said(problem: dict[str, Any]) -> str:

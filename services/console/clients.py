@@ -26,6 +26,7 @@ from services.console.models import (
     Standing,
     Standings,
 )
+from services.console.planning import Draft, Explanation, Plan, WhatIf, WhatIfInFull, WholeRun
 
 DEADLINE = 5.0
 """Seconds for one request."""
@@ -99,10 +100,7 @@ class Clients:
 
     async def mentorship(self, id: UUID) -> Mentorship | None:
         """One mentorship; None if there is none of this id."""
-        try:
-            return await self._one("matching", f"/mentorships/{id}", Mentorship)
-        except Missing:
-            return None
+        return await self._found("matching", f"/mentorships/{id}", Mentorship)
 
     async def ledger(self) -> list[Line]:
         """Who taught whom what, in the order of days."""
@@ -119,6 +117,30 @@ class Clients:
     async def recommendations(self, consortium: UUID) -> Recommendations:
         """What the clusters of a consortium should do next."""
         return await self._one("matching", "/recommendations", Recommendations, {"consortium_id": str(consortium)})
+
+    async def drafts(self) -> list[Draft]:
+        """Every run with its figures."""
+        return await self._all("matching", "/runs", Draft)
+
+    async def run(self, id: UUID) -> Draft | None:
+        """One run; None if there is none of this id."""
+        found = await self._found("matching", f"/runs/{id}", WholeRun)
+        return found.run if found else None
+
+    async def plan(self, id: UUID) -> Plan | None:
+        """The plan of a run; None if there is none yet, or any more."""
+        return await self._found("matching", f"/runs/{id}/plan", Plan)
+
+    async def explanation(self, run: UUID, learner: UUID) -> Explanation | None:
+        """A learner's alternates in the plan of a run; None if it was not planned for."""
+        return await self._found("matching", f"/runs/{run}/explanations/{learner}", Explanation)
+
+    async def what_ifs(self) -> list[WhatIf]:
+        return await self._all("matching", "/what-ifs", WhatIf)
+
+    async def what_if(self, id: UUID) -> WhatIfInFull | None:
+        """One what-if; None if there is none of this id."""
+        return await self._found("matching", f"/what-ifs/{id}", WhatIfInFull)
 
     async def activities(self) -> list[Activity]:
         return await self._all("trainings", "/activities", Activity)
@@ -167,6 +189,13 @@ class Clients:
                 break
             params["cursor"] = page.next
         return found
+
+    async def _found(self, service: str, path: str, kind: type[A]) -> A | None:
+        """One thing; None if there is none."""
+        try:
+            return await self._one(service, path, kind)
+        except Missing:
+            return None
 
     async def _one(self, service: str, path: str, kind: type[A], params: Params | None = None) -> A:
         answer = await self._get(service, path, params or {})

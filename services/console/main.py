@@ -16,6 +16,8 @@ from services.console.forms import MAX_BYTES
 from services.console.operating import Operating
 from services.console.pages import (
     cluster,
+    compare,
+    desk,
     feed,
     home,
     ledger,
@@ -25,6 +27,7 @@ from services.console.pages import (
     pairs,
     sign_in,
     trainings,
+    what_ifs,
 )
 from services.console.problems import ProblemPages
 from services.console.settings import ConsoleSettings
@@ -39,6 +42,11 @@ ITSELF = Principal("console", frozenset({Role.service}))
 """Who the console is when it asks for everybody."""
 LIFETIME = timedelta(minutes=15)
 """Of the tokens it signs for itself."""
+
+PAGES = (
+    *(home, cluster, trainings, pairs, mentorships, ledger, next_steps, feed),
+    *(desk, what_ifs, compare, operations, sign_in),
+)
 
 static = Router(dependencies=[public()], include_in_schema=False)
 
@@ -89,14 +97,13 @@ def build(api: str, token: Callable[[], str], verifier: Verifier, watched: Seque
             await operating.close()
             await acting.close()
 
-    pages = (home, cluster, trainings, pairs, mentorships, ledger, next_steps, feed, operations, sign_in)
     app = create_app(
         title="Kei console",
         version="1",
         database=None,
         cursor_secret=clock.secret(),  # there are no cursors to sign
         verifier=verifier,
-        routers=[*(page.router for page in pages), static],
+        routers=[*(page.router for page in PAGES), static],
         lifespan=lifespan,
         ops=Ops(collectors=[certificates.collect]),
         limits=Limits(body=MAX_BYTES, types=frozenset({FORM})),

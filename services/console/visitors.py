@@ -37,6 +37,11 @@ class Visitor:
         """Whether they are an operator."""
         return self.principal.has(Role.operator)
 
+    @property
+    def plans(self) -> bool:
+        """Whether they are a coordinator, or may act as one."""
+        return self.principal.has(Role.coordinator, Role.operator)
+
     def speaks_for(self, cluster: UUID, consortium: UUID) -> bool:
         """Whether they may act for a cluster."""
         return self.principal.speaks_for(cluster, consortium)
@@ -63,10 +68,10 @@ class Visitors:
 
 
 class _SignedIn(Policy):
-    """Lets people in, or only operators; sends those who are not signed in to do so, and turns others away."""
+    """Lets people in who have one of some roles, if any are given; sends those who are not signed in to do so."""
 
-    def __init__(self, *, operators: bool) -> None:
-        self._operators = operators
+    def __init__(self, whom: str = "", *roles: Role) -> None:
+        self._whom, self._roles = whom, roles
 
     async def __call__(self, request: Request) -> Visitor:
         """The person.
@@ -78,15 +83,17 @@ class _SignedIn(Policy):
         visitor: Visitor | None = request.scope["kei.visitor"]
         if visitor is None:
             raise await _why_not(request)
-        if self._operators and not visitor.operates:
-            detail = f"This page is for operators. You are signed in as {visitor.principal.subject}, who is none."
+        if self._roles and not visitor.principal.has(*self._roles):
+            detail = f"This page is for {self._whom}. You are signed in as {visitor.principal.subject}, who is none."
             raise Refusal(403, "forbidden", detail)
         return visitor
 
 
-Operator = Annotated[Visitor, Depends(_SignedIn(operators=True))]
+Operator = Annotated[Visitor, Depends(_SignedIn("operators", Role.operator))]
 """The operator who asks."""
-Person = Annotated[Visitor, Depends(_SignedIn(operators=False))]
+Coordinator = Annotated[Visitor, Depends(_SignedIn("coordinators", Role.coordinator, Role.operator))]
+"""The coordinator of a consortium who asks, or an operator."""
+Person = Annotated[Visitor, Depends(_SignedIn())]
 """Whoever asks and is signed in; what they may do the services decide."""
 
 

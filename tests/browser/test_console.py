@@ -94,3 +94,44 @@ async def test_the_feed_grows_by_itself_and_keys_reach_everything(story: World, 
     focused = page.locator(":focus")
     await expect(focused).to_have_text("As partners receive it")
     assert await focused.evaluate("one => getComputedStyle(one).outlineStyle") == "solid"
+
+
+async def test_the_desk_fits_and_can_be_read_by_everybody(story: World, browser: Browser) -> None:
+    run = (await story.get("matching/runs"))["items"][0]["id"]
+    learner = (await story.get(f"matching/runs/{run}/plan"))["pairs"][0]["learner_id"]
+    paths = [
+        "/desk",
+        f"/desk/runs/{run}",
+        f"/desk/runs/{run}/learners/{learner}",
+        "/desk/what-ifs/new",
+        f"/desk/compare?one={run}&other={run}",
+        f"/mentorships/{story.ids['mentorship']}",
+    ]
+    faults = []
+    for width in WIDTHS:
+        for scheme in ("light", "dark"):
+            context = await browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+            await context.add_cookies([{"name": "kei", "value": story.token, "url": story.url}])
+            page = await context.new_page()
+            for number, path in enumerate(paths):
+                await page.goto(story.url + path)
+                await expect(page.get_by_role("link", name="Match desk").first).to_be_visible()
+                faults += [f"{path} {width} {scheme}: {fault}" for fault in await faults_of(page)]
+                await keep(page, f"desk-{number}-{width}-{scheme}")
+            await context.close()
+    assert not faults, "\n".join(faults)
+
+
+async def test_a_coordinator_tries_weights_by_keyboard(story: World, browser: Browser) -> None:
+    context = await browser.new_context(java_script_enabled=False)
+    await context.add_cookies([{"name": "kei", "value": story.token, "url": story.url}])
+    page = await context.new_page()
+    await page.goto(f"{story.url}/desk/what-ifs/new")
+    slider = page.get_by_label("Knowledge to gain")
+    await slider.focus()
+    await page.keyboard.press("Home")
+    await expect(slider).to_have_value("0")
+    await page.get_by_role("button", name="Show what it would be").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", name="Side by side")).to_be_visible()
+    await expect(page.get_by_label("Knowledge to gain")).to_have_value("0")

@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
 from services.console import forms
-from services.console.acting import Acting, Deed
+from services.console.acting import Deed, acting_of
 from services.console.charts import goals as goal_chart
 from services.console.charts import terms
 from services.console.learning import Mentorship
@@ -236,6 +236,5 @@ async def end(request: Request, who: Person, id: UUID) -> Response:
 
 
 async def _do(request: Request, who: Visitor, id: UUID, done: Done, deed: Deed) -> Response:
-    acting: Acting = request.app.state.acting
-    await acting.do(who, deed)
+    await acting_of(request).do(who, deed)
     return RedirectResponse(f"/mentorships/{id}?did={done}", 303)

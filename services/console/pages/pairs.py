@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
 from services.console import forms, words
-from services.console.acting import Acting, Deed
+from services.console.acting import Deed, acting_of
 from services.console.charts import terms
 from services.console.models import Pair, Run, ServiceRequest
 from services.console.visit import Visit, show
@@ -126,8 +126,7 @@ async def answer(request: Request, who: Person, id: UUID) -> Response:
     body: dict[str, str] = {"side": form.side, "answer": form.answer}
     if form.reason and form.answer == "decline":
         body["reason"] = form.reason
-    acting: Acting = request.app.state.acting
-    done = await acting.do(who, Deed("POST", f"/pairs/{id}/answers", body, form.seen, form.once))
+    done = await acting_of(request).do(who, Deed("POST", f"/pairs/{id}/answers", body, form.seen, form.once))
     if done.get("state") == "accepted":
         return RedirectResponse(f"/mentorships/{id}", 303)
     return RedirectResponse(f"/pairs?did={form.answer}", 303)

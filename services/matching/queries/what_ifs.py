@@ -1,6 +1,7 @@
 """Reading what-ifs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -41,3 +42,9 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     """
     await what_if(db, id, right)
     return Plan.model_validate(await db.scalar(select(WhatIf.plan).where(WhatIf.id == id)))
+
+
+async def criteria(db: ReadSession, id: UUID) -> dict[str, Any]:
+    """What a what-if that is there was planned by."""
+    kept: dict[str, Any] = (await db.scalars(select(WhatIf.inputs["criteria"]).where(WhatIf.id == id))).one()
+    return kept

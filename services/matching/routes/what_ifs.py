@@ -1,6 +1,7 @@
 """`/what-ifs`: what would be, if."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request, Response
@@ -74,6 +75,12 @@ class WhatIfView(View):
     created_at: datetime
 
 
+class WhatIfInFull(WhatIfView):
+    """A what-if with the criteria that it was planned by."""
+
+    criteria: dict[str, Any]
+
+
 @router.post("/what-ifs", status_code=201)
 async def make_what_if(who: Manager, tx: Tx, body: NewWhatIf, request: Request, response: Response) -> WhatIfView:
     """Plan for what is supposed, and keep it beside the plan for what is so. Nothing else comes of it."""
@@ -93,9 +100,10 @@ async def list_what_ifs(who: Anyone, db: Read, paging: Paging) -> Page[WhatIfVie
 
 
 @router.get("/what-ifs/{id}")
-async def show_what_if(who: Anyone, db: Read, id: UUID) -> WhatIfView:
-    """One what-if."""
-    return WhatIfView.model_validate(await queries.what_if(db, id, who.within))
+async def show_what_if(who: Anyone, db: Read, id: UUID) -> WhatIfInFull:
+    """One what-if, with the criteria that it was planned by."""
+    found = WhatIfView.model_validate(await queries.what_if(db, id, who.within))
+    return WhatIfInFull(**dict(found), criteria=await queries.criteria(db, id))
 
 
 @router.get("/what-ifs/{id}/plan")

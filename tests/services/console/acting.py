@@ -37,9 +37,9 @@ def forms(html: str, path: str) -> list[list[tuple[str, str]]]:
 class Person:
     """Somebody with a token of these roles; without roles, somebody who is not signed in."""
 
-    def __init__(
-        self, world: World, *roles: Role, lifetime: timedelta = timedelta(hours=1), cluster: str | None = None
-    ) -> None:
+    LIFETIME = timedelta(hours=1)
+
+    def __init__(self, world: World, *roles: Role, lifetime: timedelta = LIFETIME, cluster: str | None = None) -> None:
         self._world = world
         consortium = UUID(world.ids["consortium"]) if cluster else None
         principal = Principal("anna", frozenset(roles), consortium, UUID(cluster) if cluster else None)

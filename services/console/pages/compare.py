@@ -1,0 +1,84 @@
+"""`/desk/compare`: two plans side by side."""
+
+import asyncio
+from collections import defaultdict
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request
+from fastapi.responses import HTMLResponse
+
+from services.console import words
+from services.console.pages.desk import ours, ranked, run_line
+from services.console.pages.what_ifs import Row
+from services.console.planning import Plan
+from services.console.visit import Visit, show
+from services.console.visitors import Coordinator
+from shared.errors import NotFound
+from shared.web import Router
+
+router = Router(include_in_schema=False)
+
+
+@router.get("/desk/compare")
+async def compare(
+    request: Request,
+    who: Coordinator,
+    one: UUID,
+    other: UUID,
+    consortium: Annotated[str | None, Query(max_length=100)] = None,
+) -> HTMLResponse:
+    """What one run's plan has that another's has not."""
+
+    async def build(visit: Visit) -> dict[str, Any]:
+        here = ours(visit, who)
+        first, second, before, after = await asyncio.gather(
+            visit.ask(visit.clients.run(one), None),
+            visit.ask(visit.clients.run(other), None),
+            visit.ask(visit.clients.plan(one), None),
+            visit.ask(visit.clients.plan(other), None),
+        )
+        visit.need("matching")
+        if first is None or second is None or {first.consortium_id, second.consortium_id} != {here}:
+            raise NotFound("no-such-run", "There is no such run.")
+        if before is None or after is None:
+            raise NotFound("no-such-plan", "One of these runs has no plan.")
+        had, has = ({(pair.mentor_id, pair.learner_id) for pair in plan.pairs} for plan in (before, after))
+        return {
+            "lines": [run_line(visit, first), run_line(visit, second)],
+            "rows": _rows(before, after),
+            "shifts": _shifts(visit, before, after),
+            "added": ranked(sorted(has - had), visit),
+            "dropped": ranked(sorted(had - has), visit),
+        }
+
+    return await show(request, "compare.html", consortium, build)
+
+
+def _sums(plan: Plan) -> defaultdict[UUID, int]:
+    sums = defaultdict[UUID, int](int)
+    for pair in plan.pairs:
+        sums[pair.learner_id] += pair.score
+    return sums
+
+
+def _rows(before: Plan, after: Plan) -> list[Row]:
+    had, has = _sums(before), _sums(after)
+    return [
+        Row("Pairs", str(len(before.pairs)), str(len(after.pairs))),
+        Row("Learners served", str(len(had)), str(len(has))),
+        Row("Points together", words.points(before.total), words.points(after.total)),
+        Row(
+            "The worst served of them",
+            words.points(min(had.values(), default=0)),
+            words.points(min(has.values(), default=0)),
+        ),
+        Row("Learners that go without", str(len(before.unmatched)), str(len(after.unmatched))),
+    ]
+
+
+def _shifts(visit: Visit, before: Plan, after: Plan) -> list[tuple[str, str]]:
+    had, has = _sums(before), _sums(after)
+    changed = {id: has[id] - had[id] for id in had.keys() | has.keys() if has[id] != had[id]}
+    ranked_ids = sorted(changed, key=lambda id: (-changed[id], id))
+    return [(visit.name(id), f"{changed[id] / 100:+.1f}") for id in ranked_ids]

@@ -1,0 +1,171 @@
+"""`/desk/what-ifs`: what the plan would be with other weights and pairs, beside what it is."""
+
+from typing import Annotated, Any, Literal, NamedTuple
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from pydantic import Field
+
+from services.console import forms, words
+from services.console.acting import Deed, acting_of
+from services.console.pages.desk import ours, ranked
+from services.console.planning import Figures, WhatIfInFull
+from services.console.visit import Visit, show
+from services.console.visitors import Coordinator, from_here
+from shared import clock
+from shared.errors import NotFound
+from shared.web import Router
+
+router = Router(include_in_schema=False)
+
+Objective = Literal["total", "pairs", "fairest"]
+OBJECTIVES = {"total": "best total", "pairs": "most pairs", "fairest": "fairest: the worst served first"}
+WEIGHTS = {
+    "knowledge": 4500,
+    "requests": 1500,
+    "ecosystems": 900,
+    "cross_border": 800,
+    "value_chain": 500,
+    "languages": 500,
+    "record": 500,
+    "reciprocity": 300,
+    "novelty": 300,
+    "travel": 200,
+}
+"""What a consortium begins with."""
+Weight = Annotated[int, Field(ge=0, le=10_000)]
+
+
+class Slider(NamedTuple):
+    """A weight on the form."""
+
+    name: str
+    title: str
+    value: int
+
+
+class Row(NamedTuple):
+    """A figure of both plans."""
+
+    name: str
+    before: str
+    after: str
+
+
+class Supposed(forms.Form):
+    """Other weights, another objective, a pair that is to be in the plan or is not to be."""
+
+    consortium_id: UUID
+    name: str = Field(min_length=1, max_length=200)
+    objective: Objective
+    knowledge: Weight
+    requests: Weight
+    ecosystems: Weight
+    cross_border: Weight
+    value_chain: Weight
+    languages: Weight
+    record: Weight
+    reciprocity: Weight
+    novelty: Weight
+    travel: Weight
+    mentor_id: str = ""
+    learner_id: str = ""
+    pair: Literal["", "forced", "forbidden"] = ""
+    once: UUID
+
+    def body(self) -> dict[str, Any]:
+        """As matching takes it."""
+        weights = {name: getattr(self, name) for name in WEIGHTS}
+        body: dict[str, Any] = {"consortium_id": str(self.consortium_id), "name": self.name}
+        body["criteria"] = {"objective": self.objective, "weights": weights}
+        if self.pair:
+            body[self.pair] = [{"mentor_id": self.mentor_id, "learner_id": self.learner_id}]
+        return body
+
+
+@router.get("/desk/what-ifs/new")
+async def new(
+    request: Request, who: Coordinator, consortium: Annotated[str | None, Query(max_length=100)] = None
+) -> HTMLResponse:
+    """The form, as a consortium begins."""
+
+    async def build(visit: Visit) -> dict[str, Any]:
+        ours(visit, who)
+        return _form(WEIGHTS, "total", "A try") | {"one": None}
+
+    return await show(request, "what_if.html", consortium, build)
+
+
+@router.get("/desk/what-ifs/{id}")
+async def what_if(
+    request: Request, who: Coordinator, id: UUID, consortium: Annotated[str | None, Query(max_length=100)] = None
+) -> HTMLResponse:
+    """What it would be, beside what it is, and the form to go on from there."""
+
+    async def build(visit: Visit) -> dict[str, Any]:
+        here = ours(visit, who)
+        found = await visit.ask(visit.clients.what_if(id), None)
+        visit.need("matching")
+        if found is None or found.consortium_id != here:
+            raise NotFound("no-such-what-if", "There is no such what-if.")
+        weights = WEIGHTS | found.criteria.get("weights", {})
+        form = _form(weights, found.criteria.get("objective", "total"), f"{found.name}, on")
+        return form | _beside(visit, found)
+
+    return await show(request, "what_if.html", consortium, build)
+
+
+def _form(weights: dict[str, int], objective: str, name: str) -> dict[str, Any]:
+    sliders = [Slider(one, words.TERMS[one], weights[one]) for one in WEIGHTS]
+    return {
+        "sliders": sliders,
+        "objective": objective,
+        "objectives": OBJECTIVES,
+        "name": name[:200],
+        "once": clock.new_id,
+    }
+
+
+def _beside(visit: Visit, found: WhatIfInFull) -> dict[str, Any]:
+    both = found.comparison
+    shifts = sorted(both.shifts, key=lambda one: (one.before - one.after, one.cluster_id))
+    return {
+        "one": found,
+        "rows": _rows(both.before, both.after),
+        "shifts": [(visit.name(one.cluster_id), f"{(one.after - one.before) / 100:+.1f}") for one in shifts],
+        "added": ranked(both.added, visit),
+        "dropped": ranked(both.dropped, visit),
+    }
+
+
+def _rows(before: Figures, after: Figures) -> list[Row]:
+    return [
+        Row("Pairs", str(before.pairs), str(after.pairs)),
+        Row("Learners served", str(before.served), str(after.served)),
+        Row("Points together", words.points(before.total), words.points(after.total)),
+        Row("The worst served learner", words.points(before.worst), words.points(after.worst)),
+        Row("Gini (0: all the same)", f"{before.gini / 1000:.3f}", f"{after.gini / 1000:.3f}"),
+    ]
+
+
+@router.post("/desk/what-ifs", dependencies=[Depends(from_here)])
+async def suppose(request: Request, who: Coordinator) -> Response:
+    """Plan for what is supposed."""
+    form = await forms.read(request, Supposed)
+    made = await acting_of(request).do(who, Deed("POST", "/what-ifs", form.body(), None, form.once))
+    return RedirectResponse(f"/desk/what-ifs/{made['id']}", 303)
+
+
+class Drafting(forms.Form):
+    """The form's own number."""
+
+    once: UUID
+
+
+@router.post("/desk/what-ifs/{id}/draft", dependencies=[Depends(from_here)])
+async def draft(request: Request, who: Coordinator, id: UUID) -> Response:
+    """Make a draft of a what-if."""
+    form = await forms.read(request, Drafting)
+    made = await acting_of(request).do(who, Deed("POST", f"/what-ifs/{id}/drafts", {}, None, form.once))
+    return RedirectResponse(f"/desk/runs/{made['id']}", 303)

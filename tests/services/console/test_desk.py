@@ -1,0 +1,117 @@
+"""The match desk: who may use it, what it says of a plan, what would be, and what publishing does."""
+
+import re
+from uuid import uuid4
+
+import pytest
+
+from shared.auth import Principal, Role
+from tests.services.console.acting import Person, forms, text
+from tests.services.console.world import World
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.timeout(60)
+
+
+async def planned(desk: Person, world: World) -> str:
+    """The path of a plan that was made on the page."""
+    (fields,) = forms((await desk.get("/desk")).text, "/desk/runs")
+    path = (await desk.post("/desk/runs", fields)).headers["location"]
+
+    async def made() -> bool:
+        run = await world.get(f"matching{path.removeprefix('/desk')}")
+        return bool(run["run"]["state"] != "running")
+
+    await eventually(made)
+    return str(path)
+
+
+async def test_it_is_for_coordinators_of_the_consortium(story: World) -> None:
+    run = (await story.get("matching/runs"))["items"][0]["id"]
+    paths = ("/desk", f"/desk/runs/{run}", "/desk/what-ifs/new")
+    foreign = Person(story)
+    foreign.token = story.issuer.token(Principal("far", frozenset({Role.coordinator}), uuid4()), foreign.LIFETIME)
+    for path in paths:
+        assert (await Person(story).get(path)).headers["location"] == "/sign-in?because=needed"
+        refused = await Person(story, Role.manager, cluster=story.ids["dare"]).get(path)
+        assert refused.status_code == 403
+        assert "This page is for coordinators" in text(refused.text)
+        assert (await foreign.get(path)).status_code == 404
+        assert (await Person(story, Role.coordinator, cluster=story.ids["dare"]).get(path)).status_code == 200
+    assert "Match desk" not in (await Person(story).get("/")).text
+
+
+async def test_a_plan_is_made_read_and_published(story: World) -> None:
+    desk = Person(story, Role.operator)
+    path = await planned(desk, story)
+    page = text((await desk.get(path)).text)
+    assert "No plan is better by these criteria, and that is proved." in page
+    new = int(re.findall(r"New (\d+) Taken back", page)[0])
+    (fields,) = forms((await desk.get(path)).text, f"{path}/publish")
+    if new:
+        assert re.search(r"[+]\d+[.]\d", page), "who gains is said before it is published"
+    assert (await desk.post(f"{path}/publish", fields)).headers["location"] == path
+    assert "published" in text((await desk.get(path)).text)
+    stale = await desk.post(f"{path}/publish", [(name, "2" if name == "seen" else str(uuid4())) for name, _ in fields])
+    assert stale.status_code in {409, 412}
+
+
+async def test_pairs_are_filtered_and_explained(story: World) -> None:
+    desk = Person(story, Role.operator)
+    run = (await story.get("matching/runs"))["items"][0]["id"]
+    plan = await story.get(f"matching/runs/{run}/plan")
+    one = plan["pairs"][0]
+    page = (await desk.get(f"/desk/runs/{run}?cluster={one['learner_id']}")).text
+    rows = re.findall(r'<th role="rowheader".*?</tr>', page, re.DOTALL)
+    assert len(rows) == sum(one["learner_id"] in (pair["mentor_id"], pair["learner_id"]) for pair in plan["pairs"])
+    assert len(re.findall(r'class="edge edge-[a-z]+" d="M250', page)) == len(rows), "the picture says the same"
+    kept = (await desk.get(f"/desk/runs/{run}?standing=kept")).text
+    assert "No such pair" in kept
+    why = text((await desk.get(f"/desk/runs/{run}/learners/{one['learner_id']}")).text)
+    for term in one["terms"]:
+        assert term["reason"] in why
+    assert "Alternates" in why
+    for missing in (f"/desk/runs/{uuid4()}", f"/desk/runs/{run}/learners/{uuid4()}", f"/desk/what-ifs/{uuid4()}"):
+        assert (await desk.get(missing)).status_code == 404
+
+
+async def test_what_would_be_stands_beside_what_is_and_becomes_a_draft(story: World) -> None:
+    desk = Person(story, Role.operator)
+    page = (await desk.get("/desk/what-ifs/new")).text
+    (hidden,) = forms(page, "/desk/what-ifs")
+    weights = re.findall(r'<input class="slider" [^>]*name="([a-z_]+)"[^>]*value="(\d+)"', page)
+    assert len(weights) == 10
+    changed = [(name, "0" if name == "knowledge" else value) for name, value in weights]
+    fields = [*hidden, ("name", "Without knowledge"), ("objective", "fairest"), *changed]
+    made = await desk.post("/desk/what-ifs", [*fields, ("pair", ""), ("mentor_id", ""), ("learner_id", "")])
+    shown = (await desk.get(made.headers["location"])).text
+    assert re.search(r"Points together \d+[.]\d \d+[.]\d", text(shown))
+    assert re.search(r'name="knowledge"[^>]*value="0"', shown), "the sliders stand where they were put"
+    assert '<option value="fairest" selected>' in shown
+    (draft,) = forms(shown, f"{made.headers['location']}/draft")
+    run = (await desk.post(f"{made.headers['location']}/draft", draft)).headers["location"]
+    assert run.startswith("/desk/runs/")
+    assert "Without knowledge" in (await desk.get("/desk")).text
+
+
+async def test_what_cannot_be_supposed_is_said(story: World) -> None:
+    desk = Person(story, Role.operator)
+    page = (await desk.get("/desk/what-ifs/new")).text
+    (hidden,) = forms(page, "/desk/what-ifs")
+    weights = [
+        (name, "0") for name, _ in re.findall(r'<input class="slider" [^>]*name="([a-z_]+)"[^>]*value="(\d+)"', page)
+    ]
+    fields = [*hidden, ("name", "Nothing"), ("objective", "total"), *weights]
+    refused = await desk.post("/desk/what-ifs", [*fields, ("pair", ""), ("mentor_id", ""), ("learner_id", "")])
+    assert refused.status_code == 422
+    assert "At least one weight has to be above 0." in text(refused.text)
+
+
+async def test_two_plans_are_compared(story: World) -> None:
+    desk = Person(story, Role.operator)
+    first = (await story.get("matching/runs"))["items"][0]["id"]
+    second = (await planned(desk, story)).rpartition("/")[2]
+    page = text((await desk.get(f"/desk/compare?one={first}&other={second}")).text)
+    assert re.search(r"Pairs \d+ \d+ Learners served", page)
+    assert "Compare" in text((await desk.get("/desk")).text)
+    assert (await desk.get(f"/desk/compare?one={first}&other={uuid4()}")).status_code == 404
