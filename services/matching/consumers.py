@@ -34,8 +34,8 @@ async def on_cluster(
     await projection.keep_places(tx, capacities)
     await replanning.note(tx, _caused(events))
     new = [one.data.cluster_id for one in events if isinstance(one.data, ClusterRegistered)]
-    for request in await proposals.unanswered(tx, new) if new else ():
-        await proposals.answer_request(tx, request, clock.now())
+    if new:
+        await proposals.answer_requests(tx, await proposals.unanswered(tx, new), clock.now())
 
 
 @consumer.on_batch(AssessmentRecorded)
@@ -53,11 +53,10 @@ async def on_target_set(tx: WriteSession, events: Sequence[Event[TargetSet]]) ->
     await replanning.note(tx, _caused(events))
 
 
-@consumer.on(ServiceRequested)
-async def on_service_requested(tx: WriteSession, event: Event[ServiceRequested]) -> None:
-    """A request: mentors are proposed at once."""
-    request = await projection.keep_request(tx, event)
-    await proposals.answer_request(tx, request, clock.now())
+@consumer.on_batch(ServiceRequested)
+async def on_service_requested(tx: WriteSession, events: Sequence[Event[ServiceRequested]]) -> None:
+    """Requests: mentors are proposed at once."""
+    await proposals.answer_requests(tx, await projection.keep_requests(tx, events), clock.now())
 
 
 @consumer.on_batch(TrainingPublished)

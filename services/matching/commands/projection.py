@@ -105,13 +105,16 @@ async def keep_targets(tx: WriteSession, kept: Sequence[tuple[TargetSet, int]]) 
     await _upsert(tx, Target, rows)
 
 
-async def keep_request(tx: WriteSession, event: Event[ServiceRequested]) -> Request:
-    """What a cluster asks for, and when. It never changes."""
+async def keep_requests(tx: WriteSession, events: Sequence[Event[ServiceRequested]]) -> list[Request]:
+    """What clusters ask for, and when. It never changes."""
     names = ("cluster_id", "framework", "indicator", "urgency")
-    row = {"id": event.data.request_id, "asked_on": event.time.date(), "event_id": event.id}
-    row |= {name: getattr(event.data, name) for name in names}
-    await tx.execute(insert(Request).values(row).on_conflict_do_nothing())
-    return Request(**row)
+    rows = [
+        {"id": event.data.request_id, "asked_on": event.time.date(), "event_id": event.id}
+        | {name: getattr(event.data, name) for name in names}
+        for event in events
+    ]
+    await _write(tx, Request, insert(Request).on_conflict_do_nothing(), rows)
+    return [Request(**row) for row in rows]
 
 
 async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> None:

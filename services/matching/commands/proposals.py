@@ -1,5 +1,6 @@
 """Proposals: made by a plan or for a request, offered anew when one is declined, and taken back when overtaken."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.matching.commands.locks import alone
 from services.matching.commands.situation import criteria_in_force, question_of
-from services.matching.rules.next_mentors import for_need, for_request
+from services.matching.rules.next_mentors import NextMentors
 from services.matching.rules.profile import Skill
 from services.matching.rules.question import Question, Two
 from services.matching.rules.score import Score
@@ -102,24 +103,34 @@ async def unanswered(tx: WriteSession, clusters: Iterable[UUID]) -> Sequence[Req
     return (await tx.scalars(query.order_by(Request.id))).all()
 
 
-async def answer_request(tx: WriteSession, request: Request, now: datetime) -> None:
-    """Propose the best mentors that can answer a request, by what is known now. Once, whatever is replayed later.
+async def answer_requests(tx: WriteSession, requests: Sequence[Request], now: datetime) -> None:
+    """Propose the best mentors that can answer requests, by what is known now. Once, whatever is replayed later.
 
-    While its cluster is not known the request waits.
+    While its cluster is not known a request waits. What is known of a consortium is read once for all its requests.
     """
-    consortium_id = await tx.scalar(select(Cluster.consortium_id).where(Cluster.id == request.cluster_id))
-    if consortium_id is None:
+    clusters = select(Cluster.id, Cluster.consortium_id).where(Cluster.id.in_([one.cluster_id for one in requests]))
+    known = {row.id: row.consortium_id for row in await tx.execute(clusters)}
+    by_id = {one.id: one for one in requests if one.cluster_id in known}
+    if not by_id:
         return
-    first = insert(AnsweredRequest).values(request_id=request.id).on_conflict_do_nothing()
-    if await tx.scalar(first.returning(AnsweredRequest.request_id)) is None:
-        return
+    first = insert(AnsweredRequest).values([{"request_id": id} for id in sorted(by_id)]).on_conflict_do_nothing()
+    by_consortium = defaultdict[UUID, list[Request]](list)
+    for id in sorted(await tx.scalars(first.returning(AnsweredRequest.request_id))):
+        by_consortium[known[by_id[id].cluster_id]].append(by_id[id])
+    for consortium_id, ours in sorted(by_consortium.items()):
+        await _answer(tx, consortium_id, ours, now)
+
+
+async def _answer(tx: WriteSession, consortium_id: UUID, requests: Sequence[Request], now: datetime) -> None:
     await alone(tx, PROPOSING, consortium_id)
     criteria = await criteria_in_force(tx, consortium_id)
-    question = await question_of(tx, consortium_id, criteria, now.date())
-    asked = Skill(request.framework, request.indicator)
-    origin = _Origin(consortium_id, request.id, _cause(request))
-    for two, score in for_request(question, request.cluster_id, asked, PROPOSALS):
-        _offer(tx, two, score, origin, now + timedelta(days=criteria.answer_days))
+    mentors = NextMentors(await question_of(tx, consortium_id, criteria, now.date()))
+    until = now + timedelta(days=criteria.answer_days)
+    for request in requests:
+        asked = Skill(request.framework, request.indicator)
+        origin = _Origin(consortium_id, request.id, _cause(request))
+        for two, score in mentors.for_request(request.cluster_id, asked, PROPOSALS):
+            _offer(tx, two, score, origin, until)
 
 
 def _cause(request: Request) -> Cause | None:
@@ -143,12 +154,13 @@ async def offer_next(tx: WriteSession, pair: Pair, cause: Cause, now: datetime) 
 
 async def _next(tx: WriteSession, pair: Pair, question: Question) -> list[tuple[Two, Score]]:
     if pair.request_id is None:
-        return for_need(question, pair.learner_id, 1)
+        return NextMentors(question).for_need(pair.learner_id, 1)
     request = await tx.get(Request, pair.request_id)
     met = select(Pair.id).where(Pair.request_id == pair.request_id, Pair.state == "accepted").limit(1)
     if request is None or await tx.scalar(met) is not None:
         return []
-    return for_request(question, pair.learner_id, Skill(request.framework, request.indicator), 1)
+    asked = Skill(request.framework, request.indicator)
+    return NextMentors(question).for_request(pair.learner_id, asked, 1)
 
 
 async def withdraw_overtaken(tx: WriteSession, pair: Pair, full: Iterable[tuple[UUID, str]], now: datetime) -> None:

@@ -1,6 +1,6 @@
 """Who is proposed to one learner, now: the best mentors with a free place, for a request or for what it needs."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
@@ -14,46 +14,49 @@ from services.matching.rules.sentences import answerable
 Found = list[tuple[Two, Score]]
 
 
-def for_request(question: Question, learner_id: UUID, asked: Skill, most: int) -> Found:
-    """Up to `most` mentors that can answer a learner's request for a skill, the best first, of equal ones by id.
+class NextMentors:
+    """The mentors of a consortium, for one learner after the other; whom it has given one is paired with it since.
 
     Places are looked at, not reserved: a proposal takes none until both sides have accepted it.
     """
-    learner = _of(question, learner_id)
-    if learner is None:
-        return []
-    free = _free(question, question.kept)
-    return _best(question, learner_id, most, lambda one: free(one) and asked in answerable(one, learner))
 
+    def __init__(self, question: Question) -> None:
+        self._question, self._table = question, question.table
+        self._profiles = {one.id: one for one in question.clusters}
+        self._live = defaultdict[UUID, set[UUID]](set)
+        for two in (*question.kept, *question.proposed, *question.asked):
+            self._live[two.learner_id].add(two.mentor_id)
 
-def for_need(question: Question, learner_id: UUID, most: int) -> Found:
-    """Up to `most` mentors for a learner that is without one, from what places its plan's open proposals leave.
+    def for_request(self, learner_id: UUID, asked: Skill, most: int) -> Found:
+        """Up to `most` mentors that can answer a learner's request for a skill, the best first, of equal ones by id."""
+        learner = self._profiles.get(learner_id)
+        if learner is None:
+            return []
+        free = self._free(self._question.kept)
+        return self._best(learner_id, most, lambda one: free(one) and asked in answerable(one, learner))
 
-    Nobody, if the learner has no place left either.
-    """
-    learner, taken = _of(question, learner_id), (*question.kept, *question.proposed)
-    learns = sum(two.learner_id == learner_id for two in taken)
-    if learner is None or question.criteria.places_of(learner, "learner") <= learns:
-        return []
-    return _best(question, learner_id, most, _free(question, taken))
+    def for_need(self, learner_id: UUID, most: int) -> Found:
+        """Up to `most` mentors for a learner that is without one, from what places its plan's open proposals leave.
 
+        Nobody, if the learner has no place left either.
+        """
+        learner = self._profiles.get(learner_id)
+        taken = (*self._question.kept, *self._question.proposed)
+        learns = sum(two.learner_id == learner_id for two in taken)
+        if learner is None or self._question.criteria.places_of(learner, "learner") <= learns:
+            return []
+        return self._best(learner_id, most, self._free(taken))
 
-def _of(question: Question, id: UUID) -> Profile | None:
-    return next((one for one in question.clusters if one.id == id), None)
+    def _free(self, taken: Sequence[Two]) -> Callable[[Profile], bool]:
+        """Whether a mentor has a place beside the taken ones."""
+        used, criteria = Counter(two.mentor_id for two in taken), self._question.criteria
+        return lambda one: criteria.places_of(one, "mentor") > used[one.id]
 
-
-def _free(question: Question, taken: Sequence[Two]) -> Callable[[Profile], bool]:
-    """Whether a mentor has a place beside the taken ones."""
-    used = Counter(two.mentor_id for two in taken)
-    return lambda one: question.criteria.places_of(one, "mentor") > used[one.id]
-
-
-def _best(question: Question, learner_id: UUID, most: int, able: Callable[[Profile], bool]) -> Found:
-    """The best of the able that no rule excludes and that are not paired with the learner, or asked to be, already."""
-    table = question.table
-    pairs = (*question.kept, *question.proposed, *question.asked)
-    live = {two.mentor_id for two in pairs if two.learner_id == learner_id}
-    mentors = np.array([one.id not in live and able(one) for one in question.clusters], dtype=np.bool_)
-    found = worths(table, most, mentors=mentors, learners=np.array([table.number[learner_id]]))
-    ids = [question.clusters[place].id for place in found.mentor[np.lexsort((found.mentor, -found.score))].tolist()]
-    return [(Two(id, learner_id), score_anyway(table, id, learner_id)) for id in ids[:most]]
+    def _best(self, learner_id: UUID, most: int, able: Callable[[Profile], bool]) -> Found:
+        """The best of the able that no rule excludes and that are not paired with the learner already."""
+        table, clusters, live = self._table, self._question.clusters, self._live[learner_id]
+        mentors = np.array([one.id not in live and able(one) for one in clusters], dtype=np.bool_)
+        found = worths(table, most, mentors=mentors, learners=np.array([table.number[learner_id]]))
+        ids = [clusters[place].id for place in found.mentor[np.lexsort((found.mentor, -found.score))].tolist()]
+        live.update(ids[:most])
+        return [(Two(id, learner_id), score_anyway(table, id, learner_id)) for id in ids[:most]]
