@@ -25,6 +25,7 @@ from bench.growth import growth
 from bench.harness import Bench, measured
 from bench.machine import Busy, code, described
 from bench.report import Result, say, tables
+from bench.requests import d
 from bench.servers import NoKafka, Stage, stage, sync_time
 from bench.start import memory, start, story
 from deploy.cli.common import in_loop
@@ -42,6 +43,7 @@ BENCHES: dict[str, Callable[[Stage], AbstractAsyncContextManager[Bench]]] = {
     "a5d": a5d,
     "a5e": a5e,
     "b": b,
+    "d": d,
     "start": start,
     "memory": memory,
     "story": story,

@@ -90,8 +90,9 @@ async def _profiles(
     ids = [one.id for one in clusters]
     levels, aims, requests = await _levels(tx, ids), await _aims(tx, ids), await _requests(tx, ids)
     places = defaultdict[UUID, dict[str, int]](dict)
-    for row in await tx.scalars(select(Places).where(Places.cluster_id.in_(ids))):
-        places[row.cluster_id][row.side] = row.capacity
+    columns = select(Places.cluster_id, Places.side, Places.capacity).where(Places.cluster_id.in_(ids))
+    for id, side, capacity in await tx.execute(columns):
+        places[id][side] = capacity
     worked = [one for one in pairs if one.state in {"accepted", "ended"}]
     given, taken = Counter(one.mentor_id for one in worked), Counter(one.learner_id for one in worked)
     records = await _records(tx, ids)
@@ -128,27 +129,29 @@ async def _records(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defau
 
 
 async def _levels(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> dict[UUID, dict[Skill, int]]:
-    levels = await tx.scalars(select(Level).where(Level.cluster_id.in_(ids)))
-    gains = await tx.scalars(select(GainRow).where(GainRow.cluster_id.in_(ids)))
+    known = select(Level.cluster_id, Level.framework, Level.indicator, Level.level, Level.assessed_on, Level.scale_max)
+    gained = select(GainRow.cluster_id, GainRow.framework, GainRow.indicator, GainRow.gain, GainRow.ended_on)
+    levels = await tx.execute(known.where(Level.cluster_id.in_(ids)))
+    gains = await tx.execute(gained.where(GainRow.cluster_id.in_(ids)))
     return provisionals(
-        [
-            (one.cluster_id, Skill(one.framework, one.indicator), Measured(one.level, one.assessed_on, one.scale_max))
-            for one in levels.all()
-        ],
-        [(one.cluster_id, Gain(Skill(one.framework, one.indicator), one.gain, one.ended_on)) for one in gains.all()],
+        [(id, Skill(framework, code), Measured(level, on, top)) for id, framework, code, level, on, top in levels],
+        [(id, Gain(Skill(framework, indicator), gain, on)) for id, framework, indicator, gain, on in gains],
     )
 
 
 async def _aims(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, dict[Skill, Aim]]:
     aims = defaultdict[UUID, dict[Skill, Aim]](dict)
-    for target in await tx.scalars(select(Target).where(Target.cluster_id.in_(ids))):
-        aims[target.cluster_id][Skill(target.framework, target.indicator)] = Aim(target.level, target.priority)
+    columns = select(Target.cluster_id, Target.framework, Target.indicator, Target.level, Target.priority)
+    for id, framework, indicator, level, priority in await tx.execute(columns.where(Target.cluster_id.in_(ids))):
+        aims[id][Skill(framework, indicator)] = Aim(level, priority)
     return aims
 
 
 async def _requests(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, dict[Skill, int]]:
     requests = defaultdict[UUID, dict[Skill, int]](dict)
-    for request in await tx.scalars(select(Request).where(Request.cluster_id.in_(ids)).order_by(Request.urgency)):
-        skill = Skill(request.framework, request.indicator)  # of two requests for one skill the more urgent counts
-        requests[request.cluster_id][skill] = request.urgency
+    columns = select(Request.cluster_id, Request.framework, Request.indicator, Request.urgency)
+    # Of two requests for one skill the more urgent counts.
+    ordered = columns.where(Request.cluster_id.in_(ids)).order_by(Request.urgency)
+    for id, framework, indicator, urgency in await tx.execute(ordered):
+        requests[id][Skill(framework, indicator)] = urgency
     return requests
