@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -33,6 +34,9 @@ _PATIENCE = (8.0, 2.0)
 Job = Callable[[Database], Coroutine[None, None, None]]
 """A loop that runs until it is cancelled."""
 
+Figures = Callable[[Database], Awaitable[Sequence[Metric]]]
+"""Reads metrics from the database."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -46,6 +50,7 @@ class Service:
         routers: its doors.
         consumer: what it does with others' events.
         jobs: what it does by itself, where role is all or worker.
+        figures: what is told of its data at each scrape, beside what every service tells.
         background: what every replica does for its own requests, whatever its role.
         announce: a channel to notify when its events got their positions.
     """
@@ -55,6 +60,7 @@ class Service:
     routers: Sequence[APIRouter]
     consumer: Consumer | None = None
     jobs: Sequence[Job] = ()
+    figures: Sequence[Figures] = ()
     background: Sequence[Job] = ()
     announce: str | None = None
 
@@ -104,7 +110,8 @@ def build(
         wire.attach(arrivals)
         parts.workers.append(Worker(database, service.consumer, arrivals))
     operations = operations_router(service.name, service.consumer, database, wire, reads=parts.works)
-    ops = web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts)])
+    own = [partial(figures, database) for figures in service.figures]
+    ops = web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *own])
     return web.create_app(
         title=service.title,
         version="1",

@@ -31,9 +31,10 @@ class Told(NamedTuple):
 
 
 class Happening(NamedTuple):
-    """A row of the feed."""
+    """A row of the feed; `kind` is its type without Kei and version."""
 
     position: int
+    kind: str
     time: datetime | None
     told: Told
     raw: str
@@ -45,8 +46,13 @@ def happening(item: FeedItem, names: Names) -> Happening:
     try:
         event = parse_structured(json.dumps(item.event).encode())
     except Poison:
-        return Happening(item.position, None, Told(_unknown(item.event), "An event of a newer kind.", "fact"), raw)
-    return Happening(item.position, event.time, told(event.data, names), raw)
+        newer = Told(_unknown(item.event), "An event of a newer kind.", "fact")
+        return Happening(item.position, _kind(item.event), None, newer, raw)
+    return Happening(item.position, _kind(item.event), event.time, told(event.data, names), raw)
+
+
+def _kind(event: dict[str, Any]) -> str:
+    return ".".join(str(event.get("type", "")).split(".")[1:4])
 
 
 def _unknown(event: dict[str, Any]) -> str:
@@ -78,6 +84,16 @@ def _members(data: Data, names: Names) -> Told | None:
         case members.ServiceRequested():
             skill = names.skill(data.framework, data.indicator).lower()
             return Told("Help asked for", f"{names.cluster(data.cluster_id)} asks for help with {skill}.", "ask")
+    return _over(data, names)
+
+
+def _over(data: Data, names: Names) -> Told | None:
+    match data:
+        case members.ClusterArchived():
+            return Told("Cluster left", f"{names.cluster(data.cluster_id)} has left the consortium.", "fact")
+        case members.LabelExpired():
+            label = words.LABELS.get(data.label, words.tidy(data.label)).lower()
+            return Told("Label expired", f"The {label} of {names.cluster(data.cluster_id)} has expired.", "stop")
     return None
 
 
@@ -108,6 +124,7 @@ _WITHDRAWN = {
     "plan": "a newer plan does without it",
     "answered": "another pair answers the request",
     "full": "a side has no place left",
+    "archived": "one of them has left",
 }
 
 

@@ -49,9 +49,11 @@ class Cluster(Answer):
     specialisation: str | None = None
     label: str = "none"
     label_valid_until: date | None = None
+    label_expired: bool = False
     illustrative: list[str] = []
     mentor_capacity: int = 0
     learner_capacity: int = 0
+    archived: bool = False
 
 
 class Indicator(Answer):

@@ -64,8 +64,11 @@ class Visit:
 
     @property
     def ours(self) -> list[Cluster]:
-        """The clusters of the consortium."""
-        return [one for one in self.clusters if self.consortium and one.consortium_id == self.consortium.id]
+        """The clusters of the consortium that have not left."""
+        if self.consortium is None:
+            return []
+        here = self.consortium.id
+        return [one for one in self.clusters if one.consortium_id == here and not one.archived]
 
     def name(self, cluster: UUID) -> str:
         """A cluster in words."""
@@ -93,6 +96,13 @@ class Visit:
     def cluster_href(self, cluster: UUID) -> str | None:
         """The page of a cluster of the consortium."""
         return next((self.href(f"/clusters/{one.slug}") for one in self.ours if one.id == cluster), None)
+
+    async def newest(self) -> int | None:
+        """The newest position of the feed, from which on the page can watch for changes; None if it cannot."""
+        try:
+            return await self.clients.feed_end()
+        except Away:
+            return None
 
     def notices(self) -> list[str]:
         """What is missing, in words."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.matching.commands import confirming, projection, proposals, replanning
+from services.matching.commands import confirming, leaving, projection, proposals, replanning
 from services.matching.commands.replanning import Caused
 from shared import clock
 from shared.db import WriteSession
@@ -12,8 +12,10 @@ from shared.events.matching import Cause
 from shared.events.members import (
     AssessmentRecorded,
     CapacityChanged,
+    ClusterArchived,
     ClusterChanged,
     ClusterRegistered,
+    LabelExpired,
     ServiceRequested,
     TargetSet,
 )
@@ -36,6 +38,20 @@ async def on_cluster(
     new = [one.data.cluster_id for one in events if isinstance(one.data, ClusterRegistered)]
     if new:
         await proposals.answer_requests(tx, await proposals.unanswered(tx, new), clock.now())
+
+
+@consumer.on_batch(ClusterArchived)
+async def on_cluster_archived(tx: WriteSession, events: Sequence[Event[ClusterArchived]]) -> None:
+    """A cluster that left is planned for no longer, and what it was part of ends."""
+    await projection.keep_archived(tx, [one.data for one in events])
+    await leaving.left(tx, [(one.data.cluster_id, one.data.consortium_id) for one in events], clock.now())
+    await replanning.note(tx, _caused(events))
+
+
+@consumer.on_batch(LabelExpired)
+async def on_label_expired(tx: WriteSession, events: Sequence[Event[LabelExpired]]) -> None:
+    """A label ends on its day, which is known; that the day is over may be worth a new plan."""
+    await replanning.note(tx, _caused(events))
 
 
 @consumer.on_batch(AssessmentRecorded)

@@ -3,6 +3,7 @@
 from fastapi import FastAPI
 
 from services.matching.consumers import consumer
+from services.matching.figures import requests_waiting
 from services.matching.maker import Maker
 from services.matching.replanner import Replanner
 from services.matching.routes import criteria, gaps, ledger, meetings, mentorships, pairs, runs, what_ifs
@@ -22,6 +23,7 @@ def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | Non
         [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, gaps)],
         consumer=consumer,
         jobs=[Replanner(settings.replan_seconds).run],
+        figures=[requests_waiting],
         background=[solver.run, Maker(solver).run],
     )
     app = runtime.build(service, settings, wire=wire, keys=keys)

@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from services.members.expiry import expiry
 from services.members.routes import assessments, clusters
 from shared import runtime
 from shared.auth import KeySource
@@ -11,5 +12,6 @@ from shared.wire import Wire
 
 def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
-    service = runtime.Service("members", "Kei members", [clusters.router, assessments.router])
+    routers = [clusters.router, assessments.router]
+    service = runtime.Service("members", "Kei members", routers, jobs=[expiry])
     return runtime.build(service, settings, wire=wire, keys=keys)

@@ -67,9 +67,11 @@ class Cluster(Base):
     specialisation: Mapped[str | None]
     label: Mapped[str]
     label_valid_until: Mapped[date | None]
+    label_expired: Mapped[bool] = mapped_column(server_default="false", default=False)
     illustrative: Mapped[list[str]]
     mentor_capacity: Mapped[int]
     learner_capacity: Mapped[int]
+    archived: Mapped[bool] = mapped_column(server_default="false", default=False)
     version: Mapped[int] = mapped_column(default=1)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 

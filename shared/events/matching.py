@@ -83,7 +83,7 @@ class PairWithdrawn(PairAnswer):
     why: str = Field(
         default="plan",
         description="plan: a newer plan does without it; answered: another pair answers the request it was for;"
-        " full: a side has no place left",
+        " full: a side has no place left; archived: a side has left",
     )
 
 

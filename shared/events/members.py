@@ -39,6 +39,14 @@ class ClusterChanged(ClusterFacts):
     """Facts about a cluster changed; all of them are given again."""
 
 
+@event("kei.members.cluster.archived.v1", key="cluster_id", public=True)
+class ClusterArchived(Data):
+    """A cluster left its consortium; what it did there stays."""
+
+    cluster_id: UUID
+    consortium_id: UUID
+
+
 @event("kei.members.capacity.changed.v1", key="cluster_id", public=True)
 class CapacityChanged(Data):
     """A cluster can mentor, or learn from, more or fewer others than before."""
@@ -47,6 +55,16 @@ class CapacityChanged(Data):
     consortium_id: UUID
     mentor_capacity: int
     learner_capacity: int
+
+
+@event("kei.members.label.expired.v1", key="cluster_id", public=True)
+class LabelExpired(Data):
+    """A cluster's label for excellence is not valid any more."""
+
+    cluster_id: UUID
+    consortium_id: UUID
+    label: str = Field(description="bronze, silver or gold")
+    label_valid_until: date = Field(description="its last day")
 
 
 class IndicatorLevel(Data):

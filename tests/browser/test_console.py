@@ -135,3 +135,17 @@ async def test_a_coordinator_tries_weights_by_keyboard(story: World, browser: Br
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Side by side")).to_be_visible()
     await expect(page.get_by_label("Knowledge to gain")).to_have_value("0")
+
+
+async def test_a_page_says_that_what_it_shows_has_changed(story: World, browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.goto(f"{story.url}/pairs")
+    said = page.get_by_text("Something has changed here.")
+    await expect(said).to_be_hidden()
+    open_ = next(one for one in (await story.get("matching/pairs?limit=100"))["items"] if one["state"] == "proposed")
+    body = {"side": "learner", "answer": "decline"}
+    await story.post(f"matching/pairs/{open_['id']}/answers", body, version=open_["version"])
+    await expect(said).to_be_visible()
+    await page.get_by_role("link", name="Show it").click()
+    await expect(said).to_be_hidden()
+    await expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -57,6 +57,7 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ANN401, 
     if case.meta is not None and case.meta.generation.mode != GenerationMode.POSITIVE:
         return
     seen = _SEEN.get(case.operation.path.split("/")[1], '"v1"')
+    seen = '"v999"' if case.operation.path.endswith("/archive") else seen  # all other operations need the cluster
     for name, value in (("Idempotency-Key", str(clock.new_id())), ("If-Match", seen), ("Last-Event-ID", "0")):
         if case.headers and name in case.headers:
             case.headers[name] = value

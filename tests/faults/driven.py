@@ -39,7 +39,7 @@ _OWN = {
     "members": "service_request target assessment cluster outbox",
     "trainings": "registration activity cluster outbox inbox effect",
     "matching": "survey check_in meeting_of meeting goal mentorship pair run answered_request places "
-    "cluster level measurement target request gain activity outbox inbox effect",
+    "cluster level measurement target request gain activity archived outbox inbox effect",
 }
 CONSUMERS = {"matching": matching.consumer, "trainings": trainings.consumer}
 RELAYS = ("members", "trainings")

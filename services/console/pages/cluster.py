@@ -9,8 +9,9 @@ from fastapi.responses import HTMLResponse
 
 from services.console import words
 from services.console.charts import levels
+from services.console.learning import Mentorship
 from services.console.models import Cluster, ServiceRequest, Standing
-from services.console.pages import pairs, trainings
+from services.console.pages import mentorships, pairs, trainings
 from services.console.pages.home import row
 from services.console.visit import Visit, show
 from shared.auth import public
@@ -80,11 +81,12 @@ async def cluster(
 
 async def _build(visit: Visit, one: Cluster) -> dict[str, Any]:
     clients = visit.clients
-    standings, requests, cards, activities = await asyncio.gather(
+    standings, requests, cards, activities, found = await asyncio.gather(
         visit.ask(clients.standings(one.id), []),
         visit.ask(clients.requests(), []),
         pairs.cards(visit, one.id),
         visit.ask(clients.activities(), []),
+        visit.ask(clients.mentorships(), []),
     )
     shown = await trainings.cards(visit, activities)
     name = one.name
@@ -94,6 +96,8 @@ async def _build(visit: Visit, one: Cluster) -> dict[str, Any]:
         "facts": facts(one),
         "blocks": _blocks(visit, one, standings),
         "cards": cards,
+        "mentorships": [mentorships.card(visit, each) for each in found if one.id in (each.mentor_id, each.learner_id)],
+        "record": _record(one, found),
         "activities": [
             card
             for card in shown
@@ -102,6 +106,16 @@ async def _build(visit: Visit, one: Cluster) -> dict[str, Any]:
         "requests": [_asked(visit, ask) for ask in requests if ask.cluster_id == one.id],
         "made_up": bool(one.illustrative) or any(known.illustrative for known in standings),
     }
+
+
+def _record(one: Cluster, found: Sequence[Mentorship]) -> str:
+    """How its mentorships as mentor came out, as far as assessments have confirmed it."""
+    outcomes = [each.outcome for each in found if each.mentor_id == one.id and each.outcome is not None]
+    if not outcomes:
+        return "No mentorship of it as mentor is confirmed yet."
+    mean = sum(outcomes) / len(outcomes)
+    times = words.counted(len(outcomes), "confirmed mentorship")
+    return f"As mentor it has {times}, with {mean:.0f} of 100 of what was wanted."
 
 
 def facts(one: Cluster) -> list[Fact]:
@@ -128,7 +142,10 @@ def _where(one: Cluster) -> str:
 
 def _label(one: Cluster) -> str:
     label = words.LABELS.get(one.label, words.tidy(one.label))
-    return f"{label}, valid until {words.day(one.label_valid_until)}" if one.label_valid_until else label
+    until = words.day(one.label_valid_until) if one.label_valid_until else ""
+    if one.label_expired:
+        return f"{label}, expired on {until}"
+    return f"{label}, valid until {until}" if until else label
 
 
 def _blocks(visit: Visit, one: Cluster, standings: Sequence[Standing]) -> list[Block]:

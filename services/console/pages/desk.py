@@ -85,12 +85,18 @@ async def desk(
 
     async def build(visit: Visit) -> dict[str, Any]:
         here = ours(visit, who)
+        newest = await visit.newest()
         runs, what_ifs = await asyncio.gather(
             visit.ask(visit.clients.drafts(), []), visit.ask(visit.clients.what_ifs(), [])
         )
         mine = [run for run in reversed(runs) if run.consortium_id == here][:NEWEST]
         supposed = [one for one in reversed(what_ifs) if one.consortium_id == here][:NEWEST]
-        return {"runs": [run_line(visit, run) for run in mine], "what_ifs": supposed, "once": clock.new_id}
+        return {
+            "runs": [run_line(visit, run) for run in mine],
+            "what_ifs": supposed,
+            "once": clock.new_id,
+            "newest": newest,
+        }
 
     return await show(request, "desk.html", consortium, build)
 

@@ -76,12 +76,13 @@ async def mentorships(
     """All mentorships of the consortium."""
 
     async def build(visit: Visit) -> dict[str, Any]:
+        newest = await visit.newest()
         found = await visit.ask(visit.clients.mentorships(), [])
         ours = [one for one in found if visit.consortium and one.consortium_id == visit.consortium.id]
         ours.sort(key=lambda one: (one.health is None, one.health or 0, -(one.outcome or 0)))
         shown = [card(visit, one) for one in ours]
         groups = [Group(*state, [one for one in shown if one.one.state == state[0]]) for state in STATES]
-        return {"groups": [group for group in groups if group.cards]}
+        return {"groups": [group for group in groups if group.cards], "newest": newest}
 
     return await show(request, "mentorships.html", consortium, build)
 
@@ -105,11 +106,13 @@ async def mentorship(
     """One mentorship: goals, meetings, health, next step; and for its two sides, what they can do."""
 
     async def build(visit: Visit) -> dict[str, Any]:
+        newest = await visit.newest()
         found = await visit.ask(visit.clients.mentorship(id), None)
         visit.need("matching")
         if found is None:
             raise NotFound("no-such-mentorship", "There is no such mentorship.")
-        return _whole(visit, found) | _mine(request.scope["kei.visitor"], found) | {"did": DID.get(did or "", "")}
+        more = {"did": DID.get(did or "", ""), "newest": newest}
+        return _whole(visit, found) | _mine(request.scope["kei.visitor"], found) | more
 
     return await show(request, "mentorship.html", consortium, build)
 

@@ -79,11 +79,12 @@ async def pairs(
     """All pairs of the consortium that were proposed; first those that wait for the visitor's answer."""
 
     async def build(visit: Visit) -> dict[str, Any]:
+        newest = await visit.newest()
         shown = await cards(visit)
         groups = [Group(*state, [card for card in shown if card.pair.state == state[0]]) for state in STATES]
         mine = _waiting(request.scope["kei.visitor"], shown)
         values = {"groups": [group for group in groups if group.cards], "mine": mine, "once": clock.new_id}
-        return values | {"did": DID[did] if did else ""}
+        return values | {"did": DID[did] if did else "", "newest": newest}
 
     return await show(request, "pairs.html", consortium, build)
 

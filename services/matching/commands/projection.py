@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from services.matching.tables import (
     PROJECTED,
     Activity,
+    Archived,
     Base,
     Cluster,
     Gain,
@@ -28,6 +29,7 @@ from shared.events.envelope import Event
 from shared.events.members import (
     AssessmentRecorded,
     CapacityChanged,
+    ClusterArchived,
     ClusterFacts,
     ClusterRegistered,
     ServiceRequested,
@@ -75,6 +77,12 @@ async def keep_places(tx: WriteSession, kept: Sequence[tuple[ClusterRegistered |
     new = insert(Places).excluded
     changes = {"capacity": new.capacity, "ceiling": func.greatest(new.capacity, Places.used), "version": new.version}
     await _upsert(tx, Places, rows, changes)
+
+
+async def keep_archived(tx: WriteSession, kept: Sequence[ClusterArchived]) -> None:
+    """Who has left. Nobody comes back."""
+    rows = [{"cluster_id": one.cluster_id} for one in kept]
+    await _write(tx, Archived, insert(Archived).on_conflict_do_nothing(), rows)
 
 
 async def keep_levels(tx: WriteSession, kept: Sequence[tuple[AssessmentRecorded, int]]) -> None:

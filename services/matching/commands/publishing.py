@@ -15,7 +15,7 @@ from services.matching.rules.changes import changes
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.planned import Plan
 from services.matching.rules.question import Question
-from services.matching.tables import Pair, Run
+from services.matching.tables import Archived, Pair, Run
 from shared import outbox
 from shared.db import WriteSession
 from shared.errors import Conflict, Stale
@@ -56,7 +56,12 @@ async def follow(tx: WriteSession, run: Run, made: Plan, now: datetime) -> None:
     dropped = await _dropped(tx, run, made)
     pairs = (await tx.scalars(select(Pair).where(Pair.run_id == run.id).order_by(Pair.id).with_for_update())).all()
     late = await _late(tx, run)
-    new = [pair for pair in pairs if (pair.mentor_id, pair.learner_id) not in late]
+    gone = await _gone(tx, pairs)
+    new = [
+        one
+        for one in pairs
+        if (one.mentor_id, one.learner_id) not in late and not gone & {one.mentor_id, one.learner_id}
+    ]
     for pair in set(pairs) - set(new):
         await tx.delete(pair)
     run.total = sum(pair.score for pair in new)
@@ -64,6 +69,12 @@ async def follow(tx: WriteSession, run: Run, made: Plan, now: datetime) -> None:
         run.state, run.reason = "unchanged", "No plan is enough better than what is proposed already."
     elif Criteria.read(run.criteria).replan == "publish":
         _publish(tx, run, new, dropped, now)
+
+
+async def _gone(tx: WriteSession, pairs: Sequence[Pair]) -> set[UUID]:
+    """Clusters of the pairs that have left."""
+    involved = {id for pair in pairs for id in (pair.mentor_id, pair.learner_id)}
+    return set(await tx.scalars(select(Archived.cluster_id).where(Archived.cluster_id.in_(involved))))
 
 
 async def _late(tx: WriteSession, run: Run) -> set[tuple[UUID, UUID]]:

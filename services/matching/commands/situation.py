@@ -6,24 +6,28 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisionals
 from services.matching.rules.question import Past, Question, Two
 from services.matching.rules.refusals import refusals
 from services.matching.rules.reserve import LOOKED_BACK
-from services.matching.tables import Cluster, Level, Mentorship, Pair, Places, Request, Run, Target
+from services.matching.tables import Archived, Cluster, Level, Mentorship, Pair, Places, Request, Run, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
 from shared.errors import Invalid, NotFound
 
+_OVER = {"declined", "expired", "ended"}
+
 
 async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
     """Whom to pair in a consortium; without clusters if it is not known. Live pairs stay."""
-    clusters = (await tx.scalars(select(Cluster).where(Cluster.consortium_id == consortium_id))).all()
+    gone = exists().where(Archived.cluster_id == Cluster.id)
+    clusters = (await tx.scalars(select(Cluster).where(Cluster.consortium_id == consortium_id, ~gone))).all()
     columns = select(Pair.mentor_id, Pair.learner_id, Pair.state, Pair.decided_at, Pair.request_id)
     pairs = (await tx.execute(columns.where(Pair.consortium_id == consortium_id, Pair.state != "draft"))).all()
+    here = {one.id for one in clusters}
     opened = [one for one in pairs if one.state == "proposed"]
     return Question(
         today=today,
@@ -34,7 +38,7 @@ async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, crite
         past=tuple(
             Past(one.mentor_id, one.learner_id, one.state, one.decided_at.date())
             for one in pairs
-            if one.state in {"declined", "expired", "ended"} and one.decided_at is not None
+            if one.state in _OVER and one.decided_at is not None and {one.mentor_id, one.learner_id} <= here
         ),
         arrived=await _arrived(tx, clusters, today),
         criteria=criteria,

@@ -46,6 +46,7 @@ def upgrade() -> None:
         sa.Column("teaches", pg.JSONB, nullable=False),
         sa.Column("completed", sa.Boolean, nullable=False),
     )
+    op.create_table("archived", sa.Column("cluster_id", sa.Uuid, primary_key=True, nullable=False))
     op.execute(BEGUN)
 
 

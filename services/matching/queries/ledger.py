@@ -14,7 +14,7 @@ from services.matching.rules.ledger import Reading, Taught
 from services.matching.rules.needs import Need, needs
 from services.matching.rules.profile import Aim, Gain, Measured, Skill, provisionals
 from services.matching.rules.recommend import Levels, Offer
-from services.matching.tables import Activity, Cluster, Goal, Level, Measurement, Mentorship, Pair, Target
+from services.matching.tables import Activity, Archived, Cluster, Goal, Level, Measurement, Mentorship, Pair, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession
 
@@ -60,9 +60,13 @@ async def names(db: ReadSession, within: UUID | None) -> dict[UUID, str]:
 
 
 async def gaps(db: ReadSession, within: UUID | None) -> tuple[list[Need], Levels]:
-    """What clusters want to reach and what was done about it; and their levels with what was reported since."""
-    levels = await _provisional(db, within)
-    columns = select(Target).join(Cluster, Cluster.id == Target.cluster_id)
+    """What clusters want to reach and what was done about it; and their levels with what was reported since.
+
+    Of clusters that have left there is none of it.
+    """
+    gone = set(await db.scalars(select(Archived.cluster_id)))
+    levels = {id: known for id, known in (await _provisional(db, within)).items() if id not in gone}
+    columns = select(Target).join(Cluster, Cluster.id == Target.cluster_id).where(Cluster.id.not_in(gone))
     aims = defaultdict[UUID, dict[Skill, Aim]](dict)
     for row in await db.scalars(columns.where(_of(Cluster.consortium_id, within))):
         aims[row.cluster_id][Skill(row.framework, row.indicator)] = Aim(row.level, row.priority)

@@ -2,9 +2,9 @@
 
 import hashlib
 
-from sqlalchemy import select
+from sqlalchemy import exists, func, select
 
-from services.matching.tables import PROJECTED, Base, Places
+from services.matching.tables import PROJECTED, AnsweredRequest, Base, Places, Request
 from shared.db import ReadSession
 
 _OWN = {"used", "ceiling", "event_id"}
@@ -20,3 +20,9 @@ async def state_hash(db: ReadSession) -> str:
         rows = (await db.execute(select(*columns).order_by(*keys))).all()
         digest.update(repr((table.__tablename__, [tuple(map(str, row)) for row in rows])).encode())
     return digest.hexdigest()
+
+
+async def waiting(db: ReadSession) -> int:
+    """How many requests are not answered, since their cluster is not known."""
+    answered = exists().where(AnsweredRequest.request_id == Request.id)
+    return await db.scalar(select(func.count()).select_from(Request).where(~answered)) or 0

@@ -1,7 +1,17 @@
 """The rows of matching: a projection of other services' events, and what matching itself decides."""
 
 from services.matching.tables.base import Base
-from services.matching.tables.known import PROJECTED, Activity, Cluster, Gain, Level, Measurement, Request, Target
+from services.matching.tables.known import (
+    PROJECTED,
+    Activity,
+    Archived,
+    Cluster,
+    Gain,
+    Level,
+    Measurement,
+    Request,
+    Target,
+)
 from services.matching.tables.mentorships import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Survey
 from services.matching.tables.plans import AnsweredRequest, CriteriaSet, Pair, Places, ReplanCause, Run, WhatIf
 
@@ -9,6 +19,7 @@ __all__ = [
     "PROJECTED",
     "Activity",
     "AnsweredRequest",
+    "Archived",
     "Base",
     "CheckIn",
     "Cluster",

@@ -30,6 +30,14 @@ class Cluster(Base):
     version: Mapped[int]
 
 
+class Archived(Base):
+    """Projection: which clusters have left."""
+
+    __tablename__ = "archived"
+
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
 class Level(Base):
     """Projection: what a cluster can."""
 
@@ -112,5 +120,5 @@ class Activity(Base):
     completed: Mapped[bool]
 
 
-PROJECTED: tuple[type[Base], ...] = (Cluster, Level, Measurement, Target, Request, Gain, Activity)
+PROJECTED: tuple[type[Base], ...] = (Cluster, Archived, Level, Measurement, Target, Request, Gain, Activity)
 """Tables that hold nothing but what events said."""

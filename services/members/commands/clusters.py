@@ -13,7 +13,7 @@ from services.members.tables import Cluster, Consortium
 from shared import outbox
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound, Stale
-from shared.events.members import CapacityChanged, ClusterChanged, ClusterRegistered
+from shared.events.members import CapacityChanged, ClusterArchived, ClusterChanged, ClusterRegistered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,8 @@ async def change(tx: WriteSession, id: UUID, seen: int, facts: Facts) -> Cluster
         NotFound, Stale, Conflict.
     """
     cluster = await locked(tx, id, seen)
+    same_label = (cluster.label, cluster.label_valid_until) == (facts.label, facts.label_valid_until)
+    cluster.label_expired = cluster.label_expired and same_label
     for name, value in asdict(facts).items():
         setattr(cluster, name, value)
     step(cluster)
@@ -123,16 +125,31 @@ async def set_capacity(tx: WriteSession, id: UUID, seen: int, mentor: int, learn
     return cluster
 
 
+async def archive(tx: WriteSession, id: UUID, seen: int) -> Cluster:
+    """Let a cluster leave. What it did stays, and its name stays taken.
+
+    Raises:
+        NotFound, Conflict, Stale.
+    """
+    cluster = await locked(tx, id, seen)
+    cluster.archived = True
+    outbox.put(tx, ClusterArchived(cluster_id=id, consortium_id=cluster.consortium_id), version=step(cluster))
+    return cluster
+
+
 async def locked(tx: WriteSession, id: UUID, seen: int | None = None) -> Cluster:
     """The cluster, its row locked until the end of the transaction.
 
     Raises:
         NotFound: no such cluster.
+        Conflict: it has left; nothing about it changes any more.
         Stale: it is not at version `seen` any more.
     """
     cluster = await tx.scalar(select(Cluster).where(Cluster.id == id).with_for_update())
     if cluster is None:
         raise NotFound("no-such-cluster", "There is no such cluster.")
+    if cluster.archived:
+        raise Conflict("archived", "This cluster has left; nothing about it changes any more.")
     if seen is not None and cluster.version != seen:
         raise Stale("stale", f"The cluster has changed since: it is at version {cluster.version}, not {seen}.")
     return cluster

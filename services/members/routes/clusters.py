@@ -99,9 +99,11 @@ class ClusterView(View):
     specialisation: str | None
     label: str
     label_valid_until: date | None
+    label_expired: bool
     illustrative: list[str]
     mentor_capacity: int
     learner_capacity: int
+    archived: bool
     version: int
 
 
@@ -174,5 +176,14 @@ async def set_capacity(
     """Say how many others the cluster can mentor, and learn from, at once."""
     await commands.require_right(tx, who.speaks_for, id)
     cluster = await commands.set_capacity(tx, id, seen, body.mentor_capacity, body.learner_capacity)
+    etag(response, cluster.version)
+    return ClusterView.model_validate(cluster)
+
+
+@router.post("/clusters/{id}/archive")
+async def archive_cluster(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> ClusterView:
+    """Let a cluster leave the consortium. What it did stays; nothing about it changes any more."""
+    await commands.require_right(tx, who.speaks_for, id)
+    cluster = await commands.archive(tx, id, seen)
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)

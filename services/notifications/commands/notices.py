@@ -26,7 +26,7 @@ from shared.events.matching import (
     PairWithdrawn,
     RunPublished,
 )
-from shared.events.members import ServiceRequested
+from shared.events.members import ClusterArchived, LabelExpired, ServiceRequested
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
 
 
@@ -55,6 +55,8 @@ _CONCERNS: dict[type[Data], _Concern] = {
     MentorshipEnded: _MENTORSHIP,
     MentorshipConfirmed: _MENTORSHIP,
     RunPublished: _Concern((), ("run_id",)),
+    ClusterArchived: _Concern((), ("cluster_id",)),
+    LabelExpired: _Concern(("cluster_id",), ("cluster_id",)),
     ServiceRequested: _Concern((), ("request_id", "cluster_id")),
 }
 

@@ -27,6 +27,7 @@ async def test_the_pages_tell_the_story(story: World) -> None:
     assert "16 November 2016 – 15 November 2018" in said["/"]
     assert "20 July 2006" in said["/clusters/innoskart"]
     assert "Expert assessment, 12 October 2026" in said["/clusters/innoskart"]
+    assert "No mentorship of it as mentor is confirmed yet." in said["/clusters/innoskart"]
     assert "28–29 June 2017" in said["/trainings"]
     assert "Who waits, in order" in said["/trainings"]
     assert "of 100" in said["/pairs"]

@@ -250,3 +250,19 @@ async def test_only_operators_ask_for_the_projection(matching: Matching) -> None
         assert (await matching.client.get("/projection", headers=who)).status_code == 403
         assert (await matching.client.delete("/projection", headers=who)).status_code == 403
     assert (await matching.client.delete("/projection")).status_code == 401
+
+
+async def test_a_request_that_waits_for_its_cluster_is_told_until_it_comes(matching: Matching) -> None:
+    baker, able = learner("Baker"), mentor()
+    await matching.knows(able)
+
+    async def waiting() -> str:
+        text = (await matching.client.get("/metrics")).text
+        return next(line for line in text.splitlines() if line.startswith("kei_matching_requests_waiting"))
+
+    assert (await waiting()).endswith(" 0.0")
+    await matching.hears(requested(baker.id, 4))
+    assert (await waiting()).endswith(" 1.0")
+    await matching.knows(baker)
+    assert (await waiting()).endswith(" 0.0")
+    assert len(await matching.pairs()) == 1

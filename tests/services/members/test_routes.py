@@ -1,7 +1,7 @@
 """The doors of members: what each does, what it refuses, and the event it leaves in the outbox."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -35,11 +35,6 @@ ASSESSMENT = {
     "scores": {"foresight": 2},
 }
 OPERATOR = make.signed_in(Role.operator)
-
-
-@pytest.fixture
-async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
-    return await service_database("members")
 
 
 @pytest.fixture

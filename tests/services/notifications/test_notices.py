@@ -21,6 +21,7 @@ from shared.events.matching import (
     PairWithdrawn,
     RunPublished,
 )
+from shared.events.members import ClusterArchived, LabelExpired
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
 from shared.wire.local import LocalWire
 from tests import make
@@ -63,6 +64,8 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
         (MentorshipMet(**two, meeting_id=uuid4(), on=date(2018, 1, 1), minutes=60), [], set()),
         (TrainingCompleted(**done), [B], {"activity_id"}),
         (RunPublished(run_id=uuid4(), pairs=1, total_hundredths=1, **HERE), [None], {"run_id"}),
+        (ClusterArchived(**HERE, cluster_id=A), [None], {"cluster_id"}),
+        (LabelExpired(**HERE, cluster_id=A, label="gold", label_valid_until=date(2018, 1, 1)), [A], {"cluster_id"}),
         (make.service_requested(cluster_id=A), [None], {"request_id", "cluster_id"}),
         (make.training_published(), [], set()),
         (make.cluster_registered(), [], set()),
