@@ -21,6 +21,7 @@ from bench.a5b_delay import a5b
 from bench.a5c_worker import a5c
 from bench.a5d_whole import a5d, a5e
 from bench.b_http import b
+from bench.desk import desk
 from bench.growth import growth
 from bench.harness import Bench, measured
 from bench.machine import Busy, code, described
@@ -44,6 +45,7 @@ BENCHES: dict[str, Callable[[Stage], AbstractAsyncContextManager[Bench]]] = {
     "a5e": a5e,
     "b": b,
     "d": d,
+    "desk": desk,
     "start": start,
     "memory": memory,
     "story": story,

@@ -26,6 +26,8 @@ UNITS: Mapping[str, str] = {
     "mib": "MiB",
     "ms": "ms",
     "of_best": "of the best",
+    "dropped": "proposals dropped",
+    "free": "dropped by a free plan",
 }
 
 

@@ -26,6 +26,7 @@ CLUSTERS = 100
 LOADS = ((1, 10), (10, 60), (100, 500))
 """Requests a second, and how many."""
 _PATIENCE = 240.0
+_LOADED = 600.0
 
 
 class Asking:
@@ -67,7 +68,7 @@ class Asking:
     async def _planning(self) -> None:
         """One plan after the other, as long as it is wanted."""
         while True:
-            run = await self._api.write("matching", "/runs", {"consortium_id": self._consortium}, once=_new())
+            run = await self._api.write("matching", "/runs", {"consortium_id": self._consortium}, once=new_key())
             await planned(self._api, run["id"], _PATIENCE)
             await asyncio.sleep(0.1)
 
@@ -76,38 +77,46 @@ _ABOUT = {"kei.members.service.requested.v1", "kei.matching.pair.proposed.v1"}
 _LONG_AGO = datetime.fromisoformat("2000-01-01T00:00:00+00:00")
 
 
-def _new() -> str:
-    return f"bench/{random.random()}"  # noqa: S311  a key that was not there before
+def new_key() -> str:
+    """A key that was not there before."""
+    return f"bench/{random.random()}"  # noqa: S311  not a secret
 
 
-def _written(stage: Stage) -> Path:
-    """The consortium, in a folder of its own."""
+def _written(stage: Stage, size: int) -> Path:
+    """A consortium, in a folder of its own."""
     folder = Path(mkdtemp(prefix="kei-", dir=stage.root))
     folder.chmod(0o755)
     file = folder / "story.yaml"
-    file.write_text(yaml.safe_dump(story(CLUSTERS), sort_keys=False))
+    file.write_text(yaml.safe_dump(story(size), sort_keys=False))
     return file
 
 
 @asynccontextmanager
-async def _asking(stage: Stage, kafka: str | None) -> AsyncIterator[Asking]:
-    file = _written(stage)
+async def with_consortium(stage: Stage, size: int, kafka: str | None) -> AsyncIterator[tuple[Kei, Api]]:
+    """A running Kei with a generated consortium of so many clusters, and a draft of its plan."""
+    file = _written(stage, size)
     kei = Kei(file.parent, kafka)
     try:
         await kei.start("--no-story")
         await kei.ready()
-        status, said = await kei.do("load", str(file))
+        status, said = await kei.do("load", str(file), patience=_LOADED)
         if status:
             message = f"the consortium was not loaded: {said[-500:]}"
             raise RuntimeError(message)
         async with kei.api() as api:
-            clusters = await api.items("members", "/clusters")
-            indicators = story(CLUSTERS)["clusters"][0]["assessment"]["scores"]
-            deck = [(one["id"], indicator) for one in clusters for indicator in indicators]
-            random.Random(1).shuffle(deck)  # noqa: S311  for the same deck each time
-            yield Asking(api, clusters[0]["consortium_id"], deck)
+            yield kei, api
     finally:
         await kei.end()
+
+
+@asynccontextmanager
+async def _asking(stage: Stage, kafka: str | None) -> AsyncIterator[Asking]:
+    async with with_consortium(stage, CLUSTERS, kafka) as (_, api):
+        clusters = await api.items("members", "/clusters")
+        indicators = story(CLUSTERS)["clusters"][0]["assessment"]["scores"]
+        deck = [(one["id"], indicator) for one in clusters for indicator in indicators]
+        random.Random(1).shuffle(deck)  # noqa: S311  for the same deck each time
+        yield Asking(api, clusters[0]["consortium_id"], deck)
 
 
 @asynccontextmanager

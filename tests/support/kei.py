@@ -95,10 +95,10 @@ class Kei:
         if self._process is not None:
             await self.kill(database=True)
 
-    async def do(self, *command: str) -> tuple[int, str]:
+    async def do(self, *command: str, patience: float = START_TIMEOUT) -> tuple[int, str]:
         """One command of `kei` to its end: its exit status, and what it printed on both streams."""
         process = await self._begin(*command, to=subprocess.PIPE)
-        async with asyncio.timeout(START_TIMEOUT):
+        async with asyncio.timeout(patience):
             printed, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, printed.decode()

@@ -13,17 +13,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.matching.commands import runs
 from services.matching.commands.situation import criteria_in_force
-from services.matching.rules.criteria import Criteria
 from services.matching.tables import Cluster, ReplanCause, Run
 from shared.clock import new_id
 from shared.db import WriteSession
 from shared.errors import Conflict
 from shared.events.matching import Cause
 
-MOVE_PRICE = 500
-"""What a plan of events has to gain for each open proposal that it drops, where the criteria name no price."""
-MOST_MOVES = 3
-"""How many it may drop, where the criteria do not say."""
 LATEST = 6
 """Events that go on without a rest are waited for no longer than so many times the rest."""
 TOLD = 50
@@ -78,19 +73,13 @@ async def begin(tx: WriteSession, consortium_id: UUID, today: date, rest: timede
     if not rows or criteria.replan == "off":
         return None
     causes = [Cause(event_id=one.event_id, type=one.type, cluster_id=one.cluster_id) for one in rows[-TOLD:]]
-    wish = runs.Wish(_gentle(criteria), causes=causes)
+    wish = runs.Wish(criteria.gentle, causes=causes)
     return await runs.begin(tx, new_id(), consortium_id, wish, today)
 
 
 async def forget(tx: WriteSession, consortium_id: UUID) -> None:
     """Let go of the events that no plan can follow."""
     await tx.execute(delete(ReplanCause).where(ReplanCause.consortium_id == consortium_id))
-
-
-def _gentle(criteria: Criteria) -> Criteria:
-    price = MOVE_PRICE if criteria.move_price is None else criteria.move_price
-    most = MOST_MOVES if criteria.most_moves is None else criteria.most_moves
-    return criteria.model_copy(update={"move_price": price, "most_moves": most})
 
 
 async def _rebuilding(tx: WriteSession, consortium_id: UUID) -> bool:

@@ -107,6 +107,12 @@ class Places(Value):
         return self
 
 
+MOVE_PRICE = 500
+"""What a plan of events has to gain for each open proposal that it drops, where the criteria name no price."""
+MOST_MOVES = 3
+"""How many it may drop, where the criteria do not say."""
+
+
 class Criteria(Value):
     """All of it. The defaults are what a consortium begins with."""
 
@@ -134,6 +140,13 @@ class Criteria(Value):
     record: Record = Record()
     reserve: Reserve = Reserve()
     places: dict[UUID, Places] = Field(default_factory=dict)
+
+    @property
+    def gentle(self) -> Self:
+        """For a plan that nobody asked for: where these do not say how many open proposals it may drop, it is few."""
+        price = MOVE_PRICE if self.move_price is None else self.move_price
+        most = MOST_MOVES if self.most_moves is None else self.most_moves
+        return self.model_copy(update={"move_price": price, "most_moves": most})
 
     @classmethod
     def read(cls, kept: Mapping[str, Any]) -> Self:
