@@ -100,12 +100,13 @@ async def test_the_schema_is_held_against_what_the_code_knows(
 
 
 async def test_an_older_schema_is_behind(service_database: Create, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.operations.revisions", lambda _: ("members_0002", "members_0001"))
+    known = version.revisions("members")
+    monkeypatch.setattr("shared.operations.revisions", lambda _: ("members_later", *known))
     async with make.running(members.build, await service_database("members")) as client:
         revision = (await told(client))["revision"]
         assert (revision["found"], revision["newest"], revision["standing"]) == (
-            "members_0001",
-            "members_0002",
+            known[0],
+            "members_later",
             "behind",
         )
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from shared.auth import Role
-from shared.version import version
+from shared.version import revisions, version
 from tests.services.console.acting import Person, forms, letters, poison, text
 from tests.services.console.world import SERVICES, Create, World, world
 from tests.support.waiting import eventually
@@ -31,7 +31,7 @@ async def test_when_all_is_well_the_first_line_says_so(service_database: Create)
         assert re.findall(r"<h1[^>]*>(.*?)</h1>", page) == ["All is well"]
         said = text(page)
         assert "4 of 4 services answer. Nothing waits, and there are no dead letters." in said
-        assert f"{version()} members_0001, current" in said
+        assert f"{version()} {revisions('members')[0]}, current" in said
         assert said.count("epoch 1, heard ") == 4
         assert "What to do" not in said
         assert 'aria-current="page">Operations' in page

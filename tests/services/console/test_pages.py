@@ -78,7 +78,7 @@ async def test_the_feed_has_no_gap_by_pages_nor_by_stream(story: World) -> None:
     async with story.http.sse(address, headers={"Last-Event-ID": "3"}) as stream:
         first = await anext(event async for event in stream if event.data)
     assert first.id == "4"
-    assert first.data.startswith('<li class="event" id="event-4">')
+    assert first.data.startswith('<li class="event" id="event-4" ')
 
 
 async def test_the_stream_ends_when_the_process_is_about_to(service_database: Create) -> None:
