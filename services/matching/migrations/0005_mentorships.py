@@ -24,6 +24,7 @@ BEGUN = """
 def upgrade() -> None:
     op.drop_constraint("ck_pair_state", "pair")
     op.create_check_constraint(op.f("ck_pair_state"), "pair", PAIR)
+    op.create_index("ix_pair_learner", "pair", ["learner_id"])
     _mentorships()
     _work()
     op.create_table(
