@@ -53,7 +53,8 @@ class Consumer:
 
         def register(handler: BatchHandler) -> BatchHandler:
             async def all_at_once(tx: WriteSession, events: Sequence[Event[Any]]) -> None:
-                name = f"{self.name} handles {len(events)} events"
+                what = events[0].type if len(events) == 1 else f"{len(events)} events"
+                name = f"{self.name} handles {what}"
                 first, *others = (event.traceparent for event in events)
                 with span(name, first, kind=SpanKind.CONSUMER, also=others):
                     await handler(tx, events)

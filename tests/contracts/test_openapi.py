@@ -22,7 +22,7 @@ from tests.contracts.serving import CLUSTERS, FRAMEWORK, INDICATORS, issuer_at
 from tests.support.waiting import eventually
 
 HERE = Path(__file__).parent
-EXAMPLES, SEED = os.environ.get("KEI_TEST_EXAMPLES", "25"), os.environ.get("KEI_TEST_SEED", "1")
+EXAMPLES, SEED = os.environ.get("KEI_TEST_EXAMPLES", "15"), os.environ.get("KEI_TEST_SEED", "1")
 """How many examples of each operation in each phase, and which ones."""
 Seed = dict[str, str]
 

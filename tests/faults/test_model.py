@@ -70,7 +70,7 @@ def theatre(postgres: Postgres) -> Iterator[Theatre]:
 
 
 def test_whatever_happens_is_what_the_model_says(theatre: Theatre, table: Path) -> None:
-    histories = count(200, 2000)
+    histories = count(120, 2000)
     tally = theatre.play(histories, Phase.generate, Phase.shrink)
     Result(
         fault=f"model: {histories} x {STEPS}, {tally.steps} steps",
