@@ -42,7 +42,7 @@ soak: $(VENV)/.dev ## Load with a fault every minute, on each wire for MINUTES=1
 bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='a1 a3' picks some. Needs Java and Maven; 20 minutes.
 	@$(VENV)-bench/bin/python -m bench $(ARGS)
 
-solvers: $(VENV)-solvers/.done ## Measure the matching engine beside other solvers; ARGS='c2 quality' picks some. 5 minutes.
+solvers: $(VENV)-solvers/.done ## Measure the matching engine beside other solvers; ARGS='c2 quality' picks some. 10 minutes.
 	@$(VENV)-solvers/bin/python -m bench.matching $(ARGS)
 
 check: lint types contracts rules ## Check style, types, import contracts and rules, without a server.
