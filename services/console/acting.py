@@ -11,7 +11,6 @@ from fastapi import Request
 from services.console.visitors import SignInFirst, Visitor
 from shared.web import Refusal
 
-
 DEADLINE = 30.0
 """Seconds for one deed: a what-if of thousands of clusters takes ten."""
 
