@@ -95,24 +95,27 @@ class Clients:
     async def runs(self) -> list[Run]:
         return await self._all("matching", "/runs", Run)
 
-    async def mentorships(self) -> list[Mentorship]:
-        return await self._all("matching", "/mentorships", Mentorship)
+    async def mentorships(self, cluster: UUID | None = None) -> list[Mentorship]:
+        """All of them, or those of one cluster."""
+        return await self._all("matching", "/mentorships", Mentorship, _given(cluster=cluster))
 
     async def mentorship(self, id: UUID) -> Mentorship | None:
         """One mentorship; None if there is none of this id."""
         return await self._found("matching", f"/mentorships/{id}", Mentorship)
 
-    async def ledger(self) -> list[Line]:
-        """Who taught whom what, in the order of days."""
-        return await self._all("matching", "/ledger", Line)
+    async def ledger(self, consortium: UUID, cluster: UUID | None = None) -> list[Line]:
+        """Who taught whom what in a consortium, in the order of days; or one cluster's part of it, on either side."""
+        wanted = _given(consortium_id=consortium, cluster_id=cluster)
+        return await self._all("matching", "/ledger", Line, wanted)
 
     async def ledger_csv(self, consortium: UUID) -> str:
         """The ledger of a consortium as a table for a spreadsheet."""
         return (await self._reply("matching", "/ledger.csv", {"consortium_id": str(consortium)})).text
 
-    async def needs(self, consortium: UUID) -> list[Need]:
-        """From each gap of a consortium's clusters to its new level."""
-        return (await self._one("matching", "/needs", Needs, {"consortium_id": str(consortium)})).items
+    async def needs(self, consortium: UUID, cluster: UUID | None = None) -> list[Need]:
+        """From each gap of a consortium's clusters, or of one of them, to its new level."""
+        wanted = _given(consortium_id=consortium, cluster_id=cluster)
+        return (await self._one("matching", "/needs", Needs, wanted)).items
 
     async def recommendations(self, consortium: UUID) -> Recommendations:
         """What the clusters of a consortium should do next."""
@@ -176,9 +179,9 @@ class Clients:
         except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
             raise _away("notifications", "/feed/stream", repr(error)) from error
 
-    async def _all(self, service: str, path: str, kind: type[A]) -> list[A]:
+    async def _all(self, service: str, path: str, kind: type[A], wanted: Params | None = None) -> list[A]:
         found: list[A] = []
-        params: dict[str, str | int] = {"limit": PAGE}
+        params: dict[str, str | int] = {"limit": PAGE, **(wanted or {})}
         for _ in range(MAX_PAGES):
             page = await self._one(service, path, Page, params)
             try:
@@ -230,6 +233,11 @@ class Clients:
 
     def _headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._token()}", **(more or {})}
+
+
+def _given(**wanted: UUID | None) -> Params:
+    """What is asked for, without what is left open."""
+    return {name: str(value) for name, value in wanted.items() if value is not None}
 
 
 def _client(connections: int) -> httpx2.AsyncClient:

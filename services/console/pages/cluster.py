@@ -86,7 +86,7 @@ async def _build(visit: Visit, one: Cluster) -> dict[str, Any]:
         visit.ask(clients.requests(), []),
         pairs.cards(visit, one.id),
         visit.ask(clients.activities(), []),
-        visit.ask(clients.mentorships(), []),
+        visit.ask(clients.mentorships(one.id), []),
     )
     shown = await trainings.cards(visit, activities)
     name = one.name
@@ -96,7 +96,7 @@ async def _build(visit: Visit, one: Cluster) -> dict[str, Any]:
         "facts": facts(one),
         "blocks": _blocks(visit, one, standings),
         "cards": cards,
-        "mentorships": [mentorships.card(visit, each) for each in found if one.id in (each.mentor_id, each.learner_id)],
+        "mentorships": [mentorships.card(visit, each) for each in found],
         "record": _record(one, found),
         "activities": [
             card

@@ -64,14 +64,10 @@ async def ledger(
     """The consortium's ledger, or one cluster's part of it."""
 
     async def build(visit: Visit) -> dict[str, Any]:
-        found, needs = await asyncio.gather(
-            visit.ask(visit.clients.ledger(), []),
-            visit.ask(visit.clients.needs(visit.consortium.id), []) if visit.consortium else _nothing(),
-        )
         chosen = next((one for one in visit.ours if one.slug == cluster), None)
+        found, needs = await _asked(visit, chosen)
         ours = {one.id for one in visit.ours}
-        lines = [line for line in found if line.teacher_id in ours and _of(chosen, line)]
-        return _page(visit, lines, [need for need in needs if chosen is None or need.cluster_id == chosen.id], chosen)
+        return _page(visit, [line for line in found if line.teacher_id in ours], needs, chosen)
 
     return await show(request, "ledger.html", consortium, build)
 
@@ -89,12 +85,14 @@ async def download(request: Request, consortium: Annotated[str | None, Query(max
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _nothing() -> list[Need]:
-    return []
-
-
-def _of(chosen: Cluster | None, line: Line) -> bool:
-    return chosen is None or chosen.id in {line.teacher_id, line.learner_id}
+async def _asked(visit: Visit, chosen: Cluster | None) -> tuple[list[Line], list[Need]]:
+    """What there is of the consortium, or of the one cluster."""
+    if visit.consortium is None:
+        return [], []
+    here, one = visit.consortium.id, chosen.id if chosen else None
+    return await asyncio.gather(
+        visit.ask(visit.clients.ledger(here, one), []), visit.ask(visit.clients.needs(here, one), [])
+    )
 
 
 def _page(visit: Visit, lines: Sequence[Line], needs: Sequence[Need], chosen: Cluster | None) -> dict[str, Any]:

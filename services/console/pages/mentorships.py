@@ -15,6 +15,7 @@ from services.console.charts import goals as goal_chart
 from services.console.charts import terms
 from services.console.learning import Mentorship
 from services.console.models import Term
+from services.console.pages.pairs import Side
 from services.console.visit import Visit, show
 from services.console.visitors import Person, Visitor, from_here
 from shared import clock
@@ -24,7 +25,6 @@ from shared.web import Router
 
 router = Router(include_in_schema=False)
 
-Side = Literal["mentor", "learner"]
 SIDES: tuple[Side, ...] = ("mentor", "learner")
 Done = Literal["confirm", "check-in", "meeting", "end", "progress"]
 DID = {

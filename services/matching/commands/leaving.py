@@ -1,6 +1,6 @@
 """What becomes of pairs when a cluster leaves: nobody need answer them any more, and mentorships end."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from services.matching.tables import Mentorship, Pair
 from shared.db import WriteSession
 
 
-async def left(tx: WriteSession, clusters: Iterable[tuple[UUID, UUID]], now: datetime) -> None:
+async def left(tx: WriteSession, clusters: Collection[tuple[UUID, UUID]], now: datetime) -> None:
     """Withdraw and end what clusters that left, each with its consortium, were part of."""
     gone = {cluster_id for cluster_id, _ in clusters}
     for consortium_id in sorted({consortium_id for _, consortium_id in clusters}):
