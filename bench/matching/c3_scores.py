@@ -2,61 +2,96 @@
 
 from functools import cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bench.harness import Bench, Goal, Metrics, Variant, watch
 from bench.matching.memory import peak
-from bench.matching.world import consortium
-from services.matching.rules.score import score, worths
+from bench.matching.world import INDICATORS, consortium
+from services.matching.rules.score import score
 from services.matching.rules.table import Table
+from services.matching.rules.worths import worths
 
 CLUSTERS = 10_000
+LARGE = tuple(f"area-{number}" for number in range(40))
+"""A framework of 40 areas, which is what the goals are for; the consortium's own has eight."""
 SAMPLE = 2_000
 """Pairs that are scored one after the other; all of them would take hours."""
 
 
 @cache
-def table() -> Table:
+def table(indicators: tuple[str, ...]) -> Table:
     """All clusters, with what is computed once for all pairs."""
-    made = consortium(CLUSTERS).table
-    worths(Table(made.profiles[:50], made.criteria, made.history), 5)
+    made = consortium(CLUSTERS, indicators=indicators).table
+    worths(made, 50, learners=np.arange(500))
     return made
 
 
-async def at_once() -> Metrics:
+def _at_once(indicators: tuple[str, ...]) -> Variant:
     """Ten terms and eight rules for each of 100 million pairs."""
-    made = table()
-    with watch() as running:
-        worths(made, 50)
-    return {**running.per(CLUSTERS**2), "mib": _memory()}
+
+    async def at_once() -> Metrics:
+        made = table(indicators)
+        with watch() as running:
+            worths(made, 50)
+        return {**running.per(CLUSTERS**2), "mib": _memory(indicators)}
+
+    return at_once
 
 
 @cache
-def _memory() -> float:
-    return peak(lambda: worths(table(), 50))
+def _memory(indicators: tuple[str, ...]) -> float:
+    return peak(lambda: worths(table(indicators), 50))
 
 
-async def in_a_loop() -> Metrics:
+def _in_a_loop(indicators: tuple[str, ...]) -> Variant:
     """The same for one pair after the other, with sentences."""
-    made = table()
-    ids = [one.id for one in made.profiles]
-    with watch() as running:
-        for number in range(SAMPLE):
-            score(made, ids[number], ids[number + SAMPLE])
-    return running.per(SAMPLE)
+
+    async def in_a_loop() -> Metrics:
+        made = table(indicators)
+        ids = [one.id for one in made.profiles]
+        with watch() as running:
+            for number in range(SAMPLE):
+                score(made, ids[number], ids[number + SAMPLE])
+        return running.per(SAMPLE)
+
+    return in_a_loop
 
 
-async def product() -> Metrics:
+def _product(indicators: tuple[str, ...]) -> Variant:
     """The matrix product of one term alone (what mentors can, by what learners need), in floating point."""
-    made = table()
-    with watch() as running:
-        made.above @ made.wanted.T
-    return running.per(CLUSTERS**2)
+
+    async def product() -> Metrics:
+        above, wanted = _factors(indicators)
+        with watch() as running:
+            above @ wanted
+        return running.per(CLUSTERS**2)
+
+    return product
+
+
+@cache
+def _factors(indicators: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    made = table(indicators)
+    return made.above.astype(np.float64), made.wanted.T.astype(np.float64)
 
 
 def benches() -> dict[str, Bench]:
-    """The one."""
+    """Two sizes of a framework."""
+    return {
+        "c3": _bench("40 areas", LARGE, loops=100, product=0.75),
+        "c3-small": _bench(f"{len(INDICATORS)} indicators", INDICATORS),
+    }
+
+
+def _bench(name: str, indicators: tuple[str, ...], loops: float | None = None, product: float | None = None) -> Bench:
     goals = [
-        Goal("C3", "scores and best 50: at once / in a loop", "at once", "in a loop", 100),
-        Goal("C3", "scores and best 50 / one matrix product", "at once", "matrix product", 0.75),
+        Goal("C3", f"{name}, scores and best 50: at once / in a loop", "at once", "in a loop", loops),
+        Goal("C3", f"{name}, scores and best 50 / one matrix product", "at once", "matrix product", product),
     ]
-    variants: dict[str, Variant] = {"at once": at_once, "in a loop": in_a_loop, "matrix product": product}
-    return {"c3": Bench("pairs of 10,000 clusters", variants, goals)}
+    variants: dict[str, Variant] = {
+        "at once": _at_once(indicators),
+        "in a loop": _in_a_loop(indicators),
+        "matrix product": _product(indicators),
+    }
+    return Bench(f"pairs of 10,000 clusters, {name}", variants, goals)

@@ -1,6 +1,7 @@
 """Consortia and problems that look like real ones, from a seed: the same today and years later."""
 
 import random
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -68,12 +69,12 @@ ECOSYSTEMS = (
 STAGES = ("research", "inputs", "production", "processing", "logistics", "sales")
 
 
-def cluster(number: int, chance: random.Random) -> Profile:
+def cluster(number: int, chance: random.Random, indicators: Sequence[str] = INDICATORS) -> Profile:
     """One cluster. A third are advanced and mentor; the others have more to learn."""
     country = chance.choice(sorted(SPOKEN))
     advanced = chance.random() < 1 / 3
-    levels = {Skill(FRAMEWORK, one): chance.randint(2, TOP) if advanced else chance.randint(0, 3) for one in INDICATORS}
-    wanted = chance.sample(INDICATORS, chance.randint(1, 2) if advanced else chance.randint(2, 4))
+    levels = {Skill(FRAMEWORK, one): chance.randint(2, TOP) if advanced else chance.randint(0, 3) for one in indicators}
+    wanted = chance.sample(indicators, chance.randint(1, 2) if advanced else chance.randint(2, 4))
     aims = {
         Skill(FRAMEWORK, one): Aim(min(TOP, levels[Skill(FRAMEWORK, one)] + chance.randint(1, 2)), chance.randint(1, 5))
         for one in wanted
@@ -94,15 +95,15 @@ def cluster(number: int, chance: random.Random) -> Profile:
     )
 
 
-def clusters(size: int, seed: int = 1) -> list[Profile]:
+def clusters(size: int, seed: int = 1, indicators: Sequence[str] = INDICATORS) -> list[Profile]:
     """So many of them."""
     chance = random.Random(seed)  # noqa: S311  a draw that has to be the same each time
-    return [cluster(number, chance) for number in range(size)]
+    return [cluster(number, chance, indicators) for number in range(size)]
 
 
-def consortium(size: int, seed: int = 1) -> Question:
+def consortium(size: int, seed: int = 1, indicators: Sequence[str] = INDICATORS) -> Question:
     """A consortium of so many clusters."""
-    return Question(today=TODAY, clusters=tuple(clusters(size, seed)))
+    return Question(today=TODAY, clusters=tuple(clusters(size, seed, indicators)))
 
 
 def instance(learners: int, arcs: int, *, places: float = 2.0, seed: int = 0) -> Problem:

@@ -14,8 +14,8 @@ from services.matching.rules.criteria import Side
 from services.matching.rules.engine import Places, Problem, Solved
 from services.matching.rules.question import Question, Two
 from services.matching.rules.reserve import reserve_prices
-from services.matching.rules.score import Worths, worths
 from services.matching.rules.table import Table
+from services.matching.rules.worths import Worths, worths
 
 TOP = 50
 """Of how many mentors for each learner a plan chooses where there are too many pairs to look at all."""
@@ -124,15 +124,20 @@ def _is_proposed(laid: Board, pairs: Worths) -> NDArray[np.bool_]:
 
 def _left_out(laid: Board, learners: NDArray[np.int64], wanted: Callable[[Board, Worths], NDArray[np.bool_]]) -> Worths:
     """Pairs of some learners that are not on the board and are wanted."""
-    there, numbers = _key(laid.problem.mentor, laid.problem.learner, len(laid.ids)), np.unique(learners)
+    numbers, mentors = np.unique(learners), laid.problem.mentor_places > 0
     none, ends = np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
     found = [Worths(ends, ends, none, none)]
     for begin in range(0, len(numbers), AT_ONCE):
-        some = worths(laid.table, mentors=laid.problem.mentor_places > 0, learners=numbers[begin : begin + AT_ONCE])
-        new = np.flatnonzero(wanted(laid, some))
-        new = new[~np.isin(_key(some.mentor[new], some.learner[new], len(laid.ids)), there)]
-        found.append(Worths(some.mentor[new], some.learner[new], some.score[new], none))
-    return Worths(*map(np.concatenate, zip(*found, strict=True)))
+        some = worths(laid.table, mentors=mentors, learners=numbers[begin : begin + AT_ONCE])
+        found.append(_some(some, wanted(laid, some)))
+    all_wanted = Worths(*map(np.concatenate, zip(*found, strict=True)))
+    there = _key(laid.problem.mentor, laid.problem.learner, len(laid.ids))
+    return _some(all_wanted, ~np.isin(_key(all_wanted.mentor, all_wanted.learner, len(laid.ids)), there))
+
+
+def _some(pairs: Worths, which: NDArray[np.bool_]) -> Worths:
+    """Some of the pairs, of which nothing is said of what is left out."""
+    return Worths(pairs.mentor[which], pairs.learner[which], pairs.score[which], pairs.cut[:0])
 
 
 def _opened(laid: Board, more: Worths) -> Board:

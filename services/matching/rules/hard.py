@@ -9,61 +9,56 @@ from typing import NamedTuple
 
 import numpy as np
 
+from services.matching.rules.forms import ByKind, ByPair, Form, Unlifted
 from services.matching.rules.profile import Profile
-from services.matching.rules.table import LABELS, Block, Flags, Table
+from services.matching.rules.table import LABELS, Table
 
 
 class Rule(NamedTuple):
-    """A rule: where in a block it excludes pairs, and why it does one."""
+    """A rule: which pairs it excludes (all of a share is out, nothing of it is in), and why it does one."""
 
-    excludes: Callable[[Table, Block], Flags]
+    excludes: Callable[[Table], Form]
     reason: Callable[[Profile, Profile, Table], str]
 
 
-def _itself(table: Table, block: Block) -> Flags:
-    numbers = np.arange(len(table.profiles))
-    same: Flags = numbers[block.mentors][:, None] == numbers[block.learners][None, :]
-    return same
+def _itself(table: Table) -> Form:
+    return ByPair(table.pairs((one, one) for one in table.number), listed=1)
 
 
-def _consent(table: Table, block: Block) -> Flags:
+def _no_consent(table: Table) -> Form:
     rules = table.criteria.rules
     mentors, learners = table.listed(rules.not_as_mentor), table.listed(rules.not_as_learner)
-    return mentors[block.mentors][:, None] | learners[block.learners][None, :]
+    return ByKind(mentors, learners, mentors.each | learners.each.T)
 
 
-def _conflict(table: Table, block: Block) -> Flags:
+def _conflict(table: Table) -> Form:
     pairs = [(one.mentor_id, one.learner_id) for one in table.criteria.rules.conflicts]
-    return table.pairs([*pairs, *((other, one) for one, other in pairs)], block)
+    return ByPair(table.pairs([*pairs, *((other, one) for one, other in pairs)]), listed=1)
 
 
-def _language(table: Table, block: Block) -> Flags:
-    common = table.languages[block.mentors] @ table.languages[block.learners].T
-    apart: Flags = (common == 0) & table.criteria.rules.language
-    return apart
+def _no_language(table: Table) -> Form:
+    kinds = table.languages
+    return ByKind(kinds, kinds, (kinds.each @ kinds.each.T == 0) & table.criteria.rules.language)
 
 
-def _other_country(table: Table, block: Block) -> Flags:
-    same = table.country[block.mentors][:, None] == table.country[block.learners][None, :]
-    excluded: Flags = same & table.criteria.rules.other_country
-    return excluded
+def _same_country(table: Table) -> Form:
+    same = np.eye(len(table.country.each), dtype=np.bool_)
+    return ByKind(table.country, table.country, same & table.criteria.rules.other_country)
 
 
-def _label(table: Table, block: Block) -> Flags:
-    below: Flags = table.label[block.mentors] < LABELS.index(table.criteria.rules.label)
-    return below[:, None]
+def _label(table: Table) -> Form:
+    return ByKind(table.label, table.alike, table.label.each < LABELS.index(table.criteria.rules.label))
 
 
-def _freeze(table: Table, block: Block) -> Flags:
+def _freeze(table: Table) -> Form:
     since = table.history.today - timedelta(days=table.criteria.rules.freeze_days)
-    return table.pairs([(one, other) for one, other, on in table.history.declined if on > since], block)
+    return ByPair(table.pairs((one, other) for one, other, on in table.history.declined if on > since), listed=1)
 
 
-def _teaches(table: Table, block: Block) -> Flags:
-    above = table.above[block.mentors]
-    something = (above @ table.wanted[block.learners].T + above @ table.asked[block.learners].T) > 0
-    excluded: Flags = ~something & table.criteria.rules.teaches
-    return excluded
+def _teaches(table: Table) -> Form:
+    if table.criteria.rules.teaches:
+        return Unlifted(table.above, (table.wanted, table.asked))
+    return ByPair(table.pairs(()), listed=1)
 
 
 def _without_a_yes(mentor: Profile, learner: Profile, table: Table) -> str:
@@ -73,7 +68,7 @@ def _without_a_yes(mentor: Profile, learner: Profile, table: Table) -> str:
     return f"{ended}; such a pair rests for {days} days."
 
 
-def _no_consent(mentor: Profile, learner: Profile, table: Table) -> str:
+def _refused(mentor: Profile, learner: Profile, table: Table) -> str:
     if mentor.id in table.criteria.rules.not_as_mentor:
         return f"{mentor.name} does not consent to mentor."
     return f"{learner.name} does not consent to be mentored."
@@ -81,12 +76,12 @@ def _no_consent(mentor: Profile, learner: Profile, table: Table) -> str:
 
 RULES: dict[str, Rule] = {
     "itself": Rule(_itself, lambda *_: "A cluster does not mentor itself."),
-    "consent": Rule(_consent, _no_consent),
+    "consent": Rule(_no_consent, _refused),
     "conflict": Rule(_conflict, lambda one, other, _: f"{one.name} and {other.name} have a conflict of interest."),
     "language": Rule(
-        _language, lambda one, other, _: f"{one.name} and {other.name} have no working language in common."
+        _no_language, lambda one, other, _: f"{one.name} and {other.name} have no working language in common."
     ),
-    "other_country": Rule(_other_country, lambda one, other, _: f"{one.name} and {other.name} are in one country."),
+    "other_country": Rule(_same_country, lambda one, other, _: f"{one.name} and {other.name} are in one country."),
     "label": Rule(
         _label, lambda one, _, table: f"{one.name} has no valid {table.criteria.rules.label} label, or a higher one."
     ),

@@ -8,8 +8,9 @@ import numpy as np
 
 from services.matching.rules.profile import Profile, Skill
 from services.matching.rules.question import Question, Two
-from services.matching.rules.score import Score, score_anyway, worths
+from services.matching.rules.score import Score, score_anyway
 from services.matching.rules.sentences import answerable
+from services.matching.rules.worths import worths
 
 Found = list[tuple[Two, Score]]
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from services.matching.rules.criteria import Reserve
 from services.matching.rules.engine import NEVER, Kept, Problem, solve
 from services.matching.rules.question import Question
-from services.matching.rules.score import Worths
+from services.matching.rules.worths import Worths
 
 FUTURES = 20
 MONTH = 30

@@ -1,9 +1,9 @@
 """Clusters in numbers, so that all pairs are scored at once. Rows are clusters in the order given."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import numpy as np
@@ -28,11 +28,11 @@ class History(NamedTuple):
     declined: tuple[tuple[UUID, UUID, date], ...] = ()
 
 
-class Block(NamedTuple):
-    """Which mentors (rows) are looked at with which learners (columns), in their order."""
+class Kinds(NamedTuple):
+    """Clusters sorted into kinds: of which each is, and what each kind is like (kinds by columns)."""
 
-    mentors: slice | Whole
-    learners: slice | Whole
+    of: Whole
+    each: Whole
 
 
 class Table:
@@ -54,109 +54,99 @@ class Table:
         self.priorities = self._of([[need.get(skill, (0, 0))[1] for skill in skills] for need in needs], len(skills))
         self.urgencies = self._of([[one.requests.get(skill, 0) for skill in skills] for one in profiles], len(skills))
 
+    @cached_property
+    def above(self) -> NDArray[np.float32]:
+        """For each skill and level from 1 up: whether a cluster reaches it."""
+        return self._by_step(lambda level: self.levels >= level)
+
+    @cached_property
+    def wanted(self) -> NDArray[np.float32]:
+        """For each skill and level from 1 up: its priority, where it is above the level and up to the target."""
+        targets = self.levels + self.gaps
+        return self._by_step(lambda level: self.priorities * ((self.levels < level) & (level <= targets)))
+
+    @cached_property
+    def asked(self) -> NDArray[np.float32]:
+        """For each skill and level from 1 up: the urgency of a request, where it is the next level."""
+        return self._by_step(lambda level: self.urgencies * (self.levels + 1 == level))
+
+    @cached_property
+    def alike(self) -> Kinds:
+        """All of one kind: where it does not matter who is on this side."""
+        return Kinds(np.zeros(len(self.profiles), dtype=np.int64), np.zeros((1, 0), dtype=np.int64))
+
+    @cached_property
+    def languages(self) -> Kinds:
+        """Which languages each works in."""
+        return _sets([one.languages for one in self.profiles])
+
+    @cached_property
+    def ecosystems(self) -> Kinds:
+        """Which ecosystems each works in."""
+        return _sets([one.ecosystems for one in self.profiles])
+
+    @cached_property
+    def stages(self) -> Kinds:
+        """Which stages of a value chain each covers."""
+        return _sets([one.stages for one in self.profiles])
+
+    @cached_property
+    def country(self) -> Kinds:
+        """Where each is: kilometres to the other kinds; below 0 where that is not known."""
+        of, each = _sorted_out([one.country for one in self.profiles])
+        far = [[kilometres(one, other) for other in each] for one in each]
+        return Kinds(of, self._of([[-1 if one is None else one for one in row] for row in far], len(each)))
+
+    @cached_property
+    def outcomes(self) -> Kinds:
+        """How many mentorships of each ended, and what their outcomes add up to."""
+        return _numbers([(len(one.record), sum(one.record)) for one in self.profiles], 2)
+
+    @cached_property
+    def exchanged(self) -> Kinds:
+        """How many mentorships each has given and taken."""
+        return _numbers([(one.given, one.taken) for one in self.profiles], 2)
+
+    @cached_property
+    def label(self) -> Kinds:
+        """The label of each, by its place in LABELS."""
+        return _numbers([(LABELS.index(one.label),) for one in self.profiles], 1)
+
+    def listed(self, ids: Iterable[UUID]) -> Kinds:
+        """Which clusters are among these."""
+        among = frozenset(ids)
+        return _numbers([(int(one.id in among),) for one in self.profiles], 1)
+
+    def pairs(self, pairs: Iterable[tuple[UUID, UUID]]) -> frozenset[tuple[int, int]]:
+        """Pairs by the numbers of mentor and learner, without those whose clusters are not there."""
+        number = self.number
+        return frozenset((number[one], number[other]) for one, other in pairs if one in number and other in number)
+
     def _of(self, rows: Sequence[Sequence[int]], width: int) -> Whole:
         return np.array(rows, dtype=np.int64).reshape(len(rows), width)
 
-    @cached_property
-    def above(self) -> NDArray[np.float64]:
-        """For each skill and level from 1 up: whether a cluster reaches it."""
-        return np.concatenate([self.levels >= level for level in self._steps], axis=1).astype(np.float64)
-
-    @cached_property
-    def wanted(self) -> NDArray[np.float64]:
-        """For each skill and level from 1 up: its priority, where it is above the level and up to the target."""
-        parts = [
-            self.priorities * ((self.levels < level) & (level <= self.levels + self.gaps)) for level in self._steps
-        ]
-        return np.concatenate(parts, axis=1).astype(np.float64)
-
-    @cached_property
-    def asked(self) -> NDArray[np.float64]:
-        """For each skill and level from 1 up: the urgency of a request, where it is the next level."""
-        parts = [self.urgencies * (self.levels + 1 == level) for level in self._steps]
-        return np.concatenate(parts, axis=1).astype(np.float64)
-
-    @cached_property
-    def languages(self) -> NDArray[np.float64]:
-        """Which languages each works in."""
-        return self._sets([one.languages for one in self.profiles])
-
-    @cached_property
-    def ecosystems(self) -> NDArray[np.float64]:
-        """Which ecosystems each works in."""
-        return self._sets([one.ecosystems for one in self.profiles])
-
-    @cached_property
-    def stages(self) -> NDArray[np.float64]:
-        """Which stages of a value chain each covers."""
-        return self._sets([one.stages for one in self.profiles])
-
-    @cached_property
-    def countries(self) -> list[str]:
-        """Where clusters are."""
-        return sorted({one.country for one in self.profiles})
-
-    @cached_property
-    def country(self) -> Whole:
-        """Where each is, by the country's place in `countries`."""
-        return np.array([self.countries.index(one.country) for one in self.profiles], dtype=np.int64)
-
-    @cached_property
-    def apart(self) -> Whole:
-        """Kilometres from each of the `countries` to each; below 0 where that is not known."""
-        rows = [[kilometres(one, other) for other in self.countries] for one in self.countries]
-        return self._of([[-1 if one is None else one for one in row] for row in rows], len(self.countries))
-
-    @cached_property
-    def outcomes(self) -> tuple[Whole, Whole]:
-        """How many mentorships of each ended, and what their outcomes add up to."""
-        records = [one.record for one in self.profiles]
-        return np.array([len(one) for one in records], dtype=np.int64), np.array(
-            [sum(one) for one in records], np.int64
-        )
-
-    @cached_property
-    def exchanged(self) -> tuple[Whole, Whole]:
-        """How many mentorships each has given and taken."""
-        rows = [(one.given, one.taken) for one in self.profiles]
-        given, taken = self._of(rows, 2).T
-        return given, taken
-
-    @cached_property
-    def label(self) -> Whole:
-        """The label of each, by its place in LABELS."""
-        return np.array([LABELS.index(one.label) for one in self.profiles], dtype=np.int64)
-
-    def listed(self, ids: Iterable[UUID]) -> Flags:
-        """Which clusters are among these."""
-        among = np.zeros(len(self.profiles), dtype=np.bool_)
-        among[[self.number[one] for one in ids if one in self.number]] = True
-        return among
-
-    def pairs(self, pairs: Iterable[tuple[UUID, UUID]], block: Block) -> Flags:
-        """Where in a block some pairs are."""
-        numbers = np.arange(len(self.profiles))
-        mentors, learners = numbers[block.mentors], numbers[block.learners]
-        there = np.zeros((len(mentors), len(learners)), dtype=np.bool_)
-        for mentor_id, learner_id in pairs:
-            row, column = _place(mentors, self.number.get(mentor_id)), _place(learners, self.number.get(learner_id))
-            if row is not None and column is not None:
-                there[row, column] = True
-        return there
-
-    @cached_property
-    def _steps(self) -> range:
-        highest = max(self.levels.max(initial=0), (self.levels + self.gaps).max(initial=0))
-        return range(1, int(highest) + 2)
-
-    def _sets(self, sets: Sequence[frozenset[str]]) -> NDArray[np.float64]:
-        names = sorted(frozenset().union(*sets))
-        return np.array([[name in one for name in names] for one in sets], dtype=np.float64).reshape(
-            len(sets), len(names)
-        )
+    def _by_step(self, of_level: Callable[[int], NDArray[Any]]) -> NDArray[np.float32]:
+        """Columns for each level from 1 up to the highest that somebody has."""
+        steps = range(1, int(self.levels.max(initial=0)) + 1)
+        none = np.zeros((len(self.profiles), 0))
+        return np.concatenate([none, *map(of_level, steps)], axis=1).astype(np.float32)
 
 
-def _place(numbers: Whole, number: int | None) -> int | None:
-    """Where a number stands among others that are in order."""
-    place = 0 if number is None else int(np.searchsorted(numbers, number))
-    return place if number is not None and place < len(numbers) and numbers[place] == number else None
+def _sorted_out(values: Sequence[Hashable]) -> tuple[Whole, list[Any]]:
+    """Of which kind each value is, and the kinds."""
+    kinds: dict[Hashable, int] = {}
+    of = [kinds.setdefault(one, len(kinds)) for one in values]
+    return np.array(of, dtype=np.int64), list(kinds)
+
+
+def _numbers(values: Sequence[tuple[int, ...]], width: int) -> Kinds:
+    of, each = _sorted_out(values)
+    return Kinds(of, np.array(each, dtype=np.int64).reshape(len(each), width))
+
+
+def _sets(values: Sequence[frozenset[str]]) -> Kinds:
+    """A column for each name: whether a kind has it."""
+    of, each = _sorted_out(values)
+    names = sorted(frozenset().union(*each))
+    flags = [[name in one for name in names] for one in each]
+    return Kinds(of, np.array(flags, dtype=np.int64).reshape(len(each), len(names)))

@@ -1,16 +1,15 @@
-"""The terms of a score. Each is a share of its weight: a part of a whole, both whole numbers, for all pairs at once.
+"""The terms of a score: what share of its weight each pair gets, for all pairs at once.
 
 A term without data is neutral: half its weight, and said. A new term is one function here, its sentence in
 `sentences`, and its weight in the criteria.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from services.matching.rules.table import Block, Flags, Table
+from services.matching.rules.forms import ByKind, ByLift, ByPair, Form
+from services.matching.rules.table import Table
 
 FAR_KM = 3000
 """From here on a pair is as far apart as can be."""
@@ -19,84 +18,73 @@ BALANCE = 3
 MOST_LANGUAGES = 2
 
 
-class Share(NamedTuple):
-    """What part of the weight each pair gets, mentors by learners; where it is not `known`, half of it.
-
-    Whole numbers, if not always in type. What is the same for all mentors, or all learners, is there once.
-    """
-
-    part: NDArray[Any]
-    whole: NDArray[Any] | int
-    known: Flags | None = None
-
-
-def knowledge(table: Table, block: Block) -> Share:
+def knowledge(table: Table) -> ByLift:
     """Levels nearer to the learner's targets, times their priorities, of all that it is short of."""
-    lifted = table.above[block.mentors] @ table.wanted[block.learners].T
-    whole = (table.gaps * table.priorities)[block.learners].sum(axis=1)[None, :]
-    return Share(lifted, np.maximum(whole, 1), whole > 0)
+    whole = (table.gaps * table.priorities).sum(axis=1)
+    return ByLift(table.above, table.wanted, np.maximum(whole, 1), whole > 0)
 
 
-def requests(table: Table, block: Block) -> Share:
+def requests(table: Table) -> ByLift:
     """The urgency of the requests that the mentor can answer, of all the learner's; nothing if it has none."""
-    answered = table.above[block.mentors] @ table.asked[block.learners].T
-    return Share(answered, np.maximum(table.urgencies[block.learners].sum(axis=1), 1)[None, :])
+    whole = table.urgencies.sum(axis=1)
+    return ByLift(table.above, table.asked, np.maximum(whole, 1), whole >= 0)
 
 
-def ecosystems(table: Table, block: Block) -> Share:
+def ecosystems(table: Table) -> ByKind:
     """Ecosystems of both, of all that either works in."""
-    mine, theirs = table.ecosystems[block.mentors], table.ecosystems[block.learners]
-    common = mine @ theirs.T
-    union = mine.sum(axis=1)[:, None] + theirs.sum(axis=1)[None, :] - common
-    known = np.logical_and.outer(mine.any(axis=1), theirs.any(axis=1))
-    return Share(common, np.maximum(union, 1), known)
+    kinds = table.ecosystems
+    common, many = kinds.each @ kinds.each.T, kinds.each.sum(axis=1)
+    union = many[:, None] + many[None, :] - common
+    return ByKind(kinds, kinds, common, np.maximum(union, 1), np.logical_and.outer(many > 0, many > 0))
 
 
-def cross_border(table: Table, block: Block) -> Share:
+def cross_border(table: Table) -> ByKind:
     """All or nothing."""
-    return Share(table.country[block.mentors][:, None] != table.country[block.learners][None, :], 1)
+    return ByKind(table.country, table.country, ~np.eye(len(table.country.each), dtype=np.bool_))
 
 
-def value_chain(table: Table, block: Block) -> Share:
+def value_chain(table: Table) -> ByKind:
     """Stages of the mentor that the learner lacks, of the mentor's."""
-    mine, theirs = table.stages[block.mentors], table.stages[block.learners]
-    known = np.logical_and.outer(mine.any(axis=1), theirs.any(axis=1))
-    whole = np.maximum(mine.sum(axis=1), 1)[:, None]
-    return Share(mine.sum(axis=1)[:, None] - mine @ theirs.T, whole, known)
+    kinds = table.stages
+    many = kinds.each.sum(axis=1)
+    lacked = many[:, None] - kinds.each @ kinds.each.T
+    return ByKind(kinds, kinds, lacked, np.maximum(many, 1)[:, None], np.logical_and.outer(many > 0, many > 0))
 
 
-def languages(table: Table, block: Block) -> Share:
+def languages(table: Table) -> ByKind:
     """One language in common is half, two are all."""
-    common = table.languages[block.mentors] @ table.languages[block.learners].T
-    return Share(np.minimum(common, MOST_LANGUAGES), MOST_LANGUAGES)
+    kinds = table.languages
+    return ByKind(kinds, kinds, np.minimum(kinds.each @ kinds.each.T, MOST_LANGUAGES), MOST_LANGUAGES)
 
 
-def record(table: Table, block: Block) -> Share:
+def record(table: Table) -> ByKind:
     """The mean of past outcomes and of what is assumed of nobody in particular (Bayesian mean)."""
     prior = table.criteria.record
-    counts, sums = (column[block.mentors][:, None] for column in table.outcomes)
-    return Share(prior.prior * prior.strength + sums, 100 * (prior.strength + counts), counts > 0)
+    counts, sums = (column[:, None] for column in table.outcomes.each.T)
+    part, whole = prior.prior * prior.strength + sums, 100 * (prior.strength + counts)
+    return ByKind(table.outcomes, table.alike, part, whole, counts > 0)
 
 
-def reciprocity(table: Table, block: Block) -> Share:
+def reciprocity(table: Table) -> ByKind:
     """A learner that has given three mentorships more than it took gets all, one that took three more nothing."""
-    given, taken = (column[block.learners][None, :] for column in table.exchanged)
-    return Share(np.clip(given - taken, -BALANCE, BALANCE) + BALANCE, 2 * BALANCE, given + taken > 0)
+    given, taken = (column[None, :] for column in table.exchanged.each.T)
+    part = np.clip(given - taken, -BALANCE, BALANCE) + BALANCE
+    return ByKind(table.alike, table.exchanged, part, 2 * BALANCE, given + taken > 0)
 
 
-def novelty(table: Table, block: Block) -> Share:
+def novelty(table: Table) -> ByPair:
     """All for two who have not been paired before, either way round."""
     before = table.history.paired
-    return Share(~table.pairs({*before, *((other, one) for one, other in before)}, block), 1)
+    return ByPair(table.pairs([*before, *((other, one) for one, other in before)]), listed=0)
 
 
-def travel(table: Table, block: Block) -> Share:
+def travel(table: Table) -> ByKind:
     """All at no distance, nothing from 3,000 km on."""
-    far = table.apart[np.ix_(table.country[block.mentors], table.country[block.learners])]
-    return Share(np.maximum(FAR_KM - far, 0), FAR_KM, far >= 0)
+    far = table.country.each
+    return ByKind(table.country, table.country, np.maximum(FAR_KM - far, 0), FAR_KM, far >= 0)
 
 
-TERMS: dict[str, Callable[[Table, Block], Share]] = {
+TERMS: dict[str, Callable[[Table], Form]] = {
     "knowledge": knowledge,
     "requests": requests,
     "ecosystems": ecosystems,

@@ -1,19 +1,22 @@
 """All pairs are scored at once exactly as each is scored alone; leaving some out loses no more than is said."""
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.rules.criteria import Criteria, Pair, Rules
-from services.matching.rules.profile import Profile
-from services.matching.rules.score import Excluded, Score, score, worths
+from services.matching.rules.criteria import Criteria, Pair, Rules, Weights
+from services.matching.rules.profile import Aim, Profile
+from services.matching.rules.score import Excluded, Score, score
 from services.matching.rules.table import History, Table
-from tests.rules.matching.clusters import CRITERIA, LEARNER, MENTOR, PROFILES, TODAY
+from services.matching.rules.worths import GROUP, worths
+from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
 
 CONSORTIA = st.lists(PROFILES, max_size=6, unique_by=lambda one: one.id)
 
@@ -60,6 +63,30 @@ def test_the_best_of_each_learner_are_kept_and_the_best_of_the_others_is_told(ta
         points = sorted(everything.score[everything.learner == learner].tolist(), reverse=True)
         assert sorted(best.score[best.learner == learner].tolist(), reverse=True) == points[:top]
         assert best.cut[learner] == (points[top] if len(points) > top else 0)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_many_mentors_the_same_stay_as_if_all_were_compared(seed: int) -> None:
+    chance = random.Random(seed)
+    profiles = [
+        replace(
+            MENTOR,
+            id=UUID(int=chance.getrandbits(128)),
+            country=chance.choice(["HU", "RS", "AT"]),
+            levels={skill: chance.randint(0, 5) for skill in (FORESIGHT, STRATEGY)},
+            aims={chance.choice([FORESIGHT, STRATEGY]): Aim(5, chance.randint(1, 5))},
+            ecosystems=frozenset(chance.sample(["health", "digital", "tourism"], 2)),
+        )
+        for _ in range(7 * GROUP)
+    ]
+    weights = Weights(knowledge=chance.randint(1, 9999), travel=chance.randint(1, 9999))
+    table = Table(profiles, Criteria(weights=weights), History(TODAY))
+    everything, best = worths(table), worths(table, top=6)
+    for learner in range(len(profiles)):
+        its = everything.learner == learner
+        ranked = sorted(zip(-everything.score[its], everything.mentor[its], strict=True))
+        assert best.mentor[best.learner == learner].tolist() == sorted(mentor for _, mentor in ranked[:6])
+        assert best.cut[learner] == (-ranked[6][0] if len(ranked) > 6 else 0)
 
 
 @pytest.mark.parametrize("rule", ["consent", "conflict", "language", "other_country", "label", "freeze", "teaches"])

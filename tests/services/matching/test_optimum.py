@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Aim, Profile, Skill
-from services.matching.rules.score import worths
 from services.matching.rules.table import History, Table
+from services.matching.rules.worths import worths
 from tests.services.matching.acting import FRAMEWORK, Matching, Member, member
 
 INDICATORS = ("foresight", "strategy", "training")
