@@ -17,7 +17,9 @@ from services.matching.rules.engine import NEVER, Kept, Problem, solve
 from services.matching.rules.question import Question
 from services.matching.rules.worths import Worths
 
-FUTURES = 20
+FUTURES = 50
+CROWD = 3
+"""So many times the learners who are there may arrive in all futures together, for one plan to be kept for all."""
 MONTH = 30
 LOOKED_BACK = 180
 """Days of history that count."""
@@ -69,8 +71,12 @@ def _drawn(question: Question, reserve: Reserve, known: Worths) -> list[NDArray[
 
 
 def _futures(problem: Problem, known: Worths, drawn: Sequence[NDArray[np.int32]]) -> Iterator[NDArray[np.int64]]:
-    """The mentors' prices in each future: one plan is kept, and those who arrive come and go."""
-    if problem.mentor_least.any() or problem.learner_least.any():
+    """The mentors' prices in each future: one plan is kept, and those who arrive come and go.
+
+    In a crowd, or where there are minimum loads, each future is planned anew.
+    """
+    crowded = sum(map(len, drawn)) > CROWD * len(np.unique(known.learner))
+    if crowded or problem.mentor_least.any() or problem.learner_least.any():
         for arrivals in drawn:
             yield solve(_with(problem, known, arrivals, places=1), NEVER).mentor_price
         return
