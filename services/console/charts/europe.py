@@ -11,18 +11,8 @@ from uuid import UUID
 
 from services.console import words
 from services.console.models import Cluster
+from shared.geography import CAPITALS
 
-CAPITALS = {
-    "AL": (41.3, 19.8), "AM": (40.2, 44.5), "AT": (48.2, 16.4), "BA": (43.9, 18.4), "BE": (50.8, 4.4),
-    "BG": (42.7, 23.3), "CY": (35.2, 33.4), "CZ": (50.1, 14.4), "DE": (52.5, 13.4), "DK": (55.7, 12.6),
-    "EE": (59.4, 24.7), "ES": (40.4, -3.7), "FI": (60.2, 24.9), "FR": (48.9, 2.4), "GR": (38.0, 23.7),
-    "HR": (45.8, 16.0), "HU": (47.5, 19.0), "IE": (53.3, -6.3), "IS": (64.1, -21.9), "IT": (41.9, 12.5),
-    "LT": (54.7, 25.3), "LU": (49.6, 6.1), "LV": (56.9, 24.1), "MD": (47.0, 28.9), "ME": (42.4, 19.3),
-    "MK": (42.0, 21.4), "MT": (35.9, 14.5), "NL": (52.4, 4.9), "NO": (59.9, 10.8), "PL": (52.2, 21.0),
-    "PT": (38.7, -9.1), "RO": (44.4, 26.1), "RS": (44.8, 20.5), "SE": (59.3, 18.1), "SI": (46.1, 14.5),
-    "SK": (48.1, 17.1), "TR": (39.9, 32.9), "UA": (50.5, 30.5), "XK": (42.7, 21.2),
-}  # fmt: skip
-"""Latitude and longitude in degrees, to a tenth."""
 SCALE_X, SCALE_Y = 16.0, 24.0
 """Pixels of a degree: a degree of longitude is two thirds of one of latitude in the middle of Europe."""
 WINDOW = (61.0, 34.0, -12.0, 36.0)
