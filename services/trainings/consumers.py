@@ -1,11 +1,13 @@
-"""What trainings learns from others: the clusters' names and consortia."""
+"""What trainings learns from others: the clusters' names and consortia, and which have left."""
 
 from collections.abc import Sequence
 
 from services.trainings.commands import clusters
+from services.trainings.commands.leaving import leave
+from shared import clock
 from shared.db import WriteSession
 from shared.events import Event
-from shared.events.members import ClusterChanged, ClusterRegistered
+from shared.events.members import ClusterArchived, ClusterChanged, ClusterRegistered
 from shared.inbox import Consumer
 
 consumer = Consumer("trainings")
@@ -19,3 +21,9 @@ async def on_cluster(tx: WriteSession, events: Sequence[Event[ClusterRegistered 
         for event in events
     ]
     await clusters.keep(tx, copies)
+
+
+@consumer.on_batch(ClusterArchived)
+async def on_cluster_archived(tx: WriteSession, events: Sequence[Event[ClusterArchived]]) -> None:
+    """A cluster that has left registers for nothing, and others get its seats."""
+    await leave(tx, [event.data.cluster_id for event in events], clock.now().date())

@@ -45,6 +45,14 @@ class Cluster(Base):
     version: Mapped[int] = mapped_column(BigInteger)
 
 
+class Archived(Base):
+    """Clusters that have left, from members' events; one may be told of before the cluster itself is."""
+
+    __tablename__ = "archived"
+
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
 class Activity(Base):
     """Something clusters do together."""
 

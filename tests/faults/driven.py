@@ -37,7 +37,7 @@ _SEEN = "SELECT n, event_id, key, version FROM effect WHERE n > $1 ORDER BY n"
 _UNSENT = "SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL) OR assigned > sent FROM outbox_relay"
 _OWN = {
     "members": "service_request target assessment cluster outbox",
-    "trainings": "registration activity cluster outbox inbox effect",
+    "trainings": "registration activity cluster archived outbox inbox effect",
     "matching": "survey check_in meeting_of meeting goal mentorship pair run answered_request places "
     "cluster level measurement target request gain activity archived outbox inbox effect",
 }

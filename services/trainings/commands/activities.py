@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from services.trainings.rules import completion
 from services.trainings.rules.vocabulary import ActivityState, Kind, RegistrationState
-from services.trainings.tables import Activity, Cluster, Registration
+from services.trainings.tables import Activity, Archived, Cluster, Registration
 from shared import outbox
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound, Stale
@@ -65,15 +65,18 @@ async def owner(tx: WriteSession, id: UUID) -> Owner:
 
 
 async def consortium_of(tx: WriteSession, cluster_id: UUID, field: str) -> UUID:
-    """The consortium of a cluster.
+    """The consortium of a cluster that is to take part in something.
 
     Raises:
         Invalid: the cluster is not known here, or not yet; it names `field`.
+        Conflict: it has left.
     """
     found = await tx.scalar(select(Cluster.consortium_id).where(Cluster.id == cluster_id))
     if found is None:
         message = "No such cluster is known to trainings. If it was registered just now, try again in a moment."
         raise Invalid("unknown-cluster", message, field=field)
+    if await tx.get(Archived, cluster_id):
+        raise Conflict("archived", "This cluster has left; it takes part in nothing any more.", field=field)
     return found
 
 
