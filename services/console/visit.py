@@ -65,10 +65,12 @@ class Visit:
     @property
     def ours(self) -> list[Cluster]:
         """The clusters of the consortium that have not left."""
-        if self.consortium is None:
-            return []
-        here = self.consortium.id
-        return [one for one in self.clusters if one.consortium_id == here and not one.archived]
+        return [one for one in self.ever_ours if not one.archived]
+
+    @property
+    def ever_ours(self) -> list[Cluster]:
+        """The clusters of the consortium, also those that have left: what they did there stays."""
+        return [one for one in self.clusters if self.consortium and one.consortium_id == self.consortium.id]
 
     def name(self, cluster: UUID) -> str:
         """A cluster in words."""

@@ -65,9 +65,7 @@ async def ledger(
 
     async def build(visit: Visit) -> dict[str, Any]:
         chosen = next((one for one in visit.ours if one.slug == cluster), None)
-        found, needs = await _asked(visit, chosen)
-        ours = {one.id for one in visit.ours}
-        return _page(visit, [line for line in found if line.teacher_id in ours], needs, chosen)
+        return _page(visit, *await _asked(visit, chosen), chosen)
 
     return await show(request, "ledger.html", consortium, build)
 
@@ -96,8 +94,9 @@ async def _asked(visit: Visit, chosen: Cluster | None) -> tuple[list[Line], list
 
 
 def _page(visit: Visit, lines: Sequence[Line], needs: Sequence[Need], chosen: Cluster | None) -> dict[str, Any]:
-    teachers = [one for one in visit.ours if any(line.teacher_id == one.id for line in lines)]
-    learners = [one for one in visit.ours if any(line.learner_id == one.id for line in lines)]
+    teachers = [one for one in visit.ever_ours if any(line.teacher_id == one.id for line in lines)]
+    learners = [one for one in visit.ever_ours if any(line.learner_id == one.id for line in lines)]
+    there = [one for one in visit.ever_ours if not one.archived or one in teachers or one in learners]
     rows = [row(visit, line) for line in reversed(lines)]
     today = clock.now().date()
     return {
@@ -110,7 +109,7 @@ def _page(visit: Visit, lines: Sequence[Line], needs: Sequence[Need], chosen: Cl
         "levels": levels(sum(line.confirmed_hundredths or 0 for line in lines)),
         "reported": sum(line.reported for line in lines),
         "open": sum(line.confirmed_hundredths is None for line in lines),
-        "map": europe.chart("map", visit.ours, [(line.teacher_id, line.learner_id) for line in lines]),
+        "map": europe.chart("map", there, [(line.teacher_id, line.learner_id) for line in lines]),
         "timeline": timeline.chart("timeline", [_bar(one) for one in rows[:NEWEST]], today),
         "ways": [_way(visit, need) for need in needs if need.done],
     }
