@@ -26,7 +26,7 @@ from services.console.models import (
     Standing,
     Standings,
 )
-from services.console.planning import Draft, Explanation, Plan, WhatIf, WhatIfInFull, WholeRun
+from services.console.planning import CriteriaSchema, Draft, Explanation, Plan, WhatIf, WhatIfInFull, WholeRun
 
 DEADLINE = 5.0
 """Seconds for one request."""
@@ -144,6 +144,10 @@ class Clients:
     async def what_if(self, id: UUID) -> WhatIfInFull | None:
         """One what-if; None if there is none of this id."""
         return await self._found("matching", f"/what-ifs/{id}", WhatIfInFull)
+
+    async def weights(self) -> dict[str, int]:
+        """What each term of a score counts where a consortium begins."""
+        return (await self._one("matching", "/criteria-schema", CriteriaSchema)).weights
 
     async def activities(self) -> list[Activity]:
         return await self._all("trainings", "/activities", Activity)

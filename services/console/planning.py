@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
+
 from services.console.models import Answer, Term
 
 
@@ -125,10 +127,48 @@ class WhatIf(Answer):
     created_at: datetime
 
 
+class Weight(Answer):
+    """One weight."""
+
+    default: int
+
+
+class Wished(Answer):
+    """A pair that is to be in a plan, or not to be."""
+
+    mentor_id: UUID
+    learner_id: UUID
+
+
 class WhatIfInFull(WhatIf):
     """With what it was planned by."""
 
     criteria: dict[str, Any]
+    forced: list[Wished]
+    forbidden: list[Wished]
+
+
+class Weights(Answer):
+    """What each term counts where a consortium begins, as the schema of criteria says."""
+
+    properties: dict[str, Weight]
+
+
+class CriteriaParts(Answer):
+    """The parts of that schema."""
+
+    Weights: Weights
+
+
+class CriteriaSchema(Answer):
+    """The JSON Schema of criteria, as far as the console reads it."""
+
+    parts: CriteriaParts = Field(alias="$defs")
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Each term's weight."""
+        return {name: weight.default for name, weight in self.parts.Weights.properties.items()}
 
 
 class Alternate(Answer):

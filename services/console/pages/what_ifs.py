@@ -10,7 +10,7 @@ from pydantic import Field
 from services.console import forms, words
 from services.console.acting import Deed, acting_of
 from services.console.pages.desk import ours, ranked
-from services.console.planning import Figures, WhatIfInFull
+from services.console.planning import Figures, WhatIfInFull, Wished
 from services.console.visit import Visit, show
 from services.console.visitors import Coordinator, from_here
 from shared import clock
@@ -21,19 +21,10 @@ router = Router(include_in_schema=False)
 
 Objective = Literal["total", "pairs", "fairest"]
 OBJECTIVES = {"total": "best total", "pairs": "most pairs", "fairest": "fairest: the worst served first"}
-WEIGHTS = {
-    "knowledge": 4500,
-    "requests": 1500,
-    "ecosystems": 900,
-    "cross_border": 800,
-    "value_chain": 500,
-    "languages": 500,
-    "record": 500,
-    "reciprocity": 300,
-    "novelty": 300,
-    "travel": 200,
-}
-"""What a consortium begins with."""
+KINDS = {"forced": "must be in the plan", "forbidden": "must not be in it"}
+_ID = "[0-9a-f-]{36}"
+Two = Annotated[str, Field(pattern=f"^{_ID}:{_ID}$")]
+"""A pair on the form: mentor and learner."""
 Weight = Annotated[int, Field(ge=0, le=10_000)]
 
 
@@ -53,8 +44,16 @@ class Row(NamedTuple):
     after: str
 
 
+class Wish(NamedTuple):
+    """A pair that was to be in the plan or was not to be, and still is."""
+
+    kind: str
+    value: str
+    words: str
+
+
 class Supposed(forms.Form):
-    """Other weights, another objective, a pair that is to be in the plan or is not to be."""
+    """Other weights, another objective, pairs that are to be in the plan or are not to be, and one more of them."""
 
     consortium_id: UUID
     name: str = Field(min_length=1, max_length=200)
@@ -69,6 +68,8 @@ class Supposed(forms.Form):
     reciprocity: Weight
     novelty: Weight
     travel: Weight
+    forced: list[Two] = Field(default=[])
+    forbidden: list[Two] = Field(default=[])
     mentor_id: str = ""
     learner_id: str = ""
     pair: Literal["", "forced", "forbidden"] = ""
@@ -76,11 +77,13 @@ class Supposed(forms.Form):
 
     def body(self) -> dict[str, Any]:
         """As matching takes it."""
-        weights = {name: getattr(self, name) for name in WEIGHTS}
+        weights = {name: getattr(self, name) for name in words.TERMS}
         body: dict[str, Any] = {"consortium_id": str(self.consortium_id), "name": self.name}
         body["criteria"] = {"objective": self.objective, "weights": weights}
-        if self.pair:
-            body[self.pair] = [{"mentor_id": self.mentor_id, "learner_id": self.learner_id}]
+        for kind, kept in (("forced", self.forced), ("forbidden", self.forbidden)):
+            more = [f"{self.mentor_id}:{self.learner_id}"] if self.pair == kind else []
+            pairs = [two.split(":") for two in dict.fromkeys([*kept, *more])]
+            body[kind] = [{"mentor_id": mentor, "learner_id": learner} for mentor, learner in pairs]
         return body
 
 
@@ -92,7 +95,9 @@ async def new(
 
     async def build(visit: Visit) -> dict[str, Any]:
         ours(visit, who)
-        return _form(WEIGHTS, "total", "A try") | {"one": None}
+        weights = await visit.ask(visit.clients.weights(), {})
+        visit.need("matching")
+        return _form(weights, "total", "A try") | {"one": None, "wishes": []}
 
     return await show(request, "what_if.html", consortium, build)
 
@@ -109,19 +114,19 @@ async def what_if(
         visit.need("matching")
         if found is None or found.consortium_id != here:
             raise NotFound("no-such-what-if", "There is no such what-if.")
-        weights = WEIGHTS | found.criteria.get("weights", {})
-        form = _form(weights, found.criteria.get("objective", "total"), f"{found.name}, on")
+        form = _form(found.criteria["weights"], found.criteria.get("objective", "total"), f"{found.name}, on")
         return form | _beside(visit, found)
 
     return await show(request, "what_if.html", consortium, build)
 
 
 def _form(weights: dict[str, int], objective: str, name: str) -> dict[str, Any]:
-    sliders = [Slider(one, words.TERMS[one], weights[one]) for one in WEIGHTS]
+    sliders = [Slider(one, words.TERMS[one], weights[one]) for one in words.TERMS]
     return {
         "sliders": sliders,
         "objective": objective,
         "objectives": OBJECTIVES,
+        "kinds": KINDS,
         "name": name[:200],
         "once": clock.new_id,
     }
@@ -132,11 +137,23 @@ def _beside(visit: Visit, found: WhatIfInFull) -> dict[str, Any]:
     shifts = sorted(both.shifts, key=lambda one: (one.before - one.after, one.cluster_id))
     return {
         "one": found,
+        "wishes": [*_wishes(visit, "forced", found.forced), *_wishes(visit, "forbidden", found.forbidden)],
         "rows": _rows(both.before, both.after),
         "shifts": [(visit.name(one.cluster_id), f"{(one.after - one.before) / 100:+.1f}") for one in shifts],
         "added": ranked(both.added, visit),
         "dropped": ranked(both.dropped, visit),
     }
+
+
+def _wishes(visit: Visit, kind: str, pairs: list[Wished]) -> list[Wish]:
+    return [
+        Wish(
+            kind,
+            f"{two.mentor_id}:{two.learner_id}",
+            f"{visit.name(two.mentor_id)} with {visit.name(two.learner_id)} {KINDS[kind]}",
+        )
+        for two in pairs
+    ]
 
 
 def _rows(before: Figures, after: Figures) -> list[Row]:

@@ -33,7 +33,7 @@ async def make(
         Conflict: a plan cannot be found.
     """
     now = await known_question(tx, consortium_id, await _live(tx, consortium_id), today)
-    if changes.clusters - now.table.number.keys():
+    if changes.clusters - {one.id for one in now.clusters}:
         raise NotFound("no-such-cluster", "A cluster that is named is not of this consortium.")
     question = possible(supposed(now, changes))
     before, _ = await solve(now)

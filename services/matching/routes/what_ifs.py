@@ -1,5 +1,6 @@
 """`/what-ifs`: what would be, if."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from services.matching.routes.runs import RunView, TwoIds, twos
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.planned import Comparison, Plan
 from services.matching.rules.profile import Aim, Skill
+from services.matching.rules.question import Two
 from services.matching.rules.what_if import Changes
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager
@@ -76,9 +78,11 @@ class WhatIfView(View):
 
 
 class WhatIfInFull(WhatIfView):
-    """A what-if with the criteria that it was planned by."""
+    """A what-if with the criteria that it was planned by, and the pairs that were to be in the plan, or not to be."""
 
     criteria: dict[str, Any]
+    forced: list[TwoIds]
+    forbidden: list[TwoIds]
 
 
 @router.post("/what-ifs", status_code=201)
@@ -101,9 +105,14 @@ async def list_what_ifs(who: Anyone, db: Read, paging: Paging) -> Page[WhatIfVie
 
 @router.get("/what-ifs/{id}")
 async def show_what_if(who: Anyone, db: Read, id: UUID) -> WhatIfInFull:
-    """One what-if, with the criteria that it was planned by."""
+    """One what-if, with the criteria and the pairs that it was planned by."""
     found = WhatIfView.model_validate(await queries.what_if(db, id, who.within))
-    return WhatIfInFull(**dict(found), criteria=await queries.criteria(db, id))
+    criteria, forced, forbidden = await queries.wished(db, id)
+    return WhatIfInFull(**dict(found), criteria=criteria, forced=_ids(forced), forbidden=_ids(forbidden))
+
+
+def _ids(pairs: Sequence[Two]) -> list[TwoIds]:
+    return [TwoIds(mentor_id=two.mentor_id, learner_id=two.learner_id) for two in pairs]
 
 
 @router.get("/what-ifs/{id}/plan")

@@ -94,6 +94,27 @@ async def test_what_would_be_stands_beside_what_is_and_becomes_a_draft(story: Wo
     assert "Without knowledge" in (await desk.get("/desk")).text
 
 
+async def test_pairs_that_were_chosen_stay_chosen_until_they_are_let_go(story: World) -> None:
+    desk = Person(story, Role.operator)
+    page = (await desk.get("/desk/what-ifs/new")).text
+    (hidden,) = forms(page, "/desk/what-ifs")
+    weights = re.findall(r'<input class="slider" [^>]*name="([a-z_]+)"[^>]*value="(\d+)"', page)
+    one, other = re.findall(r'<option value="([0-9a-f-]{36})">', page)[:2]
+    same = [*hidden[:1], ("name", "Pairs"), ("objective", "total"), *weights]
+
+    async def supposed(*more: tuple[str, str]) -> tuple[list[tuple[str, str]], str]:
+        made = await desk.post("/desk/what-ifs", [*same, ("once", str(uuid4())), *more])
+        page = (await desk.get(made.headers["location"])).text
+        return re.findall(r'name="(forced|forbidden)" value="([^"]*)" checked', page), text(page)
+
+    kept, page = await supposed(("pair", "forbidden"), ("mentor_id", one), ("learner_id", other))
+    assert kept == [("forbidden", f"{one}:{other}")]
+    assert "must not be in it" in page
+    kept, _ = await supposed(*kept, ("pair", "forbidden"), ("mentor_id", other), ("learner_id", one))
+    assert sorted(kept) == sorted([("forbidden", f"{one}:{other}"), ("forbidden", f"{other}:{one}")])
+    assert (await supposed(kept[0], ("pair", "")))[0] == [kept[0]], "what is not ticked is let go"
+
+
 async def test_what_cannot_be_supposed_is_said(story: World) -> None:
     desk = Person(story, Role.operator)
     page = (await desk.get("/desk/what-ifs/new")).text

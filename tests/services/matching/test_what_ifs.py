@@ -55,7 +55,7 @@ async def test_it_is_planned_beside_what_is_so_and_nothing_comes_of_it(matching:
     assert len((await matching.get(f"/what-ifs/{made['id']}/plan"))["pairs"]) == 2
     shown = await matching.get(f"/what-ifs/{made['id']}")
     assert shown.pop("criteria")["places"][str(able.id)]["mentor"] == 2
-    assert shown == made
+    assert shown == made | {"forced": [], "forbidden": []}
     assert (await matching.get("/what-ifs"))["items"] == [made]
     assert (await matching.get("/runs"))["items"] == []
     assert await make.put(url) == []
@@ -77,7 +77,9 @@ async def test_levels_targets_and_clusters_are_supposed(matching: Matching) -> N
 async def test_a_draft_is_made_of_what_can_be_decided(matching: Matching) -> None:
     able, other, eager = mentor("Able"), mentor("Other", level=3), learner("Eager", learner_capacity=1)
     await matching.knows(able, other, eager)
-    made = await supposed(matching, forced=[two(other, eager)])
+    made = await supposed(matching, forced=[two(other, eager)], forbidden=[two(eager, other)])
+    shown = await matching.get(f"/what-ifs/{made['id']}")
+    assert (shown["forced"], shown["forbidden"]) == ([two(other, eager)], [two(eager, other)])
     reply = await matching.client.post(f"/what-ifs/{made['id']}/drafts", headers=OPERATOR)
     assert reply.status_code == 201
     run = reply.json()
