@@ -150,7 +150,7 @@ def _wishes(visit: Visit, kind: str, pairs: list[Wished]) -> list[Wish]:
         Wish(
             kind,
             f"{two.mentor_id}:{two.learner_id}",
-            f"{visit.name(two.mentor_id)} with {visit.name(two.learner_id)} {KINDS[kind]}",
+            f"{visit.name(two.mentor_id)} teaches {visit.name(two.learner_id)}: {KINDS[kind]}",
         )
         for two in pairs
     ]
