@@ -120,16 +120,19 @@ def moves() -> Iterator[str]:
     chance = random.Random(3)  # noqa: S311  as above
     asked = consortium(SIZE)
     proposed = tuple(_twos(answer(asked)))
-    moved, anew, totals = 0, 0, []
+    moved, anew, gone, totals = 0, 0, 0, []
     for _ in range(CHANGES):
         now = _changed(replace(asked, proposed=proposed), chance)
         priced = answer(replace(now, criteria=Criteria(move_price=PRICE)))
         scratch = answer(replace(now, proposed=()))
-        moved += len(priced.dropped)
-        anew += len(set(now.proposed) - _twos(scratch))
+        over = {Two(one.mentor_id, one.learner_id) for one in priced.dropped if not one.possible}
+        gone += len(over)
+        moved += len(priced.dropped) - len(over)
+        anew += len(set(now.proposed) - _twos(scratch) - over)
         totals.append(priced.total / scratch.total)
     yield from ("", f"**Moves**, {CHANGES} single changes of {SIZE} clusters with {len(proposed)} open proposals:", "")
     yield f"- proposals dropped with a price of {PRICE / 100:g} points: {moved}; planned from scratch: {anew}"
+    yield f"  (and {gone} that were not possible any more, whatever is planned)"
     yield f"- that is {moved / max(anew, 1):.0%} of the moves (goal 10 %), at {median(totals):.2%} of the total "
     yield f"  (least {min(totals):.2%}; goal 99 %)"
 

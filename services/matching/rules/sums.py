@@ -26,7 +26,7 @@ OUT = -(2**24)
 JOINT = 256
 """Two sorts of kinds are looked up together where that makes no more kinds."""
 FEW = 0.5
-"""The share of steps that some learners want, up to which the others are left out of a product."""
+"""The share of learners and steps where something is wanted, up to which the others are left out of a product."""
 
 
 class Lift(NamedTuple):
@@ -125,18 +125,23 @@ class Over:
             points += table[learner[learners]].take(mentor, axis=1, out=more, mode="wrap")
         lifted = {id(wants): self._lifted(wants[learners]) for wants, _ in self._sums.lifts}
         for wants, factor in self._sums.lifts:
-            np.copyto(more, lifted[id(wants)] * factor[learners, None], casting="unsafe")
-            points += more
+            rows, steps = lifted[id(wants)]
+            np.copyto(more[: len(steps)], steps * factor[learners][rows, None], casting="unsafe")
+            points[rows] += more[: len(steps)]
         for ways in self._sums.must_lift:
-            points += np.multiply(sum(lifted[id(wants)] for wants in ways) == 0, np.int32(OUT), out=more)
+            above = np.zeros(points.shape, dtype=np.bool_)
+            for rows, steps in (lifted[id(wants)] for wants in ways):
+                above[rows] |= steps > 0
+            points += np.multiply(~above, np.int32(OUT), out=more)
         self._put_right(points, learners)
         return points
 
-    def _lifted(self, wants: Steps) -> Steps:
-        steps = np.flatnonzero(wants.any(axis=0))
-        if len(steps) <= FEW * wants.shape[1]:
-            return wants[:, steps] @ self._above[steps]
-        return wants @ self._above
+    def _lifted(self, wants: Steps) -> tuple[slice | Whole, Steps]:
+        """Which of some learners want anything, and what each mentor can bring nearer to it."""
+        rows, steps = (np.flatnonzero(wants.any(axis=axis)) for axis in (1, 0))
+        if len(rows) * len(steps) > FEW * wants.size:
+            return slice(None), wants @ self._above
+        return rows, wants[np.ix_(rows, steps)] @ self._above[steps]
 
     def _put_right(self, points: Points, learners: Whole) -> None:
         """Add what there is to say of single pairs."""
