@@ -1,6 +1,6 @@
 """Plans are made in a process of its own, so that a large one never blocks a request.
 
-It is bounded in time, and replaced if it dies.
+It is bounded in time, gives way to everything else on a busy machine, and is replaced if it dies.
 """
 
 import asyncio
@@ -30,6 +30,8 @@ TIME_LIMIT = 10.0
 PostgreSQL ends it after 15 s of that."""
 WORKERS = 2
 """Processes, so that a what-if need not wait for a run; the second begins when it is needed."""
+NICE = 10
+"""By how much less urgent a plan is to the machine than requests are."""
 TRIES = 2
 """How often a plan is begun, should its process die."""
 
@@ -155,6 +157,7 @@ def _begin(marks: Marks) -> None:
     """In the new process: nobody else ends it when its parent dies."""
     global _marks  # noqa: PLW0603  it came with the process, and functions sent to it find it nowhere else
     _marks = marks
+    os.nice(NICE)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -156,8 +156,8 @@ def _factor(weight: int, weights: int, whole: Whole) -> Factor:
     """What a part of each learner's whole gives, so that a product with it rounded down is exact.
 
     A product that is not whole is further from the next whole than by one part of the divisor. The factor is a little
-    more than it should be: by less than that, and by more than is lost where it and its products are rounded.
-    Single precision, which is twice as fast, is taken where it is fine enough.
+    more than it should be: by less than that (for wholes up to 100,000, of a thousand targets and more), and by more
+    than is lost where it and its products are rounded. Single precision, twice as fast, is taken where it will do.
     """
     single = weight / weights * 2**-20 < gcd(weight, weights) / (weights * whole.max(initial=1))
     nudged = weight / (weights * whole.astype(np.float64)) * (1 + (2**-21 if single else 2**-50))
