@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from services.matching.rules.question import Question, Two
 from services.matching.rules.score import Excluded, score
+from services.matching.rules.words import counted
 
 Refusal = tuple[str, str]
 """A field, and what is wrong with it."""
@@ -46,9 +47,11 @@ def _places(question: Question) -> Iterator[Refusal]:
         for side, used in (("mentor", mentors[cluster.id]), ("learner", learners[cluster.id])):
             places = question.criteria.places_of(cluster, side)  # type: ignore[arg-type]  # both are sides
             if set_here is not None and getattr(set_here, side) is not None and used > places:
-                yield "criteria.places", f"{cluster.name} has {used} pairs as {side}, more than {places} places."
+                has = f"{cluster.name} has {counted(used, 'pair')} as {side}"
+                yield "criteria.places", f"{has}, more than {counted(places, 'place')}."
             elif used > places and _forced(question, side, cluster.id):
-                yield "forced", f"{cluster.name} has {places} places as {side}, and {used} pairs are live or forced."
+                has = f"{cluster.name} has {counted(places, 'place')} as {side}"
+                yield "forced", f"{has}, and {counted(used, 'pair')} would be live or forced."
 
 
 def _forced(question: Question, side: str, id: object) -> bool:

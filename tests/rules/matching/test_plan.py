@@ -246,7 +246,7 @@ def test_what_contradicts_itself_or_what_is_there_is_refused_by_name() -> None:
     assert "not of this consortium" in next(iter(refusals(question(*clusters, forbidden=(stranger,)))))[1]
     low = Criteria(places={UUID(int=1): Places(mentor=0)})
     assert list(refusals(question(*clusters, kept=(one,), criteria=low))) == [
-        ("criteria.places", "Mentor 1 has 1 pairs as mentor, more than 0 places.")
+        ("criteria.places", "Mentor 1 has 1 pair as mentor, more than 0 places.")
     ]
 
 

@@ -153,7 +153,7 @@ async def test_what_cannot_be_wished_is_refused_with_its_field(matching: Matchin
     assert (await matching.accept(live["id"])).status_code == 200
     low = await matching.plan(criteria={"places": {str(best.id): {"mentor": 0}}})
     assert low.status_code == 422
-    assert low.json()["detail"] == "Best has 1 pairs as mentor, more than 0 places."
+    assert low.json()["detail"] == "Best has 1 pair as mentor, more than 0 places."
     assert second.name == "Second"
 
 
