@@ -1,6 +1,6 @@
 """C3: the scores of all pairs and the best 50 mentors of each learner, beside one pair after the other."""
 
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +27,12 @@ def table(indicators: tuple[str, ...]) -> Table:
     return made
 
 
-def _at_once(indicators: tuple[str, ...]) -> Variant:
+async def at_once(indicators: tuple[str, ...]) -> Metrics:
     """Ten terms and eight rules for each of 100 million pairs."""
-
-    async def at_once() -> Metrics:
-        made = table(indicators)
-        with watch() as running:
-            worths(made, 50)
-        return {**running.per(CLUSTERS**2), "mib": _memory(indicators)}
-
-    return at_once
+    made = table(indicators)
+    with watch() as running:
+        worths(made, 50)
+    return {**running.per(CLUSTERS**2), "mib": _memory(indicators)}
 
 
 @cache
@@ -44,30 +40,22 @@ def _memory(indicators: tuple[str, ...]) -> float:
     return peak(lambda: worths(table(indicators), 50))
 
 
-def _in_a_loop(indicators: tuple[str, ...]) -> Variant:
+async def in_a_loop(indicators: tuple[str, ...]) -> Metrics:
     """The same for one pair after the other, with sentences."""
-
-    async def in_a_loop() -> Metrics:
-        made = table(indicators)
-        ids = [one.id for one in made.profiles]
-        with watch() as running:
-            for number in range(SAMPLE):
-                score(made, ids[number], ids[number + SAMPLE])
-        return running.per(SAMPLE)
-
-    return in_a_loop
+    made = table(indicators)
+    ids = [one.id for one in made.profiles]
+    with watch() as running:
+        for number in range(SAMPLE):
+            score(made, ids[number], ids[number + SAMPLE])
+    return running.per(SAMPLE)
 
 
-def _product(indicators: tuple[str, ...]) -> Variant:
+async def product(indicators: tuple[str, ...]) -> Metrics:
     """The matrix product of one term alone (what mentors can, by what learners need), in floating point."""
-
-    async def product() -> Metrics:
-        above, wanted = _factors(indicators)
-        with watch() as running:
-            above @ wanted
-        return running.per(CLUSTERS**2)
-
-    return product
+    above, wanted = _factors(indicators)
+    with watch() as running:
+        above @ wanted
+    return running.per(CLUSTERS**2)
 
 
 @cache
@@ -79,19 +67,19 @@ def _factors(indicators: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[
 def benches() -> dict[str, Bench]:
     """Two sizes of a framework."""
     return {
-        "c3": _bench("40 areas", LARGE, loops=100, product=0.75),
+        "c3": _bench("40 areas", LARGE, loops=100, whole=0.75),
         "c3-small": _bench(f"{len(INDICATORS)} indicators", INDICATORS),
     }
 
 
-def _bench(name: str, indicators: tuple[str, ...], loops: float | None = None, product: float | None = None) -> Bench:
+def _bench(name: str, indicators: tuple[str, ...], *, loops: float | None = None, whole: float | None = None) -> Bench:
     goals = [
         Goal("C3", f"{name}, scores and best 50: at once / in a loop", "at once", "in a loop", loops),
-        Goal("C3", f"{name}, scores and best 50 / one matrix product", "at once", "matrix product", product),
+        Goal("C3", f"{name}, scores and best 50 / one matrix product", "at once", "matrix product", whole),
     ]
     variants: dict[str, Variant] = {
-        "at once": _at_once(indicators),
-        "in a loop": _in_a_loop(indicators),
-        "matrix product": _product(indicators),
+        "at once": partial(at_once, indicators),
+        "in a loop": partial(in_a_loop, indicators),
+        "matrix product": partial(product, indicators),
     }
     return Bench(f"pairs of 10,000 clusters, {name}", variants, goals)
