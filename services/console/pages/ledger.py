@@ -94,9 +94,10 @@ async def _asked(visit: Visit, chosen: Cluster | None) -> tuple[list[Line], list
 
 
 def _page(visit: Visit, lines: Sequence[Line], needs: Sequence[Need], chosen: Cluster | None) -> dict[str, Any]:
-    teachers = [one for one in visit.ever_ours if any(line.teacher_id == one.id for line in lines)]
-    learners = [one for one in visit.ever_ours if any(line.learner_id == one.id for line in lines)]
-    there = [one for one in visit.ever_ours if not one.archived or one in teachers or one in learners]
+    ever = visit.ever_ours
+    teachers = [one for one in ever if any(line.teacher_id == one.id for line in lines)]
+    learners = [one for one in ever if any(line.learner_id == one.id for line in lines)]
+    there = [one for one in ever if not one.archived or one in teachers or one in learners]
     rows = [row(visit, line) for line in reversed(lines)]
     today = clock.now().date()
     return {

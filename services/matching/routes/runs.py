@@ -134,8 +134,9 @@ async def explain_learner(
 ) -> Explanation:
     """A learner's alternates with what each would cost; of one mentor also what it would take."""
     question = await queries.question(db, id, who.within)
+    here = {one.id for one in question.clusters}
     for field, one in (("learner_id", learner_id), ("mentor_id", mentor_id)):
-        if one is not None and one not in question.table.number:
+        if one is not None and one not in here:
             raise NotFound("no-such-cluster", "No such cluster was planned for.", field=field)
     explained: Explanation = await request.app.state.solver.explain(question, learner_id, mentor_id)
     return explained

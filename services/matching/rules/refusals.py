@@ -1,7 +1,8 @@
 """What in a question contradicts itself, or what is there: each with the field that says so."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from uuid import UUID
 
 from services.matching.rules.question import Question, Two
 from services.matching.rules.score import Excluded, score
@@ -13,13 +14,22 @@ Refusal = tuple[str, str]
 
 def refusals(question: Question) -> Iterator[Refusal]:
     """All of them, in the order of fields."""
-    table = question.table
     names = {one.id: one.name for one in question.clusters}
-    forbidden, kept = set(question.forbidden), set(question.kept)
+    kept = set(question.kept)
     for field in ("forced", "forbidden"):
         for two in getattr(question, field):
             if two.mentor_id not in names or two.learner_id not in names:
                 yield field, "A cluster of this pair is not of this consortium."
+    if question.forced:
+        yield from _not_to_be_forced(question, names)
+    for two in question.forbidden:
+        if two in kept:
+            yield "forbidden", f"{names[two.mentor_id]} for {names[two.learner_id]} is live already."
+    yield from _places(question)
+
+
+def _not_to_be_forced(question: Question, names: Mapping[UUID, str]) -> Iterator[Refusal]:
+    table, forbidden, kept = question.table, set(question.forbidden), set(question.kept)
     for two in question.forced:
         if two.mentor_id not in names or two.learner_id not in names:
             continue
@@ -29,10 +39,6 @@ def refusals(question: Question) -> Iterator[Refusal]:
         given = score(table, two.mentor_id, two.learner_id)
         if isinstance(given, Excluded) and two not in kept:
             yield "forced", f"{said} cannot be forced: {given.reason}"
-    for two in question.forbidden:
-        if two in kept:
-            yield "forbidden", f"{names[two.mentor_id]} for {names[two.learner_id]} is live already."
-    yield from _places(question)
 
 
 def _places(question: Question) -> Iterator[Refusal]:
