@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.matching.rules.planned import Plan
-from services.matching.rules.question import Two
+from services.matching.rules.question import Two, twos_of
 from services.matching.tables import WhatIf
 from shared.db import ReadSession
 from shared.errors import NotFound
@@ -45,12 +45,8 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     return Plan.model_validate(await db.scalar(select(WhatIf.plan).where(WhatIf.id == id)))
 
 
-async def wished(db: ReadSession, id: UUID) -> tuple[dict[str, Any], list[Two], list[Two]]:
+async def wished(db: ReadSession, id: UUID) -> tuple[dict[str, Any], Sequence[Two], Sequence[Two]]:
     """What a what-if that is there was planned by: criteria, forced and forbidden pairs."""
     parts = (WhatIf.inputs[name] for name in ("criteria", "forced", "forbidden"))
     criteria, forced, forbidden = (await db.execute(select(*parts).where(WhatIf.id == id))).one()
-    return criteria, _twos(forced), _twos(forbidden)
-
-
-def _twos(kept: Sequence[tuple[str, str]] | None) -> list[Two]:
-    return [Two(UUID(mentor), UUID(learner)) for mentor, learner in kept or ()]
+    return criteria, twos_of(forced or ()), twos_of(forbidden or ())

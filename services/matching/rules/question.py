@@ -94,7 +94,7 @@ class Question:
             arrived=tuple(map(date.fromisoformat, kept.get("arrived", []))),
             seed=kept["seed"],
             past=tuple(past),
-            **{name: _twos(kept.get(name, [])) for name in _PAIRS if name != "past"},
+            **{name: twos_of(kept.get(name, [])) for name in _PAIRS if name != "past"},
         )
 
     @property
@@ -137,5 +137,6 @@ def _flat(skills: Mapping[Skill, Any]) -> dict[str, Any]:
     return {"/".join(skill): list(one) if isinstance(one, tuple) else one for skill, one in sorted(skills.items())}
 
 
-def _twos(pairs: Iterable[Iterable[str]]) -> tuple[Two, ...]:
+def twos_of(pairs: Iterable[Iterable[str]]) -> tuple[Two, ...]:
+    """Pairs that were kept as JSON."""
     return tuple(Two(*map(UUID, two)) for two in pairs)
