@@ -22,6 +22,7 @@ from services.matching.rules.plan import answer
 from services.matching.rules.planned import Explanation, Plan
 from services.matching.rules.question import Question
 from services.matching.rules.why import explain
+from shared import collector
 from shared.db import Database
 from shared.errors import Conflict
 
@@ -158,6 +159,7 @@ def _begin(marks: Marks) -> None:
     global _marks  # noqa: PLW0603  it came with the process, and functions sent to it find it nowhere else
     _marks = marks
     os.nice(NICE)
+    collector.spare_what_is_loaded()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
