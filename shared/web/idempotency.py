@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, Index, Integer, LargeBinary, MetaData, Table, Text, delete, func, select
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from starlette.responses import Response
 
@@ -37,6 +51,10 @@ def idempotency_table(metadata: MetaData) -> Table:
 
 
 _TABLE = idempotency_table(MetaData())
+# Made once: to put a statement together takes longer than to send it.
+_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_EARLIER = select(_TABLE).where((_TABLE.c.principal == bindparam("principal")) & (_TABLE.c.key == bindparam("key")))
+_STORE = _TABLE.insert()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +84,10 @@ async def earlier(tx: WriteSession, attempt: Attempt) -> Response | None:
     Raises:
         Refusal: 409 while another attempt is under way, 422 if the key was used for something else.
     """
-    if not await tx.scalar(select(func.pg_try_advisory_xact_lock(attempt.lock))):
+    if not await tx.scalar(_LOCK, {"lock": attempt.lock}):
         raise Refusal(409, "idempotency-key-in-use", "The same request is being handled right now. Ask again shortly.")
-    mine = (_TABLE.c.principal == attempt.principal) & (_TABLE.c.key == attempt.key)
-    row = (await tx.execute(select(_TABLE).where(mine))).mappings().one_or_none()
+    mine = {"principal": attempt.principal, "key": attempt.key}
+    row = (await tx.execute(_EARLIER, mine)).mappings().one_or_none()
     if row is None:
         return None
     if (row["request"], row["fingerprint"]) != (attempt.request, attempt.fingerprint):
@@ -90,7 +108,7 @@ async def store(tx: WriteSession, attempt: Attempt, response: Response) -> None:
         "headers": headers,
         "body": bytes(response.body),
     }
-    await tx.execute(_TABLE.insert().values(values))
+    await tx.execute(_STORE, values)
 
 
 async def forget(tx: WriteSession, before: datetime) -> int:

@@ -113,9 +113,9 @@ async def answer_requests(tx: WriteSession, requests: Sequence[Request], now: da
     by_id = {one.id: one for one in requests if one.cluster_id in known}
     if not by_id:
         return
-    first = insert(AnsweredRequest).values([{"request_id": id} for id in sorted(by_id)]).on_conflict_do_nothing()
+    first = insert(AnsweredRequest).on_conflict_do_nothing().returning(AnsweredRequest.request_id)
     by_consortium = defaultdict[UUID, list[Request]](list)
-    for id in sorted(await tx.scalars(first.returning(AnsweredRequest.request_id))):
+    for id in sorted(await tx.scalars(first, [{"request_id": id} for id in sorted(by_id)])):
         by_consortium[known[by_id[id].cluster_id]].append(by_id[id])
     for consortium_id, ours in sorted(by_consortium.items()):
         await _answer(tx, consortium_id, ours, now)

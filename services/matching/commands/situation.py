@@ -6,7 +6,8 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, exists, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from services.matching.rules.criteria import Criteria
 from services.matching.rules.profile import Aim, Gain, Measured, Profile, Skill, provisionals
@@ -77,13 +78,13 @@ def possible(question: Question) -> Question:
 
 async def profiles(tx: WriteSession, ids: Sequence[UUID], today: date) -> dict[UUID, Profile]:
     """A few clusters by their ids, as far as they are known; without their pairs."""
-    rows = (await tx.scalars(select(Cluster).where(Cluster.id.in_(ids)))).all()
+    rows = (await tx.scalars(select(Cluster).where(_among(Cluster.id, ids)))).all()
     return {one.id: one for one in await _profiles(tx, rows, (), today)}
 
 
 async def _arrived(tx: WriteSession | ReadSession, clusters: Sequence[Cluster], today: date) -> tuple[date, ...]:
     """When help was asked for in the time that a reserve looks back on."""
-    asked = select(Request.asked_on).where(Request.cluster_id.in_([one.id for one in clusters]))
+    asked = select(Request.asked_on).where(_among(Request.cluster_id, [one.id for one in clusters]))
     days = await tx.scalars(asked.where(Request.asked_on > today - timedelta(days=LOOKED_BACK)))
     return tuple(day for day in days if day is not None)
 
@@ -94,7 +95,7 @@ async def _profiles(
     ids = [one.id for one in clusters]
     levels, aims, requests = await _levels(tx, ids), await _aims(tx, ids), await _requests(tx, ids)
     places = defaultdict[UUID, dict[str, int]](dict)
-    columns = select(Places.cluster_id, Places.side, Places.capacity).where(Places.cluster_id.in_(ids))
+    columns = select(Places.cluster_id, Places.side, Places.capacity).where(_among(Places.cluster_id, ids))
     for id, side, capacity in await tx.execute(columns):
         places[id][side] = capacity
     worked = [one for one in pairs if one.state in {"accepted", "ended"}]
@@ -125,7 +126,7 @@ async def _profiles(
 async def _records(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, list[int]]:
     """The outcomes of mentorships by their mentors, the newest last."""
     columns = select(Pair.mentor_id, Mentorship.outcome).join(Mentorship, Mentorship.id == Pair.id)
-    known = columns.where(Pair.mentor_id.in_(ids), Mentorship.outcome.is_not(None))
+    known = columns.where(_among(Pair.mentor_id, ids), Mentorship.outcome.is_not(None))
     records = defaultdict[UUID, list[int]](list)
     for row in await tx.execute(known.order_by(Mentorship.confirmed_at, Mentorship.id)):
         records[row.mentor_id].append(row.outcome)
@@ -135,8 +136,8 @@ async def _records(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defau
 async def _levels(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> dict[UUID, dict[Skill, int]]:
     known = select(Level.cluster_id, Level.framework, Level.indicator, Level.level, Level.assessed_on, Level.scale_max)
     gained = select(GainRow.cluster_id, GainRow.framework, GainRow.indicator, GainRow.gain, GainRow.ended_on)
-    levels = await tx.execute(known.where(Level.cluster_id.in_(ids)))
-    gains = await tx.execute(gained.where(GainRow.cluster_id.in_(ids)))
+    levels = await tx.execute(known.where(_among(Level.cluster_id, ids)))
+    gains = await tx.execute(gained.where(_among(GainRow.cluster_id, ids)))
     return provisionals(
         [(id, Skill(framework, code), Measured(level, on, top)) for id, framework, code, level, on, top in levels],
         [(id, Gain(Skill(framework, indicator), gain, on)) for id, framework, indicator, gain, on in gains],
@@ -146,7 +147,7 @@ async def _levels(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> dict[U
 async def _aims(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defaultdict[UUID, dict[Skill, Aim]]:
     aims = defaultdict[UUID, dict[Skill, Aim]](dict)
     columns = select(Target.cluster_id, Target.framework, Target.indicator, Target.level, Target.priority)
-    for id, framework, indicator, level, priority in await tx.execute(columns.where(Target.cluster_id.in_(ids))):
+    for id, framework, indicator, level, priority in await tx.execute(columns.where(_among(Target.cluster_id, ids))):
         aims[id][Skill(framework, indicator)] = Aim(level, priority)
     return aims
 
@@ -155,7 +156,12 @@ async def _requests(tx: WriteSession | ReadSession, ids: Sequence[UUID]) -> defa
     requests = defaultdict[UUID, dict[Skill, int]](dict)
     columns = select(Request.cluster_id, Request.framework, Request.indicator, Request.urgency)
     # Of two requests for one skill the more urgent counts.
-    ordered = columns.where(Request.cluster_id.in_(ids)).order_by(Request.urgency)
+    ordered = columns.where(_among(Request.cluster_id, ids)).order_by(Request.urgency)
     for id, framework, indicator, urgency in await tx.execute(ordered):
         requests[id][Skill(framework, indicator)] = urgency
     return requests
+
+
+def _among(column: InstrumentedAttribute[UUID], ids: Sequence[UUID]) -> ColumnElement[bool]:
+    """Whether it is one of them: a single parameter, where `in_` makes one of each, thousands of them."""
+    return column == any_(literal(ids, ARRAY(Uuid)))

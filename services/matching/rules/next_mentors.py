@@ -1,15 +1,16 @@
 """Who is proposed to one learner, now: the best mentors with a free place, for a request or for what it needs."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import cached_property
 from uuid import UUID
 
 import numpy as np
 
-from services.matching.rules.profile import Profile, Skill
+from services.matching.rules.profile import Skill
 from services.matching.rules.question import Question, Two
 from services.matching.rules.score import Score, score_anyway
-from services.matching.rules.sentences import answerable
+from services.matching.rules.table import Flags
 from services.matching.rules.worths import worths
 
 Found = list[tuple[Two, Score]]
@@ -31,10 +32,11 @@ class NextMentors:
     def for_request(self, learner_id: UUID, asked: Skill, most: int) -> Found:
         """Up to `most` mentors that can answer a learner's request for a skill, the best first, of equal ones by id."""
         learner = self._profiles.get(learner_id)
-        if learner is None:
+        if learner is None or asked not in learner.requests:
             return []
-        free = self._free(self._question.kept)
-        return self._best(learner_id, most, lambda one: free(one) and asked in answerable(one, learner))
+        own = learner.levels.get(asked, 0)
+        above = np.array([one.levels.get(asked, 0) > own for one in self._question.clusters], dtype=np.bool_)
+        return self._best(learner_id, most, self._beside_pairs & above)
 
     def for_need(self, learner_id: UUID, most: int) -> Found:
         """Up to `most` mentors for a learner that is without one, from what places its plan's open proposals leave.
@@ -48,15 +50,22 @@ class NextMentors:
             return []
         return self._best(learner_id, most, self._free(taken))
 
-    def _free(self, taken: Sequence[Two]) -> Callable[[Profile], bool]:
-        """Whether a mentor has a place beside the taken ones."""
-        used, criteria = Counter(two.mentor_id for two in taken), self._question.criteria
-        return lambda one: criteria.places_of(one, "mentor") > used[one.id]
+    @cached_property
+    def _beside_pairs(self) -> Flags:
+        """Which mentors have a place beside the accepted pairs."""
+        return self._free(self._question.kept)
 
-    def _best(self, learner_id: UUID, most: int, able: Callable[[Profile], bool]) -> Found:
+    def _free(self, taken: Sequence[Two]) -> Flags:
+        """Which mentors have a place beside the taken ones."""
+        used, criteria = Counter(two.mentor_id for two in taken), self._question.criteria
+        free = [criteria.places_of(one, "mentor") > used[one.id] for one in self._question.clusters]
+        return np.array(free, dtype=np.bool_)
+
+    def _best(self, learner_id: UUID, most: int, able: Flags) -> Found:
         """The best of the able that no rule excludes and that are not paired with the learner already."""
         table, clusters, live = self._table, self._question.clusters, self._live[learner_id]
-        mentors = np.array([one.id not in live and able(one) for one in clusters], dtype=np.bool_)
+        mentors = able.copy()
+        mentors[[table.number[id] for id in live if id in table.number]] = False
         found = worths(table, most, mentors=mentors, learners=np.array([table.number[learner_id]]))
         ids = [clusters[place].id for place in found.mentor[np.lexsort((found.mentor, -found.score))].tolist()]
         live.update(ids[:most])

@@ -61,11 +61,14 @@ _CONCERNS: dict[type[Data], _Concern] = {
 }
 
 
+_NOTE = insert(Notice).on_conflict_do_nothing()
+
+
 async def note(tx: WriteSession, events: Sequence[Event[Data]]) -> None:
     """Leave a notice for everybody whom the events concern; once, however often an event comes."""
     rows = [row for event in events for row in _rows(event)]
     if rows:
-        await tx.execute(insert(Notice).values(rows).on_conflict_do_nothing())
+        await tx.execute(_NOTE, rows)
 
 
 def _rows(event: Event[Data]) -> Iterator[dict[str, Any]]:
