@@ -25,6 +25,7 @@ from services.console.pages import (
     next_steps,
     operations,
     pairs,
+    plan,
     sign_in,
     trainings,
     what_ifs,
@@ -45,7 +46,7 @@ LIFETIME = timedelta(minutes=15)
 
 PAGES = (
     *(home, cluster, trainings, pairs, mentorships, ledger, next_steps, feed),
-    *(desk, what_ifs, compare, operations, sign_in),
+    *(desk, plan, what_ifs, compare, operations, sign_in),
 )
 
 static = Router(dependencies=[public()], include_in_schema=False)

@@ -127,12 +127,6 @@ class WhatIf(Answer):
     created_at: datetime
 
 
-class Weight(Answer):
-    """One weight."""
-
-    default: int
-
-
 class Wished(Answer):
     """A pair that is to be in a plan, or not to be."""
 
@@ -148,27 +142,15 @@ class WhatIfInFull(WhatIf):
     forbidden: list[Wished]
 
 
-class Weights(Answer):
-    """What each term counts where a consortium begins, as the schema of criteria says."""
-
-    properties: dict[str, Weight]
-
-
-class CriteriaParts(Answer):
-    """The parts of that schema."""
-
-    Weights: Weights
-
-
 class CriteriaSchema(Answer):
-    """The JSON Schema of criteria, as far as the console reads it."""
+    """The JSON Schema of criteria."""
 
-    parts: CriteriaParts = Field(alias="$defs")
+    parts: dict[str, Any] = Field(alias="$defs")
 
     @property
     def weights(self) -> dict[str, int]:
-        """Each term's weight."""
-        return {name: weight.default for name, weight in self.parts.Weights.properties.items()}
+        """What each term counts where a consortium begins."""
+        return {name: term["default"] for name, term in self.parts["Weights"]["properties"].items()}
 
 
 class Alternate(Answer):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import UUID
@@ -74,7 +75,12 @@ class Visit:
 
     def name(self, cluster: UUID) -> str:
         """A cluster in words."""
-        return next((one.name for one in self.clusters if one.id == cluster), "A cluster")
+        known = self._known.get(cluster)
+        return known.name if known else "A cluster"
+
+    @cached_property
+    def _known(self) -> dict[UUID, Cluster]:
+        return {one.id: one for one in self.clusters}
 
     def skill(self, framework: str, indicator: str) -> str:
         """An indicator in words."""
@@ -97,7 +103,10 @@ class Visit:
 
     def cluster_href(self, cluster: UUID) -> str | None:
         """The page of a cluster of the consortium."""
-        return next((self.href(f"/clusters/{one.slug}") for one in self.ours if one.id == cluster), None)
+        known = self._known.get(cluster)
+        if known is None or known.archived or self.consortium is None or known.consortium_id != self.consortium.id:
+            return None
+        return self.href(f"/clusters/{known.slug}")
 
     async def newest(self) -> int | None:
         """The newest position of the feed, from which on the page can watch for changes; None if it cannot."""

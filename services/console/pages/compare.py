@@ -9,7 +9,8 @@ from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
 from services.console import words
-from services.console.pages.desk import ours, ranked, run_line
+from services.console.beside import changes, pairs
+from services.console.pages.desk import ours, run_line
 from services.console.pages.what_ifs import Row
 from services.console.planning import Plan
 from services.console.visit import Visit, show
@@ -47,9 +48,9 @@ async def compare(
         return {
             "lines": [run_line(visit, first), run_line(visit, second)],
             "rows": _rows(before, after),
-            "shifts": _shifts(visit, before, after),
-            "added": ranked(sorted(has - had), visit),
-            "dropped": ranked(sorted(had - has), visit),
+            "changes": changes(visit, _shifts(before, after)),
+            "added": pairs(visit, has - had),
+            "dropped": pairs(visit, had - has),
         }
 
     return await show(request, "compare.html", consortium, build)
@@ -77,8 +78,6 @@ def _rows(before: Plan, after: Plan) -> list[Row]:
     ]
 
 
-def _shifts(visit: Visit, before: Plan, after: Plan) -> list[tuple[str, str]]:
+def _shifts(before: Plan, after: Plan) -> dict[UUID, int]:
     had, has = _sums(before), _sums(after)
-    changed = {id: has[id] - had[id] for id in had.keys() | has.keys() if has[id] != had[id]}
-    ranked_ids = sorted(changed, key=lambda id: (-changed[id], id))
-    return [(visit.name(id), f"{changed[id] / 100:+.1f}") for id in ranked_ids]
+    return {id: has[id] - had[id] for id in had.keys() | has.keys()}

@@ -9,7 +9,8 @@ from pydantic import Field
 
 from services.console import forms, words
 from services.console.acting import Deed, acting_of
-from services.console.pages.desk import ours, ranked
+from services.console.beside import changes, pairs
+from services.console.pages.desk import ours
 from services.console.planning import Figures, WhatIfInFull, Wished
 from services.console.visit import Visit, show
 from services.console.visitors import Coordinator, from_here
@@ -134,14 +135,13 @@ def _form(weights: dict[str, int], objective: str, name: str) -> dict[str, Any]:
 
 def _beside(visit: Visit, found: WhatIfInFull) -> dict[str, Any]:
     both = found.comparison
-    shifts = sorted(both.shifts, key=lambda one: (one.before - one.after, one.cluster_id))
     return {
         "one": found,
         "wishes": [*_wishes(visit, "forced", found.forced), *_wishes(visit, "forbidden", found.forbidden)],
         "rows": _rows(both.before, both.after),
-        "shifts": [(visit.name(one.cluster_id), f"{(one.after - one.before) / 100:+.1f}") for one in shifts],
-        "added": ranked(both.added, visit),
-        "dropped": ranked(both.dropped, visit),
+        "changes": changes(visit, {one.cluster_id: one.after - one.before for one in both.shifts}),
+        "added": pairs(visit, both.added),
+        "dropped": pairs(visit, both.dropped),
     }
 
 

@@ -1,10 +1,15 @@
 """The match desk: who may use it, what it says of a plan, what would be, and what publishing does."""
 
 import re
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
+from services.console import beside
+from services.console.clients import Clients
+from services.console.models import Cluster
+from services.console.pages import plan
+from services.console.visit import Visit
 from shared.auth import Principal, Role
 from tests.services.console.acting import Person, forms, text
 from tests.services.console.world import World
@@ -73,6 +78,42 @@ async def test_pairs_are_filtered_and_explained(story: World) -> None:
     assert "Alternates" in why
     for missing in (f"/desk/runs/{uuid4()}", f"/desk/runs/{run}/learners/{uuid4()}", f"/desk/what-ifs/{uuid4()}"):
         assert (await desk.get(missing)).status_code == 404
+
+
+async def test_a_long_plan_is_turned_leaf_by_leaf(story: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "LEAF", 2)
+    desk = Person(story, Role.operator)
+    run = (await story.get("matching/runs"))["items"][0]["id"]
+    pairs = (await story.get(f"matching/runs/{run}/plan"))["pairs"]
+    assert len(pairs) > 2
+    learners, path, leaves = list[str](), f"/desk/runs/{run}", 0
+    while path:
+        page = (await desk.get(path)).text
+        learners += re.findall(r'<th role="rowheader"[^>]*><a href="/desk/runs/[^/]*/learners/([^"]*)"', page)
+        assert len(re.findall(r'class="edge edge-[a-z]+" d="M250', page)) <= 2, "the picture shows the same pairs"
+        after = re.search(r'rel="next" href="([^"]*)"', page)
+        path, leaves = after[1].replace("&amp;", "&") if after else "", leaves + 1
+    assert sorted(learners) == sorted(pair["learner_id"] for pair in pairs)
+    assert leaves == -(-len(pairs) // 2)
+    last = text((await desk.get(f"/desk/runs/{run}?leaf=99")).text)
+    assert f"{len(pairs)} of {len(pairs)} Those before" in last, "a leaf beyond the end is the last one"
+    assert (await desk.get(f"/desk/runs/{run}?leaf=0")).status_code == 422
+
+
+def test_a_long_list_is_cut_and_says_so() -> None:
+    ids = [UUID(int=number) for number in range(beside.LONGEST + 10)]
+    facts = {"consortium_id": ids[0], "slug": "c", "country": "RO", "illustrative": [], "archived": False}
+    clusters = [Cluster.model_validate({"id": id, "name": f"c{id.int}", **facts}) for id in ids]
+    visit = Visit(Clients("http://127.0.0.1", str), "/", clusters=clusters)
+    brought = beside.changes(visit, {id: 100 * (id.int - 5) for id in ids})
+    shown = [*brought.lines.head, *brought.lines.tail]
+    assert (brought.gain, brought.lose) == (len(ids) - 6, 5)
+    assert len(shown) + brought.lines.left_out == len(ids) - 1, "who neither gains nor loses is not in it"
+    assert shown[0] == (f"c{len(ids) - 1}", f"+{len(ids) - 6}.0", True)
+    assert shown[-1] == ("c0", "-5.0", False)
+    assert beside.cut(range(beside.LONGEST)) == (range(beside.LONGEST), 0, ())
+    one_more = beside.pairs(visit, [(ids[0], id) for id in ids[: beside.LONGEST + 1]])
+    assert (len(one_more.head), one_more.left_out, one_more.tail) == (beside.LONGEST, 1, [])
 
 
 async def test_what_would_be_stands_beside_what_is_and_becomes_a_draft(story: World) -> None:
