@@ -65,13 +65,16 @@ async def owner(tx: WriteSession, id: UUID) -> Owner:
 
 
 async def consortium_of(tx: WriteSession, cluster_id: UUID, field: str) -> UUID:
-    """The consortium of a cluster that is to take part in something.
+    """The consortium of a cluster that is to take part in something; it leaves before that or after it.
+
+    A cluster is locked before an activity, by whoever locks both.
 
     Raises:
         Invalid: the cluster is not known here, or not yet; it names `field`.
         Conflict: it has left.
     """
-    found = await tx.scalar(select(Cluster.consortium_id).where(Cluster.id == cluster_id))
+    held = select(Cluster.consortium_id).where(Cluster.id == cluster_id).with_for_update(read=True)
+    found = await tx.scalar(held)
     if found is None:
         message = "No such cluster is known to trainings. If it was registered just now, try again in a moment."
         raise Invalid("unknown-cluster", message, field=field)
@@ -101,11 +104,11 @@ async def change(tx: WriteSession, id: UUID, seen: int, plan: Plan) -> Activity:
         NotFound, Stale, Invalid.
         Conflict: it is no draft any more.
     """
+    plan.check()
+    await _check_host(tx, plan.host_cluster_id, (await owner(tx, id)).consortium_id)
     activity = await locked(tx, id, seen)
     if activity.state != ActivityState.draft:
         raise Conflict("not-a-draft", f"The activity is {activity.state}; only a draft can be changed.")
-    plan.check()
-    await _check_host(tx, plan.host_cluster_id, activity.consortium_id)
     for name, value in asdict(plan).items():
         setattr(activity, name, value)
     activity.version += 1

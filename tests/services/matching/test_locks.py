@@ -5,41 +5,14 @@ taken in the wrong order.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from operator import attrgetter
-from typing import TypeAlias
 
-import asyncpg
 from structlog.typing import EventDict
 
 from shared.events.envelope import Stored
 from tests import make
 from tests.services.matching.acting import OPERATOR, Matching, Member, capacity_changed, learner, mentor, tried_again
-from tests.support.waiting import eventually
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
-
-
-@asynccontextmanager
-async def another(url: str) -> AsyncIterator[Connection]:
-    """Another transaction; it ends well at the end of the block."""
-    connection = await asyncpg.connect(url)
-    try:
-        async with connection.transaction():
-            yield connection
-    finally:
-        await connection.close()
-
-
-async def waiting(url: str, count: int) -> None:
-    """Wait until that many transactions wait for a lock."""
-    query = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-    async def reached() -> bool:
-        return len(await make.rows(url, query)) == count
-
-    await eventually(reached, deadline=4)
+from tests.support.locking import Connection, another, waiting
 
 
 async def take_places(other: Connection, one: Member) -> None:

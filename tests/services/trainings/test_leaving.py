@@ -1,5 +1,6 @@
 """A cluster that leaves takes part in nothing any more, and others get its seats."""
 
+import asyncio
 from uuid import UUID
 
 import httpx2
@@ -8,6 +9,7 @@ from shared.events.members import ClusterArchived
 from shared.wire.local import LocalWire
 from tests import make
 from tests.services.trainings.acting import OPERATOR, draft, problem, published, register, registrations
+from tests.support.locking import another, waiting
 from tests.support.waiting import eventually
 
 
@@ -46,3 +48,19 @@ async def test_it_neither_registers_nor_hosts(
     own = await client.post("/activities", json=make.training(leaving), headers=OPERATOR)
     assert problem(own) == (409, "archived", ["host_cluster_id"])
     assert (await draft(client, host))["state"] == "draft"
+
+
+async def test_who_registers_while_it_leaves_has_no_seat_after_it(
+    client: httpx2.AsyncClient, url: str, wire: LocalWire, clusters: list[UUID]
+) -> None:
+    host, leaving, *_ = clusters
+    id = await published(client, host, starts_on="2999-06-29", ends_on="2999-06-29")
+    async with another(url) as other:
+        await other.execute("SELECT FROM activity WHERE id = $1 FOR UPDATE", UUID(id))
+        registering = asyncio.create_task(register(client, id, leaving))
+        await waiting(url, 1)
+        left = asyncio.create_task(leaves(wire, url, leaving))
+        await waiting(url, 2)
+    assert (await registering).status_code == 201
+    await left
+    assert [one["state"] for one in await registrations(client, id)] == ["cancelled"]
