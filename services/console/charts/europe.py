@@ -1,6 +1,6 @@
 """Who taught whom on a map of Europe: clusters at the capitals of their countries, arcs from teacher to learner.
 
-The map has a grid and no coasts: places are right (equirectangular, by 10 degrees), outlines would be decoration.
+Places are equirectangular: a degree is as long everywhere.
 """
 
 from collections import Counter, defaultdict
@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.console import words
+from services.console.charts import land
 from services.console.models import Cluster
 from shared.geography import CAPITALS
 
@@ -41,14 +42,13 @@ class Arc(NamedTuple):
 
 
 class Map(NamedTuple):
-    """The chart; `meridians` and `parallels` are the places of the grid's lines."""
+    """The chart; `land` is a path."""
 
     id: str
     summary: str
     width: float
     height: float
-    meridians: list[float]
-    parallels: list[float]
+    land: str
     arcs: list[Arc]
     dots: list[Dot]
 
@@ -67,9 +67,8 @@ def chart(id: str, clusters: Sequence[Cluster], taught: Sequence[tuple[UUID, UUI
     arcs = [_arc(places, names, *pair, count) for pair, count in sorted(counts.items())]
     summary = f"{words.opening(words.counted(len(shown), 'cluster'))} and {words.counted(len(arcs), 'arc')}."
     dots = [Dot(*places[one.id], number, one.name) for number, one in enumerate(shown, 1)]
-    meridians = [(degree - west) * SCALE_X for degree in range(-30, 60, 10) if west < degree < east]
-    parallels = [(north - degree) * SCALE_Y for degree in range(30, 80, 10) if south < degree < north]
-    return Map(id, summary, round(width), round(height), meridians, parallels, arcs, dots)
+    coasts = land.path(lambda longitude, latitude: ((longitude - west) * SCALE_X, (north - latitude) * SCALE_Y))
+    return Map(id, summary, round(width), round(height), coasts, arcs, dots)
 
 
 def _window(shown: Sequence[Cluster]) -> tuple[float, float, float, float]:

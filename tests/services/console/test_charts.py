@@ -2,9 +2,10 @@ from datetime import date
 from itertools import pairwise
 from uuid import UUID
 
-from services.console.charts import europe, goals, levels, terms, timeline
+from services.console.charts import europe, goals, land, levels, terms, timeline
 from services.console.learning import Goal
 from services.console.models import Cluster, Standing, Term
+from shared.geography import CAPITALS
 
 SUMMER, AUTUMN = date(2017, 7, 1), date(2018, 10, 1)
 
@@ -80,3 +81,36 @@ def test_the_map_grows_with_clusters_at_its_edge() -> None:
     assert near is not None
     assert (far.width, far.height) > (near.width, near.height)
     assert all(0 < dot.x < far.width and 0 < dot.y < far.height for dot in far.dots)
+
+
+def test_the_land_is_where_it_is_and_the_sea_is_not() -> None:
+    path = land.path(lambda longitude, latitude: (longitude * 10, -latitude * 10))
+    outlines = [_points(outline) for outline in path.split("z") if outline]
+
+    def ashore(latitude: float, longitude: float) -> bool:
+        return any(_inside(longitude * 10, -latitude * 10, outline) for outline in outlines)
+
+    for inland in ("AT", "BG", "CZ", "DE", "ES", "FR", "HU", "IT", "PL", "RO", "RS", "SE", "TR", "UA"):
+        assert ashore(*CAPITALS[inland]), inland
+    for sea in ((56.0, 3.0), (43.0, 34.0), (42.5, 16.0), (39.0, 6.0), (58.0, 20.0), (45.0, -8.0)):
+        assert not ashore(*sea), sea
+
+
+def _points(outline: str) -> list[tuple[int, int]]:
+    first, steps = outline.removeprefix("M").split("l")
+    x, y = map(int, first.split())
+    points = [(x, y)]
+    numbers = list(map(int, steps.split()))
+    for step_x, step_y in zip(numbers[::2], numbers[1::2], strict=True):
+        x, y = x + step_x, y + step_y
+        points.append((x, y))
+    return points
+
+
+def _inside(x: float, y: float, outline: list[tuple[int, int]]) -> bool:
+    """Whether a ray to the east crosses the outline an odd number of times."""
+    crossed = 0
+    for (x1, y1), (x2, y2) in zip(outline, [*outline[1:], outline[0]], strict=True):
+        if (y1 > y) != (y2 > y) and x < x1 + (y - y1) * (x2 - x1) / (y2 - y1):
+            crossed += 1
+    return crossed % 2 == 1
