@@ -22,6 +22,13 @@ MAX_BYTES = 65_536
 Fetch = Callable[[], Awaitable[bytes]]
 
 
+class PublicKey(ECKey):
+    """A key of the issuer. Equal keys have one hash, so what was found by a key can be kept by it."""
+
+    def __hash__(self) -> int:
+        return hash(self.thumbprint())
+
+
 class KeySource:
     """ES256 public keys by their `kid`.
 
@@ -33,7 +40,7 @@ class KeySource:
     def __init__(self, fetch: Fetch, *, now: Callable[[], datetime] = clock.now) -> None:
         self._fetch = fetch
         self._now = now
-        self._keys: dict[str, ECKey] = {}
+        self._keys: dict[str, PublicKey] = {}
         self._fetched = datetime.min.replace(tzinfo=UTC)
         self._not_before = self._fetched
         self._lock = asyncio.Lock()
@@ -56,7 +63,7 @@ class KeySource:
         path = Path(place)
         return cls(lambda: asyncio.to_thread(path.read_bytes))
 
-    async def key(self, kid: str) -> ECKey | None:
+    async def key(self, kid: str) -> PublicKey | None:
         """The key of that name, or None. An unknown name asks the source again, at most once a minute.
 
         Raises:
@@ -97,7 +104,7 @@ async def _download(url: str) -> bytes:
         return data
 
 
-def _parse(data: bytes) -> dict[str, ECKey]:
+def _parse(data: bytes) -> dict[str, PublicKey]:
     """The P-256 signature keys of a JWKS document. Other keys in it are none of our business."""
     document = json.loads(data)
     entries = document.get("keys") if isinstance(document, dict) else None
@@ -108,5 +115,5 @@ def _parse(data: bytes) -> dict[str, ECKey]:
         usable = isinstance(entry, dict) and entry.get("kty") == "EC" and entry.get("crv") == "P-256"
         if usable and isinstance(entry.get("kid"), str) and entry.get("use", "sig") == "sig":
             public = {name: entry[name] for name in ("kty", "crv", "x", "y", "kid") if name in entry}
-            found[entry["kid"]] = ECKey.import_key(public)
+            found[entry["kid"]] = PublicKey.import_key(public)
     return found

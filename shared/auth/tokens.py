@@ -3,8 +3,10 @@
 import json
 from base64 import urlsafe_b64decode
 from binascii import Error as NotBase64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +14,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from shared import clock
-from shared.auth.keys import KeySource
+from shared.auth.keys import KeySource, PublicKey
 from shared.auth.principal import Principal, Role
 from shared.errors import Unauthenticated
 
@@ -56,13 +58,13 @@ class Verifier:
         if key is None:
             raise refused()
         try:
-            claims = jwt.decode(token, key, algorithms=["ES256"]).claims
+            claims = _signed(token, key)
         except (JoseError, ValueError, TypeError) as error:
             raise refused() from error
         self._check(claims)
         return _principal(claims)
 
-    def _check(self, claims: dict[str, Any]) -> None:
+    def _check(self, claims: Mapping[str, Any]) -> None:
         now = self._now().timestamp()
         audience = claims.get("aud")
         known = audience == self._audience or (isinstance(audience, list) and self._audience in audience)
@@ -74,7 +76,13 @@ class Verifier:
             raise refused()
 
 
-def _time(claims: dict[str, Any], name: str) -> int | None:
+@lru_cache(maxsize=1024)
+def _signed(token: str, key: PublicKey) -> Mapping[str, Any]:
+    """The claims that a key has signed; that stays so, and callers send a token many times. Nothing else is checked."""
+    return MappingProxyType(jwt.decode(token, key, algorithms=["ES256"]).claims)
+
+
+def _time(claims: Mapping[str, Any], name: str) -> int | None:
     value = claims.get(name)
     if name in claims and type(value) is not int:
         raise refused()
@@ -100,7 +108,7 @@ def _kid(token: str) -> str:
     return kid
 
 
-def _principal(claims: dict[str, Any]) -> Principal:
+def _principal(claims: Mapping[str, Any]) -> Principal:
     subject, roles = claims.get("sub"), claims.get("roles")
     if not isinstance(subject, str) or not 0 < len(subject) <= _MAX_NAME or "\0" in subject:
         raise refused()
@@ -111,7 +119,7 @@ def _principal(claims: dict[str, Any]) -> Principal:
     return Principal(subject, known, _id(claims, "consortium"), _id(claims, "cluster"), _id(claims, "partner"))
 
 
-def _id(claims: dict[str, Any], name: str) -> UUID | None:
+def _id(claims: Mapping[str, Any], name: str) -> UUID | None:
     value = claims.get(name)
     if value is None:
         return None

@@ -123,6 +123,22 @@ async def test_clocks_may_differ_by_half_a_minute() -> None:
         await verifier(NOW + timedelta(seconds=90)).verify(token)
 
 
+async def test_a_token_that_was_good_once_is_judged_anew_each_time() -> None:
+    token, now = ISSUER.token(ANN, timedelta(seconds=60)), NOW
+    seen = Verifier(issuer="https://issuer.test", audience="kei", keys=KeySource.of(JWKS), now=lambda: now)
+    for _ in range(2):
+        assert await seen.verify(token) == ANN
+    with pytest.raises(Unauthenticated):
+        await Verifier(issuer="https://issuer.test", audience="other", keys=KeySource.of(JWKS)).verify(token)
+    other = Issuer(ECKey.generate_key("P-256"), issuer="i", audience="a").jwks()["keys"][0]
+    renamed = KeySource.of({"keys": [other | {"kid": KID}]})
+    with pytest.raises(Unauthenticated):
+        await Verifier(issuer="https://issuer.test", audience="kei", keys=renamed, now=lambda: NOW).verify(token)
+    now += timedelta(seconds=90)
+    with pytest.raises(Unauthenticated):
+        await seen.verify(token)
+
+
 class Shelf:
     """A source of keys that counts how often it is asked."""
 
