@@ -98,7 +98,7 @@ class Gain(Base):
     __tablename__ = "gain"
 
     activity_id: Mapped[UUID] = mapped_column(primary_key=True)
-    cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
+    cluster_id: Mapped[UUID] = mapped_column(primary_key=True, index=True)
     framework: Mapped[str] = mapped_column(primary_key=True)
     indicator: Mapped[str] = mapped_column(primary_key=True)
     gain: Mapped[int]

@@ -136,6 +136,7 @@ class Pair(Base):
             "state IN ('draft', 'proposed', 'accepted', 'declined', 'expired', 'withdrawn', 'ended')", name="state"
         ),
         CheckConstraint("mentor_id <> learner_id", name="two"),
+        Index("ix_pair_mentor", "mentor_id"),
         Index("ix_pair_learner", "learner_id"),
         Index("ix_pair_expires", "expires_at", postgresql_where="state = 'proposed'"),
         Index(
