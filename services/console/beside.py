@@ -1,23 +1,11 @@
 """What one plan brings beside another, as people read it: who gains and loses, which pairs come and go."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 from uuid import UUID
 
+from services.console.lists import Cut, cut
 from services.console.visit import Visit
-
-LONGEST = 50
-"""Lines of a list that somebody reads to its end."""
-
-T = TypeVar("T")
-
-
-class Cut(NamedTuple, Generic[T]):
-    """A list that may be long: how it begins and ends, and how many lines are left out between."""
-
-    head: Sequence[T]
-    left_out: int = 0
-    tail: Sequence[T] = ()
 
 
 class Change(NamedTuple):
@@ -34,14 +22,6 @@ class Changes(NamedTuple):
     lines: Cut[Change]
     gain: int
     lose: int
-
-
-def cut(lines: Sequence[T], *, both_ends: bool = False) -> Cut[T]:
-    """A list without its end where that is too long, or without its middle."""
-    if len(lines) <= LONGEST:
-        return Cut(lines)
-    tail = LONGEST // 2 if both_ends else 0
-    return Cut(lines[: LONGEST - tail], len(lines) - LONGEST, lines[len(lines) - tail :])
 
 
 def changes(visit: Visit, points: Mapping[UUID, int]) -> Changes:

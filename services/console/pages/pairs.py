@@ -12,6 +12,7 @@ from pydantic import Field
 from services.console import forms, words
 from services.console.acting import Deed, acting_of
 from services.console.charts import terms
+from services.console.lists import Cut, cut
 from services.console.models import Pair, Run, ServiceRequest
 from services.console.visit import Visit, show
 from services.console.visitors import Person, Visitor, from_here
@@ -60,7 +61,7 @@ class Group(NamedTuple):
     state: str
     title: str
     meaning: str
-    cards: list[PairCard]
+    cards: Cut[PairCard]
 
 
 class Origins(NamedTuple):
@@ -81,9 +82,9 @@ async def pairs(
     async def build(visit: Visit) -> dict[str, Any]:
         newest = await visit.newest()
         shown = await cards(visit)
-        groups = [Group(*state, [card for card in shown if card.pair.state == state[0]]) for state in STATES]
+        groups = [Group(*state, cut([card for card in shown if card.pair.state == state[0]])) for state in STATES]
         mine = _waiting(request.scope["kei.visitor"], shown)
-        values = {"groups": [group for group in groups if group.cards], "mine": mine, "once": clock.new_id}
+        values = {"groups": [group for group in groups if group.cards.head], "mine": mine, "once": clock.new_id}
         return values | {"did": DID[did] if did else "", "newest": newest}
 
     return await show(request, "pairs.html", consortium, build)

@@ -9,8 +9,9 @@ from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
 from services.console import words
-from services.console.beside import Changes, changes, cut
+from services.console.beside import Changes, changes
 from services.console.charts import bipartite, terms
+from services.console.lists import cut
 from services.console.pages.desk import ours, run_line
 from services.console.planning import Draft, Plan, PlannedPair, Price, Unmatched
 from services.console.visit import Visit, show
