@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import date
 from typing import TypeVar
 from uuid import UUID
 
@@ -9,7 +10,7 @@ import httpx2
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from services.console.learning import Line, Mentorship, Need, Needs, Recommendations
+from services.console.learning import Line, Mentorship, Need, Needs, Recommendations, Step, Steps, Wanted
 from services.console.models import (
     Activity,
     Cluster,
@@ -103,14 +104,18 @@ class Clients:
         """One mentorship; None if there is none of this id."""
         return await self._found("matching", f"/mentorships/{id}", Mentorship)
 
-    async def ledger(self, consortium: UUID, cluster: UUID | None = None) -> list[Line]:
-        """Who taught whom what in a consortium, in the order of days; or one cluster's part of it, on either side."""
-        wanted = _given(consortium_id=consortium, cluster_id=cluster)
-        return await self._all("matching", "/ledger", Line, wanted)
+    async def ledger(self, wanted: Wanted) -> list[Line]:
+        """Who taught whom what, in the order of days."""
+        return await self._all("matching", "/ledger", Line, _given(**wanted._asdict()))
 
-    async def ledger_csv(self, consortium: UUID) -> str:
-        """The ledger of a consortium as a table for a spreadsheet."""
-        return (await self._reply("matching", "/ledger.csv", {"consortium_id": str(consortium)})).text
+    async def ledger_csv(self, wanted: Wanted) -> str:
+        """The same as a table for a spreadsheet."""
+        return (await self._reply("matching", "/ledger.csv", _given(**wanted._asdict()))).text
+
+    async def downstream(self, consortium: UUID, cluster: UUID) -> list[Step]:
+        """Where a cluster's knowledge went on to."""
+        path = f"/ledger/downstream/{cluster}"
+        return (await self._one("matching", path, Steps, _given(consortium_id=consortium))).items
 
     async def needs(self, consortium: UUID, cluster: UUID | None = None) -> list[Need]:
         """From each gap of a consortium's clusters, or of one of them, to its new level."""
@@ -239,7 +244,7 @@ class Clients:
         return {"Authorization": f"Bearer {self._token()}", **(more or {})}
 
 
-def _given(**wanted: UUID | None) -> Params:
+def _given(**wanted: UUID | str | date | None) -> Params:
     """What is asked for, without what is left open."""
     return {name: str(value) for name, value in wanted.items() if value is not None}
 

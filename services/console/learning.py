@@ -1,6 +1,7 @@
 """What the console reads of mentorships, of the ledger, and of what to do next."""
 
 from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from services.console.models import Answer
@@ -89,6 +90,30 @@ class Line(Answer):
     before: Reading | None = None
     after: Reading | None = None
     confirmed_hundredths: int | None = None
+
+
+class Wanted(NamedTuple):
+    """Which lines of a ledger: of a cluster on either side, of an indicator, of a time."""
+
+    consortium_id: UUID
+    cluster_id: UUID | None = None
+    framework: str | None = None
+    indicator: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+class Step(Answer):
+    """A line by which a cluster's knowledge went on; `depth` 1 is from the cluster itself."""
+
+    depth: int
+    line: Line
+
+
+class Steps(Answer):
+    """All of them."""
+
+    items: list[Step]
 
 
 class Need(Answer):

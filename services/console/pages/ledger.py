@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from datetime import date
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
-from fastapi import Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from services.console import words
 from services.console.charts import europe, timeline
-from services.console.learning import Line, Need
+from services.console.learning import Line, Need, Wanted
 from services.console.models import Cluster
 from services.console.visit import Visit, enter, show
 from shared import clock
@@ -47,53 +48,127 @@ class Way(NamedTuple):
     done: str
 
 
-class Cell(NamedTuple):
-    """What one cluster taught another, in levels."""
+class Side(NamedTuple):
+    """What was given or taken, in levels."""
 
     lines: int
     reported: int
     confirmed: str
 
 
+class Balance(NamedTuple):
+    """Giving and taking of a cluster."""
+
+    name: str
+    given: Side
+    taken: Side
+
+
+class Onward(NamedTuple):
+    """A line by which a cluster's knowledge went on."""
+
+    row: Row
+    how: str
+
+
+class Chosen(NamedTuple):
+    """What the page is narrowed down to; the form's fields that are left empty are empty here."""
+
+    cluster: str = ""
+    skill: str = ""
+    since: date | Literal[""] = ""
+    until: date | Literal[""] = ""
+
+    def of(self, visit: Visit) -> Wanted | None:
+        """As the ledger is asked; None where there is no consortium.
+
+        Raises:
+            NotFound: the consortium has never had this cluster.
+        """
+        if visit.consortium is None:
+            return None
+        one = next((one for one in visit.ever_ours if one.slug == self.cluster), None)
+        if self.cluster and one is None:
+            raise NotFound("no-such-cluster", "There is no cluster of this name.", field="cluster")
+        framework, _, indicator = self.skill.partition("/")
+        return Wanted(
+            visit.consortium.id,
+            one.id if one else None,
+            framework or None,
+            indicator or None,
+            self.since or None,
+            self.until or None,
+        )
+
+    @property
+    def query(self) -> dict[str, object]:
+        """What of it is in the address of the page."""
+        return {name: value for name, value in self._asdict().items() if value}
+
+
+def _chosen(
+    cluster: Annotated[str, Query(max_length=100)] = "",
+    skill: Annotated[str, Query(max_length=161, pattern="^([^/]+/[^/]+)?$")] = "",
+    since: Annotated[date | Literal[""], Query()] = "",
+    until: Annotated[date | Literal[""], Query()] = "",
+) -> Chosen:
+    return Chosen(cluster, skill, since, until)
+
+
+Narrowed = Annotated[Chosen, Depends(_chosen)]
+
+
 @router.get("/ledger")
 async def ledger(
-    request: Request,
-    cluster: Annotated[str | None, Query(max_length=100)] = None,
-    consortium: Annotated[str | None, Query(max_length=100)] = None,
+    request: Request, chosen: Narrowed, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
-    """The consortium's ledger, or one cluster's part of it."""
+    """The consortium's ledger, or a part of it."""
 
     async def build(visit: Visit) -> dict[str, Any]:
-        chosen = next((one for one in visit.ours if one.slug == cluster), None)
-        return _page(visit, *await _asked(visit, chosen), chosen)
+        wanted = chosen.of(visit)
+        if wanted is None:
+            return _page(visit, chosen, None, [], []) | {"onward": []}
+        lines, needs, onward = await asyncio.gather(
+            visit.ask(visit.clients.ledger(wanted), []),
+            visit.ask(visit.clients.needs(wanted.consortium_id, wanted.cluster_id), []),
+            _onward(visit, wanted),
+        )
+        return _page(visit, chosen, wanted, lines, needs) | {"onward": onward}
 
     return await show(request, "ledger.html", consortium, build)
 
 
 @router.get("/ledger.csv")
-async def download(request: Request, consortium: Annotated[str | None, Query(max_length=100)] = None) -> Response:
-    """All lines of the consortium as a table for a spreadsheet."""
+async def download(
+    request: Request, chosen: Narrowed, consortium: Annotated[str | None, Query(max_length=100)] = None
+) -> Response:
+    """The same lines as a table for a spreadsheet."""
     visit = await enter(request.app.state.clients, "/ledger", consortium)
     visit.need("members")
-    if visit.consortium is None:
+    wanted = chosen.of(visit)
+    if visit.consortium is None or wanted is None:
         raise NotFound("no-such-consortium", "Say which consortium.", field="consortium")
-    text = await visit.ask(visit.clients.ledger_csv(visit.consortium.id), "")
+    text = await visit.ask(visit.clients.ledger_csv(wanted), "")
     visit.need("matching")
     headers = {"Content-Disposition": f'attachment; filename="ledger-{visit.consortium.slug}.csv"'}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _asked(visit: Visit, chosen: Cluster | None) -> tuple[list[Line], list[Need]]:
-    """What there is of the consortium, or of the one cluster."""
-    if visit.consortium is None:
-        return [], []
-    here, one = visit.consortium.id, chosen.id if chosen else None
-    return await asyncio.gather(
-        visit.ask(visit.clients.ledger(here, one), []), visit.ask(visit.clients.needs(here, one), [])
-    )
+async def _onward(visit: Visit, wanted: Wanted) -> list[Onward]:
+    """Where the one cluster's knowledge went, whatever else is chosen."""
+    if wanted.cluster_id is None:
+        return []
+    steps = await visit.ask(visit.clients.downstream(wanted.consortium_id, wanted.cluster_id), [])
+    return [Onward(row(visit, step.line), _how(step.depth)) for step in steps]
 
 
-def _page(visit: Visit, lines: Sequence[Line], needs: Sequence[Need], chosen: Cluster | None) -> dict[str, Any]:
+def _how(depth: int) -> str:
+    return "directly" if depth == 1 else f"through {words.counted(depth - 1, 'other')}"
+
+
+def _page(
+    visit: Visit, chosen: Chosen, wanted: Wanted | None, lines: Sequence[Line], needs: Sequence[Need]
+) -> dict[str, Any]:
     ever = visit.ever_ours
     teachers = [one for one in ever if any(line.teacher_id == one.id for line in lines)]
     learners = [one for one in ever if any(line.learner_id == one.id for line in lines)]
@@ -102,18 +177,35 @@ def _page(visit: Visit, lines: Sequence[Line], needs: Sequence[Need], chosen: Cl
     today = clock.now().date()
     return {
         "chosen": chosen,
+        "cluster": visit.name(wanted.cluster_id) if wanted and wanted.cluster_id else "",
         "rows": rows[:NEWEST],
         "more": max(len(rows) - NEWEST, 0),
         "teachers": teachers,
         "learners": learners,
         "cells": {(one.id, other.id): _cell(lines, one.id, other.id) for one in teachers for other in learners},
+        "balances": [_balance(lines, one) for one in there if one in teachers or one in learners],
         "levels": levels(sum(line.confirmed_hundredths or 0 for line in lines)),
         "reported": sum(line.reported for line in lines),
         "open": sum(line.confirmed_hundredths is None for line in lines),
         "map": europe.chart("map", there, [(line.teacher_id, line.learner_id) for line in lines]),
         "timeline": timeline.chart("timeline", [_bar(one) for one in rows[:NEWEST]], today),
-        "ways": [_way(visit, need) for need in needs if need.done],
+        "ways": [_way(visit, need) for need in needs if need.done and _fits(chosen, need)],
     }
+
+
+def _fits(chosen: Chosen, need: Need) -> bool:
+    return chosen.skill in {"", f"{need.framework}/{need.indicator}"}
+
+
+def _balance(lines: Sequence[Line], one: Cluster) -> Balance:
+    given = [line for line in lines if line.teacher_id == one.id]
+    taken = [line for line in lines if line.learner_id == one.id]
+    return Balance(one.name, _side(given), _side(taken))
+
+
+def _side(lines: Sequence[Line]) -> Side:
+    confirmed = sum(line.confirmed_hundredths or 0 for line in lines)
+    return Side(len(lines), sum(line.reported for line in lines), levels(confirmed))
 
 
 def row(visit: Visit, line: Line) -> Row:
@@ -136,10 +228,8 @@ def _bar(one: Row) -> timeline.Span:
     return timeline.Span(label, one.line.began_on, one.line.ended_on, bool(one.line.confirmed_hundredths))
 
 
-def _cell(lines: Sequence[Line], teacher: UUID, learner: UUID) -> Cell:
-    those = [line for line in lines if (line.teacher_id, line.learner_id) == (teacher, learner)]
-    confirmed = sum(line.confirmed_hundredths or 0 for line in those)
-    return Cell(len(those), sum(line.reported for line in those), levels(confirmed))
+def _cell(lines: Sequence[Line], teacher: UUID, learner: UUID) -> Side:
+    return _side([line for line in lines if (line.teacher_id, line.learner_id) == (teacher, learner)])
 
 
 def _way(visit: Visit, need: Need) -> Way:

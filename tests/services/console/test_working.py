@@ -114,10 +114,45 @@ async def test_what_matching_refuses_is_said_in_its_words(story: World) -> None:
 
 
 async def test_the_ledger_is_there_as_a_table(story: World) -> None:
-    table = await Person(story).get("/ledger.csv")
+    visitor = Person(story)
+    table = await visitor.get("/ledger.csv")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     head, *lines = table.text.splitlines()
     assert head.startswith("by,state,teacher,learner")
     assert len(lines) > 10
-    page = text((await Person(story).get("/ledger?cluster=cluee")).text)
-    assert "Cluster for Energy Efficiency" in page
+    one = await visitor.get("/ledger.csv?cluster=cluee&skill=self-check/strategy")
+    own = [line for line in lines if "Cluster for Energy Efficiency" in line and "strategy" in line]
+    assert own
+    assert one.text.splitlines() == [head, *own]
+
+
+async def test_the_ledger_is_narrowed_down(story: World) -> None:
+    visitor = Person(story)
+    everything = text((await visitor.get("/ledger")).text)
+    one = text((await visitor.get("/ledger?cluster=cluee&skill=&since=&until=")).text)
+    assert "Cluster for Energy Efficiency" in one
+    assert (_lines(one), _lines(everything)) == (2, 13)
+    assert _lines(text((await visitor.get("/ledger?cluster=cluee&skill=self-check/strategy")).text)) == 1
+    assert _lines(text((await visitor.get("/ledger?since=2018-01-01")).text)) == 1, "the mentorship that goes on"
+    assert _lines(text((await visitor.get("/ledger?until=2018-01-01")).text)) == 12
+    nothing = text((await visitor.get("/ledger?until=2017-01-01")).text)
+    assert "The ledger has nothing that fits what is chosen above." in nothing
+    for bad, status in (("cluster=nobody", 404), ("skill=strategy", 422), ("since=soon", 422)):
+        assert (await visitor.get(f"/ledger?{bad}")).status_code == status
+
+
+async def test_the_ledger_shows_giving_taking_and_where_it_went_on(story: World) -> None:
+    page = text((await Person(story).get("/ledger?cluster=dare")).text)
+    balances, onward = page.split("Giving and taking")[1].split("Where it went on")
+    assert re.search(r"D\.A\.Re\. Distretto Agroalimentare Regionale 12 0 \d 0", balances), "it hosted the training"
+    assert re.search(r"Cluster for Energy Efficiency 0 0 2 0", balances)
+    assert (
+        "D.A.Re. Distretto Agroalimentare Regionale taught Cluster for Energy Efficiency: strategy directly" in onward
+    )
+    assert "Where it went on" not in text((await Person(story).get("/ledger")).text)
+
+
+def _lines(page: str) -> int:
+    found = re.search(r"Lines (\d+) Levels reported", page)
+    assert found, page
+    return int(found[1])
