@@ -1,7 +1,7 @@
 """The HTTP edge of all services. A route declares its policy; its transaction is committed before the reply leaves."""
 
 from shared.web.app import create_app
-from shared.web.bodies import Body, Count, Name, Slug, Text, View
+from shared.web.bodies import Body, Count, Name, Note, Slug, Text, View
 from shared.web.drain import DRAIN, Drain
 from shared.web.idempotency import forget, idempotency_table
 from shared.web.limits import Limits
@@ -24,6 +24,7 @@ __all__ = [
     "KeiRoute",
     "Limits",
     "Name",
+    "Note",
     "Ops",
     "Page",
     "Paging",

@@ -19,6 +19,7 @@ _MANY = rf"[^\u0000-\u0008\u000b\u000c\u000e-\u001f{_CONTROL}]"
 _VISIBLE = rf"[^\u0000-\u001f{_CONTROL}{_SPACE}]"
 MAX_NAME = 200
 MAX_TEXT = 2_000
+MAX_NOTE = 500
 MAX_INT4 = 2**31 - 1
 
 
@@ -35,6 +36,9 @@ Name = Annotated[
 
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)]
 """Several lines, up to 2,000 characters; tab and line breaks, but no other controls and no bidi marks; NFC."""
+
+Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)]
+"""A few words that need not be said, but are not empty if they are: 1..500 characters, else as `Text`."""
 
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 """A code such as `textile` or `ecei.2-1`."""

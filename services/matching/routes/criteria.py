@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from services.matching.commands import criteria as commands
 from services.matching.queries import criteria as queries
@@ -13,7 +13,7 @@ from services.matching.rules.criteria import Criteria
 from shared import clock
 from shared.auth import Anyone, Coordinator
 from shared.db import WriteSession
-from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
+from shared.web import Body, IfMatch, Name, Page, Paging, Read, Router, Tx, View, etag
 
 router = Router()
 
@@ -46,7 +46,7 @@ class NewCriteriaSet(Body):
     """Criteria under a name; whatever is left out of them is as a consortium begins."""
 
     consortium_id: UUID
-    name: str = Field(min_length=1, max_length=100)
+    name: Name
     criteria: Criteria = Criteria()
 
 

@@ -15,18 +15,17 @@ from services.matching.rules.profile import Skill
 from shared import clock
 from shared.auth import Manager
 from shared.errors import Forbidden
-from shared.web import Body, IfMatch, Read, Router, Slug, Tx, View
+from shared.web import Body, IfMatch, Note, Read, Router, Slug, Text, Tx, View
 
 router = Router(prefix="/mentorships/{id}")
 OneToFive = Annotated[int, Field(ge=1, le=5)]
-Text = Annotated[str, Field(max_length=2000)]
 
 
 class FollowUp(Body):
     """Something that a side does after a meeting."""
 
     side: Side
-    text: Annotated[str, Field(min_length=1, max_length=500)]
+    text: Note
     due_on: date | None = None
     done: bool = False
 

@@ -17,7 +17,7 @@ from services.matching.rules.reminders import CLOSING, closes_on, surveys
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.db import WriteSession
-from shared.web import Body, IfMatch, Page, Paging, Read, Router, Slug, Tx, View, etag
+from shared.web import Body, IfMatch, Note, Page, Paging, Read, Router, Slug, Text, Tx, View, etag
 
 router = Router()
 Side = Literal["mentor", "learner"]
@@ -101,7 +101,7 @@ class NewPlan(Body):
     template: Literal["light", "standard", "intense"] | None = None
     every_days: Annotated[int | None, Field(ge=1, le=365)] = None
     until: date | None = None
-    agreement: Annotated[str | None, Field(min_length=1, max_length=4000)] = None
+    agreement: Annotated[Text, Field(min_length=1)] | None = None
     goals: Annotated[list[NewGoal] | None, Field(max_length=10)] = None
 
 
@@ -116,7 +116,7 @@ class NewEnding(Body):
 
     side: Side
     how: Literal["completed", "early"]
-    reason: Annotated[str | None, Field(min_length=1, max_length=500)] = None
+    reason: Note | None = None
 
 
 def shown(done: Work) -> MentorshipView:

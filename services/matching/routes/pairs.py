@@ -12,7 +12,7 @@ from services.matching.queries import runs as queries
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.errors import Forbidden
-from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
+from shared.web import Body, IfMatch, Note, Page, Paging, Read, Router, Tx, View, etag
 
 router = Router()
 State = Literal["proposed", "accepted", "declined", "expired", "withdrawn", "ended"]
@@ -60,12 +60,7 @@ class NewAnswer(Body):
 
     side: Literal["mentor", "learner"]
     answer: Literal["accept", "decline"]
-    reason: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=500,
-        description="why it declines, for others of the consortium",
-    )
+    reason: Note | None = Field(default=None, description="why it declines, for others of the consortium")
 
     @model_validator(mode="after")
     def _reasoned(self) -> Self:

@@ -19,7 +19,7 @@ from services.matching.rules.question import Two
 from services.matching.rules.what_if import Changes
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager
-from shared.web import Body, Page, Paging, Read, Router, Tx, View, etag
+from shared.web import Body, Name, Page, Paging, Read, Router, Slug, Tx, View, etag
 
 router = Router()
 MOST = 500
@@ -29,8 +29,8 @@ class SupposedLevel(Body):
     """A level that a cluster is supposed to have."""
 
     cluster_id: UUID
-    framework: str = Field(min_length=1, max_length=100)
-    indicator: str = Field(min_length=1, max_length=100)
+    framework: Slug
+    indicator: Slug
     level: int = Field(ge=0, le=100)
 
 
@@ -43,7 +43,7 @@ class SupposedTarget(SupposedLevel):
 class NewWhatIf(ByCriteria):
     """What is supposed, beside what is so. Whatever is left out is as it is."""
 
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     forced: list[TwoIds] = Field(default=[], max_length=MOST)
     forbidden: list[TwoIds] = Field(default=[], max_length=MOST)
     levels: list[SupposedLevel] = Field(default=[], max_length=MOST)
