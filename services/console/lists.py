@@ -22,9 +22,9 @@ class Cut(NamedTuple, Generic[T]):
         return len(self.head) + self.left_out + len(self.tail)
 
 
-def cut(lines: Sequence[T], *, both_ends: bool = False) -> Cut[T]:
-    """A list without its end where that is too long, or without its middle."""
-    if len(lines) <= LONGEST:
+def cut(lines: Sequence[T], *, both_ends: bool = False, longest: int = LONGEST) -> Cut[T]:
+    """A list without its end where it has more than `longest` lines, or without its middle."""
+    if len(lines) <= longest:
         return Cut(lines)
-    tail = LONGEST // 2 if both_ends else 0
-    return Cut(lines[: LONGEST - tail], len(lines) - LONGEST, lines[len(lines) - tail :])
+    tail = longest // 2 if both_ends else 0
+    return Cut(lines[: longest - tail], len(lines) - longest, lines[len(lines) - tail :])

@@ -1,10 +1,10 @@
 """`/ledger`: who taught whom what, where it went, and what assessments confirm of it."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple
-from uuid import UUID
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from services.console import words
 from services.console.charts import europe, timeline
 from services.console.learning import Line, Need, Wanted
-from services.console.models import Cluster
+from services.console.lists import cut
 from services.console.visit import Visit, enter, show
 from shared import clock
 from shared.auth import public
@@ -51,7 +51,6 @@ class Way(NamedTuple):
 class Side(NamedTuple):
     """What was given or taken, in levels."""
 
-    lines: int
     reported: int
     confirmed: str
 
@@ -170,25 +169,32 @@ def _page(
     visit: Visit, chosen: Chosen, wanted: Wanted | None, lines: Sequence[Line], needs: Sequence[Need]
 ) -> dict[str, Any]:
     ever = visit.ever_ours
-    teachers = [one for one in ever if any(line.teacher_id == one.id for line in lines)]
-    learners = [one for one in ever if any(line.learner_id == one.id for line in lines)]
-    there = [one for one in ever if not one.archived or one in teachers or one in learners]
-    rows = [row(visit, line) for line in reversed(lines)]
+    given, taken, between = (defaultdict[Any, list[Line]](list) for _ in range(3))
+    for line in lines:
+        given[line.teacher_id].append(line)
+        taken[line.learner_id].append(line)
+        between[line.teacher_id, line.learner_id].append(line)
+    teachers = [one for one in ever if one.id in given]
+    learners = [one for one in ever if one.id in taken]
+    rows = cut([row(visit, line) for line in reversed(lines)], longest=NEWEST)
     today = clock.now().date()
     return {
         "chosen": chosen,
         "cluster": visit.name(wanted.cluster_id) if wanted and wanted.cluster_id else "",
-        "rows": rows[:NEWEST],
-        "more": max(len(rows) - NEWEST, 0),
+        "rows": rows,
         "teachers": teachers,
         "learners": learners,
-        "cells": {(one.id, other.id): _cell(lines, one.id, other.id) for one in teachers for other in learners},
-        "balances": [_balance(lines, one) for one in there if one in teachers or one in learners],
+        "cells": {two: _side(those) for two, those in between.items()},
+        "balances": [
+            Balance(one.name, _side(given.get(one.id, ())), _side(taken.get(one.id, ())))
+            for one in ever
+            if one.id in given or one.id in taken
+        ],
         "levels": levels(sum(line.confirmed_hundredths or 0 for line in lines)),
         "reported": sum(line.reported for line in lines),
         "open": sum(line.confirmed_hundredths is None for line in lines),
-        "map": europe.chart("map", there, [(line.teacher_id, line.learner_id) for line in lines]),
-        "timeline": timeline.chart("timeline", [_bar(one) for one in rows[:NEWEST]], today),
+        "map": europe.chart("map", ever, [(line.teacher_id, line.learner_id) for line in lines]),
+        "timeline": timeline.chart("timeline", [_bar(one) for one in rows.head], today),
         "ways": [_way(visit, need) for need in needs if need.done and _fits(chosen, need)],
     }
 
@@ -197,15 +203,9 @@ def _fits(chosen: Chosen, need: Need) -> bool:
     return chosen.skill in {"", f"{need.framework}/{need.indicator}"}
 
 
-def _balance(lines: Sequence[Line], one: Cluster) -> Balance:
-    given = [line for line in lines if line.teacher_id == one.id]
-    taken = [line for line in lines if line.learner_id == one.id]
-    return Balance(one.name, _side(given), _side(taken))
-
-
 def _side(lines: Sequence[Line]) -> Side:
     confirmed = sum(line.confirmed_hundredths or 0 for line in lines)
-    return Side(len(lines), sum(line.reported for line in lines), levels(confirmed))
+    return Side(sum(line.reported for line in lines), levels(confirmed))
 
 
 def row(visit: Visit, line: Line) -> Row:
@@ -226,10 +226,6 @@ def levels(hundredths: int) -> str:
 def _bar(one: Row) -> timeline.Span:
     label = f"{one.teacher} to {one.learner}: {one.skill}"
     return timeline.Span(label, one.line.began_on, one.line.ended_on, bool(one.line.confirmed_hundredths))
-
-
-def _cell(lines: Sequence[Line], teacher: UUID, learner: UUID) -> Side:
-    return _side([line for line in lines if (line.teacher_id, line.learner_id) == (teacher, learner)])
 
 
 def _way(visit: Visit, need: Need) -> Way:
