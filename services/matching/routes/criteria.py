@@ -1,11 +1,11 @@
 """`/criteria-sets`: by what plans are made, under names and in versions."""
 
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from services.matching.commands import criteria as commands
 from services.matching.queries import criteria as queries
@@ -46,7 +46,7 @@ class NewCriteriaSet(Body):
     """Criteria under a name; whatever is left out of them is as a consortium begins."""
 
     consortium_id: UUID
-    name: Name
+    name: Annotated[Name, Field(max_length=100)]
     criteria: Criteria = Criteria()
 
 
