@@ -101,7 +101,7 @@ def _profiles(clusters: Sequence[Any], pairs: Sequence[Any], today: date) -> Ite
             languages=frozenset(one.languages),
             ecosystems=frozenset(one.ecosystems),
             stages=frozenset(one.stages),
-            levels=_levels(one),
+            levels=_levels(one.levels, one.gains),
             aims={Skill(framework, code): Aim(level, priority) for framework, code, level, priority in one.targets},
             # Of two requests for one skill the more urgent counts.
             requests={Skill(framework, code): urgency for framework, code, urgency, _ in one.requests},
@@ -114,12 +114,12 @@ def _profiles(clusters: Sequence[Any], pairs: Sequence[Any], today: date) -> Ite
         )
 
 
-def _levels(one: Any) -> dict[Skill, int]:  # noqa: ANN401  a row of _KNOWN
+def _levels(levels: Sequence[Any], gains: Sequence[Any]) -> dict[Skill, int]:
     measured = {
         Skill(framework, code): Measured(level, date.fromisoformat(on), top)
-        for framework, code, level, on, top in one.levels
+        for framework, code, level, on, top in levels
     }
-    gained = [Gain(Skill(framework, code), gain, date.fromisoformat(on)) for framework, code, gain, on in one.gains]
+    gained = [Gain(Skill(framework, code), gain, date.fromisoformat(on)) for framework, code, gain, on in gains]
     return provisional(measured, gained)
 
 
