@@ -10,7 +10,7 @@ def spare_what_is_loaded() -> None:
     """Keep what there is now for as long as the process runs, and look seldom at what comes.
 
     A full collection of all that is imported takes a quarter of a second, in which nobody is answered, and at a
-    hundred requests a second there are two of them each second by Python's own thresholds.
+    hundred requests a second there is more than one of them each second by Python's own thresholds.
     """
     gc.collect()
     gc.freeze()

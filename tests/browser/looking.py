@@ -3,10 +3,11 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
-from playwright.async_api import Page
+from playwright.async_api import Browser, BrowserContext, Page
 
 CHROMIUM = os.environ.get("KEI_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome") or ""
 ARGUMENTS = [
@@ -24,6 +25,13 @@ MARKS = [
     pytest.mark.timeout(180),
 ]
 """Of every file with tests in a browser."""
+
+
+async def signed_in(browser: Browser, url: str, token: str, **options: Any) -> BrowserContext:
+    """The browser of somebody who has signed in; `options` are those of a context."""
+    context = await browser.new_context(**options)
+    await context.add_cookies([{"name": "kei", "value": token, "url": url}])
+    return context
 
 
 async def faults(page: Page) -> list[str]:

@@ -1,11 +1,11 @@
 """The pages in a real browser: at two sizes, light and dark, with and without script."""
 
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urljoin
 
 from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
-from tests.browser.looking import MARKS, WIDTHS, keep
+from tests.browser.looking import MARKS, WIDTHS, keep, signed_in
 from tests.browser.looking import faults as faults_of
 from tests.services.console.world import World
 
@@ -81,11 +81,9 @@ async def test_the_feed_grows_by_itself_and_keys_reach_everything(story: World, 
     before = await rows.count()
     await expect(page.get_by_text("Live: new lines")).to_be_visible()
     await page.evaluate("window.untouched = true")
-    version = (await story.get(f"members/clusters/{story.ids['agroco']}"))["version"]
-    headers = {"Authorization": f"Bearer {story.token}", "If-Match": f'"v{version}"'}
-    address = f"{story.url}/api/members/clusters/{story.ids['agroco']}/capacity"
-    changed = await story.http.put(address, json={"mentor_capacity": 3, "learner_capacity": 1}, headers=headers)
-    assert changed.is_success
+    path = f"members/clusters/{story.ids['agroco']}"
+    body = {"mentor_capacity": 3, "learner_capacity": 1}
+    await story.put(f"{path}/capacity", body, version=(await story.get(path))["version"])
     await expect(rows).to_have_count(before + 1)
     await expect(rows.first).to_contain_text("AGROCO can now mentor three clusters and learn from one cluster.")
     assert await page.evaluate("window.untouched")
@@ -114,8 +112,8 @@ async def test_the_desk_fits_and_can_be_read_by_everybody(story: World, browser:
     faults = []
     for width in WIDTHS:
         for scheme in ("light", "dark"):
-            context = await browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-            await context.add_cookies([{"name": "kei", "value": story.token, "url": story.url}])
+            look: dict[str, Any] = {"viewport": {"width": width, "height": 900}, "color_scheme": scheme}
+            context = await signed_in(browser, story.url, story.token, **look)
             page = await context.new_page()
             for number, path in enumerate(paths):
                 await page.goto(story.url + path)
@@ -127,9 +125,7 @@ async def test_the_desk_fits_and_can_be_read_by_everybody(story: World, browser:
 
 
 async def test_a_coordinator_tries_weights_by_keyboard(story: World, browser: Browser) -> None:
-    context = await browser.new_context(java_script_enabled=False)
-    await context.add_cookies([{"name": "kei", "value": story.token, "url": story.url}])
-    page = await context.new_page()
+    page = await (await signed_in(browser, story.url, story.token, java_script_enabled=False)).new_page()
     await page.goto(f"{story.url}/desk/what-ifs/new")
     slider = page.get_by_label("Knowledge to gain")
     await slider.focus()

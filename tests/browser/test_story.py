@@ -7,7 +7,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from shared import clock
 from shared.auth import Role
-from tests.browser.looking import MARKS, keep
+from tests.browser.looking import MARKS, keep, signed_in
 from tests.services.console.acting import Person
 from tests.services.console.world import World
 
@@ -18,9 +18,7 @@ SKILL = "value-chain-analysis"
 
 async def opened(story: World, browser: Browser, token: str, path: str) -> Page:
     """A page in the browser of somebody who has signed in."""
-    context = await browser.new_context()
-    await context.add_cookies([{"name": "kei", "value": token, "url": story.url}])
-    page = await context.new_page()
+    page = await (await signed_in(browser, story.url, token)).new_page()
     await page.goto(story.url + path)
     return page
 
@@ -41,11 +39,9 @@ async def comes(page: Page, wanted: Locator) -> None:
 
 async def offer_places(story: World, slug: str, mentor: int) -> None:
     """Have a cluster take on so many learners."""
-    version = (await story.get(f"members/clusters/{story.ids[slug]}"))["version"]
-    headers = {"Authorization": f"Bearer {story.token}", "If-Match": f'"v{version}"'}
-    address = f"{story.url}/api/members/clusters/{story.ids[slug]}/capacity"
-    done = await story.http.put(address, json={"mentor_capacity": mentor, "learner_capacity": 1}, headers=headers)
-    assert done.is_success
+    path = f"members/clusters/{story.ids[slug]}"
+    body = {"mentor_capacity": mentor, "learner_capacity": 1}
+    await story.put(f"{path}/capacity", body, version=(await story.get(path))["version"])
     await story.settled()
 
 

@@ -54,8 +54,8 @@ class World:
         """POST to `<service>/<path>` as the operator; the answer has to be a success."""
         return await self._send("POST", path, body, version)
 
-    async def put(self, path: str, body: object) -> dict[str, Any]:
-        return await self._send("PUT", path, body, None)
+    async def put(self, path: str, body: object, *, version: int | None = None) -> dict[str, Any]:
+        return await self._send("PUT", path, body, version)
 
     async def get(self, path: str) -> dict[str, Any]:
         return await self._send("GET", path, None, None)
