@@ -11,7 +11,7 @@ from bench.harness import Bench, Goal, Metrics, watch
 from bench.servers import Stage
 from bench.world import records, warmed
 from shared.events.envelope import Record
-from shared.wire.kafka import KafkaWire
+from shared.transport.kafka import KafkaWire
 
 COUNT = 20_000
 BATCH = 500

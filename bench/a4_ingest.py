@@ -15,7 +15,7 @@ from shared.events.envelope import Record
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, Inbox
 from shared.inbox.receive import id_of, pack
-from shared.wire.kafka import KafkaWire
+from shared.transport.kafka import KafkaWire
 
 COUNT = 40_000
 SINGLY = 300

@@ -9,7 +9,7 @@ from bench.peer_outbox import LEFT, Peer
 from bench.servers import Stage
 from bench.world import SENT, Place, place, records, warmed
 from shared.outbox import Relay
-from shared.wire.kafka import KafkaWire
+from shared.transport.kafka import KafkaWire
 
 COUNT = 20_000
 PEER_COUNT = 6_000

@@ -19,9 +19,9 @@ from shared.events.envelope import Event
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay, Waker
-from shared.wire import Wire
-from shared.wire.kafka import KafkaWire
-from shared.wire.local import LocalWire
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
 from tests.support.waiting import eventually
 
 COUNT = 20_000

@@ -17,8 +17,8 @@ from services.members.tables import Cluster
 from shared import logs, telemetry
 from shared.auth import Issuer, KeySource, Principal, Verifier
 from shared.settings import Settings
+from shared.transport.local import LocalWire
 from shared.web import server
-from shared.wire.local import LocalWire
 
 NAME, AUDIENCE = "bench", "kei"
 POOL = 16

@@ -16,8 +16,8 @@ from shared.db import Database
 from shared.events.envelope import Record, Stored
 from shared.events.members import CapacityChanged
 from shared.events.registry import type_of
-from shared.handover import HAND_OVER_V1
-from shared.wire import Receiver, Wire, WireError
+from shared.messaging_tables import HAND_OVER_V1
+from shared.transport import Receiver, Wire, WireError
 from tests.shared.handover.breaking import WireAround
 from tests.support.waiting import eventually
 

@@ -22,7 +22,7 @@ from shared.events import EventType, registry
 from shared.events.asyncapi import document
 from shared.events.schemas import Json, schema
 from shared.settings import Settings
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = Path("tests/contracts/samples")

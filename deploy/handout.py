@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from shared.events import PUBLIC_TOPIC
-from shared.wire.access import MECHANISM
+from shared.transport.kafka_connection import MECHANISM
 
 CA = "kei-ca.pem"
 """The name under which a partner keeps the authorities' certificates."""

@@ -31,7 +31,7 @@ from kafka.protocol.admin import (  # type: ignore[import-untyped]  # likewise
 )
 
 from deploy.acls import Rule
-from shared.wire.access import Access
+from shared.transport.kafka_connection import Access
 
 DEADLINE = 10.0
 """Seconds for the cluster to be reached, and for each answer."""

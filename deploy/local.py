@@ -19,8 +19,8 @@ from deploy.migrate import SERVICES
 from deploy.topics import create_topics
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.settings import Settings
-from shared.wire import Wire
-from shared.wire.local import LocalWire
+from shared.transport import Wire
+from shared.transport.local import LocalWire
 
 ISSUER = "urn:kei:embedded"
 AUDIENCE = "kei"

@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.events import topics
-from shared.wire.access import Access
+from shared.transport.kafka_connection import Access
 
 DEADLINE = 30.0
 PARTITIONS = 8

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from shared.points import reached
+from shared.failpoints import reached
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 10.0

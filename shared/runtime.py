@@ -19,12 +19,12 @@ from shared import clock, inbox, outbox, web
 from shared.auth import KeySource, Verifier
 from shared.db import Database
 from shared.inbox import Consumer, Inbox, Worker
-from shared.operations import operations_router
 from shared.outbox import Relay, Waker
 from shared.settings import Settings
-from shared.wire import Wire
-from shared.wire.access import Access
-from shared.wire.kafka import KafkaWire
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.kafka_connection import Access
+from shared.web.admin_routes import operations_router
 
 STALLED = 60.0
 HOUSEKEEPING = 3600.0

@@ -29,9 +29,9 @@ from shared.events.members import ClusterChanged, ClusterRegistered, ServiceRequ
 from shared.events.registry import Data, type_of
 from shared.events.trainings import TrainingPublished
 from shared.settings import Settings
+from shared.transport import Wire
+from shared.transport.local import LocalWire
 from shared.web import Drain, serve
-from shared.wire import Wire
-from shared.wire.local import LocalWire
 from tests.support.waiting import eventually
 
 ISSUER = Issuer(ECKey.generate_key("P-256"), issuer="http://issuer.test", audience="kei")

@@ -13,7 +13,7 @@ from deploy.kafka_admin import KafkaAdmin
 from deploy.migrate import SERVICES
 from deploy.topics import PARTITIONS, create_topics, differences
 from shared.events import topics as all_topics
-from shared.wire.access import Access
+from shared.transport.kafka_connection import Access
 
 PASSWORD_HELP = "A file with the password; else KEI_KAFKA_PASSWORD, or kei_kafka_password in KEI_SECRETS_DIR."  # noqa: S105  no password
 USER_HELP = "Its SASL/SCRAM-SHA-512 user. KEI_KAFKA_CA, a file, or KEI_KAFKA_TLS=1 mean TLS."

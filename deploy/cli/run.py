@@ -26,7 +26,7 @@ from deploy.local import Where, build, check_port, operator_token
 from deploy.story.play import Player
 from deploy.story.read import Loaded, read_story
 from deploy.story.report import report
-from shared import collector, logs, telemetry
+from shared import gc_tuning, logs, telemetry
 from shared.web import DRAIN, serve
 
 TRACE_KEI = Path(__file__).parent.parent / "stories" / "trace_kei.yaml"
@@ -72,7 +72,7 @@ async def _run(where: Where, loaded: Loaded | None, *, stay: bool) -> bool:
     begun = time.monotonic()
     with progress("Starting PostgreSQL and the services"):
         application = await build(where)
-    collector.spare_what_is_loaded()
+    gc_tuning.spare_what_is_loaded()
     serving = asyncio.create_task(serve(application, where.host, where.port, notice=0.2))
     try:
         await _ready(where, serving)

@@ -15,7 +15,7 @@ from deploy.databases import BadSettings, database_url
 from deploy.migrate import SERVICES, upgrade
 from deploy.schema import check
 from deploy.secrets import prepare
-from shared import collector, logs, telemetry, web
+from shared import gc_tuning, logs, telemetry, web
 from shared.settings import Settings
 
 CONSOLE = "console"
@@ -47,7 +47,7 @@ def serve_one(
     telemetry.set_up(service)
     with sentences():
         app = _console() if service == CONSOLE else _service(known(service))
-        collector.spare_what_is_loaded()
+        gc_tuning.spare_what_is_loaded()
         in_loop(web.serve(app, host, port))
 
 

@@ -14,7 +14,7 @@ from deploy.api import trusted
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, in_loop, out, token_source
 from deploy.home import HomeError
 from deploy.migrate import SERVICES
-from shared.overview import Finding, NotAdmitted, Row, Told, age, findings, look
+from shared.status import Finding, NotAdmitted, Row, Told, age, collect_status, diagnose
 
 WELL, SOMEBODY, UNKNOWN = 0, 1, 2
 """The exit status: all is well; something needs somebody; something is not reached, so nobody knows."""
@@ -39,7 +39,7 @@ def status(
         _give_up(f"{url} {error}. Give --token, or --home of the Kei that runs there.")
     except (HomeError, OSError, httpx2.InvalidURL) as error:
         _give_up(str(error))
-    found = findings(rows)
+    found = diagnose(rows)
     if as_json:
         typer.echo(json.dumps(_document(rows, found), ensure_ascii=False))
     else:
@@ -56,7 +56,7 @@ def _give_up(sentence: str) -> NoReturn:
 
 async def _look(url: str, token: str) -> list[Row]:
     async with httpx2.AsyncClient(trust_env=False, verify=trusted()) as http:
-        return await look(http, f"{url.rstrip('/')}/api", token, SERVICES)
+        return await collect_status(http, f"{url.rstrip('/')}/api", token, SERVICES)
 
 
 def _document(rows: Sequence[Row], found: Sequence[Finding]) -> dict[str, Any]:

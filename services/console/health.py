@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.console import words
-from shared.overview import Finding, Row, Told, age, producer_of
+from shared.status import Finding, Row, Told, age, producer_of
 
 KINDS = {
     "away": ("Not reached", "stop"),

@@ -14,7 +14,7 @@ from services.console.clients import DEADLINE, Away
 from services.console.models import Answer
 from services.console.visitors import SignInFirst, Visitor
 from shared import clock
-from shared.overview import NotAdmitted, Row, look
+from shared.status import NotAdmitted, Row, collect_status
 from shared.web import Refusal
 
 Action = Literal["retry", "discard"]
@@ -68,7 +68,7 @@ class Operating:
             Refusal: 403; they do, and say no.
         """
         try:
-            return await look(self._client, self._base, who.token, SERVICES)
+            return await collect_status(self._client, self._base, who.token, SERVICES)
         except NotAdmitted as error:
             raise _turned_away(error.status, f"Every service {error}.") from error
 

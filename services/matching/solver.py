@@ -22,7 +22,7 @@ from services.matching.rules.plan import answer
 from services.matching.rules.planned import Explanation, Plan
 from services.matching.rules.question import Question
 from services.matching.rules.why import explain
-from shared import collector
+from shared import gc_tuning
 from shared.db import Database
 from shared.errors import Conflict
 
@@ -159,7 +159,7 @@ def _begin(marks: Marks) -> None:
     global _marks  # noqa: PLW0603  it came with the process, and functions sent to it find it nowhere else
     _marks = marks
     os.nice(NICE)
-    collector.spare_what_is_loaded()
+    gc_tuning.spare_what_is_loaded()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -7,7 +7,7 @@ from services.members.routes import assessments, clusters
 from shared import runtime
 from shared.auth import KeySource
 from shared.settings import Settings
-from shared.wire import Wire
+from shared.transport import Wire
 
 
 def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:

@@ -9,8 +9,8 @@ from services.notifications.streams import CHANNEL, Hub
 from shared import runtime
 from shared.auth import KeySource
 from shared.settings import Settings
+from shared.transport import Wire
 from shared.web import DRAIN
-from shared.wire import Wire
 
 
 def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:

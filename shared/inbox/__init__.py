@@ -5,7 +5,7 @@ back-off and is dead, with its reason, after the last try. The inbox's key absor
 """
 
 from shared.inbox.consumer import Consumer
-from shared.inbox.dead import Dead, dead_letters, discard, retry
+from shared.inbox.dead_letters import Dead, dead_letters, discard, retry
 from shared.inbox.receive import Finished, Inbox, Newest, Waiting, finished, newest, purge, waiting
 from shared.inbox.schema import INBOX_V1
 from shared.inbox.worker import Worker

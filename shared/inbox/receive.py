@@ -13,9 +13,9 @@ from sqlalchemy import text
 
 from shared.db import Database, ReadSession, WriteSession
 from shared.events.envelope import Record
+from shared.failpoints import reached
 from shared.inbox.consumer import Consumer
 from shared.outbox.schema import first_id
-from shared.points import reached
 
 _INSERT = text(
     """

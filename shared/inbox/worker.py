@@ -21,9 +21,9 @@ from shared.clock import jitter
 from shared.db import Database, WriteSession
 from shared.events.envelope import Event, Poison, Record, parse
 from shared.events.registry import Data
+from shared.failpoints import reached
 from shared.inbox.consumer import Consumer
 from shared.inbox.receive import Inbox, unpack
-from shared.points import reached
 
 DEADLINE = 10.0
 """Seconds for the handlers of one transaction: PostgreSQL would end it, and its connection, a little later."""

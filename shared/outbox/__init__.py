@@ -5,8 +5,8 @@ the commit, so positions have no gap and no reader ever waits for a transaction 
 the aggregate's row first, which makes `seq` the order of an aggregate's versions.
 """
 
+from shared.outbox.append import forward, put
 from shared.outbox.log import Figures, figures, find, oldest, read, replay
-from shared.outbox.put import forward, put
 from shared.outbox.relay import Relay
 from shared.outbox.schema import OUTBOX_V1, keep_partitions
 from shared.outbox.wake import Waker

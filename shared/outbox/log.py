@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared.db import Database, ReadSession
 from shared.events.envelope import Stored, structured
-from shared.wire import Wire
+from shared.transport import Wire
 
 CONTENT_TYPE = "application/json"
 

@@ -22,9 +22,9 @@ import structlog
 from shared.clock import jitter
 from shared.db import AWAY, TRANSACTION_TIMEOUT, Database
 from shared.events.envelope import Stored
+from shared.failpoints import reached
 from shared.outbox.wake import CHANNEL
-from shared.points import reached
-from shared.wire import Wire, WireError
+from shared.transport import Wire, WireError
 
 LOCK = 0x4B6569
 """The advisory lock of a database's relay."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.web import structure
+from shared.web import json_limits
 from shared.web.problems import Refusal
 
 JSON = "application/json"
@@ -109,10 +109,10 @@ class LimitsMiddleware:
         if kind != JSON:
             return
         try:
-            structure.check(body)
-        except structure.NotJson as error:
+            json_limits.check(body)
+        except json_limits.NotJson as error:
             raise Refusal(400, "malformed-json", str(error), errors=[("body", str(error))]) from error
-        except structure.BadStructure as error:
+        except json_limits.BadStructure as error:
             errors = [(error.place, error.message)]
             raise Refusal(422, "invalid-request", "Some values do not fit.", errors=errors) from error
 

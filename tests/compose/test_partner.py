@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError
 
 from deploy.cli.run import TRACE_KEI
 from shared.events import PUBLIC_TOPIC
-from shared.wire.access import Access
+from shared.transport.kafka_connection import Access
 from tests.support.compose import Deployment
 from tests.support.waiting import eventually
 

@@ -15,8 +15,8 @@ from shared import logs
 from shared.auth import Issuer, KeySource
 from shared.events.envelope import Stored
 from shared.events.members import AssessmentRecorded, IndicatorLevel, TargetSet
+from shared.transport.local import LocalWire
 from shared.web import DRAIN, Drain, serve
-from shared.wire.local import LocalWire
 from tests import make
 
 CLUSTERS = [UUID(int=0x01900000_0000_7000_8000_0000_0000_00C0 + number) for number in range(4)]

@@ -14,7 +14,7 @@ from services.members import main as members
 from services.notifications import main as notifications
 from services.trainings import main as trainings
 from shared.auth import Role
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.faults.callers import Callers
 from tests.support.waiting import eventually

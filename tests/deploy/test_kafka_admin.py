@@ -20,7 +20,7 @@ from deploy.migrate import SERVICES
 from deploy.partners import let_in, on_kafka, shut_out
 from deploy.topics import create_topics
 from shared.events import topics
-from shared.wire.access import Access
+from shared.transport.kafka_connection import Access
 from tests.support.kafka_secured import SecuredBroker
 from tests.support.kei import Kei
 from tests.support.run import Run

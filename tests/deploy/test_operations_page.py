@@ -57,9 +57,9 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)", "shared/runtime.py"),
         (
             "A Kafka user needs a password and a password a user: KEI_KAFKA_USER, KEI_KAFKA_PASSWORD.",
-            "shared/wire/access.py",
+            "shared/transport/kafka_connection.py",
         ),
-        ("the password of user", "shared/wire/access.py"),
+        ("the password of user", "shared/transport/kafka_connection.py"),
         ("waiting for PostgreSQL", "deploy/schema.py"),
         ("the database is ahead of this version", "deploy/schema.py"),
         ("has no schema yet. Run: kei migrate", "deploy/schema.py"),
@@ -76,7 +76,7 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("relay shows no progress; taking over", "shared/outbox/relay.py"),
         ("inbox without its database", "shared/inbox/worker.py"),
         ("event failed", "shared/inbox/worker.py"),
-        ("does not read from Kafka", "shared/wire/kafka.py"),
+        ("does not read from Kafka", "shared/transport/kafka.py"),
         ("no certificate is shown", "services/console/certificates.py"),
     ],
 )

@@ -14,15 +14,15 @@ from sqlalchemy import text
 
 from services.matching import consumers as matching
 from services.trainings import consumers as trainings
-from shared import points
+from shared import failpoints
 from shared.db import Database, WriteSession
 from shared.errors import KeiError
 from shared.events import Event, Record, registry
+from shared.failpoints import Point
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay
-from shared.points import Point
-from shared.wire import Receiver
-from shared.wire.local import LocalWire
+from shared.transport import Receiver
+from shared.transport.local import LocalWire
 from tests.faults import checks
 from tests.support.postgres import Postgres
 
@@ -140,7 +140,7 @@ class Sender:
     def _begin(self) -> None:
         self._relay = Relay(self._database, self._wire, poll=0.5, lease=2.0)
         context = copy_context()
-        context.run(points.act.set, self._at)
+        context.run(failpoints.act.set, self._at)
         self._task = asyncio.get_running_loop().create_task(self._relay.run(), context=context)
 
     def _at(self, point: Point) -> None:
@@ -182,7 +182,7 @@ class Trio:
         self.wire = Postbox()
         self.armed: set[Point] = set()
         self.crashes: Counter[Point] = Counter()
-        points.act.set(self._at)
+        failpoints.act.set(self._at)
         self._workers = {name: self._worker(name) for name in CONSUMERS}
         self._senders = {name: Sender(databases[name], looks[name], self.wire, self._at) for name in RELAYS}
         self._seen = dict.fromkeys(CONSUMERS, 0)

@@ -14,7 +14,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.points import Point
+from shared.failpoints import Point
 from tests.faults import doors
 from tests.faults.checks import Findings, over_capacity, total
 from tests.faults.doors import INDICATORS, TODAY

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from shared import logs, points
+from shared import failpoints, logs
 from shared.db import Database, WriteSession
 from shared.events import Event, Record
 from shared.events.matching import PairDeclined, RunPublished
@@ -23,9 +23,9 @@ from shared.events.members import CapacityChanged, TargetSet
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay
-from shared.wire import Wire
-from shared.wire.kafka import KafkaWire
-from shared.wire.local import LocalWire
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
 from tests.support.waiting import block, passing
 
 READY = "the node is ready"
@@ -164,6 +164,6 @@ def dying(point: str, passing: int) -> Callable[[str], None]:
 if __name__ == "__main__":
     logs.set_up("node", stream=sys.stdout)
     if len(sys.argv) > 2:
-        points.act.set(dying(sys.argv[2], int(sys.argv[3])))
+        failpoints.act.set(dying(sys.argv[2], int(sys.argv[3])))
     with suppress(asyncio.CancelledError):
         asyncio.run(main(Spec.model_validate_json(sys.argv[1])))

@@ -12,8 +12,8 @@ from deploy.cli.common import in_loop
 from services.notifications.routes import feed
 from shared import logs
 from shared.settings import Settings
+from shared.transport.local import LocalWire
 from shared.web import serve, server
-from shared.wire.local import LocalWire
 
 if __name__ == "__main__":
     service, port, patience = sys.argv[1:]

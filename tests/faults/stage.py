@@ -17,7 +17,7 @@ from sqlalchemy import TextClause, text
 
 from shared import clock, outbox
 from shared.db import Database
-from shared.handover import HAND_OVER_V1
+from shared.messaging_tables import HAND_OVER_V1
 from tests.faults.checks import Event, examine
 from tests.faults.node import READY, SINK, TASKS, Spec
 from tests.faults.report import SEED, Result, count

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from deploy.topics import create_topics
 from shared import outbox
 from shared.events import topics
-from shared.wire.kafka import DEADLINE, KafkaWire
+from shared.transport.kafka import DEADLINE, KafkaWire
 from tests.faults.conftest import emptied
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import FULL, count

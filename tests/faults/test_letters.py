@@ -14,9 +14,9 @@ from shared import clock, inbox, outbox
 from shared.db import WriteSession
 from shared.events import Record
 from shared.events.envelope import Stored
-from shared.wire import Wire
-from shared.wire.kafka import KafkaWire
-from shared.wire.local import LocalWire
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
 from tests.faults.node import CountedInbox, effects
 from tests.faults.report import count
 from tests.faults.stage import Stage

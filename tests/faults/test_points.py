@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from shared.points import Point
+from shared.failpoints import Point
 from tests.faults.node import KILLED
 from tests.faults.report import Result, count
 from tests.faults.stage import Stage

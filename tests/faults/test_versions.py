@@ -16,9 +16,9 @@ from shared import inbox, outbox
 from shared.db import WriteSession
 from shared.events import Event, registry
 from shared.inbox import Consumer
-from shared.wire import Wire
-from shared.wire.kafka import KafkaWire
-from shared.wire.local import LocalWire
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
 from tests.faults import checks, skew
 from tests.faults.report import Result, count
 from tests.faults.skew import CHANGES, Sent

@@ -24,7 +24,7 @@ from kafka.admin import (  # type: ignore[import-untyped]  # it has no types
 
 from deploy.handout import CA
 from deploy.kafka_admin import KafkaAdmin
-from shared.wire.access import Access
+from shared.transport.kafka_connection import Access
 from tests import make
 from tests.support import kafka_local
 from tests.support.kafka_secured import SecuredBroker

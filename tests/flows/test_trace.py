@@ -16,9 +16,9 @@ from services.members import main as members
 from services.notifications import main as notifications
 from shared import telemetry
 from shared.auth import Role
-from shared.wire import Wire
-from shared.wire.kafka import KafkaWire
-from shared.wire.local import LocalWire
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.support.waiting import eventually
 

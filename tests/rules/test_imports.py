@@ -78,7 +78,7 @@ WANTED = [
     ("services.members.rules.a", "shared.errors"),
     ("services.members.settings", "shared.settings"),
     ("shared.runtime", "shared.settings"),
-    ("shared.wire", "aiokafka"),
+    ("shared.transport", "aiokafka"),
     ("shared.web", "fastapi"),
 ]
 

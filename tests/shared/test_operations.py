@@ -11,7 +11,7 @@ from services.members import main as members
 from services.trainings import main as trainings
 from shared import version
 from shared.auth import Role
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.support.waiting import eventually
 
@@ -101,7 +101,7 @@ async def test_the_schema_is_held_against_what_the_code_knows(
 
 async def test_an_older_schema_is_behind(service_database: Create, monkeypatch: pytest.MonkeyPatch) -> None:
     known = version.revisions("members")
-    monkeypatch.setattr("shared.operations.revisions", lambda _: ("members_later", *known))
+    monkeypatch.setattr("shared.web.admin_routes.revisions", lambda _: ("members_later", *known))
     async with make.running(members.build, await service_database("members")) as client:
         revision = (await told(client))["revision"]
         assert (revision["found"], revision["newest"], revision["standing"]) == (

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from services.trainings.consumers import consumer
 from shared import runtime
 from shared.db import Database
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.support.waiting import eventually
 

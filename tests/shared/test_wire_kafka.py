@@ -4,7 +4,7 @@ from uuid import uuid4
 
 from aiokafka.partitioner import DefaultPartitioner
 
-from shared.wire.kafka import _hash
+from shared.transport.kafka import _hash
 
 
 def test_a_key_goes_to_the_partition_that_other_clients_choose() -> None:

@@ -18,9 +18,9 @@ from services.members import main as members
 from services.trainings import main as trainings
 from shared.auth import Role
 from shared.events.envelope import Record
-from shared.wire import WireError
-from shared.wire.access import Access
-from shared.wire.kafka import KafkaWire
+from shared.transport import WireError
+from shared.transport.kafka import KafkaWire
+from shared.transport.kafka_connection import Access
 from tests import make
 from tests.shared.handover.rig import running
 from tests.support.kafka_secured import SecuredBroker

@@ -14,7 +14,7 @@ from services.console.clients import Away
 from services.console.operating import LISTED, Action, Letter, Operating, Service
 from services.console.visitors import Operator, Visitor, from_here
 from shared import clock
-from shared.overview import Row, findings
+from shared.status import Row, diagnose
 from shared.web import Refusal, Router
 
 router = Router(include_in_schema=False)
@@ -47,7 +47,7 @@ async def operations(
     """How everything is."""
     operating: Operating = request.app.state.operating
     rows = await operating.rows(who)
-    found = findings(rows)
+    found = diagnose(rows)
     values = {
         "nav": "/operations",
         "did": _did(did, service, count) if did and service else "",

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from shared.handover import HAND_OVER_V1
+from shared.messaging_tables import HAND_OVER_V1
 
 revision = "notifications_0001"
 down_revision = None

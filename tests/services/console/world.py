@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from services.console import main as console
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.settings import Settings
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests.support.waiting import eventually
 
 SERVICES = ("members", "trainings", "matching", "notifications")

@@ -12,7 +12,7 @@ from shared.auth import Role
 from shared.events.envelope import Stored
 from shared.events.members import AssessmentRecorded, CapacityChanged, IndicatorLevel, TargetSet
 from shared.events.trainings import ClusterGain, TrainingCompleted
-from shared.wire import Wire
+from shared.transport import Wire
 from tests import make
 from tests.support.waiting import eventually
 

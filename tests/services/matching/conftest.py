@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from services.matching import main
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.matching.acting import Matching
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.matching import main
 from shared.events.envelope import Stored
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.matching.acting import (
     Json,

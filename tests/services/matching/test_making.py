@@ -15,7 +15,7 @@ import pytest
 from services.matching import main
 from services.matching.commands import making
 from shared.auth import Role
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.matching.acting import OPERATOR, Json, Matching, learner, mentor, problem
 from tests.support.waiting import eventually

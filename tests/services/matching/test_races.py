@@ -10,7 +10,7 @@ import httpx2
 from structlog.typing import EventDict
 
 from services.matching import main
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.matching.acting import (
     Matching,

@@ -6,7 +6,7 @@ import httpx2
 
 from shared.auth import Role
 from shared.events.envelope import Stored
-from shared.wire import Wire
+from shared.transport import Wire
 from tests import make
 from tests.support.waiting import eventually
 

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from services.notifications import main
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 
 

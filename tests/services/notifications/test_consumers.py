@@ -12,7 +12,7 @@ from shared.events import PUBLIC_TOPIC, Event, parse, registry
 from shared.events.envelope import Record, Stored
 from shared.events.members import TargetSet
 from shared.events.registry import Data
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.notifications.acting import OPERATOR, arrive, head, mixed
 from tests.support.waiting import eventually

@@ -10,7 +10,7 @@ import pytest
 
 from shared.auth import Role
 from shared.events.envelope import parse_structured, structured
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.notifications.acting import (
     OPERATOR,

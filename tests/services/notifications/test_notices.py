@@ -23,7 +23,7 @@ from shared.events.matching import (
 )
 from shared.events.members import ClusterArchived, LabelExpired
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.notifications.acting import OPERATOR, arrive, problem
 

@@ -13,8 +13,8 @@ import structlog
 from services.notifications import main, streams
 from services.notifications.routes import feed
 from shared.events.envelope import structured
+from shared.transport.local import LocalWire
 from shared.web import Drain
-from shared.wire.local import LocalWire
 from tests import make
 from tests.services.notifications.acting import (
     OPERATOR,

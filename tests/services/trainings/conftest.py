@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from services.trainings import main
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.support.waiting import eventually
 

@@ -9,7 +9,7 @@ import pytest
 
 from shared.auth import Role
 from shared.events.envelope import Stored
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.support.waiting import eventually
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx2
 
 from shared.events.members import ClusterArchived
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.services.trainings.acting import OPERATOR, draft, problem, published, register, registrations
 from tests.support.locking import another, waiting

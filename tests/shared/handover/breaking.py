@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from shared.events.envelope import Record
-from shared.wire import Receiver, Wire, WireError
+from shared.transport import Receiver, Wire, WireError
 
 
 class WireAround:

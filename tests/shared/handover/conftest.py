@@ -6,9 +6,9 @@ import pytest
 import structlog
 
 from deploy.topics import create_topics
-from shared.wire import Wire
-from shared.wire.kafka import KafkaWire
-from shared.wire.local import LocalWire
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
 from tests.shared.handover.rig import Rig, prepare
 from tests.support.postgres import Postgres
 

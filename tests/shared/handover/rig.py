@@ -13,10 +13,10 @@ from shared import clock, outbox
 from shared.db import Database, WriteSession
 from shared.events.envelope import Event
 from shared.events.members import CapacityChanged
-from shared.handover import HAND_OVER_V1
 from shared.inbox import Consumer, Dead, Inbox, Worker, dead_letters
+from shared.messaging_tables import HAND_OVER_V1
 from shared.outbox import Relay, Waker
-from shared.wire import Receiver, Wire
+from shared.transport import Receiver, Wire
 from tests.support.waiting import eventually
 
 TOPIC = "kei.members.v1"

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from structlog.typing import EventDict
 
 from deploy.topics import create_topics
-from shared.wire.kafka import KafkaWire
+from shared.transport.kafka import KafkaWire
 from tests.shared.handover.rig import Rig, effects_consumer, put
 from tests.support.kafka import Broker
 from tests.support.postgres import Postgres

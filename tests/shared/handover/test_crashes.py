@@ -9,7 +9,7 @@ import pytest
 from shared.events.envelope import Event
 from shared.inbox import Inbox
 from shared.outbox import Relay
-from shared.wire import Receiver
+from shared.transport import Receiver
 from tests.shared.handover.breaking import BreakingWire, CountingReceiver, DyingReceiver
 from tests.shared.handover.rig import Rig, effects_consumer, put, running
 from tests.support.waiting import eventually

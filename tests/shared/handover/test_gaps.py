@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
 from shared.events import Record
-from shared.wire.gaps import Gaps
-from shared.wire.kafka import KafkaWire
+from shared.transport.kafka import KafkaWire
+from shared.transport.lost_records import Gaps
 from tests.shared.handover.rig import running
 from tests.support.kafka import forget_records
 from tests.support.waiting import eventually

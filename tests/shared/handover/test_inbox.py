@@ -16,7 +16,7 @@ from shared.events.envelope import Event
 from shared.events.matching import PairProposed
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, Finished, Inbox, Waiting
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.shared.handover.rig import TOPIC, Hook, Rig, effects_consumer, fact
 from tests.support.waiting import eventually

@@ -13,8 +13,8 @@ from aiokafka.errors import CoordinatorNotAvailableError
 
 from deploy.topics import create_topics
 from shared.events.envelope import Event
-from shared.wire.kafka import KafkaWire
-from shared.wire.local import LocalWire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
 from tests.shared.handover.rig import Hook, Rig, effects_consumer, put
 from tests.support.waiting import eventually
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from shared import inbox
 from shared.inbox import Consumer
 from shared.outbox.schema import first_id
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests.shared.handover.rig import TOPIC, Rig
 
 NOW = datetime(2026, 6, 28, 9, tzinfo=UTC)

@@ -14,7 +14,7 @@ from shared import clock, outbox
 from shared.db import Database, WriteSession
 from shared.events.envelope import Stored
 from shared.outbox.schema import first_id
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests import make
 from tests.shared.handover.rig import TOPIC, Rig, fact, put
 from tests.support.waiting import eventually

@@ -16,7 +16,7 @@ from deploy.topics import create_topics
 from shared import runtime
 from shared.db import Database
 from shared.events import Record
-from shared.wire.kafka import KafkaWire
+from shared.transport.kafka import KafkaWire
 from tests import make
 from tests.shared.handover.rig import TOPIC, effects_consumer, running
 from tests.support.kafka import Broker

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from structlog.typing import EventDict
 
 from shared.outbox import Relay
-from shared.wire.local import LocalWire
+from shared.transport.local import LocalWire
 from tests.shared.handover.breaking import BreakingWire, CountingWire, FreezingWire, RefusingWire
 from tests.shared.handover.rig import Rig, effects_consumer, put, running
 from tests.support.waiting import eventually

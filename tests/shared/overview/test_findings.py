@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from shared.overview import Finding, Row, Unknown, findings
-from shared.overview.facts import Arrival, Told
+from shared.status import Finding, Row, Unknown, diagnose
+from shared.status.models import Arrival, Told
 
 WHEN = datetime(2026, 6, 28, 9, 30, tzinfo=UTC)
 OLD, MIDDLE, NEW = (UUID(int=number) for number in (1, 2, 3))
@@ -54,7 +54,7 @@ WELL: dict[str, Sequence[Row]] = {
 
 @pytest.mark.parametrize("name", WELL)
 def test_nothing_is_found_where_all_is_well(name: str) -> None:
-    assert findings(WELL[name]) == []
+    assert diagnose(WELL[name]) == []
 
 
 LOOK = "Look: kei inbox dead matching. Then: kei inbox retry matching."
@@ -173,7 +173,7 @@ FOUND: dict[str, tuple[Sequence[Row], Finding]] = {
 @pytest.mark.parametrize("name", FOUND)
 def test_what_is_found_says_what_to_do(name: str) -> None:
     rows, finding = FOUND[name]
-    assert findings(rows) == [finding]
+    assert diagnose(rows) == [finding]
 
 
 def test_all_that_is_found_is_told_in_the_order_of_the_services() -> None:
@@ -182,7 +182,7 @@ def test_all_that_is_found_is_told_in_the_order_of_the_services() -> None:
         Row("trainings", None, "is away"),
         row(into={"dead": 1}),
     ]
-    assert [(one.service, one.kind) for one in findings(rows)] == [
+    assert [(one.service, one.kind) for one in diagnose(rows)] == [
         ("members", "outbox"),
         ("trainings", "away"),
         ("matching", "dead"),

@@ -12,7 +12,7 @@ import pytest
 from shared.auth import Verifier
 from shared.db import Database
 from shared.web import Limits, create_app
-from shared.web.structure import BadStructure, NotJson, check
+from shared.web.json_limits import BadStructure, NotJson, check
 from tests.shared.web import shop
 
 JSON = {"Content-Type": "application/json"}

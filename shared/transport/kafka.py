@@ -22,10 +22,10 @@ from faststream.kafka.message import KafkaMessage
 
 from shared.clock import jitter
 from shared.events.envelope import Record
-from shared.wire import Receiver, WireError
-from shared.wire.access import DENIED, Access
-from shared.wire.gaps import AWAY, Gaps
-from shared.wire.ingest import LONGEST_WAIT, LOOK_EVERY, Ingest
+from shared.transport import Receiver, WireError
+from shared.transport.ingest import LONGEST_WAIT, LOOK_EVERY, Ingest
+from shared.transport.kafka_connection import DENIED, Access
+from shared.transport.lost_records import AWAY, Gaps
 
 DEADLINE = 5.0
 """Seconds for a send to be acknowledged, and for anything to stop."""

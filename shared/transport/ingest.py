@@ -16,10 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import jitter
 from shared.events.envelope import Record
-from shared.points import reached
-from shared.wire import Receiver
-from shared.wire.access import DENIED
-from shared.wire.gaps import ANSWER, AWAY, Gaps
+from shared.failpoints import reached
+from shared.transport import Receiver
+from shared.transport.kafka_connection import DENIED
+from shared.transport.lost_records import ANSWER, AWAY, Gaps
 
 COMMIT_EVERY = 0.2
 LOOK_EVERY = 5.0

@@ -15,9 +15,9 @@ from shared.db import Database, ReadSession
 from shared.errors import NotFound
 from shared.inbox import Consumer
 from shared.outbox.log import CONTENT_TYPE, item, page
+from shared.transport import Wire
 from shared.version import revisions, version
 from shared.web import Body, Read, Router, Slug, Tx, View
-from shared.wire import Wire
 
 LAST = 2**53 - 1
 """The last position that may be asked for: the last whole number that every reader of JSON knows exactly."""

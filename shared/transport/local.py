@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.events.envelope import Record
-from shared.wire import Receiver, WireError
+from shared.transport import Receiver, WireError
 
 DEADLINE = 5.0
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from shared.events.registry import registry
-from shared.overview.facts import Receiving, Row, Told, Unknown
+from shared.status.models import Receiving, Row, Told, Unknown
 
 UNSENT_FOR = 30.0
 """Seconds for which a committed event may wait for the wire."""
@@ -31,7 +31,7 @@ def producer_of(topic: str) -> str | None:
     return next((entry.service for entry in registry().values() if entry.topic == topic), None)
 
 
-def findings(rows: Sequence[Row]) -> list[Finding]:
+def diagnose(rows: Sequence[Row]) -> list[Finding]:
     """What needs somebody, service by service in the order they came in."""
     told = {row.service: row.told for row in rows if row.told is not None}
     return [finding for row in rows for finding in _of(row, told)]

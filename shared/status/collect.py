@@ -8,8 +8,8 @@ from typing import Any
 import httpx2
 from pydantic import ValidationError
 
-from shared.overview.facts import Arrival, Row, Told, Unknown
-from shared.overview.findings import producer_of
+from shared.status.diagnosis import producer_of
+from shared.status.models import Arrival, Row, Told, Unknown
 
 DEADLINE = 5.0
 """Seconds for one request."""
@@ -24,7 +24,7 @@ class NotAdmitted(Exception):
         self.status = status
 
 
-async def look(http: httpx2.AsyncClient, base: str, token: str, services: Sequence[str]) -> list[Row]:
+async def collect_status(http: httpx2.AsyncClient, base: str, token: str, services: Sequence[str]) -> list[Row]:
     """How each service is.
 
     Args:
