@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from bench.harness import Bench, Goal, Metrics, Variant, watch
 from bench.matching.memory import peak
 from bench.matching.world import INDICATORS, consortium
-from services.matching.rules.score import score
-from services.matching.rules.table import Table
-from services.matching.rules.worths import worths
+from services.matching.rules.scoring.candidates import worths
+from services.matching.rules.scoring.features import Table
+from services.matching.rules.scoring.pair_score import score
 
 CLUSTERS = 10_000
 LARGE = tuple(f"area-{number}" for number in range(40))

@@ -12,14 +12,14 @@ import numpy as np
 from bench.harness import percentile
 from bench.matching.small import disagreements
 from bench.matching.world import TODAY, clusters, consortium
-from services.matching.rules.board import board
-from services.matching.rules.compare import compare
-from services.matching.rules.criteria import Criteria, Objective, Reserve
 from services.matching.rules.engine import NEVER, warm
-from services.matching.rules.objective import best
-from services.matching.rules.plan import answer
-from services.matching.rules.planned import Plan
-from services.matching.rules.question import Question, Two
+from services.matching.rules.explaining.plan_diff import compare
+from services.matching.rules.inputs.criteria import Criteria, Objective, Reserve
+from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.plan_models import Plan
+from services.matching.rules.planning.assignment_problem import board
+from services.matching.rules.planning.objectives import best
+from services.matching.rules.planning.plan import answer
 
 SMALL = 10_000
 SIZE = 500

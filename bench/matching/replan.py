@@ -6,10 +6,10 @@ from functools import cache, partial
 
 from bench.harness import Bench, Metrics, Variant, watch
 from bench.matching.world import consortium
-from services.matching.rules.plan import answer
-from services.matching.rules.planned import Plan
-from services.matching.rules.profile import Aim, Profile
-from services.matching.rules.question import Question, Two
+from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.plan_models import Plan
+from services.matching.rules.inputs.profile import Aim, Profile
+from services.matching.rules.planning.plan import answer
 
 SIZES = (100, 1_000, 10_000)
 Change = Callable[[Question, Plan], Question]

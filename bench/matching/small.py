@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.rules.engine import NEVER, Problem
-from services.matching.rules.objective import POINT, best
+from services.matching.rules.planning.objectives import POINT, best
 
 MOST_ARCS = 9
 DENSE = 0.7

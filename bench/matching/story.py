@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from bench.matching.world import FRAMEWORK, clusters
-from services.matching.rules.profile import Profile
+from services.matching.rules.inputs.profile import Profile
 
 
 def story(size: int, seed: int = 1) -> dict[str, Any]:

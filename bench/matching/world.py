@@ -8,8 +8,8 @@ from uuid import UUID
 import numpy as np
 
 from services.matching.rules.engine import Problem
-from services.matching.rules.profile import Aim, Profile, Skill
-from services.matching.rules.question import Question
+from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.inputs.profile import Aim, Profile, Skill
 
 TODAY = date(2026, 6, 1)
 FRAMEWORK = "self-check-8.1"

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from services.matching.commands import confirming, leaving, projection, proposals, replanning
-from services.matching.commands.replanning import Caused
+from services.matching.commands import cluster_departure, mentorship_outcomes, projection, proposals, replan
+from services.matching.commands.replan import Caused
 from shared import clock
 from shared.db import WriteSession
 from shared.events.envelope import Event
@@ -34,7 +34,7 @@ async def on_cluster(
     await projection.keep_clusters(tx, facts)
     capacities = [(one.data, one.version) for one in events if not isinstance(one.data, ClusterChanged)]
     await projection.keep_places(tx, capacities)
-    await replanning.note(tx, _caused(events))
+    await replan.note(tx, _caused(events))
     new = [one.data.cluster_id for one in events if isinstance(one.data, ClusterRegistered)]
     if new:
         await proposals.answer_requests(tx, await proposals.unanswered(tx, new), clock.now())
@@ -44,29 +44,29 @@ async def on_cluster(
 async def on_cluster_archived(tx: WriteSession, events: Sequence[Event[ClusterArchived]]) -> None:
     """A cluster that left is planned for no longer, and what it was part of ends."""
     await projection.keep_archived(tx, [one.data for one in events])
-    await leaving.left(tx, [(one.data.cluster_id, one.data.consortium_id) for one in events], clock.now())
-    await replanning.note(tx, _caused(events))
+    await cluster_departure.left(tx, [(one.data.cluster_id, one.data.consortium_id) for one in events], clock.now())
+    await replan.note(tx, _caused(events))
 
 
 @consumer.on_batch(LabelExpired)
 async def on_label_expired(tx: WriteSession, events: Sequence[Event[LabelExpired]]) -> None:
     """A label ends on its day, which is known; that the day is over may be worth a new plan."""
-    await replanning.note(tx, _caused(events))
+    await replan.note(tx, _caused(events))
 
 
 @consumer.on_batch(AssessmentRecorded)
 async def on_assessment_recorded(tx: WriteSession, events: Sequence[Event[AssessmentRecorded]]) -> None:
     """Other levels; they confirm the gain of mentorships that are over."""
     await projection.keep_levels(tx, [(one.data, one.version) for one in events])
-    await confirming.by_assessments(tx, [one.data for one in events], clock.now())
-    await replanning.note(tx, _caused(events))
+    await mentorship_outcomes.by_assessments(tx, [one.data for one in events], clock.now())
+    await replan.note(tx, _caused(events))
 
 
 @consumer.on_batch(TargetSet)
 async def on_target_set(tx: WriteSession, events: Sequence[Event[TargetSet]]) -> None:
     """Other needs."""
     await projection.keep_targets(tx, [(one.data, one.version) for one in events])
-    await replanning.note(tx, _caused(events))
+    await replan.note(tx, _caused(events))
 
 
 @consumer.on_batch(ServiceRequested)
@@ -90,7 +90,7 @@ async def on_training_completed(tx: WriteSession, events: Sequence[Event[Trainin
         for one in events
         for cluster_id in dict.fromkeys(gain.cluster_id for gain in one.data.gains)
     ]
-    await replanning.note(tx, caused)
+    await replan.note(tx, caused)
 
 
 def _caused(events: Sequence[Event[Any]]) -> list[Caused]:

@@ -3,11 +3,11 @@
 from fastapi import FastAPI
 
 from services.matching.consumers import consumer
-from services.matching.figures import requests_waiting
-from services.matching.maker import Maker
-from services.matching.replanner import Replanner
-from services.matching.routes import criteria, gaps, ledger, meetings, mentorships, pairs, runs, what_ifs
-from services.matching.solver import Solver
+from services.matching.jobs.run_worker import Maker
+from services.matching.jobs.scheduler import Replanner
+from services.matching.jobs.solver_pool import Solver
+from services.matching.metrics import requests_waiting
+from services.matching.routes import criteria, ledger, meetings, mentorships, pairs, recommendations, runs, what_ifs
 from shared import runtime
 from shared.auth import KeySource
 from shared.settings import Settings
@@ -20,7 +20,7 @@ def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | Non
     service = runtime.Service(
         "matching",
         "Kei matching",
-        [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, gaps)],
+        [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, recommendations)],
         consumer=consumer,
         jobs=[Replanner(settings.replan_seconds).run],
         figures=[requests_waiting],

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.members.expiry import expiry
+from services.members.jobs.label_expiry import expiry
 from services.members.routes import assessments, clusters
 from shared import runtime
 from shared.auth import KeySource

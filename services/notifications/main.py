@@ -3,9 +3,9 @@
 from fastapi import FastAPI
 
 from services.notifications.consumers import consumer
+from services.notifications.push.sse import CHANNEL, Hub
 from services.notifications.routes import notices, partners
 from services.notifications.routes.feed import feed_router
-from services.notifications.streams import CHANNEL, Hub
 from shared import runtime
 from shared.auth import KeySource
 from shared.settings import Settings

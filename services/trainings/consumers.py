@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.trainings.commands import clusters
-from services.trainings.commands.leaving import leave
+from services.trainings.commands.cluster_departure import leave
 from shared import clock
 from shared.db import WriteSession
 from shared.events import Event

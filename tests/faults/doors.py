@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from uuid import UUID
 
-from services.matching.commands import answers, making, publishing, runs
-from services.matching.rules.criteria import Criteria
-from services.matching.rules.plan import answer as answered
-from services.matching.rules.question import Question
+from services.matching.commands import proposal_replies, run_execution, run_publication, runs
+from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.planning.plan import answer as answered
 from services.members.commands import assessments, clusters
 from services.members.rules.vocabulary import Kind
 from services.trainings.commands import activities, registrations
@@ -128,21 +128,21 @@ def plan(id: UUID) -> Work:
 
     async def work(tx: WriteSession) -> None:
         await runs.begin(tx, id, CONSORTIUM, runs.Wish(Criteria()), TODAY)
-        run = await making.claim(tx)
+        run = await run_execution.claim(tx)
         assert run is not None
         assert run.id == id
-        await making.finish(tx, id, run.tries, answered(Question.read(run.inputs)), 0)
+        await run_execution.finish(tx, id, run.tries, answered(Question.read(run.inputs)), 0)
 
     return work
 
 
 def publish(id: UUID, seen: int) -> Work:
-    return lambda tx: publishing.publish(tx, id, seen, lambda _: True, NOW)
+    return lambda tx: run_publication.publish(tx, id, seen, lambda _: True, NOW)
 
 
 def answer(id: UUID, side: str, seen: int, *, accepts: bool) -> Work:
     async def work(tx: WriteSession) -> None:
-        pair = await answers.proposed(tx, id, lambda _: True)
-        await answers.answer(tx, pair, seen, answers.Answer(side, accepts), NOW)
+        pair = await proposal_replies.proposed(tx, id, lambda _: True)
+        await proposal_replies.answer(tx, pair, seen, proposal_replies.Answer(side, accepts), NOW)
 
     return work

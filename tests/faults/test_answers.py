@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, text, update
 
-from services.matching.commands import answers, proposals
+from services.matching.commands import proposal_replies, proposals
 from services.matching.commands.projection import keep_clusters, keep_places
-from services.matching.rules.question import Two
+from services.matching.rules.inputs.plan_input import Two
 from services.matching.tables import Pair, Places
 from shared import clock
 from shared.db import Database, WriteSession
@@ -56,8 +56,8 @@ def says(pair: Pair, *, accepts: bool) -> Work:
     """The learner's answer."""
 
     async def work(tx: WriteSession) -> None:
-        found = await answers.proposed(tx, pair.id, lambda _: True)
-        await answers.answer(tx, found, 2, answers.Answer("learner", accepts), clock.now())
+        found = await proposal_replies.proposed(tx, pair.id, lambda _: True)
+        await proposal_replies.answer(tx, found, 2, proposal_replies.Answer("learner", accepts), clock.now())
 
     return work
 
@@ -67,9 +67,9 @@ def expires(pair: Pair) -> Work:
 
     async def work(tx: WriteSession) -> None:
         over = update(Pair).where(Pair.id == pair.id, Pair.state == "proposed")
-        await answers.proposed(tx, pair.id, lambda _: True)
+        await proposal_replies.proposed(tx, pair.id, lambda _: True)
         await tx.execute(over.values(expires_at=clock.now() - timedelta(seconds=1)))
-        if await answers.expire(tx, clock.now()) == 0:
+        if await proposal_replies.expire(tx, clock.now()) == 0:
             raise Conflict("already-decided", "Nothing to end.")
 
     return work
@@ -79,7 +79,7 @@ def is_withdrawn(pair: Pair) -> Work:
     """A plan does without it."""
 
     async def work(tx: WriteSession) -> None:
-        found = await answers.proposed(tx, pair.id, lambda _: True)
+        found = await proposal_replies.proposed(tx, pair.id, lambda _: True)
         if found.state != "proposed":
             raise Conflict("already-decided", "Nothing to take back.")
         proposals.withdraw(tx, found, "plan", clock.now())

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from services.notifications.streams import RESERVED
+from services.notifications.push.sse import RESERVED
 from shared import outbox
 from shared.auth import Role
 from shared.db import Database

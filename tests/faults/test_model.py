@@ -96,7 +96,7 @@ async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> list[tuple[UU
 
 
 def no_capacity(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("services.matching.commands.answers._take_places", _take_what_is_not_there)
+    patch.setattr("services.matching.commands.proposal_replies._take_places", _take_what_is_not_there)
 
 
 def no_memory(patch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from services.matching.commands.locks import alone
-from services.matching.rules.criteria import Criteria
+from services.matching.rules.inputs.criteria import Criteria
 from services.matching.tables import Cluster, CriteriaSet
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound, Stale

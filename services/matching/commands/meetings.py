@@ -9,10 +9,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from services.matching.commands.mentorship_events import tell
 from services.matching.commands.mentorships import sign
-from services.matching.commands.telling import tell
-from services.matching.rules.profile import Skill
-from services.matching.rules.reminders import CLOSING, surveys
+from services.matching.rules.inputs.profile import Skill
+from services.matching.rules.mentoring.reminders import CLOSING, surveys
 from services.matching.tables import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Survey
 from shared.clock import new_id
 from shared.db import WriteSession

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, select, update
 
-from services.matching.commands import confirming, replanning
-from services.matching.commands.situation import profiles
-from services.matching.commands.telling import goals_of, tell
-from services.matching.rules.profile import Skill
-from services.matching.rules.programme import STANDARD, TEMPLATES, Template, agreement, ends_on, first_goals
-from services.matching.rules.programme import Goal as Aimed
-from services.matching.rules.reminders import CLOSING
+from services.matching.commands import mentorship_outcomes, replan
+from services.matching.commands.mentorship_events import goals_of, tell
+from services.matching.queries.plan_input import profiles
+from services.matching.rules.inputs.profile import Skill
+from services.matching.rules.mentoring.programme import STANDARD, TEMPLATES, Template, agreement, ends_on, first_goals
+from services.matching.rules.mentoring.programme import Goal as Aimed
+from services.matching.rules.mentoring.reminders import CLOSING
 from services.matching.tables import Goal, Meeting, MeetingOf, Mentorship, Pair, Places
 from shared.db import WriteSession
 from shared.errors import Conflict, Forbidden, Invalid, NotFound, Stale
@@ -218,9 +218,9 @@ async def close(tx: WriteSession, mentorship: Mentorship, ending: Ending, now: d
     if started:
         tell(tx, mentorship, MentorshipAsked, day=CLOSING)
     cause = Cause(event_id=event.id, type=event.type, cluster_id=pair.learner_id)
-    await replanning.note(tx, [replanning.Caused(pair.consortium_id, cause)])
+    await replan.note(tx, [replan.Caused(pair.consortium_id, cause)])
     await tx.flush()
-    await confirming.at_the_end(tx, mentorship, now)
+    await mentorship_outcomes.at_the_end(tx, mentorship, now)
 
 
 async def _held(tx: WriteSession, id: UUID) -> int:

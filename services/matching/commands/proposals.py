@@ -10,11 +10,11 @@ from sqlalchemy import exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.matching.commands.locks import alone
-from services.matching.commands.situation import criteria_in_force, question_of
-from services.matching.rules.next_mentors import NextMentors
-from services.matching.rules.profile import Skill
-from services.matching.rules.question import Question, Two
-from services.matching.rules.score import Score
+from services.matching.queries.plan_input import criteria_in_force, question_of
+from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.profile import Skill
+from services.matching.rules.planning.next_mentors import NextMentors
+from services.matching.rules.scoring.pair_score import Score
 from services.matching.tables import AnsweredRequest, Cluster, Pair, Request
 from shared import outbox
 from shared.clock import new_id

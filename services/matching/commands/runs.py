@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from services.matching.commands.locks import alone
-from services.matching.commands.making import ASKED
-from services.matching.commands.situation import known_question, possible
-from services.matching.rules.criteria import Criteria
+from services.matching.commands.run_execution import ASKED
+from services.matching.queries.plan_input import known_question, possible
 from services.matching.rules.engine import SOLVER
-from services.matching.rules.question import Question, Two
+from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.plan_input import Question, Two
 from services.matching.tables import Run
 from shared.db import WriteSession
 from shared.errors import Conflict

@@ -8,12 +8,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
 from services.matching.commands.runs import Wish, begin
-from services.matching.commands.situation import known_question, possible
-from services.matching.rules.compare import compare
-from services.matching.rules.criteria import Criteria
-from services.matching.rules.planned import Plan
-from services.matching.rules.question import Question
-from services.matching.rules.what_if import Changes, supposed
+from services.matching.queries.plan_input import known_question, possible
+from services.matching.rules.explaining.plan_diff import compare
+from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.inputs.plan_models import Plan
+from services.matching.rules.inputs.what_if import Changes, supposed
 from services.matching.tables import Run, WhatIf
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound

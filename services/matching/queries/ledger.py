@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.matching.rules import ledger as rules
-from services.matching.rules.ledger import Reading, Taught
-from services.matching.rules.needs import Need, needs
-from services.matching.rules.profile import Aim, Gain, Measured, Skill, provisionals
-from services.matching.rules.recommend import Levels, Offer
+from services.matching.rules.inputs.profile import Aim, Gain, Measured, Skill, provisionals
+from services.matching.rules.mentoring import ledger as rules
+from services.matching.rules.mentoring.gaps import Need, needs
+from services.matching.rules.mentoring.ledger import Reading, Taught
+from services.matching.rules.mentoring.recommendations import Levels, Offer
 from services.matching.tables import Activity, Archived, Cluster, Goal, Level, Measurement, Mentorship, Pair, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from services.matching.rules.planned import Plan
-from services.matching.rules.question import Question
+from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.inputs.plan_models import Plan
 from services.matching.tables import Pair, Run
 from shared.db import ReadSession
 from shared.errors import NotFound

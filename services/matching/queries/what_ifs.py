@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from services.matching.rules.planned import Plan
-from services.matching.rules.question import Two, twos_of
+from services.matching.rules.inputs.plan_input import Two, twos_of
+from services.matching.rules.inputs.plan_models import Plan
 from services.matching.tables import WhatIf
 from shared.db import ReadSession
 from shared.errors import NotFound

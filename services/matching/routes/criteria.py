@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from services.matching.commands import criteria as commands
 from services.matching.queries import criteria as queries
-from services.matching.rules.criteria import Criteria
+from services.matching.rules.inputs.criteria import Criteria
 from shared import clock
 from shared.auth import Anyone, Coordinator
 from shared.db import WriteSession

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from services.matching.queries import ledger as queries
 from services.matching.queries.ledger import Wanted
-from services.matching.rules.ledger import Reading, Side, Taught, balances, downstream
+from services.matching.rules.mentoring.ledger import Reading, Side, Taught, balances, downstream
 from shared.auth import Anyone, Principal
 from shared.web import Page, Paging, Read, Router, View
 

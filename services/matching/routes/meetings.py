@@ -11,7 +11,7 @@ from services.matching.commands import meetings as commands
 from services.matching.commands import mentorships
 from services.matching.queries import mentorships as queries
 from services.matching.routes.mentorships import Level, MentorshipView, Side, answered
-from services.matching.rules.profile import Skill
+from services.matching.rules.inputs.profile import Skill
 from shared import clock
 from shared.auth import Manager
 from shared.errors import Forbidden

@@ -10,10 +10,10 @@ from pydantic import Field
 from services.matching.commands import mentorships as commands
 from services.matching.queries import mentorships as queries
 from services.matching.queries.mentorships import Work
-from services.matching.rules.health import CheckIn, Moved, Signs, health
-from services.matching.rules.next_step import Standing, next_step
-from services.matching.rules.profile import Skill
-from services.matching.rules.reminders import CLOSING, closes_on, surveys
+from services.matching.rules.inputs.profile import Skill
+from services.matching.rules.mentoring.health import CheckIn, Moved, Signs, health
+from services.matching.rules.mentoring.next_step import Standing, next_step
+from services.matching.rules.mentoring.reminders import CLOSING, closes_on, surveys
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.db import WriteSession

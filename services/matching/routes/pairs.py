@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import Field, model_validator
 
-from services.matching.commands import answers
+from services.matching.commands import proposal_replies
 from services.matching.queries import runs as queries
 from shared import clock
 from shared.auth import Anyone, Manager
@@ -97,10 +97,10 @@ async def answer_pair(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewAn
 
     Where one declines, the next best mentor with a free place is proposed.
     """
-    pair = await answers.proposed(tx, id, who.within)
+    pair = await proposal_replies.proposed(tx, id, who.within)
     if not who.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
         raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
-    given = answers.Answer(body.side, body.answer == "accept", body.reason)
-    await answers.answer(tx, pair, seen, given, clock.now())
+    given = proposal_replies.Answer(body.side, body.answer == "accept", body.reason)
+    await proposal_replies.answer(tx, pair, seen, given, clock.now())
     etag(response, pair.version)
     return PairView.model_validate(pair)

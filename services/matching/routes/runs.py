@@ -8,15 +8,15 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 from pydantic import Field
 
-from services.matching.commands import making, projection, publishing, runs
+from services.matching.commands import projection, run_execution, run_publication, runs
 from services.matching.queries import projection as projected
 from services.matching.queries import runs as queries
 from services.matching.routes.criteria import ByCriteria
 from services.matching.routes.pairs import CauseView, PairView
-from services.matching.rules.compare import Replay, replayed
-from services.matching.rules.moves import Moves
-from services.matching.rules.planned import Explanation, Plan
-from services.matching.rules.question import Two
+from services.matching.rules.explaining.move_frontier import Moves
+from services.matching.rules.explaining.plan_diff import Replay, replayed
+from services.matching.rules.inputs.plan_input import Two
+from services.matching.rules.inputs.plan_models import Explanation, Plan
 from shared import clock
 from shared.auth import Anyone, Coordinator, Operator
 from shared.db import WriteSession
@@ -161,7 +161,7 @@ async def show_moves(who: Anyone, db: Read, id: UUID, request: Request) -> Moves
 @router.post("/runs/{id}/cancellation")
 async def cancel_run(who: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
     """Stop a run that is being made."""
-    run = await making.cancel(tx, id, who.within)
+    run = await run_execution.cancel(tx, id, who.within)
     etag(response, run.version)
     return RunView.model_validate(run)
 
@@ -169,7 +169,7 @@ async def cancel_run(who: Coordinator, tx: Tx, id: UUID, response: Response) -> 
 @router.post("/runs/{id}/publication")
 async def publish_run(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> RunView:
     """Publish the run: its pairs are proposed, and open proposals that it does without are withdrawn."""
-    run = await publishing.publish(tx, id, seen, who.within, clock.now())
+    run = await run_publication.publish(tx, id, seen, who.within, clock.now())
     etag(response, run.version)
     return RunView.model_validate(run)
 

@@ -12,11 +12,11 @@ from services.matching.commands import what_ifs as commands
 from services.matching.queries import what_ifs as queries
 from services.matching.routes.criteria import ByCriteria
 from services.matching.routes.runs import RunView, TwoIds, twos
-from services.matching.rules.criteria import Criteria
-from services.matching.rules.planned import Comparison, Plan
-from services.matching.rules.profile import Aim, Skill
-from services.matching.rules.question import Two
-from services.matching.rules.what_if import Changes
+from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.plan_input import Two
+from services.matching.rules.inputs.plan_models import Comparison, Plan
+from services.matching.rules.inputs.profile import Aim, Skill
+from services.matching.rules.inputs.what_if import Changes
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager
 from shared.web import Body, Name, Page, Paging, Read, Router, Slug, Tx, View, etag

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from services.matching.rules.question import Two
+from services.matching.rules.inputs.plan_input import Two
 
 
 def cause_of(causes: Sequence[Mapping[str, Any]], two: Two) -> Mapping[str, Any] | None:

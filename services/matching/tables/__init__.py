@@ -1,7 +1,9 @@
 """The rows of matching: a projection of other services' events, and what matching itself decides."""
 
 from services.matching.tables.base import Base
-from services.matching.tables.known import (
+from services.matching.tables.mentorships import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Survey
+from services.matching.tables.plans import AnsweredRequest, CriteriaSet, Pair, Places, ReplanCause, Run, WhatIf
+from services.matching.tables.projection import (
     PROJECTED,
     Activity,
     Archived,
@@ -12,8 +14,6 @@ from services.matching.tables.known import (
     Request,
     Target,
 )
-from services.matching.tables.mentorships import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Survey
-from services.matching.tables.plans import AnsweredRequest, CriteriaSet, Pair, Places, ReplanCause, Run, WhatIf
 
 __all__ = [
     "PROJECTED",

@@ -11,9 +11,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from starlette.types import Message, Receive, Scope, Send
 
+from services.notifications.push.sse import Hub
 from services.notifications.queries import feed, partners
 from services.notifications.rules import subscriptions
-from services.notifications.streams import Hub
 from shared.auth import Principal, Role, partner_key
 from shared.db import Database
 from shared.events import registry

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from services.matching.rules.criteria import Criteria, Weights
-from services.matching.rules.profile import Aim, Profile, Skill
-from services.matching.rules.terms import TERMS
+from services.matching.rules.inputs.criteria import Criteria, Weights
+from services.matching.rules.inputs.profile import Aim, Profile, Skill
+from services.matching.rules.scoring.terms import TERMS
 
 TODAY = date(2017, 6, 1)
 FORESIGHT, STRATEGY = Skill("f", "foresight"), Skill("f", "strategy")

@@ -8,11 +8,11 @@ from uuid import UUID
 
 import yaml
 
-from services.matching.rules.criteria import Criteria, Weights
-from services.matching.rules.hard import RULES
-from services.matching.rules.profile import Aim, Profile, Skill
-from services.matching.rules.score import score_anyway
-from services.matching.rules.table import History, Table
+from services.matching.rules.inputs.criteria import Criteria, Weights
+from services.matching.rules.inputs.profile import Aim, Profile, Skill
+from services.matching.rules.scoring.exclusion_rules import RULES
+from services.matching.rules.scoring.features import History, Table
+from services.matching.rules.scoring.pair_score import score_anyway
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/matching.md").read_text()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from services.matching.rules.engine import NotOptimal, Problem, Solved, check, solve
-from services.matching.rules.engine.compiling import can_compile
+from services.matching.rules.engine.jit import can_compile
 from tests.rules.matching.small import best_value, problem, some_problem, value
 
 solving = import_module("services.matching.rules.engine.solve")

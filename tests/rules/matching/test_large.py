@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from services.matching.rules import board as boards
-from services.matching.rules.criteria import Criteria, Objective
-from services.matching.rules.plan import answer
-from services.matching.rules.profile import Aim
-from services.matching.rules.question import Two
+from services.matching.rules.inputs.criteria import Criteria, Objective
+from services.matching.rules.inputs.plan_input import Two
+from services.matching.rules.inputs.profile import Aim
+from services.matching.rules.planning import assignment_problem as boards
+from services.matching.rules.planning.plan import answer
 from tests.rules.matching.clusters import FORESIGHT, STRATEGY
 from tests.rules.matching.test_plan import learner, mentor, question
 

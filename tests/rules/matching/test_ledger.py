@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.rules.ledger import Reading, Side, Taught, balances, downstream, ledger, shares
-from services.matching.rules.needs import Need, needs
-from services.matching.rules.profile import Aim, Skill
-from services.matching.rules.recommend import Offer, asks, joins, white_spots
+from services.matching.rules.inputs.profile import Aim, Skill
+from services.matching.rules.mentoring.gaps import Need, needs
+from services.matching.rules.mentoring.ledger import Reading, Side, Taught, balances, downstream, ledger, shares
+from services.matching.rules.mentoring.recommendations import Offer, asks, joins, white_spots
 
 A, B, C, D = (UUID(int=number) for number in range(1, 5))
 FORESIGHT, STRATEGY = Skill("f", "foresight"), Skill("f", "strategy")

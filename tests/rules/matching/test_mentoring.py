@@ -5,12 +5,12 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.matching.rules.health import CheckIn, Moved, Signs, health
-from services.matching.rules.next_step import Standing, next_step
-from services.matching.rules.outcome import Confirmed, outcome
-from services.matching.rules.profile import Aim, Skill
-from services.matching.rules.programme import STANDARD, TEMPLATES, agreement, ends_on, first_goals
-from services.matching.rules.reminders import closes_on, nudge, over, surveys
+from services.matching.rules.inputs.profile import Aim, Skill
+from services.matching.rules.mentoring.health import CheckIn, Moved, Signs, health
+from services.matching.rules.mentoring.next_step import Standing, next_step
+from services.matching.rules.mentoring.outcome import Confirmed, outcome
+from services.matching.rules.mentoring.programme import STANDARD, TEMPLATES, agreement, ends_on, first_goals
+from services.matching.rules.mentoring.reminders import closes_on, nudge, over, surveys
 from tests.rules.matching.clusters import FORESIGHT, LEARNER, MENTOR, STRATEGY, TODAY
 
 START = TODAY - timedelta(days=60)

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import pytest
 
-from services.matching.rules.criteria import Criteria, Objective
-from services.matching.rules.moves import Moves, moves
-from services.matching.rules.plan import HIGHEST, answer
-from services.matching.rules.profile import Aim, Profile
-from services.matching.rules.question import Question, Two
+from services.matching.rules.explaining.move_frontier import Moves, moves
+from services.matching.rules.inputs.criteria import Criteria, Objective
+from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.profile import Aim, Profile
+from services.matching.rules.planning.plan import HIGHEST, answer
 from tests.rules.matching.clusters import FORESIGHT, LEARNER, MENTOR, STRATEGY, TODAY
 
 

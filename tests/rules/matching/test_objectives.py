@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from services.matching.rules.engine import NEVER, Problem
-from services.matching.rules.objective import POINT, best
+from services.matching.rules.planning.objectives import POINT, best
 
 Pairs = frozenset[int]
 

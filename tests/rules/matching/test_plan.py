@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.matching.rules.changes import changes
-from services.matching.rules.compare import compare, gini, replayed
-from services.matching.rules.criteria import Criteria, Objective, Places, Reserve
-from services.matching.rules.plan import answer
-from services.matching.rules.planned import Plan
-from services.matching.rules.profile import Aim, Profile
-from services.matching.rules.question import Past, Question, Two
-from services.matching.rules.refusals import refusals
-from services.matching.rules.reserve import PRIOR, expected
-from services.matching.rules.score import Score, score
-from services.matching.rules.why import explain
+from services.matching.rules.explaining.alternatives import explain
+from services.matching.rules.explaining.input_diff import changes
+from services.matching.rules.explaining.plan_diff import compare, gini, replayed
+from services.matching.rules.inputs.criteria import Criteria, Objective, Places, Reserve
+from services.matching.rules.inputs.plan_input import Past, Question, Two
+from services.matching.rules.inputs.plan_models import Plan
+from services.matching.rules.inputs.profile import Aim, Profile
+from services.matching.rules.planning.input_validation import refusals
+from services.matching.rules.planning.plan import answer
+from services.matching.rules.planning.reserve import PRIOR, expected
+from services.matching.rules.scoring.pair_score import Score, score
 from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
 
 OBJECTIVES: tuple[Objective, ...] = ("total", "pairs", "fairest")

@@ -3,13 +3,13 @@ from datetime import date
 
 from hypothesis import given
 
-from services.matching.rules.criteria import Criteria, Weights
-from services.matching.rules.profile import Gain, Measured, Profile, provisional
-from services.matching.rules.score import Excluded, Score
-from services.matching.rules.score import score as score_in
-from services.matching.rules.sentences import SENTENCES, teachable
-from services.matching.rules.table import History, Table
-from services.matching.rules.terms import TERMS
+from services.matching.rules.inputs.criteria import Criteria, Weights
+from services.matching.rules.inputs.profile import Gain, Measured, Profile, provisional
+from services.matching.rules.scoring.features import History, Table
+from services.matching.rules.scoring.pair_score import Excluded, Score
+from services.matching.rules.scoring.pair_score import score as score_in
+from services.matching.rules.scoring.reasons import SENTENCES, teachable
+from services.matching.rules.scoring.terms import TERMS
 from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
 
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.rules.criteria import Criteria, Pair, Rules, Weights
-from services.matching.rules.profile import Aim, Profile
-from services.matching.rules.score import Excluded, Score, score
-from services.matching.rules.table import History, Table
-from services.matching.rules.worths import GROUP, worths
+from services.matching.rules.inputs.criteria import Criteria, Pair, Rules, Weights
+from services.matching.rules.inputs.profile import Aim, Profile
+from services.matching.rules.scoring.candidates import GROUP, worths
+from services.matching.rules.scoring.features import History, Table
+from services.matching.rules.scoring.pair_score import Excluded, Score, score
 from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
 
 CONSORTIA = st.lists(PROFILES, max_size=6, unique_by=lambda one: one.id)

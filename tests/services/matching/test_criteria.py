@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from services.matching.rules.criteria import Criteria
+from services.matching.rules.inputs.criteria import Criteria
 from shared.auth import Role
 from tests import make
 from tests.services.matching.acting import OPERATOR, Json, Matching, if_match, learner, mentor, problem

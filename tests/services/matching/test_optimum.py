@@ -6,10 +6,10 @@ from datetime import date
 from functools import cache
 from uuid import uuid4
 
-from services.matching.rules.criteria import Criteria
-from services.matching.rules.profile import Aim, Profile, Skill
-from services.matching.rules.table import History, Table
-from services.matching.rules.worths import worths
+from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.profile import Aim, Profile, Skill
+from services.matching.rules.scoring.candidates import worths
+from services.matching.rules.scoring.features import History, Table
 from tests.services.matching.acting import FRAMEWORK, Matching, Member, member
 
 INDICATORS = ("foresight", "strategy", "training")

@@ -10,7 +10,8 @@ import httpx2
 import pytest
 import structlog
 
-from services.notifications import main, streams
+from services.notifications import main
+from services.notifications.push import sse
 from services.notifications.routes import feed
 from shared.events.envelope import structured
 from shared.transport.local import LocalWire
@@ -113,7 +114,7 @@ async def test_coming_back_with_any_position_gives_exactly_the_rest(
 async def test_old_positions_are_read_from_the_database(
     client: httpx2.AsyncClient, wire: LocalWire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "BATCH", 3)
+    monkeypatch.setattr(sse, "BATCH", 3)
     await arrive(client, wire, *mixed(10))
     async with listening(client, types=SERVICE) as listener:
         seen = await listener.events(5)
@@ -152,7 +153,7 @@ async def test_the_future_is_refused(client: httpx2.AsyncClient, wire: LocalWire
 async def test_a_heart_beats_until_the_key_is_revoked(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(sse, "HEARTBEAT", 0.1)
     made = await partner(client)
     async with listening(client, bearing(made["key"])) as listener:
         assert [await listener.block() for _ in range(3)] == [["retry: 2000"], [":"], [":"]]

@@ -4,7 +4,7 @@
 """
 
 from services.matching.rules.engine.certificate import NotOptimal, check
-from services.matching.rules.engine.kept import Kept
+from services.matching.rules.engine.incremental import Kept
 from services.matching.rules.engine.problem import NEVER, Control, Places, Problem, Solved
 from services.matching.rules.engine.residual import Change, Residual
 from services.matching.rules.engine.solve import solve

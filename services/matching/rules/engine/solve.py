@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.rules.engine import kernel
-from services.matching.rules.engine.compiling import can_compile, compiled
+from services.matching.rules.engine.jit import can_compile, compiled
 from services.matching.rules.engine.kernel import OUT, State
 from services.matching.rules.engine.problem import NEVER, Control, Places, Problem, Solved
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from services.matching.rules.engine.compiling import can_compile, compiled
-from services.matching.rules.engine.kept import Kept
+from services.matching.rules.engine.incremental import Kept
+from services.matching.rules.engine.jit import can_compile, compiled
 from services.matching.rules.engine.problem import Problem
 from services.matching.rules.engine.residual import Residual
 

@@ -1,0 +1,71 @@
+"""What a clock brings to mentorships: reminders when they are quiet, the end of those that stay so, and surveys."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+
+from services.matching.commands.mentorship_events import tell
+from services.matching.commands.mentorships import Ending, close
+from services.matching.rules.mentoring.reminders import (
+    FIRST_SURVEY,
+    NOTICE,
+    NUDGES,
+    SURVEY_EVERY,
+    closes_on,
+    nudge,
+    over,
+    surveys,
+)
+from services.matching.tables import Mentorship, Pair
+from shared.db import WriteSession
+from shared.events.matching import MentorshipAsked, MentorshipNudged
+
+AT_ONCE = 100
+"""Mentorships that are looked after in one transaction, at most."""
+
+
+async def remind(tx: WriteSession, now: datetime) -> int:
+    """Remind, ask and end whatever is due, and say how many mentorships that were; oldest first."""
+    due = select(Mentorship.id).where(Mentorship.ended_at.is_(None), or_(_quiet(now), _unasked(now)))
+    ids = due.order_by(Mentorship.last_sign_at).limit(AT_ONCE)
+    query = select(Pair.id).where(Pair.id.in_(ids)).order_by(Pair.id).with_for_update(skip_locked=True)
+    found = (await tx.scalars(query)).all()
+    for id in found:
+        await _look_after(tx, await tx.get_one(Mentorship, id), now)
+    return len(found)
+
+
+def _days(count: ColumnElement[int] | int) -> ColumnElement[timedelta]:
+    return func.make_interval(0, 0, 0, count)
+
+
+def _quiet(now: datetime) -> ColumnElement[bool]:
+    """The next reminder, or after the last one the end, is due."""
+    first, second, third = NUDGES
+    waits = case({0: first, first: second, second: third}, value=Mentorship.nudged, else_=third + NOTICE)
+    return Mentorship.last_sign_at <= now - _days(waits)
+
+
+def _unasked(now: datetime) -> ColumnElement[bool]:
+    """The next survey is due."""
+    day = case((Mentorship.surveyed == 0, FIRST_SURVEY), else_=Mentorship.surveyed + SURVEY_EVERY)
+    return and_(Mentorship.started_at.is_not(None), Mentorship.started_at <= now - _days(day))
+
+
+async def _look_after(tx: WriteSession, mentorship: Mentorship, now: datetime) -> None:
+    if mentorship.ended_at is not None:
+        return
+    quiet = (now - mentorship.last_sign_at).days
+    if over(quiet, mentorship.nudged):
+        await close(tx, mentorship, Ending("quiet", f"Nothing was heard of it for {quiet} days."), now)
+        return
+    if days := nudge(quiet, mentorship.nudged):
+        mentorship.nudged = days
+        mentorship.version += 1
+        closes = closes_on(mentorship.last_sign_at.date(), days)
+        tell(tx, mentorship, MentorshipNudged, quiet_days=quiet, closes_on=closes)
+    due = surveys((now - mentorship.started_at).days) if mentorship.started_at else []
+    if due and due[-1] > mentorship.surveyed:
+        mentorship.surveyed = due[-1]
+        mentorship.version += 1
+        tell(tx, mentorship, MentorshipAsked, day=due[-1])
