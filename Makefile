@@ -73,7 +73,7 @@ lock: $(VENV)/.dev ## Pin the dependencies of pyproject.toml; ARGS=--upgrade tak
 	@$(PIN) requirements/solvers.in $(ARGS) --output-file requirements/solvers.lock
 
 docs: $(VENV)/.dev ## Write the generated documents again.
-	@$(BIN)/python -m deploy.docs
+	@$(BIN)/python -m deploy.generate_docs
 
 # One environment for all targets. A stamp is newer than its lock when what the lock pins is installed.
 $(BIN)/pip:

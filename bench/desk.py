@@ -11,9 +11,9 @@ import httpx2
 from bench.harness import Bench, Metrics, Variant, percentile
 from bench.requests import new_key, with_consortium
 from bench.servers import Stage
-from deploy.api import Api
-from deploy.home import Home
-from deploy.local import operator_token
+from deploy.api_client import Api
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
 from tests.support.kei import Kei
 
 SIZES = (500, 5_000)

@@ -17,8 +17,8 @@ from bench.harness import Bench, Metrics, Variant, open_loop, percentile, runnin
 from bench.matching.story import story
 from bench.matching.world import FRAMEWORK
 from bench.servers import Stage
-from deploy.api import Api
-from deploy.story.settle import planned, settled, whole_log
+from deploy.api_client import Api
+from deploy.sample_data.wait import planned, settled, whole_log
 from tests.support.kafka_local import available
 from tests.support.kei import Kei
 

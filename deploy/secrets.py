@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from deploy import certificates
-from deploy.local import AUDIENCE, ISSUER
+from deploy.embedded.app import AUDIENCE, ISSUER
 from deploy.migrate import SERVICES
 from shared import clock
 from shared.auth import Issuer

@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from deploy.backup import catalogue
 from deploy.backup.archive import Archive, Held, NotDone, Rows
 from deploy.backup.catalogue import RELAY, VERSION, Connection, quoted
-from deploy.backup.cut import AWAY, connected, own_revision, reason
+from deploy.backup.snapshot import AWAY, connected, own_revision, reason
 from deploy.migrate import Blocked, upgrade
 from shared.version import revisions
 

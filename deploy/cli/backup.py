@@ -13,13 +13,13 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from deploy.backup import make
+from deploy.backup import create
 from deploy.backup.archive import Archive, Manifest, NotDone
 from deploy.backup.restore import restore as put_back
 from deploy.cli.common import HOME, err, in_loop, out, progress, sentences
 from deploy.cli.serve import known
 from deploy.databases import database_url
-from deploy.home import Home, HomeError
+from deploy.embedded.data_dir import Home, HomeError
 from deploy.migrate import SERVICES
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
@@ -75,7 +75,7 @@ def restore(
 async def _back_up(file: Path, home: Path | None) -> Manifest:
     with progress("Waiting for one moment of all databases") as tell:
         async with _databases(home) as urls:
-            return await make.back_up(file, urls, tell)
+            return await create.back_up(file, urls, tell)
 
 
 async def _restore(file: Path, home: Path | None, services: Sequence[str], *, replace: bool, yes: bool) -> Manifest:

@@ -10,18 +10,18 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from deploy.api import Refused, Unreachable
+from deploy.api_client import Refused, Unreachable
 from deploy.databases import BadSettings
-from deploy.home import Home, HomeError
-from deploy.kafka_admin import NotAdministered
-from deploy.local import operator_token
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home, HomeError
+from deploy.kafka.admin import NotAdministered
+from deploy.kafka.topics import NoTopics
 from deploy.migrate import Blocked
-from deploy.schema import WrongDatabase
+from deploy.sample_data.load import Changed, Unplayable
+from deploy.sample_data.read import BadStory
+from deploy.sample_data.wait import Unsettled
+from deploy.schema_check import WrongDatabase
 from deploy.secrets import BadSecrets
-from deploy.story.play import Changed, Unplayable
-from deploy.story.read import BadStory
-from deploy.story.settle import Unsettled
-from deploy.topics import NoTopics
 
 T = TypeVar("T")
 

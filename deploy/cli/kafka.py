@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from deploy.acls import service_rules
 from deploy.cli.common import err, in_loop, out, secret_file, sentences
 from deploy.databases import BadSettings
-from deploy.kafka_admin import KafkaAdmin
+from deploy.kafka.acls import service_rules
+from deploy.kafka.admin import KafkaAdmin
+from deploy.kafka.topics import PARTITIONS, create_topics, differences
 from deploy.migrate import SERVICES
-from deploy.topics import PARTITIONS, create_topics, differences
 from shared.events import topics as all_topics
 from shared.transport.kafka_connection import Access
 

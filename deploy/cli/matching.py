@@ -6,10 +6,10 @@ from uuid import UUID
 
 import typer
 
-from deploy.api import Api, Json
+from deploy.api_client import Api, Json
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, out
 from deploy.cli.operate import over_api, post
-from deploy.story.settle import settled
+from deploy.sample_data.wait import settled
 from shared.clock import new_id
 
 matching = typer.Typer(no_args_is_help=True, help="The matching service.")

@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
-from deploy.api import Api, connected
+from deploy.api_client import Api, connected
 from deploy.cli.common import (
     HOME,
     URL,
@@ -23,8 +23,8 @@ from deploy.cli.common import (
     token_source,
 )
 from deploy.cli.serve import ServiceArgument, known
-from deploy.home import Home
-from deploy.local import issuer_of
+from deploy.embedded.app import issuer_of
+from deploy.embedded.data_dir import Home
 from shared.auth import Principal, Role
 from shared.clock import new_id
 

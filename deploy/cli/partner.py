@@ -11,14 +11,14 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from deploy.api import Api, Json
+from deploy.api_client import Api, Json
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, out, secret_file, sentences
 from deploy.cli.kafka import PASSWORD_HELP, USER_HELP, access
 from deploy.cli.operate import over_api, post
 from deploy.databases import BadSettings
-from deploy.handout import Handout
-from deploy.kafka_admin import KafkaAdmin, NotAdministered
-from deploy.partners import BYTES_PER_SECOND, let_in, on_kafka, shut_out, user_of
+from deploy.kafka.admin import KafkaAdmin, NotAdministered
+from deploy.kafka.client_config import Handout
+from deploy.kafka.partners import BYTES_PER_SECOND, let_in, on_kafka, shut_out, user_of
 
 partner = typer.Typer(no_args_is_help=True, help="Partners, their API keys, and their way into Kafka.")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.api import connected
+from deploy.api_client import connected
 from deploy.cli.common import (
     HOME,
     URL,
@@ -21,11 +21,11 @@ from deploy.cli.common import (
     sentences,
     token_source,
 )
-from deploy.home import Home, HomeError
-from deploy.local import Where, build, check_port, operator_token
-from deploy.story.play import Player
-from deploy.story.read import Loaded, read_story
-from deploy.story.report import report
+from deploy.embedded.app import Where, build, check_port, operator_token
+from deploy.embedded.data_dir import Home, HomeError
+from deploy.sample_data.load import Player
+from deploy.sample_data.read import Loaded, read_story
+from deploy.sample_data.report import report
 from shared import gc_tuning, logs, telemetry
 from shared.web import DRAIN, serve
 

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings
 from deploy.cli.common import in_loop, out, sentences
 from deploy.databases import BadSettings, database_url
 from deploy.migrate import SERVICES, upgrade
-from deploy.schema import check
+from deploy.schema_check import check
 from deploy.secrets import prepare
 from shared import gc_tuning, logs, telemetry, web
 from shared.settings import Settings

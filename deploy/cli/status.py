@@ -10,9 +10,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from deploy.api import trusted
+from deploy.api_client import trusted
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, in_loop, out, token_source
-from deploy.home import HomeError
+from deploy.embedded.data_dir import HomeError
 from deploy.migrate import SERVICES
 from shared.status import Finding, NotAdmitted, Row, Told, age, collect_status, diagnose
 

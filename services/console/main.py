@@ -8,12 +8,10 @@ from typing import Annotated
 
 from fastapi import FastAPI, Path, Response
 
-from services.console import html
-from services.console.acting import Acting
-from services.console.certificates import Address, Certificates, addresses
-from services.console.clients import Clients
-from services.console.forms import MAX_BYTES
-from services.console.operating import Operating
+from services.console.api.operator_client import Operating
+from services.console.api.public_client import Clients
+from services.console.api.user_client import Acting
+from services.console.jobs.certificate_monitor import Address, Certificates, addresses
 from services.console.pages import (
     cluster,
     compare,
@@ -30,9 +28,11 @@ from services.console.pages import (
     trainings,
     what_ifs,
 )
-from services.console.problems import ProblemPages
+from services.console.request.error_pages import ProblemPages
+from services.console.request.forms import MAX_BYTES
+from services.console.request.session import SignInFirst, Visitors, send_to_sign_in
 from services.console.settings import ConsoleSettings
-from services.console.visitors import SignInFirst, Visitors, send_to_sign_in
+from services.console.view import templating
 from shared import clock
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier, public
 from shared.errors import NotFound
@@ -55,7 +55,7 @@ static = Router(dependencies=[public()], include_in_schema=False)
 @static.get("/static/{version}/{name}")
 async def asset(version: str, name: Annotated[str, Path(max_length=100)]) -> Response:  # noqa: ARG001  it is for the browser
     """A static file; its address changes with its content, so it may be kept for ever."""
-    found = html.assets().get(name)
+    found = templating.assets().get(name)
     if found is None:
         raise NotFound("no-such-file", "There is no such file.")
     headers = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": found.media_type}

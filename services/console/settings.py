@@ -3,7 +3,7 @@
 from pydantic import Field, FilePath, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.console.certificates import addresses
+from services.console.jobs.certificate_monitor import addresses
 
 
 class ConsoleSettings(BaseSettings):

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 
-from deploy.home import Home
-from deploy.local import operator_token
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
 from tests.faults.callers import Ask, Callers, Log, read
 from tests.faults.report import Result
 from tests.support.compose import Deployment

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from deploy.docs import FOLDERS, ROOT, SAMPLES, generated, write
+from deploy.generate_docs import FOLDERS, ROOT, SAMPLES, generated, write
 from deploy.migrate import SERVICES
 from shared.events import registry, topics
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from deploy.docs import ROOT, SAMPLES, generated
+from deploy.generate_docs import ROOT, SAMPLES, generated
 from shared.events import Poison, parse, registry, structured
 from shared.events.envelope import Event, mirrored, parse_structured
 from shared.events.registry import Data

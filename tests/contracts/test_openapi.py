@@ -14,7 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from deploy.docs import ROOT
+from deploy.generate_docs import ROOT
 from deploy.migrate import SERVICES
 from shared.auth import Principal, Role
 from tests import make

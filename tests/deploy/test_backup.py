@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.backup.archive import Archive, Manifest, NotDone
-from deploy.backup.make import back_up
+from deploy.backup.create import back_up
 from deploy.backup.restore import ASIDE, restore
 from deploy.migrate import SERVICES, differences, upgrade
 from shared import clock

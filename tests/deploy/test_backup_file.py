@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from deploy.backup.archive import Archive, NotDone
-from deploy.backup.make import back_up
+from deploy.backup.create import back_up
 from deploy.migrate import LOCK, SERVICES
 from tests import make
 from tests.deploy import stock

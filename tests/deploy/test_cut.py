@@ -8,10 +8,10 @@ from time import monotonic
 import asyncpg
 import pytest
 
-from deploy.backup import cut as cutting
+from deploy.backup import snapshot as cutting
 from deploy.backup.archive import NotDone
 from deploy.backup.catalogue import Connection
-from deploy.backup.cut import Side, cut
+from deploy.backup.snapshot import Side, cut
 from deploy.migrate import LOCK, SERVICES, upgrade
 from tests.deploy import stock
 from tests.faults.report import count

@@ -13,12 +13,12 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 
-from deploy.acls import Rule, partner_rules, service_rules
 from deploy.cli.kafka import access
-from deploy.kafka_admin import KafkaAdmin, NotAdministered
+from deploy.kafka.acls import Rule, partner_rules, service_rules
+from deploy.kafka.admin import KafkaAdmin, NotAdministered
+from deploy.kafka.partners import let_in, on_kafka, shut_out
+from deploy.kafka.topics import create_topics
 from deploy.migrate import SERVICES
-from deploy.partners import let_in, on_kafka, shut_out
-from deploy.topics import create_topics
 from shared.events import topics
 from shared.transport.kafka_connection import Access
 from tests.support.kafka_secured import SecuredBroker

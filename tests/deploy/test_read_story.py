@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.run import TRACE_KEI
-from deploy.story.read import BadStory, read_story
+from deploy.sample_data.read import BadStory, read_story
 
 GOOD = """\
 story: small

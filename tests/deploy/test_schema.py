@@ -6,7 +6,7 @@ import pytest
 
 from deploy.databases import BadSettings
 from deploy.migrate import upgrade
-from deploy.schema import WrongDatabase, check
+from deploy.schema_check import WrongDatabase, check
 from shared.version import revisions
 from tests.support.kafka_local import free_ports
 
@@ -52,7 +52,7 @@ async def test_a_database_without_a_schema_is_refused_with_what_to_do(
 
 async def test_a_schema_that_is_behind_is_refused(service_database: Create, monkeypatch: pytest.MonkeyPatch) -> None:
     known = revisions("members")
-    monkeypatch.setattr("deploy.schema.revisions", lambda _: ("members_later", *known))
+    monkeypatch.setattr("deploy.schema_check.revisions", lambda _: ("members_later", *known))
     said = await _refusal("members", await service_database("members"))
     assert said.startswith(f"The database of members is at {known[0]}, behind members_later")
 

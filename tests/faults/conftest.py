@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from shared.events import topics
 from tests.faults import report
 from tests.faults.stage import Stage, stage

@@ -131,7 +131,7 @@ def plan(id: UUID) -> Work:
         run = await run_execution.claim(tx)
         assert run is not None
         assert run.id == id
-        await run_execution.finish(tx, id, run.tries, answered(Question.read(run.inputs)), 0)
+        await run_execution.finish(tx, id, run.attempt, answered(Question.read(run.inputs)), 0)
 
     return work
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.engine import make_url
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import HEAD, SEED, Result
 from tests.faults.samples import Sampler, head, slopes

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from shared import outbox
 from shared.events import topics
 from shared.transport.kafka import DEADLINE, KafkaWire

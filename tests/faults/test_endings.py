@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.home import Home
-from deploy.local import operator_token
-from deploy.topics import create_topics
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
+from deploy.kafka.topics import create_topics
 from tests.faults.callers import Ask, Callers, drained
 from tests.faults.report import FULL, count
 from tests.faults.serving import Instance, client, running

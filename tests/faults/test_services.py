@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.home import Home
-from deploy.local import operator_token
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
 from tests.faults.callers import Callers, drained
 from tests.faults.checks import total
 from tests.faults.conftest import emptied

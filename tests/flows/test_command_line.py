@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from deploy.story.settle import settled
+from deploy.sample_data.wait import settled
 from services.matching.consumers import consumer
 from shared.db import Database
 from shared.events.envelope import Record

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from deploy.api import Api
-from deploy.story.settle import public_feed, settled, whole_log
+from deploy.api_client import Api
+from deploy.sample_data.wait import public_feed, settled, whole_log
 from shared import clock
 from tests import make
 from tests.support.kei import Kei

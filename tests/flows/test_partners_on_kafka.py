@@ -22,8 +22,8 @@ from kafka.admin import (  # type: ignore[import-untyped]  # it has no types
     ResourceType,
 )
 
-from deploy.handout import CA
-from deploy.kafka_admin import KafkaAdmin
+from deploy.kafka.admin import KafkaAdmin
+from deploy.kafka.client_config import CA
 from shared.transport.kafka_connection import Access
 from tests import make
 from tests.support import kafka_local

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from deploy.api import Api
-from deploy.story.settle import whole_log
+from deploy.api_client import Api
+from deploy.sample_data.wait import whole_log
 from tests.support.kei import Kei
 from tests.support.waiting import eventually
 

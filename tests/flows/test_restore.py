@@ -12,11 +12,11 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from deploy.api import Api
+from deploy.api_client import Api
 from deploy.backup.archive import Archive, Manifest
-from deploy.home import Home
-from deploy.local import operator_token
-from deploy.story.settle import public_feed, settled, whole_log
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
+from deploy.sample_data.wait import public_feed, settled, whole_log
 from shared import clock, outbox
 from shared.db import Database
 from shared.events.members import CapacityChanged

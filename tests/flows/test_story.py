@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from deploy.api import Api
-from deploy.story.settle import public_feed, settled
+from deploy.api_client import Api
+from deploy.sample_data.wait import public_feed, settled
 from tests.support.kafka import Broker
 from tests.support.kei import Kei
 from tests.support.run import Run

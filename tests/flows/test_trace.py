@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from services.matching import main as matching
 from services.members import main as members
 from services.notifications import main as notifications

@@ -15,9 +15,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from deploy.api import Api
-from deploy.home import Home
-from deploy.local import operator_token
+from deploy.api_client import Api
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
 from deploy.secrets import prepare
 from tests.support import docker
 from tests.support.kafka_local import free_ports

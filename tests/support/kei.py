@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from deploy.api import Api, connected
-from deploy.home import Home
-from deploy.local import operator_token
+from deploy.api_client import Api, connected
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
 from tests.support.kafka_local import free_ports
 from tests.support.waiting import eventually
 

@@ -7,13 +7,13 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console import words
-from services.console.charts import levels
-from services.console.learning import Mentorship
-from services.console.models import Cluster, ServiceRequest, Standing
+from services.console.api.mentorship_models import Mentorship
+from services.console.api.models import Cluster, ServiceRequest, Standing
 from services.console.pages import mentorships, pairs, trainings
 from services.console.pages.home import row
-from services.console.visit import Visit, show
+from services.console.request.page_context import Visit, show
+from services.console.view import labels
+from services.console.view.charts import levels
 from shared.auth import public
 from shared.errors import NotFound
 from shared.web import Router
@@ -114,7 +114,7 @@ def _record(one: Cluster, found: Sequence[Mentorship]) -> str:
     if not outcomes:
         return "No mentorship of it as mentor is confirmed yet."
     mean = sum(outcomes) / len(outcomes)
-    times = words.counted(len(outcomes), "confirmed mentorship")
+    times = labels.counted(len(outcomes), "confirmed mentorship")
     return f"As mentor it has {times}, with {mean:.0f} of 100 of what was wanted."
 
 
@@ -122,10 +122,10 @@ def facts(one: Cluster) -> list[Fact]:
     """What is known of a cluster, in words; what is not known is left out."""
     found = [
         ("region", "Where", _where(one)),
-        ("founded_on", "Founded", words.partial_date(one.founded_on) if one.founded_on else ""),
-        ("ecosystems", "Sector", words.listed([words.ECOSYSTEMS.get(e, words.tidy(e)) for e in one.ecosystems])),
-        ("value_chain_stages", "Value chain", words.opening(words.listed(one.value_chain_stages))),
-        ("languages", "Works in", words.listed([words.LANGUAGES.get(code, code) for code in one.languages])),
+        ("founded_on", "Founded", labels.partial_date(one.founded_on) if one.founded_on else ""),
+        ("ecosystems", "Sector", labels.listed([labels.ECOSYSTEMS.get(e, labels.tidy(e)) for e in one.ecosystems])),
+        ("value_chain_stages", "Value chain", labels.opening(labels.listed(one.value_chain_stages))),
+        ("languages", "Works in", labels.listed([labels.LANGUAGES.get(code, code) for code in one.languages])),
         ("label", "Label", _label(one)),
     ]
     rows = [Fact(name, value, field in one.illustrative) for field, name, value in found if value]
@@ -136,13 +136,13 @@ def facts(one: Cluster) -> list[Fact]:
 
 
 def _where(one: Cluster) -> str:
-    country = words.COUNTRIES.get(one.country, one.country)
-    return f"{one.region}, {country}" if one.region else words.opening(country)
+    country = labels.COUNTRIES.get(one.country, one.country)
+    return f"{one.region}, {country}" if one.region else labels.opening(country)
 
 
 def _label(one: Cluster) -> str:
-    label = words.LABELS.get(one.label, words.tidy(one.label))
-    until = words.day(one.label_valid_until) if one.label_valid_until else ""
+    label = labels.LABELS.get(one.label, labels.tidy(one.label))
+    until = labels.day(one.label_valid_until) if one.label_valid_until else ""
     if one.label_expired:
         return f"{label}, expired on {until}"
     return f"{label}, valid until {until}" if until else label
@@ -154,7 +154,7 @@ def _blocks(visit: Visit, one: Cluster, standings: Sequence[Standing]) -> list[B
     blocks = []
     for number, code in enumerate(codes):
         named = [(visit.skill(code, known.indicator), known) for known in _ordered(visit, code, standings)]
-        title = titles.get(code, words.tidy(code))
+        title = titles.get(code, labels.tidy(code))
         chart = levels.chart(f"levels-{number}", f"Levels and targets of {one.name}: {title}", visit.scale(code), named)
         blocks.append(Block(title, visit.scale(code), chart, [_level(name, known) for name, known in named]))
     return blocks
@@ -171,9 +171,9 @@ def _ordered(visit: Visit, code: str, standings: Sequence[Standing]) -> list[Sta
 def _level(name: str, known: Standing) -> Level:
     source = "Not assessed"
     if known.kind and known.assessed_on:
-        source = f"{words.KINDS.get(known.kind, words.tidy(known.kind))}, {words.day(known.assessed_on)}"
-    return Level(name, known, source, words.PRIORITIES.get(known.priority or 0, ""))
+        source = f"{labels.KINDS.get(known.kind, labels.tidy(known.kind))}, {labels.day(known.assessed_on)}"
+    return Level(name, known, source, labels.PRIORITIES.get(known.priority or 0, ""))
 
 
 def _asked(visit: Visit, ask: ServiceRequest) -> Asked:
-    return Asked(visit.skill(ask.framework, ask.indicator), words.URGENCIES.get(ask.urgency, ""), ask)
+    return Asked(visit.skill(ask.framework, ask.indicator), labels.URGENCIES.get(ask.urgency, ""), ask)

@@ -8,13 +8,13 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console import words
-from services.console.beside import changes, pairs
+from services.console.api.plan_models import Plan
 from services.console.pages.desk import ours, run_line
 from services.console.pages.what_ifs import Row
-from services.console.planning import Plan
-from services.console.visit import Visit, show
-from services.console.visitors import Coordinator
+from services.console.request.page_context import Visit, show
+from services.console.request.session import Coordinator
+from services.console.view import labels
+from services.console.view.plan_diff import changes, pairs
 from shared.errors import NotFound
 from shared.web import Router
 
@@ -68,11 +68,11 @@ def _rows(before: Plan, after: Plan) -> list[Row]:
     return [
         Row("Pairs", str(len(before.pairs)), str(len(after.pairs))),
         Row("Learners served", str(len(had)), str(len(has))),
-        Row("Points together", words.points(before.total), words.points(after.total)),
+        Row("Points together", labels.points(before.total), labels.points(after.total)),
         Row(
             "The worst served of them",
-            words.points(min(had.values(), default=0)),
-            words.points(min(has.values(), default=0)),
+            labels.points(min(had.values(), default=0)),
+            labels.points(min(has.values(), default=0)),
         ),
         Row("Learners that go without", str(len(before.unmatched)), str(len(after.unmatched))),
     ]

@@ -7,11 +7,12 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.console import forms, words
-from services.console.acting import Deed, acting_of
-from services.console.planning import Draft
-from services.console.visit import Visit, show
-from services.console.visitors import Coordinator, Visitor, from_here
+from services.console.api.plan_models import Draft
+from services.console.api.user_client import Deed, acting_of
+from services.console.request import forms
+from services.console.request.page_context import Visit, show
+from services.console.request.session import Coordinator, Visitor, from_here
+from services.console.view import labels
 from shared import clock
 from shared.errors import NotFound
 from shared.web import Router
@@ -81,8 +82,8 @@ def run_line(visit: Visit, run: Draft) -> RunLine:
     """A run in words."""
     word, tone = STATES.get(run.state, (run.state, "fact"))
     count = len(run.causes)
-    why = f"follows {words.counted(count, 'event')}" if count else "asked for by a person"
-    return RunLine(run, visit.href(f"/desk/runs/{run.id}"), word, tone, words.points(run.total_hundredths), why)
+    why = f"follows {labels.counted(count, 'event')}" if count else "asked for by a person"
+    return RunLine(run, visit.href(f"/desk/runs/{run.id}"), word, tone, labels.points(run.total_hundredths), why)
 
 
 # --- what a coordinator does

@@ -8,11 +8,11 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Header, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from services.console import html
-from services.console.clients import Away, Clients
-from services.console.happenings import Happening, Names, happening
-from services.console.models import Activity, FeedItem
-from services.console.visit import Visit, enter, show
+from services.console.api.models import Activity, FeedItem
+from services.console.api.public_client import Away, Clients
+from services.console.request.page_context import Visit, enter, show
+from services.console.view import templating
+from services.console.view.event_text import Happening, Names, happening
 from shared.auth import public
 from shared.web import DRAIN, Drain, Router, long_lived
 
@@ -124,6 +124,6 @@ class _Namer:
         if self._names is None or ".cluster." in kind or ".training." in kind:
             visit = await enter(self._clients, "/feed", None)
             self._names = names(visit, await visit.ask(self._clients.activities(), []))
-        row = html.fragment("_feed_row.html", {"row": happening(item, self._names)})
+        row = templating.fragment("_feed_row.html", {"row": happening(item, self._names)})
         data = "\n".join(f"data: {line}" for line in row.splitlines())
         return f"id: {item.position}\n{data}\n\n"

@@ -9,13 +9,13 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console import words
-from services.console.happenings import happening
-from services.console.models import Cluster, Pair, Standing
+from services.console.api.models import Cluster, Pair, Standing
 from services.console.pages import pairs
 from services.console.pages.feed import names, newest
 from services.console.pages.trainings import ActivityCard, cards
-from services.console.visit import Visit, show
+from services.console.request.page_context import Visit, show
+from services.console.view import labels
+from services.console.view.event_text import happening
 from shared.auth import public
 from shared.web import Router
 
@@ -107,8 +107,8 @@ def row(visit: Visit, cluster: Cluster, standings: Sequence[Standing], known: Se
     return Row(
         cluster=cluster,
         href=visit.href(f"/clusters/{cluster.slug}"),
-        where=words.opening(words.COUNTRIES.get(cluster.country, cluster.country)),
-        sector=", ".join(words.ECOSYSTEMS.get(one, words.tidy(one)) for one in cluster.ecosystems),
+        where=labels.opening(labels.COUNTRIES.get(cluster.country, cluster.country)),
+        sector=", ".join(labels.ECOSYSTEMS.get(one, labels.tidy(one)) for one in cluster.ecosystems),
         teaches=[_skill(visit, one, None) for one in strengths(visit, standings)[:SKILLS]],
         learns=[_skill(visit, one, one.target) for one in needs(standings)[:SKILLS]],
         mentors=Places(_accepted(known, cluster.id, "mentor_id"), cluster.mentor_capacity),

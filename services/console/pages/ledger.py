@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from services.console import words
-from services.console.charts import europe, timeline
-from services.console.learning import Line, Need, Wanted
-from services.console.lists import cut
-from services.console.visit import Visit, enter, show
+from services.console.api.mentorship_models import Line, Need, Wanted
+from services.console.request.page_context import Visit, enter, show
+from services.console.view import labels
+from services.console.view.charts import europe, timeline
+from services.console.view.truncation import cut
 from shared import clock
 from shared.auth import public
 from shared.errors import NotFound
@@ -21,7 +21,7 @@ from shared.web import Router
 
 router = Router(dependencies=[public()], include_in_schema=False)
 
-BY = {"mentorship": "Mentorship"} | words.ACTIVITY_KINDS
+BY = {"mentorship": "Mentorship"} | labels.ACTIVITY_KINDS
 NEWEST = 200
 """Lines that the page lists; the download has all."""
 
@@ -162,7 +162,7 @@ async def _onward(visit: Visit, wanted: Wanted) -> list[Onward]:
 
 
 def _how(depth: int) -> str:
-    return "directly" if depth == 1 else f"through {words.counted(depth - 1, 'other')}"
+    return "directly" if depth == 1 else f"through {labels.counted(depth - 1, 'other')}"
 
 
 def _page(
@@ -211,10 +211,10 @@ def _side(lines: Sequence[Line]) -> Side:
 def row(visit: Visit, line: Line) -> Row:
     """A line in words."""
     until = line.ended_on
-    when = words.days(line.began_on, until) if until else f"since {words.day(line.began_on)}"
+    when = labels.days(line.began_on, until) if until else f"since {labels.day(line.began_on)}"
     confirmed = "not yet" if line.confirmed_hundredths is None else levels(line.confirmed_hundredths)
     skill = visit.skill(line.framework, line.indicator)
-    by = BY.get(line.by, words.tidy(line.by))
+    by = BY.get(line.by, labels.tidy(line.by))
     return Row(line, visit.name(line.teacher_id), visit.name(line.learner_id), skill, by, when, confirmed)
 
 
@@ -230,11 +230,11 @@ def _bar(one: Row) -> timeline.Span:
 
 def _way(visit: Visit, need: Need) -> Way:
     first = f"{need.first.level}" if need.first else "not assessed"
-    done = [f"{BY.get(line.by, words.tidy(line.by)).lower()} with {visit.name(line.teacher_id)}" for line in need.done]
+    done = [f"{BY.get(line.by, labels.tidy(line.by)).lower()} with {visit.name(line.teacher_id)}" for line in need.done]
     return Way(
         need,
         visit.name(need.cluster_id),
         visit.skill(need.framework, need.indicator),
         first,
-        words.opening(words.listed(list(dict.fromkeys(done)))),
+        labels.opening(labels.listed(list(dict.fromkeys(done)))),
     )

@@ -9,15 +9,15 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console import forms
-from services.console.acting import Deed, acting_of
-from services.console.charts import goals as goal_chart
-from services.console.charts import terms
-from services.console.learning import Mentorship
-from services.console.models import Term
+from services.console.api.mentorship_models import Mentorship
+from services.console.api.models import Term
+from services.console.api.user_client import Deed, acting_of
 from services.console.pages.pairs import Side
-from services.console.visit import Visit, show
-from services.console.visitors import Person, Visitor, from_here
+from services.console.request import forms
+from services.console.request.page_context import Visit, show
+from services.console.request.session import Person, Visitor, from_here
+from services.console.view.charts import goals as goal_chart
+from services.console.view.charts import terms
 from shared import clock
 from shared.auth import public
 from shared.errors import NotFound

@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console import words
-from services.console.learning import Recommendations
-from services.console.visit import Visit, show
+from services.console.api.mentorship_models import Recommendations
+from services.console.request.page_context import Visit, show
+from services.console.view import labels
 from shared.auth import public
 from shared.web import Router
 
@@ -62,9 +62,9 @@ def _steps(visit: Visit, found: Recommendations, cluster: UUID) -> list[Step]:
     joins = [
         Step(
             f"Join {one.title}",
-            words.day(one.starts_on),
+            labels.day(one.starts_on),
             "good",
-            f"{words.ACTIVITY_KINDS.get(one.kind, words.tidy(one.kind))} hosted by {visit.name(one.host_id)}."
+            f"{labels.ACTIVITY_KINDS.get(one.kind, labels.tidy(one.kind))} hosted by {visit.name(one.host_id)}."
             f" {one.reason}",
         )
         for one in found.join
@@ -84,15 +84,15 @@ def _steps(visit: Visit, found: Recommendations, cluster: UUID) -> list[Step]:
 
 
 def _able(visit: Visit, able: list[UUID]) -> str:
-    return f"The strongest: {words.listed([visit.name(id) for id in able[:NAMED]])}." if able else ""
+    return f"The strongest: {labels.listed([visit.name(id) for id in able[:NAMED]])}." if able else ""
 
 
 def _spots(visit: Visit, found: Recommendations) -> list[White]:
     return [
         White(
             visit.skill(one.framework, one.indicator),
-            words.listed([visit.name(id) for id in one.needing]),
-            words.counted(one.levels, "level"),
+            labels.listed([visit.name(id) for id in one.needing]),
+            labels.counted(one.levels, "level"),
             _able(visit, one.able) or "Nobody of the consortium could host it.",
         )
         for one in found.white_spots

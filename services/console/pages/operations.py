@@ -9,10 +9,11 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console import forms, health, html, words
-from services.console.clients import Away
-from services.console.operating import LISTED, Action, Letter, Operating, Service
-from services.console.visitors import Operator, Visitor, from_here
+from services.console.api.operator_client import LISTED, Action, Letter, Operating, Service
+from services.console.api.public_client import Away
+from services.console.request import forms
+from services.console.request.session import Operator, Visitor, from_here
+from services.console.view import labels, status_text, templating
 from shared import clock
 from shared.status import Row, diagnose
 from shared.web import Refusal, Router
@@ -51,17 +52,17 @@ async def operations(
     values = {
         "nav": "/operations",
         "did": _did(did, service, count) if did and service else "",
-        "verdict": health.verdict(found),
-        "summary": health.summary(rows),
+        "verdict": status_text.verdict(found),
+        "summary": status_text.summary(rows),
         "now": clock.now(),
         "findings": found,
-        "kinds": health.KINDS,
-        "services": [health.service(row, found) for row in rows],
-        "topics": [line for row in rows for line in health.topics(row)],
+        "kinds": status_text.KINDS,
+        "services": [status_text.service(row, found) for row in rows],
+        "topics": [line for row in rows for line in status_text.topics(row)],
         "dead": await _dead(operating, who, rows),
         "once": clock.new_id,
     }
-    return html.page(request.scope, "operations.html", values)
+    return templating.page(request.scope, "operations.html", values)
 
 
 async def _dead(operating: Operating, who: Visitor, rows: Sequence[Row]) -> list[Dead]:
@@ -77,7 +78,7 @@ async def _dead(operating: Operating, who: Visitor, rows: Sequence[Row]) -> list
 def _did(action: Action, service: str, count: int) -> str:
     if not count:
         return f"Nothing was done: {service} has no such dead letter any more."
-    letters = words.opening(words.counted(count, f"dead letter of {service} is", f"dead letters of {service} are"))
+    letters = labels.opening(labels.counted(count, f"dead letter of {service} is", f"dead letters of {service} are"))
     return f"{letters} handled again." if action == "retry" else f"{letters} given up for good."
 
 
@@ -101,7 +102,7 @@ async def confirm(
     if not chosen:
         return _back("discard", service, 0)
     values: dict[str, Any] = {"nav": "/operations", "service": service, "letters": chosen, "once": clock.new_id}
-    return html.page(request.scope, "discard.html", values | {"listed": LISTED})
+    return templating.page(request.scope, "discard.html", values | {"listed": LISTED})
 
 
 @router.post("/operations/discard", dependencies=[Depends(from_here)])

@@ -9,13 +9,14 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console import forms, words
-from services.console.acting import Deed, acting_of
-from services.console.charts import terms
-from services.console.lists import Cut, cut
-from services.console.models import Pair, Run, ServiceRequest
-from services.console.visit import Visit, show
-from services.console.visitors import Person, Visitor, from_here
+from services.console.api.models import Pair, Run, ServiceRequest
+from services.console.api.user_client import Deed, acting_of
+from services.console.request import forms
+from services.console.request.page_context import Visit, show
+from services.console.request.session import Person, Visitor, from_here
+from services.console.view import labels
+from services.console.view.charts import terms
+from services.console.view.truncation import Cut, cut
 from shared import clock
 from shared.auth import public
 from shared.web import Router
@@ -157,11 +158,11 @@ def _card(visit: Visit, pair: Pair, origins: Origins, number: int) -> PairCard:
         mentor_href=visit.cluster_href(pair.mentor_id),
         learner=learner,
         learner_href=visit.cluster_href(pair.learner_id),
-        points=words.points(pair.score_hundredths),
+        points=labels.points(pair.score_hundredths),
         reason=_reason(pair),
         origin=_origin(visit, pair, origins),
         answers=_answers(pair, mentor, learner),
-        until=f"It can be answered until {words.day(pair.expires_at)}" if pair.expires_at else "",
+        until=f"It can be answered until {labels.day(pair.expires_at)}" if pair.expires_at else "",
         chart=terms.chart(f"pair-{number}", title, pair.terms),
     )
 
@@ -181,7 +182,7 @@ def _origin(visit: Visit, pair: Pair, origins: Origins) -> str:
         skill = visit.skill(request.framework, request.indicator).lower()
         return f"Answers the request of {visit.name(request.cluster_id)} for help with {skill}"
     run = origins.runs.get(pair.run_id) if pair.run_id else None
-    return f"From the plan of {words.day(run.created_at)}" if run else "From a plan for the whole consortium"
+    return f"From the plan of {labels.day(run.created_at)}" if run else "From a plan for the whole consortium"
 
 
 def _answers(pair: Pair, mentor: str, learner: str) -> str:

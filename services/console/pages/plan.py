@@ -8,14 +8,14 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console import words
-from services.console.beside import Changes, changes
-from services.console.charts import bipartite, terms
-from services.console.lists import cut
+from services.console.api.plan_models import Draft, Plan, PlannedPair, Price, Unmatched
 from services.console.pages.desk import ours, run_line
-from services.console.planning import Draft, Plan, PlannedPair, Price, Unmatched
-from services.console.visit import Visit, show
-from services.console.visitors import Coordinator
+from services.console.request.page_context import Visit, show
+from services.console.request.session import Coordinator
+from services.console.view import labels
+from services.console.view.charts import bipartite, terms
+from services.console.view.plan_diff import Changes, changes
+from services.console.view.truncation import cut
 from shared import clock
 from shared.errors import NotFound
 from shared.web import Router
@@ -128,7 +128,7 @@ def _pair(visit: Visit, found: Draft, pair: PlannedPair) -> PairLine:
     return PairLine(
         visit.name(pair.mentor_id),
         visit.name(pair.learner_id),
-        words.points(pair.score),
+        labels.points(pair.score),
         STANDINGS.get(pair.standing, pair.standing),
         visit.href(f"/desk/runs/{found.id}/learners/{pair.learner_id}"),
     )
@@ -153,7 +153,7 @@ def _prices(visit: Visit, plan: Plan, cluster: UUID | None) -> list[tuple[str, s
 
     def line(one: Price) -> tuple[str, str, str]:
         gainer = visit.name(one.gainer_id) if one.gainer_id else ""
-        return visit.name(one.mentor_id), words.points(one.gain), gainer
+        return visit.name(one.mentor_id), labels.points(one.gain), gainer
 
     dear = [one for one in plan.prices if one.gain and cluster in {None, one.mentor_id}]
     return [line(one) for one in sorted(dear, key=lambda one: -one.gain)]
@@ -185,7 +185,7 @@ async def learner(
             "learner": visit.name(learner_id),
             "shown": [_explained(visit, number, pair) for number, pair in enumerate(mine)],
             "alternates": [
-                (visit.name(one.mentor_id), words.points(one.score), words.points(one.cost), one.reason)
+                (visit.name(one.mentor_id), labels.points(one.score), labels.points(one.cost), one.reason)
                 for one in explained.alternates
             ],
             "without": next((one for one in plan.unmatched if one.learner_id == learner_id), None),
@@ -198,4 +198,4 @@ def _explained(visit: Visit, number: int, pair: PlannedPair) -> tuple[str, str, 
     name = visit.name(pair.mentor_id)
     title = f"What the score of {name} is made of"
     chart = terms.chart(f"pair-{number}", title, pair.terms)
-    return name, words.points(pair.score), STANDINGS.get(pair.standing, pair.standing), chart
+    return name, labels.points(pair.score), STANDINGS.get(pair.standing, pair.standing), chart

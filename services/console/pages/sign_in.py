@@ -6,8 +6,9 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
-from services.console import forms, html
-from services.console.visitors import MAX_TOKEN, Visitor, cookie, from_here, signed_in, signed_out
+from services.console.request import forms
+from services.console.request.session import MAX_TOKEN, Visitor, cookie, from_here, signed_in, signed_out
+from services.console.view import templating
 from shared.auth import public
 from shared.errors import Unauthenticated
 from shared.web import Refusal, Router
@@ -64,4 +65,4 @@ async def sign_out(request: Request) -> Response:
 
 def _page(request: Request, *, note: str = "", fault: str = "", status: int = 200) -> HTMLResponse:
     values = {"note": note, "fault": fault, "possible": cookie(request.scope), "in_the_clear": _IN_THE_CLEAR}
-    return html.page(request.scope, "sign_in.html", {"nav": "/sign-in", **values}, status)
+    return templating.page(request.scope, "sign_in.html", {"nav": "/sign-in", **values}, status)

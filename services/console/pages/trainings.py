@@ -7,9 +7,9 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console import words
-from services.console.models import Activity, Registration
-from services.console.visit import Visit, show
+from services.console.api.models import Activity, Registration
+from services.console.request.page_context import Visit, show
+from services.console.view import labels
 from shared.auth import public
 from shared.web import Router
 
@@ -82,9 +82,9 @@ async def cards(visit: Visit, activities: Sequence[Activity]) -> list[ActivityCa
 def _card(visit: Visit, activity: Activity, registrations: Sequence[Registration]) -> ActivityCard:
     return ActivityCard(
         activity=activity,
-        kind=words.ACTIVITY_KINDS.get(activity.kind, words.tidy(activity.kind)),
-        state=words.ACTIVITY_STATES.get(activity.state, words.tidy(activity.state)),
-        when=words.days(activity.starts_on, activity.ends_on),
+        kind=labels.ACTIVITY_KINDS.get(activity.kind, labels.tidy(activity.kind)),
+        state=labels.ACTIVITY_STATES.get(activity.state, labels.tidy(activity.state)),
+        when=labels.days(activity.starts_on, activity.ends_on),
         host=visit.name(activity.host_cluster_id),
         host_href=visit.cluster_href(activity.host_cluster_id),
         seated=[_guest(visit, one) for one in registrations if one.state not in {"waitlisted", "cancelled"}],

@@ -7,13 +7,14 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console import forms, words
-from services.console.acting import Deed, acting_of
-from services.console.beside import changes, pairs
+from services.console.api.plan_models import Figures, WhatIfInFull, Wished
+from services.console.api.user_client import Deed, acting_of
 from services.console.pages.desk import ours
-from services.console.planning import Figures, WhatIfInFull, Wished
-from services.console.visit import Visit, show
-from services.console.visitors import Coordinator, from_here
+from services.console.request import forms
+from services.console.request.page_context import Visit, show
+from services.console.request.session import Coordinator, from_here
+from services.console.view import labels
+from services.console.view.plan_diff import changes, pairs
 from shared import clock
 from shared.errors import NotFound
 from shared.web import Router
@@ -50,7 +51,7 @@ class Wish(NamedTuple):
 
     kind: str
     value: str
-    words: str
+    labels: str
 
 
 class Supposed(forms.Form):
@@ -78,7 +79,7 @@ class Supposed(forms.Form):
 
     def body(self) -> dict[str, Any]:
         """As matching takes it."""
-        weights = {name: getattr(self, name) for name in words.TERMS}
+        weights = {name: getattr(self, name) for name in labels.TERMS}
         body: dict[str, Any] = {"consortium_id": str(self.consortium_id), "name": self.name}
         body["criteria"] = {"objective": self.objective, "weights": weights}
         for kind, kept in (("forced", self.forced), ("forbidden", self.forbidden)):
@@ -122,7 +123,7 @@ async def what_if(
 
 
 def _form(weights: dict[str, int], objective: str, name: str) -> dict[str, Any]:
-    sliders = [Slider(one, words.TERMS[one], weights[one]) for one in words.TERMS]
+    sliders = [Slider(one, labels.TERMS[one], weights[one]) for one in labels.TERMS]
     return {
         "sliders": sliders,
         "objective": objective,
@@ -160,8 +161,8 @@ def _rows(before: Figures, after: Figures) -> list[Row]:
     return [
         Row("Pairs", str(before.pairs), str(after.pairs)),
         Row("Learners served", str(before.served), str(after.served)),
-        Row("Points together", words.points(before.total), words.points(after.total)),
-        Row("The worst served learner", words.points(before.worst), words.points(after.worst)),
+        Row("Points together", labels.points(before.total), labels.points(after.total)),
+        Row("The worst served learner", labels.points(before.worst), labels.points(after.worst)),
         Row("Gini (0: all the same)", f"{before.gini / 1000:.3f}", f"{after.gini / 1000:.3f}"),
     ]
 

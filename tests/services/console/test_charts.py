@@ -2,9 +2,9 @@ from datetime import date
 from itertools import pairwise
 from uuid import UUID
 
-from services.console.charts import europe, goals, land, levels, terms, timeline
-from services.console.learning import Goal
-from services.console.models import Cluster, Standing, Term
+from services.console.api.mentorship_models import Goal
+from services.console.api.models import Cluster, Standing, Term
+from services.console.view.charts import europe, goals, land, levels, terms, timeline
 from shared.geography import CAPITALS
 
 SUMMER, AUTUMN = date(2017, 7, 1), date(2018, 10, 1)

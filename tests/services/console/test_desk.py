@@ -5,11 +5,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.console import beside, lists
-from services.console.clients import Clients
-from services.console.models import Cluster
+from services.console.api.models import Cluster
+from services.console.api.public_client import Clients
 from services.console.pages import plan
-from services.console.visit import Visit
+from services.console.request.page_context import Visit
+from services.console.view import plan_diff, truncation
 from shared.auth import Principal, Role
 from tests.services.console.acting import Person, forms, text
 from tests.services.console.world import World
@@ -101,19 +101,19 @@ async def test_a_long_plan_is_turned_leaf_by_leaf(story: World, monkeypatch: pyt
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:
-    ids = [UUID(int=number) for number in range(lists.LONGEST + 10)]
+    ids = [UUID(int=number) for number in range(truncation.LONGEST + 10)]
     facts = {"consortium_id": ids[0], "slug": "c", "country": "RO", "illustrative": [], "archived": False}
     clusters = [Cluster.model_validate({"id": id, "name": f"c{id.int}", **facts}) for id in ids]
     visit = Visit(Clients("http://127.0.0.1", str), "/", clusters=clusters)
-    brought = beside.changes(visit, {id: 100 * (id.int - 5) for id in ids})
+    brought = plan_diff.changes(visit, {id: 100 * (id.int - 5) for id in ids})
     shown = [*brought.lines.head, *brought.lines.tail]
     assert (brought.gain, brought.lose) == (len(ids) - 6, 5)
     assert len(shown) + brought.lines.left_out == len(ids) - 1, "who neither gains nor loses is not in it"
     assert shown[0] == (f"c{len(ids) - 1}", f"+{len(ids) - 6}.0", True)
     assert shown[-1] == ("c0", "-5.0", False)
-    assert lists.cut(range(lists.LONGEST)) == (range(lists.LONGEST), 0, ())
-    one_more = beside.pairs(visit, [(ids[0], id) for id in ids[: lists.LONGEST + 1]])
-    assert (len(one_more.head), one_more.left_out, one_more.tail) == (lists.LONGEST, 1, [])
+    assert truncation.cut(range(truncation.LONGEST)) == (range(truncation.LONGEST), 0, ())
+    one_more = plan_diff.pairs(visit, [(ids[0], id) for id in ids[: truncation.LONGEST + 1]])
+    assert (len(one_more.head), one_more.left_out, one_more.tail) == (truncation.LONGEST, 1, [])
 
 
 async def test_what_would_be_stands_beside_what_is_and_becomes_a_draft(story: World) -> None:

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from deploy.docs import ROOT, SAMPLES
-from services.console.happenings import Names, happening
-from services.console.models import FeedItem
+from deploy.generate_docs import ROOT, SAMPLES
+from services.console.api.models import FeedItem
+from services.console.view.event_text import Names, happening
 from shared.events import registry
 
 PUBLIC = sorted(entry.name for entry in registry().values() if entry.public)

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from services.console.clients import Clients
+from services.console.api.public_client import Clients
 from services.console.pages.feed import live_rows
 from shared.web import Drain
 from tests.services.console.world import Create, World, world

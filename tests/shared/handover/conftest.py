@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 import structlog
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from shared.transport import Wire
 from shared.transport.kafka import KafkaWire
 from shared.transport.local import LocalWire

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy.engine import make_url
 from structlog.typing import EventDict
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from shared.transport.kafka import KafkaWire
 from tests.shared.handover.rig import Rig, effects_consumer, put
 from tests.support.kafka import Broker

@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import CoordinatorNotAvailableError
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from shared.events.envelope import Event
 from shared.transport.kafka import KafkaWire
 from shared.transport.local import LocalWire

@@ -12,7 +12,7 @@ from aiokafka.record.util import calc_crc32c
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from deploy.topics import create_topics
+from deploy.kafka.topics import create_topics
 from shared import runtime
 from shared.db import Database
 from shared.events import Record

@@ -1,0 +1,133 @@
+"""The embedded mode: every service and the console in one process, at one port, over the local wire or Kafka."""
+
+import asyncio
+import importlib
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from deploy.embedded.data_dir import Home, HomeError
+from deploy.kafka.topics import create_topics
+from deploy.migrate import SERVICES
+from shared.auth import Issuer, KeySource, Principal, Role, Verifier
+from shared.settings import Settings
+from shared.transport import Wire
+from shared.transport.local import LocalWire
+
+ISSUER = "urn:kei:embedded"
+AUDIENCE = "kei"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where an embedded Kei runs: its folder, its address, and the broker if it has one (host:port).
+
+    `replan_seconds` is for how long events rest before a plan follows them: less than in a deployment, where many come.
+    """
+
+    home: Home
+    host: str
+    port: int
+    kafka: str | None
+    replan_seconds: float = 1.0
+
+    @property
+    def url(self) -> str:
+        """The address for a browser."""
+        return f"http://{self.host}:{self.port}"
+
+
+def issuer_of(home: Home) -> Issuer:
+    """The embedded issuer; its key is made when first asked for."""
+    return Issuer.load(home.issuer_key, issuer=ISSUER, audience=AUDIENCE)
+
+
+def operator_token(home: Home, lifetime: timedelta = timedelta(hours=1)) -> str:
+    """A token for whoever has the right to read the folder."""
+    return issuer_of(home).token(Principal("local-operator", frozenset({Role.operator})), lifetime)
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse an address that is in use.
+
+    Raises:
+        HomeError: with a sentence that says what to do.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            message = f"Port {port} of {host} is taken ({error.strerror}). Choose another: kei run --port {port + 1}."
+            raise HomeError(message) from error
+
+
+async def build(where: Where) -> Starlette:
+    """The application of the whole platform: services under /api, the console at /.
+
+    Raises:
+        HomeError: PostgreSQL does not start.
+        NoTopics: the broker is not reached.
+    """
+    databases = await where.home.databases()
+    issuer = issuer_of(where.home)
+    wire = LocalWire()
+    if where.kafka:
+        await create_topics(where.kafka)
+    services = {
+        name: _service(where, name, databases[name], issuer, None if where.kafka else wire) for name in SERVICES
+    }
+    pages = importlib.import_module("services.console.main")  # as the services: only who runs it needs what it needs
+    verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
+    console: FastAPI = pages.build(f"{where.url}/api", lambda: issuer.token(pages.ITSELF, pages.LIFETIME), verifier)
+
+    async def jwks(_: Request) -> Response:
+        return JSONResponse(issuer.jwks())
+
+    @asynccontextmanager
+    async def running(_: Starlette) -> AsyncIterator[None]:
+        over = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            for app in (*services.values(), console):
+                begun = asyncio.Event()
+                group.create_task(_live(app, begun, over))
+                await begun.wait()
+            try:
+                yield
+            finally:
+                over.set()
+
+    routes = [Route("/.well-known/jwks.json", jwks)]
+    mounts = [Mount(f"/api/{name}", app) for name, app in services.items()]
+    return Starlette(routes=[*routes, *mounts, Mount("/", console)], lifespan=running)
+
+
+async def _live(app: FastAPI, begun: asyncio.Event, over: asyncio.Event) -> None:
+    """All end at once: without Kafka each takes its seconds, and whoever stops the process has patience for one."""
+    async with app.router.lifespan_context(app):
+        begun.set()
+        await over.wait()
+
+
+def _service(where: Where, name: str, database_url: str, issuer: Issuer, wire: Wire | None) -> FastAPI:
+    settings = Settings.model_validate(
+        {
+            "database_url": database_url,
+            "kafka": where.kafka,
+            "issuer": ISSUER,
+            "audience": AUDIENCE,
+            "cursor_secret": where.home.secret(),
+            "replan_seconds": where.replan_seconds,
+        }
+    )
+    main = importlib.import_module(f"services.{name}.main")
+    app: FastAPI = main.build(settings, wire=wire, keys=KeySource.of(issuer.jwks()))
+    return app

@@ -1,0 +1,258 @@
+"""Writes the generated documents: `python -m deploy.generate_docs`. Run again, it changes nothing.
+
+They are `docs/events.md`, `docs/asyncapi.yaml`, `docs/schemas/` (one JSON Schema per event type), `docs/openapi/`, the
+table of events in `README.md`, and that of settings in `docs/operations.md`.
+"""
+
+import importlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import typer
+import yaml
+from pydantic import SecretStr
+
+from deploy import settings_docs
+from deploy.migrate import SERVICES
+from shared.auth import KeySource
+from shared.events import EventType, registry
+from shared.events.asyncapi import document
+from shared.events.schemas import Json, schema
+from shared.settings import Settings
+from shared.transport.local import LocalWire
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = Path("tests/contracts/samples")
+FOLDERS = (Path("docs/schemas"), Path("docs/openapi"))
+"""Where nothing but generated documents is."""
+
+
+def write(root: Path = ROOT) -> list[Path]:
+    """Bring all documents under `root` up to date.
+
+    Returns:
+        Those that were written or removed, relative to `root`.
+    """
+    wanted = generated(root)
+    stale = [path for folder in FOLDERS for path in _files(root, folder) if path not in wanted]
+    for path in stale:
+        (root / path).unlink()
+    changed = [path for path, text in wanted.items() if _text(root / path) != text]
+    for path in changed:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(wanted[path], encoding="utf-8")
+    return [*stale, *changed]
+
+
+def generated(root: Path = ROOT) -> dict[Path, str]:
+    """What the documents should hold, by path relative to `root`. The samples are read from there.
+
+    Raises:
+        FileNotFoundError: an event type has no sample.
+    """
+    types = sorted(registry().values(), key=lambda one: one.service)
+    samples = {one.name: json.loads((root / SAMPLES / f"{one.name}.json").read_bytes()) for one in types}
+    schemas = {one.name: schema(one) for one in types}
+    whole = yaml.dump(document(samples, _readers()), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+    return {
+        Path("docs/asyncapi.yaml"): f"# Generated from the event registry by `make docs`.\n{whole}",
+        Path("docs/events.md"): _page(types, schemas, samples),
+        Path("README.md"): _filled(root / "README.md", "events", _overview(types)),
+        Path("docs/operations.md"): _filled(root / "docs/operations.md", "settings", settings_docs.table()),
+        **{Path(f"docs/schemas/{name}.json"): _json(one) for name, one in schemas.items()},
+        **{Path(f"docs/openapi/{name}.json"): _json(_openapi(name)) for name in SERVICES},
+    }
+
+
+def _openapi(service: str) -> Json:
+    """The service's document. No server is asked: the application is only put together."""
+    settings = Settings(database_url=SecretStr("postgresql://nobody@localhost/none"), cursor_secret=SecretStr("none"))
+    main = importlib.import_module(f"services.{service}.main")
+    app = main.build(settings, wire=LocalWire(), keys=KeySource.of({"keys": []}))
+    made: Json = app.openapi()
+    return made
+
+
+def _readers() -> dict[str, list[str]]:
+    """Which service handles which event types."""
+    found: dict[str, list[str]] = {}
+    for service in SERVICES:
+        try:
+            consumer = importlib.import_module(f"services.{service}.consumers").consumer
+        except ModuleNotFoundError as error:
+            if error.name != f"services.{service}.consumers":
+                raise
+        else:
+            found[service] = [name for name in registry() if consumer.handler_of(name) is not None]
+    return found
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes what occurs twice twice: readers of YAML do not all know anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  the signature is yaml's
+        return True
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None
+
+
+def _files(root: Path, folder: Path) -> list[Path]:
+    return [path.relative_to(root) for path in sorted((root / folder).glob("*")) if path.is_file()]
+
+
+# --- README.md
+
+
+def _filled(path: Path, name: str, table: str) -> str:
+    """A page that is written by hand, with a table between its two marks."""
+    between = re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
+    return between.sub(lambda _: table, path.read_text(encoding="utf-8"))
+
+
+def _overview(types: Iterable[EventType]) -> str:
+    readers = {service: set(names) for service, names in _readers().items()}
+    rows = "".join(
+        f"| `{one.name.removeprefix('kei.')}` | {one.summary} |"
+        f" {', '.join(sorted(service for service, names in readers.items() if one.name in names))} |\n"
+        for one in types
+    )
+    return f"| `kei.…` | when | who handles it |\n|---|---|---|\n{rows}"
+
+
+# --- docs/events.md
+
+_HEAD = """\
+<!-- Generated from the event registry by `make docs`. -->
+# Kei's events
+
+What happens in Kei is told in events. Each is a [CloudEvent](https://cloudevents.io) 1.0 with JSON data; public ones
+are for partners. The same in machine-readable form: [AsyncAPI](asyncapi.yaml), [JSON Schemas](schemas/).
+
+## How to read them
+
+An operator gives you an API key with `kei partner add NAME`. Send it as `X-API-Key` or as a bearer token, never in an
+address. `KEI` stands for where the service notifications answers; in the embedded mode that is `/api/notifications`.
+
+**Pull.** Ask for what is above the last position you have. `wait` keeps the request open until there is something;
+`types` may come several times. Go on with `next`, whether there were items or not.
+
+```sh
+curl -H "X-API-Key: $KEY" "$KEI/feed?after=0&limit=100&wait=25"
+# {"items": [{"position": 1, "event": {"specversion": "1.0", "type": "…", "data": {…}, …}}], "next": 1}
+```
+
+**Stream.** Server-sent events: `id` is the position, `event` the type, `data` the event. After a break, send the last
+`id` you have as `Last-Event-ID`; most clients for such streams do that by themselves.
+
+```sh
+curl -N -H "X-API-Key: $KEY" -H "Last-Event-ID: 41" "$KEI/feed/stream"
+```
+
+**Kafka.** All public events are on the topic `kei.public.v1`, in binary mode: the attributes are headers beginning with
+`ce_`, the value is the data, and the key is the `partitionkey`.
+
+```python
+async with AIOKafkaConsumer("kei.public.v1", bootstrap_servers=BROKERS, group_id="you") as consumer:
+    async for record in consumer:
+        headers = dict(record.headers)
+        handle(headers["ce_id"].decode(), headers["ce_type"].decode(), json.loads(record.value))
+```
+
+## What you can rely on
+
+- **Additive within a version.** Fields of a `v1` are never removed, renamed or given another type; new ones may come.
+  So ignore fields, headers and types that you do not know. What cannot be said additively becomes a `v2` beside it.
+- **At least once.** The same event may come again, with the same `id`. Remember the ids you have handled.
+- **In order per key.** Events of one `partitionkey` come in order of `sequence`, its version, counted from 1. A number
+  may be missing, since private events count too; between keys there is no order.
+- **Open lists.** A label, a kind or a side may get new values: they are text, not a closed list.
+- **Made up data is marked.** Where `illustrative` is true, or names a field, there is no public source for it.
+- Data is at most 64 kB, times are UTC, days are `YYYY-MM-DD`, ids are UUIDs.
+
+## All types
+
+"""
+
+_ATTRIBUTES = """
+## The attributes of every event
+
+| attribute | on Kafka | what it is |
+|---|---|---|
+| `specversion` | `ce_specversion` | `1.0` |
+| `id` | `ce_id` | names the event; the same when it is sent again |
+| `type` | `ce_type` | one of the types above |
+| `source` | `ce_source` | the service that says so, such as `/kei/members` |
+| `subject` | `ce_subject` | the id of what it is about, the same as `partitionkey` |
+| `time` | `ce_time` | when it happened, in UTC |
+| `dataschema` | `ce_dataschema` | the `$id` of the data's JSON Schema |
+| `partitionkey` | `ce_partitionkey` | the key: events of one key are in order |
+| `sequence` | `ce_sequence` | the version of what the key names, from 1 |
+| `datacontenttype` | `content-type` | `application/json` |
+| `traceparent` | `ce_traceparent` | W3C trace context; may be missing |
+"""
+
+
+def _page(types: Iterable[EventType], schemas: Mapping[str, Json], samples: Mapping[str, Json]) -> str:
+    rows = "".join(
+        f"| [`{one.name}`](#{one.name.replace('.', '')}) | {one.summary} | {_yes(one)} | `{one.key}` |\n"
+        for one in types
+    )
+    table = f"| type | when | public | key |\n|---|---|---|---|\n{rows}"
+    parts = [_part(one, schemas[one.name], samples[one.name]) for one in types]
+    return "".join([_HEAD, table, _ATTRIBUTES, *parts])
+
+
+def _yes(entry: EventType) -> str:
+    return "yes" if entry.public else "no"
+
+
+def _part(entry: EventType, described: Json, sample: Json) -> str:
+    rows = "".join(
+        f"| `{name}` | {kind} | {text} |\n" for name, kind, text in _fields(described, described.get("$defs", {}))
+    )
+    return (
+        f"\n## {entry.name}\n\n{' '.join(described['description'].split())}\n\n"
+        f"{'Public' if entry.public else 'Not public'}; key `{entry.key}`; topic `{entry.topic}`"
+        f"{' and `kei.public.v1`' if entry.public else ''}; [schema](schemas/{entry.name}.json).\n\n"
+        f"| field | type | what it is |\n|---|---|---|\n{rows}\n"
+        f"```json\n{json.dumps(sample, indent=2, ensure_ascii=False)}\n```\n"
+    )
+
+
+def _fields(node: Json, named: Json, before: str = "") -> Iterator[tuple[str, str, str]]:
+    """Each field with its type and description; those of an inner object follow it, as `terms[].reason`."""
+    for name, field in node.get("properties", {}).items():
+        text = field.get("description", "") + ("" if name in node.get("required", ()) else " (may be missing)")
+        yield before + name, _kind(field), " ".join(text.split())
+        inner = field.get("items", {}).get("$ref", "").rpartition("/")[2]
+        if inner:
+            yield from _fields(named[inner], named, f"{before}{name}[].")
+
+
+_KINDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "string": "text", "null": "null"}
+
+
+def _kind(field: Any) -> str:  # noqa: ANN401  any part of a schema
+    if "anyOf" in field:
+        return " or ".join(_kind(one) for one in field["anyOf"])
+    if "$ref" in field:
+        return "object"
+    if field.get("type") == "array":
+        return f"list of {_kind(field['items'])}"
+    if field.get("type") == "object":
+        return f"object of {_kind(field['additionalProperties'])}" if "additionalProperties" in field else "object"
+    return str(field.get("format") or _KINDS[field["type"]])
+
+
+if __name__ == "__main__":
+    for _path in write():
+        typer.echo(_path)

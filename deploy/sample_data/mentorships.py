@@ -1,0 +1,86 @@
+"""Plays a mentorship of a story: what happens in it happens on the day on which it starts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from deploy.api_client import Api, Json
+from deploy.sample_data.model import Assessment, Work
+
+Once = Callable[..., str]
+"""Makes the key of a write of its parts."""
+DAY = len("2017-06-29")
+
+
+async def play_work(api: Api, once: Once, learner_id: str, work: Work, assessment: Assessment | None) -> None:
+    """Both sides confirm the learner's first mentorship, meet, report, and end it; an assessment says what it gained.
+
+    Every write has a key of its own, so playing it again changes nothing.
+
+    Raises:
+        Refused: a service refused something.
+    """
+    pairs = await api.items("matching", "/pairs")
+    ours = [one["id"] for one in pairs if one["learner_id"] == learner_id and one["state"] in {"accepted", "ended"}]
+    if not ours:
+        return
+    stage = _Stage(api, once, work, f"/mentorships/{min(ours)}")
+    await stage.confirmed()
+    await stage.worked()
+    if work.completed:
+        ended = await stage.ended()
+        if work.scores and assessment is not None:
+            body = _assessed(work, assessment, date.fromisoformat(ended["ended_at"][:DAY]))
+            path = f"/clusters/{learner_id}/assessments"
+            await api.write("members", path, body, once=once("work", work.learner, "after"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """One mentorship, at its address."""
+
+    api: Api
+    once: Once
+    work: Work
+    at: str
+
+    async def confirmed(self) -> None:
+        for side in ("mentor", "learner"):
+            await self._write("/confirmations", {"side": side}, "confirm", side, seen=await self._seen())
+
+    async def worked(self) -> None:
+        shown = await self.api.get("matching", self.at)
+        for number, minutes in enumerate(self.work.meetings):
+            meeting = {"state": "held", "on": shown["started_at"][:DAY], "minutes": minutes}
+            await self._write("/meetings", meeting, "meeting", str(number))
+        for side, feeling in self.work.check_ins.items():
+            await self._write("/check-ins", {"side": side, "feeling": feeling}, "check-in", side)
+        for goal in shown["goals"]:
+            reached = self.work.reached.get(goal["indicator"])
+            if reached is not None:
+                path, once = f"/goals/{goal['framework']}/{goal['indicator']}", ("progress", goal["indicator"])
+                await self._write(path, {"reached": reached}, *once, method="PUT")
+
+    async def ended(self) -> Json:
+        body = {"side": "learner", "how": "completed"}
+        return await self._write("/ending", body, "end", seen=await self._seen())
+
+    async def _seen(self) -> str:
+        return f'"v{(await self.api.get("matching", self.at))["version"]}"'
+
+    async def _write(self, path: str, body: Json, *what: str, **options: Any) -> Json:
+        once = self.once("work", self.work.learner, *what)
+        return await self.api.write("matching", self.at + path, body, once=once, **options)
+
+
+def _assessed(work: Work, assessment: Assessment, on: date) -> Json:
+    """An assessment like the cluster's first, of that day, and good for two years."""
+    return {
+        "framework": assessment.framework,
+        "kind": assessment.kind,
+        "assessed_on": on.isoformat(),
+        "valid_until": on.replace(year=on.year + 2, day=min(on.day, 28)).isoformat(),
+        "scores": work.scores,
+        "illustrative": True,
+    }
