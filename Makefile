@@ -58,7 +58,7 @@ contracts: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-logo
 
 rules: $(VENV)/.dev
-	@$(BIN)/python -m pytest --quiet tests/rules
+	@$(BIN)/python -m pytest --quiet tests/architecture tests/rules
 
 fmt: $(VENV)/.dev ## Format the code and repair what can be repaired by itself.
 	@$(BIN)/ruff check --fix-only --quiet

@@ -12,21 +12,21 @@ from time import monotonic
 
 import asyncpg
 
-from bench.a1_commit import a1, a1n
-from bench.a2_outbox import a2
-from bench.a3_send import a3
-from bench.a4_ingest import a4
-from bench.a5a_relay import a5a
-from bench.a5b_delay import a5b
-from bench.a5c_worker import a5c
-from bench.a5d_whole import a5d, a5e
-from bench.b_http import b
+from bench.commit import a1, a1n
 from bench.desk import desk
+from bench.end_to_end import a5d, a5e
 from bench.growth import growth
 from bench.harness import Bench, measured
+from bench.http import b
+from bench.inbox_worker import a5c
+from bench.ingest import a4
+from bench.kafka_send import a3
 from bench.machine import Busy, code, described
+from bench.outbox_read import a2
+from bench.relay_latency import a5b
+from bench.relay_throughput import a5a
 from bench.report import Result, say, tables
-from bench.requests import d
+from bench.request_latency import d
 from bench.servers import NoKafka, Stage, stage, sync_time
 from bench.start import memory, start, story
 from deploy.cli.common import in_loop

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 
 from bench.harness import Bench, Metrics, Variant, percentile
-from bench.requests import new_key, with_consortium
+from bench.request_latency import new_key, with_consortium
 from bench.servers import Stage
 from deploy.api_client import Api
 from deploy.embedded.app import operator_token

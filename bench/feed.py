@@ -16,8 +16,8 @@ from shared import clock, outbox
 from shared.auth import Role
 from shared.db import Database
 from shared.events import PUBLIC_TOPIC
-from tests import make
-from tests.faults.serving import Instance, client, running
+from tests.faults.deployment import Instance, client, running
+from tests.support import factories
 from tests.support.waiting import eventually
 
 EVENTS, PAGE = 1_000, 100
@@ -58,7 +58,7 @@ async def partners(stage: Stage) -> AsyncIterator[Partners]:
             await outbox.forward(tx, events(EVENTS), PUBLIC_TOPIC)
         await database.close()
         instance = Instance("notifications", url, Path(mkdtemp(dir=stage.root)))
-        async with running(instance), client(instance.url, make.signed_in(Role.operator)) as http:
+        async with running(instance), client(instance.url, factories.signed_in(Role.operator)) as http:
             readers = Partners(http)
             await eventually(readers.is_filled, 30.0)
             yield readers

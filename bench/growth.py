@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from math import log10
 
-from bench.a1_commit import commits
-from bench.a2_outbox import LOG, Reading
-from bench.a4_ingest import Ingest, produced
-from bench.a5a_relay import relaying
-from bench.a5c_worker import handling, in_batches, single
+from bench.commit import commits
 from bench.feed import partners
 from bench.harness import Bench, Metrics, Variant
+from bench.inbox_worker import handling, in_batches, single
+from bench.ingest import Ingest, produced
+from bench.outbox_read import LOG, Reading
+from bench.relay_throughput import relaying
 from bench.servers import Stage
 from bench.world import place
 

@@ -11,7 +11,7 @@ from faststream_outbox.annotations import OutboxMessage
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 
-from bench.a1_commit import plain_engine
+from bench.commit import plain_engine
 from shared.events.envelope import Record
 
 WORKERS = 16

@@ -18,7 +18,7 @@ from shared.events.members import CapacityChanged
 from shared.events.registry import type_of
 from shared.messaging_tables import HAND_OVER_V1
 from shared.transport import Receiver, Wire, WireError
-from tests.shared.handover.breaking import WireAround
+from tests.shared.messaging.faulty_transport import WireAround
 from tests.support.waiting import eventually
 
 TOPIC = "kei.members.v1"

@@ -12,7 +12,7 @@ from time import monotonic
 
 from bench.harness import Bench, measured
 from bench.machine import Busy, code, processor
-from bench.matching import c1_solve, c2_change, c3_scores, quality, replan
+from bench.matching import incremental, quality, replan, scores, solve
 from bench.report import Result, say, tables
 from services.matching.rules.engine import warm
 
@@ -32,7 +32,7 @@ async def _measured(benches: dict[str, Bench], names: Sequence[str], rounds: int
 
 def main(asked: Sequence[str]) -> None:
     """Measure; write the tables if everything was asked for."""
-    benches = {**c1_solve.benches(), **c2_change.benches(), **c3_scores.benches(), **replan.benches()}
+    benches = {**solve.benches(), **incremental.benches(), **scores.benches(), **replan.benches()}
     every = [*benches, "quality"]
     names = [name for name in every if not asked or any(name.startswith(one) for one in asked)]
     if not names:

@@ -7,7 +7,7 @@ from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from shared.auth import Role
 from tests.browser.looking import MARKS, WIDTHS, faults, keep
-from tests.services.console.acting import Person, letters, poison
+from tests.services.console.actions import Person, letters, poison
 from tests.services.console.world import Create, World, world
 
 pytestmark = MARKS

@@ -8,7 +8,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from shared import clock
 from shared.auth import Role
 from tests.browser.looking import MARKS, keep, signed_in
-from tests.services.console.acting import Person
+from tests.services.console.actions import Person
 from tests.services.console.world import World
 
 pytestmark = MARKS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deploy.cli.run import TRACE_KEI
 from tests.compose.under_load import UnderLoad, called
-from tests.faults.callers import Log, read
+from tests.faults.http_clients import Log, read
 from tests.support.compose import Deployment
 from tests.support.waiting import eventually
 

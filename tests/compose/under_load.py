@@ -9,7 +9,7 @@ import httpx2
 
 from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import Home
-from tests.faults.callers import Ask, Callers, Log, read
+from tests.faults.http_clients import Ask, Callers, Log, read
 from tests.faults.report import Result
 from tests.support.compose import Deployment
 from tests.support.waiting import eventually

@@ -6,8 +6,8 @@ import pytest
 import structlog
 
 from services.members import main
-from tests import make
-from tests.contracts.acting import OPERATOR, Members
+from tests.contracts.actions import OPERATOR, Members
+from tests.support import factories
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +19,9 @@ def _quiet() -> Iterator[None]:
 @pytest.fixture
 async def members(service_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Members]:
     url = await service_database("members")
-    async with make.running(main.build, url) as client:
-        made = await client.post("/consortia", json=make.consortium(), headers=OPERATOR)
+    async with factories.running(main.build, url) as client:
+        made = await client.post("/consortia", json=factories.consortium(), headers=OPERATOR)
         consortium = made.json()["id"]
-        made = await client.post("/clusters", json=make.cluster(consortium), headers=OPERATOR)
+        made = await client.post("/clusters", json=factories.cluster(consortium), headers=OPERATOR)
         assert made.status_code == 201, made.text
         yield Members(client, url, consortium, made.json()["id"])

@@ -17,7 +17,7 @@ from shared.events.envelope import Stored
 from shared.events.members import AssessmentRecorded, IndicatorLevel, TargetSet
 from shared.transport.local import LocalWire
 from shared.web import DRAIN, Drain, serve
-from tests import make
+from tests.support import factories
 
 CLUSTERS = [UUID(int=0x01900000_0000_7000_8000_0000_0000_00C0 + number) for number in range(4)]
 FRAMEWORK, INDICATORS = "self-check-8.1", ("foresight", "strategy")
@@ -27,31 +27,31 @@ TODAY = date(2026, 6, 28)
 def past() -> Iterator[Stored]:
     """What has happened elsewhere: four clusters, two of which can teach what the others want to learn."""
     for place, cluster in enumerate(CLUSTERS):
-        yield make.cluster_registered_event(cluster_id=cluster, mentor_capacity=50, learner_capacity=50)
+        yield factories.cluster_registered_event(cluster_id=cluster, mentor_capacity=50, learner_capacity=50)
         level = 4 if place % 2 else 1
-        common = {"cluster_id": cluster, "consortium_id": make.CONSORTIUM, "framework": FRAMEWORK}
+        common = {"cluster_id": cluster, "consortium_id": factories.CONSORTIUM, "framework": FRAMEWORK}
         levels = [IndicatorLevel(indicator=one, level=level, kind="self", assessed_on=TODAY) for one in INDICATORS]
         assessed = {"kind": "self", "assessed_on": TODAY, "valid_until": date(2036, 1, 1), "scale_max": 5}
         scores = dict.fromkeys(INDICATORS, level)
-        yield make.stored(
+        yield factories.stored(
             AssessmentRecorded.model_validate(
                 {**common, **assessed, "assessment_id": cluster, "scores": scores, "levels": levels}
             ),
             2,
         )
         for version, indicator in enumerate(INDICATORS, 3):
-            yield make.stored(
+            yield factories.stored(
                 TargetSet.model_validate({**common, "indicator": indicator, "level": 5, "priority": 3}), version
             )
-    wish = make.service_requested(cluster_id=CLUSTERS[0], framework=FRAMEWORK, indicator=INDICATORS[0])
-    yield make.stored(wish, 9)
+    wish = factories.service_requested(cluster_id=CLUSTERS[0], framework=FRAMEWORK, indicator=INDICATORS[0])
+    yield factories.stored(wish, 9)
 
 
 async def main(service: str, port: int, url: str, issuer: Issuer) -> None:
     wire = LocalWire()
     build = importlib.import_module(f"services.{service}.main").build
-    app = build(make.settings(url), wire=wire, keys=KeySource.of(issuer.jwks()))
-    await make.deliver(wire, *past())
+    app = build(factories.settings(url), wire=wire, keys=KeySource.of(issuer.jwks()))
+    await factories.deliver(wire, *past())
     # Streams and long polls end at once, as they do when a process is about to; nobody could test them to their end.
     DRAIN.begin()
     await serve(app, "127.0.0.1", port, drain=Drain())

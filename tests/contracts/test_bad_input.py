@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
-from tests import make
-from tests.contracts.acting import Members, Refused, invalid, refused
+from tests.contracts.actions import Members, Refused, invalid, refused
+from tests.support import factories
 
 
 def spoilt(**values: object) -> Callable[[Members], bytes]:
@@ -112,7 +112,7 @@ async def test_only_uncompressed_json_in_utf_8_is_read(members: Members) -> None
 RULES: dict[str, tuple[str, dict[str, Any], Refused]] = {
     "consortium ends before it starts": (
         "/consortia",
-        make.consortium(ends_on="2000-01-01"),
+        factories.consortium(ends_on="2000-01-01"),
         (422, "ends-before-start", "ends_on"),
     ),
     "consortium is there already": ("/consortia", {"slug": "@consortium"}, (409, "slug-taken", "slug")),
@@ -163,10 +163,10 @@ async def test_what_the_rules_forbid_is_refused_with_its_field(members: Members)
     small = {"code": "small", "title": "Small", "scale_max": 3, "indicators": [{"code": "one", "title": "One"}]}
     assert (await members.post(json.dumps(small).encode(), "/frameworks")).status_code == 201
     slugs = {
-        "@consortium": (await make.rows(members.url, "SELECT slug FROM consortium"))[0]["slug"],
-        "@cluster": (await make.rows(members.url, "SELECT slug FROM cluster"))[0]["slug"],
+        "@consortium": (await factories.rows(members.url, "SELECT slug FROM consortium"))[0]["slug"],
+        "@cluster": (await factories.rows(members.url, "SELECT slug FROM cluster"))[0]["slug"],
     }
-    whole = {"/consortia": make.consortium(), "/clusters": members.body()}
+    whole = {"/consortia": factories.consortium(), "/clusters": members.body()}
     found = {}
     for what, (path, body, _) in RULES.items():
         content = json.dumps(whole.get(path, {}) | body | {"slug": slugs.get(body.get("slug", ""), body.get("slug"))})

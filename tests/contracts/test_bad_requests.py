@@ -16,8 +16,8 @@ from joserfc.jwk import ECKey, OctKey
 from shared import clock
 from shared.auth import Issuer, Principal, Role
 from shared.web.idempotency import Attempt
-from tests import make
-from tests.contracts.acting import OPERATOR, Members, refused
+from tests.contracts.actions import OPERATOR, Members, refused
+from tests.support import factories
 
 FACTS = ("consortium_id", "mentor_capacity", "learner_capacity")
 CAPACITY = {"mentor_capacity": 3, "learner_capacity": 3}
@@ -43,7 +43,7 @@ def calls(id: str, facts: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]
 
 @pytest.mark.parametrize("role", [Role.coordinator, Role.manager])
 async def test_what_is_others_is_as_good_as_not_there(members: Members, role: Role) -> None:
-    stranger = make.signed_in(role, consortium=uuid4(), cluster=uuid4()) | {"If-Match": '"v1"'}
+    stranger = factories.signed_in(role, consortium=uuid4(), cluster=uuid4()) | {"If-Match": '"v1"'}
     answers = []
     for id in (members.cluster, str(uuid4())):
         for method, path, body in calls(id, members.body()):
@@ -96,10 +96,10 @@ async def test_a_key_is_good_for_one_request_of_one_caller(members: Members) -> 
     assert again.headers["Idempotency-Replayed"] == "true"
     assert refused(await register("one", members.body())) == (422, "idempotency-key-reused", "Idempotency-Key")
     elsewhere = await members.client.post(
-        "/consortia", json=make.consortium(), headers={**OPERATOR, "Idempotency-Key": "one"}
+        "/consortia", json=factories.consortium(), headers={**OPERATOR, "Idempotency-Key": "one"}
     )
     assert refused(elsewhere) == (422, "idempotency-key-reused", "Idempotency-Key")
-    other = make.signed_in(Role.coordinator, consortium=UUID(members.consortium))
+    other = factories.signed_in(Role.coordinator, consortium=UUID(members.consortium))
     assert (await register("one", members.body(), **other)).status_code == 201
     assert refused(await register("two", body))[:2] == (409, "slug-taken")
     assert (await register("two", members.body())).status_code == 201, "a refusal used the key up"
@@ -193,9 +193,9 @@ async def test_a_parameter_that_is_unknown_or_doubled_is_refused_by_name(
 
 def tokens() -> dict[str, list[str]]:
     """Authorization headers that are good for nothing."""
-    good = make.token(Role.operator)
+    good = factories.token(Role.operator)
     head, claims, signature = good.split(".")
-    public = make.ISSUER.jwks()["keys"][0]
+    public = factories.ISSUER.jwks()["keys"][0]
     payload = json.loads(base64.urlsafe_b64decode(claims + "=="))
     none = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
     hmac = jwt.encode({"alg": "HS256", "kid": public["kid"]}, payload, OctKey.import_key(json.dumps(public)))
@@ -213,7 +213,7 @@ def tokens() -> dict[str, list[str]]:
         "signed by another": [f"Bearer {own.token(operator)}"],
         "signature cut off": [f"Bearer {head}.{claims}."],
         "signature of something else": [f"Bearer {head}.{claims[:-2]}AA.{signature}"],
-        "expired": [f"Bearer {make.ISSUER.token(operator, timedelta(minutes=-1))}"],
+        "expired": [f"Bearer {factories.ISSUER.token(operator, timedelta(minutes=-1))}"],
         "8 kB": [f"Bearer {good}{'A' * 8192}"],
         "two": [f"Bearer {good}", f"Bearer {good}"],
     }
@@ -231,14 +231,14 @@ async def test_without_a_good_token_there_is_one_answer_for_all(members: Members
 
 
 async def test_a_token_in_the_address_is_none(members: Members) -> None:
-    reply = await members.client.get(f"/clusters?access_token={make.token(Role.operator)}")
+    reply = await members.client.get(f"/clusters?access_token={factories.token(Role.operator)}")
     assert refused(reply)[:2] == (401, "unauthenticated")
 
 
 async def test_a_good_token_without_the_right_is_refused_otherwise(members: Members) -> None:
-    associate = make.signed_in(Role.associate, consortium=UUID(members.consortium))
+    associate = factories.signed_in(Role.associate, consortium=UUID(members.consortium))
     assert refused(await members.client.post("/consortia", json={}, headers=associate))[:2] == (403, "forbidden")
-    nobody = make.signed_in(Role.manager)
+    nobody = factories.signed_in(Role.manager)
     assert refused(await members.client.get("/clusters", headers=nobody))[:2] == (403, "no-consortium")
 
 

@@ -17,8 +17,8 @@ import pytest
 from deploy.generate_docs import ROOT
 from deploy.migrate import SERVICES
 from shared.auth import Principal, Role
-from tests import make
 from tests.contracts.serving import CLUSTERS, FRAMEWORK, INDICATORS, issuer_at
+from tests.support import factories
 from tests.support.waiting import eventually
 
 HERE = Path(__file__).parent
@@ -69,23 +69,27 @@ async def seed_members(client: httpx2.AsyncClient) -> Seed:
     indicators = [{"code": one, "title": one} for one in INDICATORS]
     framework = {"code": FRAMEWORK, "title": FRAMEWORK, "scale_max": 5, "indicators": indicators}
     await made(client, "/frameworks", framework)
-    consortium = await made(client, "/consortia", make.consortium())
-    cluster = await made(client, "/clusters", make.cluster(consortium))
+    consortium = await made(client, "/consortia", factories.consortium())
+    cluster = await made(client, "/clusters", factories.cluster(consortium))
     return {"consortia": consortium, "consortium_id": consortium, "clusters": cluster}
 
 
 async def seed_trainings(client: httpx2.AsyncClient) -> Seed:
     async def draft() -> str:
-        reply = await client.post("/activities", json=make.training(CLUSTERS[0], capacity=20))
+        reply = await client.post("/activities", json=factories.training(CLUSTERS[0], capacity=20))
         return str(reply.json()["id"]) if reply.status_code == 201 else ""  # until it has heard of the cluster
 
     activity = await eventually(draft)
-    ids = {"consortium_id": str(make.CONSORTIUM), "host_cluster_id": str(CLUSTERS[0]), "cluster_id": str(CLUSTERS[1])}
+    ids = {
+        "consortium_id": str(factories.CONSORTIUM),
+        "host_cluster_id": str(CLUSTERS[0]),
+        "cluster_id": str(CLUSTERS[1]),
+    }
     return {"activities": activity, **ids}
 
 
 async def _draft(client: httpx2.AsyncClient) -> str:
-    run = await made(client, "/runs", {"consortium_id": str(make.CONSORTIUM)})
+    run = await made(client, "/runs", {"consortium_id": str(factories.CONSORTIUM)})
 
     async def planned() -> bool:
         state: str = (await client.get(f"/runs/{run}")).json()["run"]["state"]
@@ -116,7 +120,7 @@ async def seed_matching(client: httpx2.AsyncClient) -> Seed:
     pairs = await eventually(proposed)
     mentorship = await _mentorship(client)
     run = await _draft(client)
-    named = {"consortium_id": str(make.CONSORTIUM), "name": "Winter"}
+    named = {"consortium_id": str(factories.CONSORTIUM), "name": "Winter"}
     criteria = await made(client, "/criteria-sets", named)
     what_if = await made(client, "/what-ifs", named)
     ids = {
@@ -126,7 +130,7 @@ async def seed_matching(client: httpx2.AsyncClient) -> Seed:
         "criteria-sets": criteria,
         "what-ifs": what_if,
     }
-    return ids | {"consortium_id": str(make.CONSORTIUM)}
+    return ids | {"consortium_id": str(factories.CONSORTIUM)}
 
 
 async def seed_notifications(client: httpx2.AsyncClient) -> Seed:

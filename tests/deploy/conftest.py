@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from tests.deploy import stock
+from tests.deploy import services_fixture
 from tests.support.postgres import Postgres
 
 
 @pytest.fixture(scope="session")
 def model(postgres: Postgres) -> dict[str, str]:
     """Databases that others are copies of; nobody connects to them."""
-    return asyncio.run(stock.filled(postgres.create_service))
+    return asyncio.run(services_fixture.filled(postgres.create_service))
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from shared import clock
 from shared.db import Database
 from shared.outbox import keep_partitions
 from shared.version import revisions
-from tests import make
-from tests.deploy import stock
+from tests.deploy import services_fixture
+from tests.support import factories
 from tests.support.kei import ROOT
 from tests.support.waiting import eventually
 
@@ -45,7 +45,7 @@ def file(tmp_path: Path) -> Path:
 
 
 async def backed_up(file: Path, urls: Mapping[str, str]) -> Manifest:
-    return await back_up(file, urls, stock.none)
+    return await back_up(file, urls, services_fixture.none)
 
 
 async def restored(file: Path, urls: Mapping[str, str], *, replace: bool = False, agrees: bool = True) -> list[str]:
@@ -57,18 +57,18 @@ async def restored(file: Path, urls: Mapping[str, str], *, replace: bool = False
         return agrees
 
     with closing(Archive(file)) as archive:
-        await restore(archive, urls, replace=replace, agree=agree, tell=stock.none)
+        await restore(archive, urls, replace=replace, agree=agree, tell=services_fixture.none)
     return asked
 
 
 async def refused(file: Path, urls: Mapping[str, str], *, replace: bool = False, agrees: bool = True) -> str:
     """The sentence of a restore that changes nothing."""
-    before = await stock.everywhere(urls)
+    before = await services_fixture.everywhere(urls)
     with pytest.raises(NotDone) as refusal:
         await restored(file, urls, replace=replace, agrees=agrees)
-    assert await stock.everywhere(urls) == before
+    assert await services_fixture.everywhere(urls) == before
     for url in urls.values():
-        assert not await make.rows(url, "SELECT FROM pg_namespace WHERE nspname = $1", ASIDE)
+        assert not await factories.rows(url, "SELECT FROM pg_namespace WHERE nspname = $1", ASIDE)
     return str(refusal.value)
 
 
@@ -80,13 +80,13 @@ async def test_every_row_is_there_again_and_every_sequence_goes_on(
     await keep_partitions(log, clock.now())
     await log.close()
     manifest = await backed_up(file, old)
-    new = await stock.empty(service_database)
+    new = await services_fixture.empty(service_database)
     assert await restored(file, new) == []
-    assert await stock.everywhere(new) == await stock.everywhere(old)
+    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(old)
     for service, url in new.items():
         assert await differences(service, url) == []
-        assert await stock.value(url, _SEQUENCE) in {True, None}
-        assert await make.rows(url, _PARTITIONS) == await make.rows(old[service], _PARTITIONS)
+        assert await services_fixture.value(url, _SEQUENCE) in {True, None}
+        assert await factories.rows(url, _PARTITIONS) == await factories.rows(old[service], _PARTITIONS)
     again = await backed_up(file.with_name("two.kei"), new)
     assert {name: one.state for name, one in again.services.items()} == {
         name: one.state for name, one in manifest.services.items()
@@ -96,19 +96,21 @@ async def test_every_row_is_there_again_and_every_sequence_goes_on(
 async def test_the_whole_log_is_to_be_sent_again(filled: Filled, service_database: Create, file: Path) -> None:
     old = await filled()
     query = "SELECT assigned, sent, epoch, holder FROM outbox_relay"
-    before = (await make.rows(old["members"], query))[0]
+    before = (await factories.rows(old["members"], query))[0]
     assert before["sent"] == before["assigned"] > 30
     await backed_up(file, old)
-    new = await stock.empty(service_database)
+    new = await services_fixture.empty(service_database)
     await restored(file, new)
-    after = (await make.rows(new["members"], query))[0]
+    after = (await factories.rows(new["members"], query))[0]
     assert after == {"assigned": before["assigned"], "sent": 0, "epoch": before["epoch"] + 1, "holder": ""}
-    async with stock.running(new) as made:
+    async with services_fixture.running(new) as made:
         callers = made.callers()
         async with callers.calling():
             await eventually(lambda: len(callers.answered) > 10)
         await made.settled()
-    positions = [row["position"] for row in await make.rows(new["members"], "SELECT position FROM outbox ORDER BY 1")]
+    positions = [
+        row["position"] for row in await factories.rows(new["members"], "SELECT position FROM outbox ORDER BY 1")
+    ]
     assert positions == list(range(1, len(positions) + 1))
     assert callers.refused == []
 
@@ -116,36 +118,36 @@ async def test_the_whole_log_is_to_be_sent_again(filled: Filled, service_databas
 async def test_an_older_schema_is_restored_as_it_was_and_brought_up_to_date(
     filled: Filled, service_database: Create, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = await filled(), await stock.empty(service_database)
+    old, new = await filled(), await services_fixture.empty(service_database)
     await backed_up(file, old)
-    before = await stock.everywhere(old)
+    before = await services_fixture.everywhere(old)
     plant(tmp_path, monkeypatch, "ALTER TABLE cluster ADD COLUMN motto text NOT NULL DEFAULT 'none'")
     await restored(file, new)
-    assert await stock.value(new["members"], "SELECT version_num FROM alembic_version") == NEXT
-    assert await stock.value(new["members"], "SELECT count(*) FILTER (WHERE motto = 'none') FROM cluster") == len(
-        before["members"]["cluster"]
-    )
+    assert await services_fixture.value(new["members"], "SELECT version_num FROM alembic_version") == NEXT
+    assert await services_fixture.value(
+        new["members"], "SELECT count(*) FILTER (WHERE motto = 'none') FROM cluster"
+    ) == len(before["members"]["cluster"])
     await upgrade("members", old["members"])
-    assert await stock.everywhere(new) == await stock.everywhere(old)
+    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(old)
 
 
 async def test_a_table_that_somebody_has_added_is_left_out(
     filled: Filled, service_database: Create, file: Path
 ) -> None:
-    old, new = await filled(), await stock.empty(service_database)
-    before = await stock.everywhere(old)
-    await stock.run(
+    old, new = await filled(), await services_fixture.empty(service_database)
+    before = await services_fixture.everywhere(old)
+    await services_fixture.run(
         old["members"], "CREATE TABLE mine (n int GENERATED ALWAYS AS IDENTITY)", "INSERT INTO mine DEFAULT VALUES"
     )
     await backed_up(file, old)
     assert await restored(file, new) == []
-    assert await stock.everywhere(new) == before
+    assert await services_fixture.everywhere(new) == before
 
 
 async def test_a_newer_schema_is_refused(
     filled: Filled, service_database: Create, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = await filled(), await stock.empty(service_database)
+    old, new = await filled(), await services_fixture.empty(service_database)
     with monkeypatch.context() as later:
         plant(tmp_path, later, "ALTER TABLE cluster ADD COLUMN motto text")
         await upgrade("members", old["members"])
@@ -169,20 +171,20 @@ async def test_rows_are_removed_only_if_it_is_said_and_agreed(filled: Filled, fi
     assert "There are rows in members, trainings, matching, notifications." in await refused(file, new)
     assert await refused(file, new, replace=True, agrees=False) == "Nothing was changed."
     assert await restored(file, new, replace=True) == list(SERVICES)
-    assert await stock.everywhere(new) == await stock.everywhere(old)
+    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(old)
 
 
 async def test_one_service_alone_can_be_restored(filled: Filled, service_database: Create, file: Path) -> None:
-    old, new = await filled(), await stock.empty(service_database)
+    old, new = await filled(), await services_fixture.empty(service_database)
     await backed_up(file, old)
     await restored(file, {"matching": new["matching"]})
-    rows = await stock.everywhere(new)
-    assert rows["matching"] == (await stock.everywhere(old))["matching"]
+    rows = await services_fixture.everywhere(new)
+    assert rows["matching"] == (await services_fixture.everywhere(old))["matching"]
     assert not any(rows["members"].values())
 
 
 async def test_a_database_that_is_used_is_refused(filled: Filled, service_database: Create, file: Path) -> None:
-    old, new = await filled(), await stock.empty(service_database)
+    old, new = await filled(), await services_fixture.empty(service_database)
     await backed_up(file, old)
     database = Database(new["trainings"], name="the trainings service")
     async with database.reading() as session:
@@ -193,7 +195,7 @@ async def test_a_database_that_is_used_is_refused(filled: Filled, service_databa
 
 
 async def test_another_services_database_is_refused(filled: Filled, service_database: Create, file: Path) -> None:
-    old, new = await filled(), await stock.empty(service_database)
+    old, new = await filled(), await services_fixture.empty(service_database)
     crossed = new | {"members": new["trainings"], "trainings": new["members"]}
     with pytest.raises(NotDone, match=r"The database that members was given is at trainings_\d+: it is another's"):
         await backed_up(file, crossed)
@@ -205,8 +207,8 @@ async def test_another_services_database_is_refused(filled: Filled, service_data
 async def test_a_row_that_the_database_refuses_leaves_nothing(
     filled: Filled, service_database: Create, file: Path
 ) -> None:
-    old, new = await filled(), await stock.empty(service_database)
-    await stock.run(
+    old, new = await filled(), await services_fixture.empty(service_database)
+    await services_fixture.run(
         old["members"],
         "ALTER TABLE cluster DROP CONSTRAINT fk_cluster_consortium_id_consortium",
         "UPDATE cluster SET consortium_id = gen_random_uuid()",
@@ -258,6 +260,6 @@ async def test_migrations_and_new_months_meanwhile_tear_nothing(
         held = manifest.services["members"]
         columns = next(one.columns for one in held.tables if one.table == "cluster")
         assert sum(name.startswith("motto") for name in columns) == int(held.revision[-4:]) - first + 1
-    new = await stock.empty(service_database)
+    new = await services_fixture.empty(service_database)
     await restored(tmp_path / "last.kei", new)
-    assert await stock.everywhere(new) == await stock.everywhere(urls)
+    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(urls)

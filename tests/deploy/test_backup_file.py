@@ -16,8 +16,8 @@ import pytest
 from deploy.backup.archive import Archive, NotDone
 from deploy.backup.create import back_up
 from deploy.migrate import LOCK, SERVICES
-from tests import make
-from tests.deploy import stock
+from tests.deploy import services_fixture
+from tests.support import factories
 from tests.support.kei import KEI, ROOT, START_TIMEOUT
 from tests.support.run import Run
 from tests.support.waiting import eventually
@@ -86,7 +86,7 @@ async def heard(process: Process, text: str) -> None:
 
 @pytest.fixture
 async def written(urls: dict[str, str], file: Path) -> Path:
-    await back_up(file, urls, stock.none)
+    await back_up(file, urls, services_fixture.none)
     return file
 
 
@@ -149,11 +149,11 @@ def test_a_file_that_ends_early_is_refused(written: Path) -> None:
 
 async def test_a_damaged_file_changes_no_database(written: Path, service_database: Create) -> None:
     spoil(written)
-    empty = await stock.empty(service_database)
-    before = await stock.everywhere(empty)
+    empty = await services_fixture.empty(service_database)
+    before = await services_fixture.everywhere(empty)
     status, said = await did(variables(empty), "restore", str(written))
     assert (status, "is damaged" in said) == (1, True), said
-    assert await stock.everywhere(empty) == before
+    assert await services_fixture.everywhere(empty) == before
 
 
 async def test_the_commands_find_databases_by_variables_and_by_secret_files(
@@ -165,12 +165,12 @@ async def test_the_commands_find_databases_by_variables_and_by_secret_files(
     assert mode(file) == 0o600
     status, said = await did({}, "backup", "--verify", str(file))
     assert (status, "is whole" in said) == (0, True), said
-    empty = await stock.empty(service_database)
+    empty = await services_fixture.empty(service_database)
     for service, url in empty.items():
         (tmp_path / f"{service}_database_url").write_text(url)
     status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file))
     assert (status, "Start the services." in said) == (0, True), said
-    assert await stock.everywhere(empty) == await stock.everywhere(urls)
+    assert await services_fixture.everywhere(empty) == await services_fixture.everywhere(urls)
     status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file), "--replace")
     assert (status, "To go on, write: replace" in said) == (1, True), said
     only = ("restore", str(file), "--service", "matching", "--replace", "--yes")
@@ -199,12 +199,12 @@ async def test_what_is_missing_is_named(urls: dict[str, str], file: Path, tmp_pa
 
 async def test_a_file_is_never_written_over(urls: dict[str, str], written: Path) -> None:
     with pytest.raises(NotDone, match="is there already"):
-        await back_up(written, urls, stock.none)
+        await back_up(written, urls, services_fixture.none)
     Archive(written).close()
 
 
 async def test_two_backups_do_not_write_one_file(urls: dict[str, str], file: Path) -> None:
-    both = await asyncio.gather(*(back_up(file, urls, stock.none) for _ in range(2)), return_exceptions=True)
+    both = await asyncio.gather(*(back_up(file, urls, services_fixture.none) for _ in range(2)), return_exceptions=True)
     assert [str(one) for one in both if isinstance(one, NotDone)] == [f"Another backup is being written to {file}."]
     Archive(file).close()
 
@@ -214,7 +214,7 @@ async def test_a_full_disk_leaves_nothing(urls: dict[str, str], small: Path) -> 
     for free in range(1024, 28 * 1024, 3 * 1024):  # wherever in the file it ends
         fill(ballast, 32 * 1024 - free)
         with pytest.raises(NotDone, match="could not be written: No space left on device"):
-            await back_up(small / "one.kei", urls, stock.none)
+            await back_up(small / "one.kei", urls, services_fixture.none)
         assert names(small) == [ballast.name]
 
 
@@ -239,33 +239,33 @@ async def test_a_backup_that_is_told_to_end_or_killed_leaves_no_backup(urls: dic
         await process.wait()
         assert names(file.parent) == left
     await migration.close()
-    await back_up(file, urls, stock.none)
+    await back_up(file, urls, services_fixture.none)
     assert names(file.parent) == [file.name]
 
 
 async def test_a_restore_that_is_killed_leaves_nothing_and_can_be_done_again(
     urls: dict[str, str], service_database: Create, written: Path
 ) -> None:
-    empty = await stock.empty(service_database)
-    before = await stock.everywhere(empty)
+    empty = await services_fixture.empty(service_database)
+    before = await services_fixture.everywhere(empty)
     for service in SERVICES[1:]:
         process = await begun(variables(empty), "restore", str(written))
         await heard(process, f"Filling {service}")
         process.kill()
         await process.wait()
-        assert await stock.everywhere(empty) == before
+        assert await services_fixture.everywhere(empty) == before
     status, said = await did(variables(empty), "restore", str(written))
     assert status == 0, said
-    assert await stock.everywhere(empty) == await stock.everywhere(urls)
-    assert not await make.rows(empty["members"], "SELECT FROM pg_namespace WHERE nspname = 'kei_restore'")
+    assert await services_fixture.everywhere(empty) == await services_fixture.everywhere(urls)
+    assert not await factories.rows(empty["members"], "SELECT FROM pg_namespace WHERE nspname = 'kei_restore'")
 
 
 async def test_large_databases_need_no_more_memory(
     urls: dict[str, str], service_database: Create, file: Path, tmp_path: Path
 ) -> None:
-    empty, large = await stock.empty(service_database), tmp_path / "large.kei"
+    empty, large = await services_fixture.empty(service_database), tmp_path / "large.kei"
     small = await peak(urls, "backup", str(file))
-    await stock.run(urls["trainings"], _LARGE)
+    await services_fixture.run(urls["trainings"], _LARGE)
     assert await peak(urls, "backup", str(large)) < small + MEMORY
     with closing(Archive(large)) as archive:
         assert sum(one.size for one in archive.manifest.services["trainings"].tables) > 3 * MEMORY * 1024

@@ -9,7 +9,7 @@ import pytest
 from deploy.kafka.topics import create_topics
 from shared.events import topics
 from tests.faults import report
-from tests.faults.stage import Stage, stage
+from tests.faults.harness import Stage, stage
 from tests.support import kafka as brokers
 from tests.support.own_postgres import OwnPostgres
 from tests.support.postgres import Postgres

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from shared.failpoints import Point
-from tests.faults import doors
+from tests.faults import commands
 from tests.faults.checks import Findings, over_capacity, total
-from tests.faults.doors import INDICATORS, TODAY
-from tests.faults.driven import CRASHED, DONE, LATE, POINTS, Trio, Work
-from tests.faults.ledger import Account, Ledger
+from tests.faults.commands import INDICATORS, TODAY
+from tests.faults.database_state import Account, Ledger
 from tests.faults.model import Answer, Log, Members, Trainings
 from tests.faults.model_matching import Matching
+from tests.faults.simulation import CRASHED, DONE, LATE, POINTS, Trio, Work
 
 T = TypeVar("T")
 ANY = st.integers(0, 11)
@@ -127,7 +127,7 @@ class Histories(RuleBasedStateMachine):
     def register(self, slug: int, languages: frozenset[str], capacity: tuple[int, int]) -> None:
         id, name = self._new(), f"c{slug}"
         answer = self.members.register(id, name, languages, capacity)
-        self._do("members", answer, doors.register(id, name, languages, capacity))
+        self._do("members", answer, commands.register(id, name, languages, capacity))
 
     def _cluster(self, number: int) -> UUID:
         return picked(list(self.members.clusters), number)
@@ -138,7 +138,7 @@ class Histories(RuleBasedStateMachine):
         id = self._cluster(number)
         seen = self.members.version(id) - late
         answer = self.members.change(id, seen, languages)
-        self._do("members", answer, doors.change(id, seen, self.members.clusters[id], languages))
+        self._do("members", answer, commands.change(id, seen, self.members.clusters[id], languages))
 
     @precondition(lambda self: self.members.clusters)
     @rule(number=ANY, capacity=CAPACITY, late=SEEN)
@@ -146,26 +146,26 @@ class Histories(RuleBasedStateMachine):
         id = self._cluster(number)
         seen = self.members.version(id) - late
         answer = self.members.set_capacity(id, seen, capacity)
-        self._do("members", answer, doors.set_capacity(id, seen, capacity))
+        self._do("members", answer, commands.set_capacity(id, seen, capacity))
 
     @precondition(lambda self: self.members.clusters)
     @rule(number=ANY, kind=st.sampled_from(["self", "expert"]), days=st.integers(1, 5), scores=SCORES, lasts=MOSTLY)
     def assess(self, number: int, kind: str, days: int, scores: dict[str, int], *, lasts: bool) -> None:
         id = self._cluster(number)
         answer = self.members.assess(id, kind, ago(days), scores, lasts=lasts)
-        self._do("members", answer, doors.assess(self._new(), id, kind, ago(days), scores, lasts=lasts))
+        self._do("members", answer, commands.assess(self._new(), id, kind, ago(days), scores, lasts=lasts))
 
     @precondition(lambda self: self.members.clusters)
     @rule(number=ANY, indicator=st.sampled_from(INDICATORS), level=st.sampled_from([*range(1, 7)]))
     def aim(self, number: int, indicator: str, level: int) -> None:
         id = self._cluster(number)
-        self._do("members", self.members.aim(id, indicator, level), doors.aim(id, indicator, level))
+        self._do("members", self.members.aim(id, indicator, level), commands.aim(id, indicator, level))
 
     @precondition(lambda self: self.members.clusters)
     @rule(number=ANY, indicator=st.sampled_from(INDICATORS))
     def request(self, number: int, indicator: str) -> None:
         id, cluster = self._new(), self._cluster(number)
-        self._do("members", self.members.request(id, cluster, indicator), doors.request(id, cluster, indicator))
+        self._do("members", self.members.request(id, cluster, indicator), commands.request(id, cluster, indicator))
 
     # --- trainings
 
@@ -174,7 +174,7 @@ class Histories(RuleBasedStateMachine):
     def plan_training(self, number: int, days: int, seats: int, teaches: dict[str, int], guests: list[int]) -> None:
         id, host = self._new(), self._cluster(number)
         answer = self.trainings.plan(id, host, ago(days), seats, teaches)
-        self._do("trainings", answer, doors.plan_training(id, host, ago(days), seats, teaches))
+        self._do("trainings", answer, commands.plan_training(id, host, ago(days), seats, teaches))
         if id in self.trainings.activities:
             self.enrol(0, guests, 1)
 
@@ -187,7 +187,7 @@ class Histories(RuleBasedStateMachine):
         id = self._activity(activity)
         for cluster in map(self._cluster, numbers):
             answer = self.trainings.enrol(id, cluster, seats)
-            self._do("trainings", answer, doors.enrol(self._new(), id, cluster, seats))
+            self._do("trainings", answer, commands.enrol(self._new(), id, cluster, seats))
 
     @precondition(lambda self: self.trainings.activities)
     @rule(activity=NEWEST, absent=st.integers(0, 3))
@@ -195,7 +195,7 @@ class Histories(RuleBasedStateMachine):
         id = self._activity(activity)
         one = self.trainings.activities[id]
         there, away = one.seated[absent:], one.seated[:absent]
-        self._do("trainings", self.trainings.finish(id, set(there)), doors.finish(id, one.version, there, away))
+        self._do("trainings", self.trainings.finish(id, set(there)), commands.finish(id, one.version, there, away))
 
     # --- matching
 
@@ -203,7 +203,7 @@ class Histories(RuleBasedStateMachine):
     def plan(self, *, at_once: bool) -> None:
         """A draft, which is published `at_once` or later."""
         id = self._new()
-        outcome = self._await(self._trio.attempt("matching", doors.plan(id)))
+        outcome = self._await(self._trio.attempt("matching", commands.plan(id)))
         self._settle(self.matching.plan(id, self._await(self.ledger.drafted(id))), outcome)
         if at_once and id in self.matching.drafts:
             self.publish(0, 0)
@@ -213,14 +213,14 @@ class Histories(RuleBasedStateMachine):
     def publish(self, number: int, late: int) -> None:
         id = picked(list(self.matching.drafts)[::-1], number)
         seen = 2 + (id in self.matching.published) - late
-        self._do("matching", self.matching.publish(id, seen), doors.publish(id, seen))
+        self._do("matching", self.matching.publish(id, seen), commands.publish(id, seen))
 
     @precondition(lambda self: self.matching.pairs)
     @rule(number=ANY, side=st.sampled_from(["mentor", "learner"]), late=SEEN, accepts=MOSTLY)
     def answer(self, number: int, side: str, late: int, *, accepts: bool) -> None:
         id = picked(list(self.matching.pairs), number)
         seen = self.matching.pairs[id].version - late
-        outcome = self._await(self._trio.attempt("matching", doors.answer(id, side, seen, accepts=accepts)))
+        outcome = self._await(self._trio.attempt("matching", commands.answer(id, side, seen, accepts=accepts)))
         found = self._await(self.ledger.unheard())
         self._settle(self.matching.answer(id, side, seen, found, accepts=accepts), outcome)
 
@@ -233,7 +233,7 @@ class Histories(RuleBasedStateMachine):
             pair = self.matching.pairs[id]
             if getattr(pair, f"{side}_answer") is None:
                 answer = self.matching.answer(id, side, pair.version, accepts=True)
-                self._do("matching", answer, doors.answer(id, side, pair.version, accepts=True))
+                self._do("matching", answer, commands.answer(id, side, pair.version, accepts=True))
 
     # --- the way of events
 

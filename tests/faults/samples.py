@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.db import Database
-from tests.faults.stage import Node, Stage
+from tests.faults.harness import Node, Stage
 
 _MB = 1024 * 1024
 _SIZE = """

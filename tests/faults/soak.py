@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from sqlalchemy.engine import make_url
 
 from deploy.kafka.topics import create_topics
+from tests.faults.harness import Node, Stage, stage
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import HEAD, SEED, Result
 from tests.faults.samples import Sampler, head, slopes
-from tests.faults.stage import Node, Stage, stage
 from tests.support import kafka as brokers
 from tests.support.kafka import Broker
 from tests.support.own_postgres import OwnPostgres

@@ -18,8 +18,8 @@ from shared import clock
 from shared.db import Database, WriteSession
 from shared.errors import Conflict
 from shared.events.members import CapacityChanged
-from tests import make
-from tests.faults.driven import Work
+from tests.faults.simulation import Work
+from tests.support import factories
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -41,7 +41,7 @@ async def database(service_database: Callable[[str], Awaitable[str]]) -> AsyncIt
 async def proposed(database: Database) -> Pair:
     """A pair of two new clusters of a consortium of their own, to which the mentor has said yes."""
     mentor, learner, consortium = (clock.new_id() for _ in range(3))
-    ends = {id: make.cluster_registered(cluster_id=id, consortium_id=consortium) for id in (mentor, learner)}
+    ends = {id: factories.cluster_registered(cluster_id=id, consortium_id=consortium) for id in (mentor, learner)}
     async with database.transaction() as tx:
         await keep_clusters(tx, [(one, 1) for one in ends.values()])
         await keep_places(tx, [(one, 1) for one in ends.values()])

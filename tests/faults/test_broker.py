@@ -14,9 +14,9 @@ from shared import outbox
 from shared.events import topics
 from shared.transport.kafka import DEADLINE, KafkaWire
 from tests.faults.conftest import emptied
+from tests.faults.harness import Node, Stage, stage
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import FULL, count
-from tests.faults.stage import Node, Stage, stage
 from tests.support.kafka import Broker
 from tests.support.waiting import eventually, passing
 

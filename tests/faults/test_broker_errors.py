@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from shared.events import topics
+from tests.faults.harness import Node, Stage, stage
 from tests.faults.mock_broker import Api, MockBroker, mock_broker
 from tests.faults.report import FULL, count
-from tests.faults.stage import Node, Stage, stage
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -11,8 +11,8 @@ from sqlalchemy import TextClause, text
 
 from shared import clock, inbox, outbox
 from shared.db import Database
+from tests.faults.harness import Stage, stage
 from tests.faults.report import count
-from tests.faults.stage import Stage, stage
 from tests.faults.workload import Writers
 from tests.support.own_postgres import OwnPostgres
 from tests.support.waiting import eventually

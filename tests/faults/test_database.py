@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
+from tests.faults.harness import Stage, stage
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import count
-from tests.faults.stage import Stage, stage
 from tests.support.own_postgres import OwnPostgres
 from tests.support.run import Run
 from tests.support.waiting import passing

@@ -19,11 +19,11 @@ from shared.auth import Role
 from shared.db import Database
 from shared.events import PUBLIC_TOPIC
 from shared.events.envelope import Stored
-from tests import make
-from tests.faults.callers import Log, read
-from tests.faults.listeners import Listener, heard, listening, request
+from tests.faults.deployment import Instance, client, running
+from tests.faults.http_clients import Log, read
 from tests.faults.report import Result, count
-from tests.faults.serving import Instance, client, running
+from tests.faults.sse_clients import Listener, heard, listening, request
+from tests.support import factories
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
 
@@ -48,13 +48,13 @@ class Feed:
 
     async def tell(self, number: int) -> None:
         """So many events that everybody wants."""
-        wished = [make.service_requested(cluster_id=self._key) for _ in range(number)]
-        await self._put([make.stored(one, version) for version, one in enumerate(wished, self._newest + 1)])
+        wished = [factories.service_requested(cluster_id=self._key) for _ in range(number)]
+        await self._put([factories.stored(one, version) for version, one in enumerate(wished, self._newest + 1)])
         self._newest += number
 
     async def tell_at_length(self) -> None:
         """Events that only slow readers ask for."""
-        await self._put([make.stored(make.training_published(title="x" * SIZE)) for _ in range(LARGE)])
+        await self._put([factories.stored(factories.training_published(title="x" * SIZE)) for _ in range(LARGE)])
 
     async def _put(self, events: Sequence[Stored]) -> None:
         async with self._database.transaction() as tx:
@@ -182,7 +182,7 @@ async def _silent(instance: Instance, stack: AsyncExitStack) -> int:
     one.setblocking(False)  # noqa: FBT003  there is no other way to say it
     loop = asyncio.get_running_loop()
     await loop.sock_connect(one, ("127.0.0.1", instance.port))
-    await loop.sock_sendall(one, request("", make.signed_in(Role.operator)))
+    await loop.sock_sendall(one, request("", factories.signed_in(Role.operator)))
     port: int = one.getsockname()[1]
     return port
 

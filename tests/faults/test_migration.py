@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 from deploy.migrate import upgrade
-from tests.faults.callers import Callers, read
+from tests.faults.deployment import Instance, client, running
+from tests.faults.http_clients import Callers, read
 from tests.faults.report import count
-from tests.faults.serving import Instance, client, running
 from tests.support.kei import ROOT
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing

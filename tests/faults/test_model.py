@@ -17,11 +17,11 @@ from services.matching.tables import Pair, Places
 from shared.db import WriteSession
 from shared.events import Record
 from shared.inbox import Inbox
-from tests.faults import doors
-from tests.faults.driven import CRASHED, DONE, LATE, POINTS, Postbox, Trio, trio
+from tests.faults import commands
+from tests.faults.database_state import KINDS
 from tests.faults.histories import Histories, Tally
-from tests.faults.ledger import KINDS
 from tests.faults.report import SEED, Result, count
+from tests.faults.simulation import CRASHED, DONE, LATE, POINTS, Postbox, Trio, trio
 from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -64,7 +64,7 @@ def theatre(postgres: Postgres) -> Iterator[Theatre]:
     with asyncio.Runner() as runner, capture_logs():
         stack = AsyncExitStack()
         made = Theatre(runner, runner.run(stack.enter_async_context(trio(postgres))))
-        assert runner.run(made.trio.attempt("members", doors.found)) == DONE
+        assert runner.run(made.trio.attempt("members", commands.found)) == DONE
         yield made
         runner.run(stack.aclose())
 

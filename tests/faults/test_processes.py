@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests.faults.harness import Stage
 from tests.faults.report import count
-from tests.faults.stage import Stage
 from tests.support.waiting import eventually, passing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -11,12 +11,12 @@ import pytest
 
 from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import Home
-from tests.faults.callers import Callers, drained
 from tests.faults.checks import total
 from tests.faults.conftest import emptied
-from tests.faults.listeners import Listener, heard, listening
+from tests.faults.deployment import Gateway, Instance, client, gateway, running
+from tests.faults.http_clients import Callers, drained
 from tests.faults.report import SEED, count
-from tests.faults.serving import Gateway, Instance, client, gateway, running
+from tests.faults.sse_clients import Listener, heard, listening
 from tests.support.kei import Kei
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing

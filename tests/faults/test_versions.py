@@ -19,10 +19,10 @@ from shared.inbox import Consumer
 from shared.transport import Wire
 from shared.transport.kafka import KafkaWire
 from shared.transport.local import LocalWire
-from tests.faults import checks, skew
+from tests.faults import checks, schema_versions
 from tests.faults.report import Result, count
-from tests.faults.skew import CHANGES, Sent
-from tests.shared.handover.rig import Rig, prepare
+from tests.faults.schema_versions import CHANGES, Sent
+from tests.shared.messaging.harness import Rig, prepare
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -63,8 +63,10 @@ async def test_f35_old_readers_and_a_newer_writer(rig: Rig, services: dict[str, 
     name = f"v{uuid4().hex[:12]}"
     pairs = [(entry, change) for entry in registry().values() for change in CHANGES.values()]
     for entry, change in pairs:
-        assert bool(skew.judged(entry, change)) is not change.compatible, (entry.name, change)
-    sent = [one for pair in pairs * count(1, 10) for one in skew.between_others(*pair)] + skew.of_types_to_come()
+        assert bool(schema_versions.judged(entry, change)) is not change.compatible, (entry.name, change)
+    sent = [
+        one for pair in pairs * count(1, 10) for one in schema_versions.between_others(*pair)
+    ] + schema_versions.of_types_to_come()
     readers = [(rig, _everything(name, {}))]
     readers += [(services[one], import_module(f"services.{one}.consumers").consumer) for one in SERVICES]
     async with _reading(readers), _writing(rig):
@@ -80,15 +82,15 @@ async def test_f35_old_readers_and_a_newer_writer(rig: Rig, services: dict[str, 
 
 async def test_f35_a_newer_reader_and_old_writers(rig: Rig, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, types, read = f"v{uuid4().hex[:12]}", list(registry().values()), dict[UUID, Any]()
-    first, left_out, more, last = skew.one_after_the_other(
+    first, left_out, more, last = schema_versions.one_after_the_other(
         types, "as it is", "optional left out", "fields more", "as it is"
     )
-    moon = [one for one in skew.of_types_to_come() if one.event.type == skew.MOON]
+    moon = [one for one in schema_versions.of_types_to_come() if one.event.type == schema_versions.MOON]
     async with _writing(rig):
         async with _reading([(rig, old := _everything(name, read))]):
             await _publish(rig, first + moon)
             assert await _misjudged(rig, old, first + moon) == []
-        skew.grow(monkeypatch, types)
+        schema_versions.grow(monkeypatch, types)
         begun = time.monotonic()
         async with _reading([(rig, newer := _everything(name, read))]):
             async with rig.sink.transaction() as tx:
@@ -97,13 +99,15 @@ async def test_f35_a_newer_reader_and_old_writers(rig: Rig, table: Path, monkeyp
             sent = [Sent(one.event) for one in first + moon + left_out + more]
             assert await _misjudged(rig, newer, sent) == []
         recovery = time.monotonic() - begun
-        skew.grow(monkeypatch, types, demanding=True)
+        schema_versions.grow(monkeypatch, types, demanding=True)
         async with _reading([(rig, demanding := _everything(name, read))]):
             await _publish(rig, last)
             assert await _misjudged(rig, demanding, [Sent(one.event, "does not fit") for one in last]) == []
-    assert all(skew.judged(entry, skew.DEMAND) for entry in types), "what the reader demanded is no breaking change"
+    assert all(schema_versions.judged(entry, schema_versions.DEMAND) for entry in types), (
+        "what the reader demanded is no breaking change"
+    )
     assert {read[one.event.id].colour for one in left_out} == {None}
-    assert all(read[one.event.id].colour == skew.COLOUR for one in more)
+    assert all(read[one.event.id].colour == schema_versions.COLOUR for one in more)
     (await _result(rig, name, "F35 newer reader", 4 * len(types) + 1, sent, recovery)).settle(table)
 
 
@@ -136,14 +140,14 @@ async def _writing(rig: Rig) -> AsyncIterator[None]:
 
 
 async def _publish(rig: Rig, sent: Sequence[Sent]) -> None:
-    for topic, part in groupby(sorted(sent, key=skew.topic), key=skew.topic):
+    for topic, part in groupby(sorted(sent, key=schema_versions.topic), key=schema_versions.topic):
         async with rig.source.transaction() as tx:
             await outbox.forward(tx, [one.event for one in part], topic)
 
 
 async def _misjudged(rig: Rig, consumer: Consumer, sent: Iterable[Sent]) -> list[str]:
     """Wait until a reader is through; whatever it did with an event that it should not have done."""
-    mine = {one.event.id: one for one in sent if skew.topic(one) in consumer.topics}
+    mine = {one.event.id: one for one in sent if schema_versions.topic(one) in consumer.topics}
 
     async def judged() -> dict[UUID, tuple[str, str]] | None:
         async with rig.sink.reading() as session:

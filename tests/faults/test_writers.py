@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests.faults.harness import Stage
 from tests.faults.report import FULL, count
-from tests.faults.stage import Stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -10,7 +10,7 @@ import pytest
 from deploy.api_client import Api
 from deploy.sample_data.wait import public_feed, settled, whole_log
 from shared import clock
-from tests import make
+from tests.support import factories
 from tests.support.kei import Kei
 from tests.support.waiting import passing
 
@@ -31,10 +31,10 @@ class Writer:
 
     async def run(self) -> None:
         """Register clusters and change their capacity, until it is enough; what was begun is brought to its answer."""
-        body = make.consortium()
+        body = factories.consortium()
         consortium = (await self._write("/consortia", body))["id"]
         while not self.enough:
-            cluster = await self._write("/clusters", make.cluster(consortium))
+            cluster = await self._write("/clusters", factories.cluster(consortium))
             self.clusters[cluster["id"]] = cluster["version"]
             for places in (3, 4):
                 capacity = {"mentor_capacity": places, "learner_capacity": 1}

@@ -25,8 +25,7 @@ from kafka.admin import (  # type: ignore[import-untyped]  # it has no types
 from deploy.kafka.admin import KafkaAdmin
 from deploy.kafka.client_config import CA
 from shared.transport.kafka_connection import Access
-from tests import make
-from tests.support import kafka_local
+from tests.support import factories, kafka_local
 from tests.support.kafka_secured import SecuredBroker
 from tests.support.kei import Kei
 from tests.support.waiting import eventually
@@ -42,8 +41,8 @@ async def running(kei: Kei, secured_kafka: SecuredBroker) -> Kei:
     await kei.start("--no-story")
     await kei.ready()
     async with kei.api() as api:
-        consortium = await api.write("members", "/consortia", make.consortium(), once="consortium")
-        await api.write("members", "/clusters", make.cluster(consortium["id"]), once="cluster")
+        consortium = await api.write("members", "/consortia", factories.consortium(), once="consortium")
+        await api.write("members", "/clusters", factories.cluster(consortium["id"]), once="cluster")
     return kei
 
 

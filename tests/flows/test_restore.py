@@ -20,13 +20,13 @@ from deploy.sample_data.wait import public_feed, settled, whole_log
 from shared import clock, outbox
 from shared.db import Database
 from shared.events.members import CapacityChanged
-from tests import make
 from tests.faults import report
-from tests.faults.callers import Ask, Callers, Log, read
 from tests.faults.checks import examine
+from tests.faults.deployment import client
+from tests.faults.http_clients import Ask, Callers, Log, read
 from tests.faults.report import Result, count
-from tests.faults.serving import client
 from tests.flows.test_story import public_topic, seen
+from tests.support import factories
 from tests.support.kafka import Broker
 from tests.support.kei import Kei
 from tests.support.run import Run
@@ -168,7 +168,7 @@ async def repeated(kei: Kei, before: Manifest) -> int:
     for service, held in before.services.items():
         rows = next(one.rows for one in held.tables if one.table == "inbox")
         last = next((one.last for one in held.sequences if one.table == "inbox"), 0)
-        spent = (await make.rows(database(kei, service), _SPENT))[0]["spent"]
+        spent = (await factories.rows(database(kei, service), _SPENT))[0]["spent"]
         came += spent - (last - rows)
     return came
 
@@ -245,7 +245,7 @@ async def publish(url: str, events: int) -> None:
         async with log.transaction() as tx:
             for id in ids:
                 told = CapacityChanged(
-                    cluster_id=id, consortium_id=make.CONSORTIUM, mentor_capacity=version % 100, learner_capacity=1
+                    cluster_id=id, consortium_id=factories.CONSORTIUM, mentor_capacity=version % 100, learner_capacity=1
                 )
                 outbox.put(tx, told, version=version)
     await log.close()

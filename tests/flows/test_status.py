@@ -11,7 +11,7 @@ from shared import clock
 from shared.auth import Principal, Role
 from shared.status import Finding, NotAdmitted, collect_status, diagnose
 from shared.version import revisions
-from tests.services.console.acting import Person, poison, text
+from tests.services.console.actions import Person, poison, text
 from tests.services.console.world import World, world
 from tests.support.kei import Kei
 from tests.support.waiting import eventually

@@ -19,13 +19,13 @@ from shared.auth import Role
 from shared.transport import Wire
 from shared.transport.kafka import KafkaWire
 from shared.transport.local import LocalWire
-from tests import make
+from tests.support import factories
 from tests.support.waiting import eventually
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = "00f067aa0ba902b7"
 SERVICES = {"members": members.build, "matching": matching.build, "notifications": notifications.build}
-OPERATOR = make.signed_in(Role.operator)
+OPERATOR = factories.signed_in(Role.operator)
 Urls = dict[str, str]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -57,7 +57,7 @@ async def running(
     urls = {name: await service_database(name) for name in SERVICES}
     async with AsyncExitStack() as stack:
         clients = {
-            name: await stack.enter_async_context(make.running(build, urls[name], wire=wire_of(name)))
+            name: await stack.enter_async_context(factories.running(build, urls[name], wire=wire_of(name)))
             for name, build in SERVICES.items()
         }
         yield clients["members"], urls
@@ -73,14 +73,14 @@ async def two_clusters(client: httpx2.AsyncClient) -> str:
     """A mentor and a learner; the learner's id."""
     framework = {"code": "f", "title": "F", "scale_max": 5, "indicators": [{"code": "i", "title": "I"}]}
     await made(client, "/frameworks", framework)
-    consortium = await made(client, "/consortia", make.consortium())
+    consortium = await made(client, "/consortia", factories.consortium())
     await assessed(client, consortium, 5, "IT")
     return await assessed(client, consortium, 1, "HU")
 
 
 async def assessed(client: httpx2.AsyncClient, consortium: str, level: int, country: str) -> str:
     """The id of a cluster of that level."""
-    id = await made(client, "/clusters", make.cluster(consortium, country=country))
+    id = await made(client, "/clusters", factories.cluster(consortium, country=country))
     dates = {"assessed_on": "2025-01-01", "valid_until": "2099-01-01"}
     body = {"framework": "f", "kind": "self", "scores": {"i": level}, **dates}
     await made(client, f"/clusters/{id}/assessments", body)
@@ -127,17 +127,17 @@ async def _both(told: Callable[[], Awaitable[list[str]]]) -> list[str]:
 
 
 async def _assessed(url: str) -> bool:
-    return len(await make.rows(url, "SELECT FROM level")) > 1
+    return len(await factories.rows(url, "SELECT FROM level")) > 1
 
 
 async def _of_trace(url: str, table: str) -> list[str]:
     """The kinds of the events in a service's log that belong to the trace."""
     query = f"SELECT type FROM {table} WHERE traceparent LIKE $1 AND position IS NOT NULL ORDER BY type"  # noqa: S608
-    return [".".join(row["type"].split(".")[2:4]) for row in await make.rows(url, query, f"00-{TRACE}-%")]
+    return [".".join(row["type"].split(".")[2:4]) for row in await factories.rows(url, query, f"00-{TRACE}-%")]
 
 
 async def _arrived(url: str) -> list[str]:
     """The kinds of the events that came over the wire as part of the trace, by their headers."""
-    headers = [dict(json.loads(row["headers"])) for row in await make.rows(url, "SELECT headers FROM inbox")]
+    headers = [dict(json.loads(row["headers"])) for row in await factories.rows(url, "SELECT headers FROM inbox")]
     mine = [one for one in headers if TRACE in one.get("ce_traceparent", "")]
     return sorted(".".join(one["ce_type"].split(".")[2:4]) for one in mine)

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from shared.events import PUBLIC_TOPIC, Event, Poison, Record, parse, registry, structured
 from shared.events.envelope import MAX_BYTES, Stored, mirrored, parse_structured
 from shared.events.registry import Data, type_of
-from tests import make
+from tests.support import factories
 
 TOPIC = "kei.members.v1"
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def stored(**other: Any) -> Stored:
-    event = make.cluster_registered_event(name="Székesfehérvár ☀ \u200d", **other)
+    event = factories.cluster_registered_event(name="Székesfehérvár ☀ \u200d", **other)
     return replace(event, traceparent=TRACE)
 
 

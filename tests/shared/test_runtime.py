@@ -16,7 +16,7 @@ from services.trainings.consumers import consumer
 from shared import runtime
 from shared.db import Database
 from shared.transport.local import LocalWire
-from tests import make
+from tests.support import factories
 from tests.support.waiting import eventually
 
 TOPIC = "kei.members.v1"
@@ -47,7 +47,7 @@ def build(*settings: Any, **options: Any) -> FastAPI:
 
 async def test_liveness_names_the_ingest_that_reads_nothing(service_database: Create) -> None:
     wire = SilentWire()
-    async with make.running(build, await service_database("trainings"), wire=wire) as client:
+    async with factories.running(build, await service_database("trainings"), wire=wire) as client:
         assert (await client.get("/livez")).status_code == 200
         wire.silence = 3.0
         reply = await client.get("/livez")
@@ -60,9 +60,9 @@ async def test_liveness_names_the_worker_whose_handler_never_ends(service_databa
     url = await service_database("trainings")
     holder = Database(url, name="holder")
     wire = SilentWire()
-    async with make.running(build, url, wire=wire) as client, holder.transaction() as tx:
+    async with factories.running(build, url, wire=wire) as client, holder.transaction() as tx:
         await tx.execute(text("LOCK TABLE cluster IN ACCESS EXCLUSIVE MODE"))
-        await make.deliver(wire, make.cluster_registered_event())
+        await factories.deliver(wire, factories.cluster_registered_event())
 
         async def names_it() -> bool:
             reply = await client.get("/livez")
@@ -94,7 +94,7 @@ async def test_a_loop_that_ends_ends_the_process_and_is_named(service_database: 
     loop.add_signal_handler(signal.SIGTERM, asked_to_end.set)
     try:
         with structlog.testing.capture_logs() as logs:
-            async with make.running(build, await service_database("trainings")), asyncio.timeout(10):
+            async with factories.running(build, await service_database("trainings")), asyncio.timeout(10):
                 await asked_to_end.wait()
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
@@ -122,14 +122,14 @@ async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(
         return runtime.build(runtime.Service("trainings", "Kei trainings", [], jobs=[job]), *settings, **options)
 
     url = await service_database("trainings")
-    async with make.running(build, url):
+    async with factories.running(build, url):
         pid = await turns.get()
-        await make.rows(url, "SELECT pg_terminate_backend($1, 5000)", pid)
+        await factories.rows(url, "SELECT pg_terminate_backend($1, 5000)", pid)
     assert ended.is_set()
 
 
 async def test_every_topic_has_its_figures_before_anything_arrives(service_database: Create) -> None:
-    async with make.running(build, await service_database("trainings"), wire=SilentWire()) as client:
+    async with factories.running(build, await service_database("trainings"), wire=SilentWire()) as client:
         lines = (await client.get("/metrics")).text.splitlines()
     for name in ("kei_inbox_pending", "kei_inbox_age_seconds", "kei_inbox_dead"):
         assert f'{name}{{topic="{TOPIC}"}} 0.0' in lines

@@ -11,7 +11,7 @@ from services.console.pages import plan
 from services.console.request.page_context import Visit
 from services.console.view import plan_diff, truncation
 from shared.auth import Principal, Role
-from tests.services.console.acting import Person, forms, text
+from tests.services.console.actions import Person, forms, text
 from tests.services.console.world import World
 from tests.support.waiting import eventually
 

@@ -10,7 +10,7 @@ import pytest
 
 from shared.auth import Role
 from shared.version import revisions, version
-from tests.services.console.acting import Person, forms, letters, poison, text
+from tests.services.console.actions import Person, forms, letters, poison, text
 from tests.services.console.world import SERVICES, Create, World, world
 from tests.support.waiting import eventually
 

@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey
 
 from services.console import main as console
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
-from tests.services.console.acting import HERE, Person, text
+from tests.services.console.actions import HERE, Person, text
 from tests.services.console.world import ISSUER, SERVICES, Create, World, world
 
 OPERATOR = Principal("anna", frozenset({Role.operator}))

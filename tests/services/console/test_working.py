@@ -5,7 +5,7 @@ import re
 import pytest
 
 from shared.auth import Role
-from tests.services.console.acting import Person, forms, text
+from tests.services.console.actions import Person, forms, text
 from tests.services.console.world import World
 
 pytestmark = pytest.mark.timeout(60)

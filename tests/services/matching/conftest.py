@@ -8,8 +8,8 @@ import structlog
 
 from services.matching import main
 from shared.transport.local import LocalWire
-from tests import make
-from tests.services.matching.acting import Matching
+from tests.services.matching.actions import Matching
+from tests.support import factories
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +31,7 @@ def wire() -> LocalWire:
 
 @pytest.fixture
 async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
-    async with make.running(main.build, url, wire=wire) as client:
+    async with factories.running(main.build, url, wire=wire) as client:
         yield client
 
 

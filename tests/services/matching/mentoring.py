@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 from shared import clock
-from tests import make
-from tests.services.matching.acting import Json, Matching, Member, learner, mentor
+from tests.services.matching.actions import Json, Matching, Member, learner, mentor
+from tests.support import factories
 
 TODAY = clock.now().date()
 MEETING: Json = {"state": "held", "on": TODAY.isoformat(), "minutes": 90}
@@ -21,4 +21,4 @@ async def later(matching: Matching, id: str, days: int) -> None:
     """So many days pass for a mentorship."""
     query = "UPDATE mentorship SET last_sign_at = last_sign_at - $2::interval, "
     query += "started_at = started_at - $2::interval WHERE id = $1"
-    await make.rows(matching.url, query, id, timedelta(days=days))
+    await factories.rows(matching.url, query, id, timedelta(days=days))

@@ -9,8 +9,7 @@ from uuid import UUID, uuid4
 
 from shared.auth import Role
 from shared.events.envelope import Stored
-from tests import make
-from tests.services.matching.acting import (
+from tests.services.matching.actions import (
     NO_REST,
     Json,
     Matching,
@@ -23,28 +22,29 @@ from tests.services.matching.acting import (
     requested,
     target_set,
 )
+from tests.support import factories
 from tests.support.waiting import eventually
 
 ID = uuid4()
 
 
 async def clusters(url: str) -> list[tuple[str, int]]:
-    return [(row["name"], row["version"]) for row in await make.rows(url, "SELECT name, version FROM cluster")]
+    return [(row["name"], row["version"]) for row in await factories.rows(url, "SELECT name, version FROM cluster")]
 
 
 async def places(url: str, cluster: UUID = ID) -> dict[str, tuple[int, int]]:
     """Capacity and version by side."""
     query = "SELECT side, capacity, version FROM places WHERE cluster_id = $1"
-    return {row["side"]: (row["capacity"], row["version"]) for row in await make.rows(url, query, cluster)}
+    return {row["side"]: (row["capacity"], row["version"]) for row in await factories.rows(url, query, cluster)}
 
 
 async def levels(url: str, cluster: UUID = ID) -> dict[str, tuple[int, int]]:
     query = "SELECT indicator, level, version FROM level WHERE cluster_id = $1"
-    return {row["indicator"]: (row["level"], row["version"]) for row in await make.rows(url, query, cluster)}
+    return {row["indicator"]: (row["level"], row["version"]) for row in await factories.rows(url, query, cluster)}
 
 
 def registered(name: str = "INNOSKART", **other: Any) -> Stored:
-    return make.cluster_registered_event(cluster_id=ID, name=name, **other)
+    return factories.cluster_registered_event(cluster_id=ID, name=name, **other)
 
 
 # --- the projection
@@ -56,14 +56,14 @@ async def test_a_cluster_becomes_known_once(matching: Matching, url: str) -> Non
     before = await matching.state_hash()
     assert await clusters(url) == [("INNOSKART", 1)]
     assert await places(url) == {"mentor": (3, 1), "learner": (2, 1)}
-    await make.deliver(matching.wire, event)
+    await factories.deliver(matching.wire, event)
     await matching.hears(replace(event, id=uuid4()))
     assert await matching.state_hash() == before
 
 
 async def test_an_older_version_changes_nothing(matching: Matching, url: str) -> None:
     newest = [
-        make.cluster_changed_event(9, cluster_id=ID, name="new"),
+        factories.cluster_changed_event(9, cluster_id=ID, name="new"),
         capacity_changed(ID, 10, 4, 5),
         assessed(ID, 11, {"foresight": 4}),
         target_set(ID, 12, "foresight", 5),
@@ -72,7 +72,7 @@ async def test_an_older_version_changes_nothing(matching: Matching, url: str) ->
     known = await matching.state_hash()
     await matching.hears(
         registered("first"),
-        make.cluster_changed_event(5, cluster_id=ID, name="old"),
+        factories.cluster_changed_event(5, cluster_id=ID, name="old"),
         capacity_changed(ID, 6, 1, 1),
         target_set(ID, 8, "foresight", 2),
     )
@@ -81,8 +81,8 @@ async def test_an_older_version_changes_nothing(matching: Matching, url: str) ->
     assert await clusters(url) == [("new", 9)]
     assert await places(url) == {"mentor": (4, 10), "learner": (5, 10)}
     assert await levels(url) == {"foresight": (4, 11)}
-    assert [tuple(row.values()) for row in await make.rows(url, "SELECT level, version FROM target")] == [(5, 12)]
-    history = await make.rows(url, "SELECT version, level FROM measurement ORDER BY version")
+    assert [tuple(row.values()) for row in await factories.rows(url, "SELECT level, version FROM target")] == [(5, 12)]
+    history = await factories.rows(url, "SELECT version, level FROM measurement ORDER BY version")
     assert [tuple(row.values()) for row in history] == [(7, 1), (11, 4)], "what it could before is history, not lost"
 
 
@@ -101,7 +101,7 @@ async def test_fields_of_a_later_time_are_passed_over(matching: Matching, url: s
 
 async def test_what_cannot_be_read_is_set_aside(matching: Matching, url: str) -> None:
     poison = replace(registered(), data=b"{}")
-    await make.deliver(matching.wire, poison, make.cluster_changed_event(2, cluster_id=ID, name="read"))
+    await factories.deliver(matching.wire, poison, factories.cluster_changed_event(2, cluster_id=ID, name="read"))
 
     async def dead() -> list[Json]:
         items: list[Json] = (await matching.get("/ops/dead-letters"))["items"]
@@ -120,7 +120,7 @@ async def test_what_cannot_be_read_is_set_aside(matching: Matching, url: str) ->
 def history(cluster: UUID) -> list[Stored]:
     """What members tells of one cluster, in order."""
     return [
-        make.cluster_registered_event(1, cluster_id=cluster, mentor_capacity=2, learner_capacity=2),
+        factories.cluster_registered_event(1, cluster_id=cluster, mentor_capacity=2, learner_capacity=2),
         capacity_changed(cluster, 2, 3, 1),
         assessed(cluster, 3, {"foresight": 2, "strategy": 4}),
         target_set(cluster, 4, "foresight", 4, priority=5),
@@ -189,7 +189,7 @@ async def test_a_request_proposes_the_best_mentors_with_a_free_place(matching: M
     await matching.knows(asking, *mentors[:2], near, far, *excluded)
     request = requested(asking.id, 4)
     await matching.hears(request)
-    told = await make.put(url)
+    told = await factories.put(url)
     assert [(kind, version) for kind, version, _ in told] == [("pair.proposed", 1)] * 3
     proposed = [data for _, _, data in told]
     assert [one["mentor_id"] for one in proposed] == [str(one.id) for one in (far, near, mentors[1])]
@@ -224,10 +224,10 @@ async def test_a_request_without_an_answer_proposes_nobody(matching: Matching, u
     asking = learner()
     await matching.knows(asking, mentor("Weak", level=1))
     await matching.hears(requested(asking.id, 4), requested(uuid4(), 1))
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
     await matching.knows(mentor("Late"))
     assert (await matching.run())["pairs"] != []
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
 
 
 async def test_the_more_urgent_of_two_requests_for_a_skill_counts(matching: Matching) -> None:
@@ -246,7 +246,7 @@ async def test_the_more_urgent_of_two_requests_for_a_skill_counts(matching: Matc
 async def test_only_operators_ask_for_the_projection(matching: Matching) -> None:
     assert len(await matching.state_hash()) == 64
     for role in (Role.coordinator, Role.manager, Role.service):
-        who = make.signed_in(role, consortium=make.CONSORTIUM)
+        who = factories.signed_in(role, consortium=factories.CONSORTIUM)
         assert (await matching.client.get("/projection", headers=who)).status_code == 403
         assert (await matching.client.delete("/projection", headers=who)).status_code == 403
     assert (await matching.client.delete("/projection")).status_code == 401

@@ -8,8 +8,8 @@ import httpx2
 
 from services.matching.rules.inputs.criteria import Criteria
 from shared.auth import Role
-from tests import make
-from tests.services.matching.acting import OPERATOR, Json, Matching, if_match, learner, mentor, problem
+from tests.services.matching.actions import OPERATOR, Json, Matching, if_match, learner, mentor, problem
+from tests.support import factories
 
 FAIR = {"objective": "fairest"}
 
@@ -17,7 +17,7 @@ FAIR = {"objective": "fairest"}
 async def draft(
     matching: Matching, criteria: Json | None = None, headers: dict[str, str] = OPERATOR, **other: Any
 ) -> httpx2.Response:
-    body = {"consortium_id": str(make.CONSORTIUM), "name": "Winter", "criteria": criteria or FAIR} | other
+    body = {"consortium_id": str(factories.CONSORTIUM), "name": "Winter", "criteria": criteria or FAIR} | other
     return await matching.client.post("/criteria-sets", json=body, headers=headers)
 
 
@@ -64,7 +64,7 @@ async def test_a_run_is_made_by_published_criteria_and_says_which(matching: Matc
     await matching.knows(mentor(), learner())
     id = (await draft(matching)).json()["id"]
     assert problem(await matching.plan(criteria_set_id=id)) == (409, "criteria-not-published")
-    supposed = {"consortium_id": str(make.CONSORTIUM), "name": "What if", "criteria_set_id": id}
+    supposed = {"consortium_id": str(factories.CONSORTIUM), "name": "What if", "criteria_set_id": id}
     what_if = await matching.client.post("/what-ifs", json=supposed, headers=OPERATOR)
     assert what_if.status_code == 201, "a draft is there to be tried"
     await publish(matching, id)
@@ -82,9 +82,9 @@ async def test_criteria_are_the_business_of_their_consortium(matching: Matching)
     await matching.knows(mentor(), mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
     id = (await draft(matching)).json()["id"]
     await publish(matching, id)
-    own = make.signed_in(Role.coordinator, consortium=make.CONSORTIUM)
-    stranger = make.signed_in(Role.coordinator, consortium=elsewhere)
-    manager = make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=uuid4())
+    own = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
+    stranger = factories.signed_in(Role.coordinator, consortium=elsewhere)
+    manager = factories.signed_in(Role.manager, consortium=factories.CONSORTIUM, cluster=uuid4())
     assert problem(await draft(matching, headers=stranger)) == (404, "no-such-consortium")
     assert problem(await draft(matching, consortium_id=str(uuid4()))) == (404, "no-such-consortium")
     assert problem(await draft(matching, headers=manager)) == (403, "forbidden")
@@ -124,7 +124,7 @@ async def test_a_what_if_stands_beside_the_last_published_plan(matching: Matchin
     await matching.knows(able, learner("One"), learner("Two"))
     closed = {"places": {str(able.id): {"mentor": 0}}}
     run = await matching.run(criteria=closed)
-    body = {"consortium_id": str(make.CONSORTIUM), "name": "Both"}
+    body = {"consortium_id": str(factories.CONSORTIUM), "name": "Both"}
     compared = (await matching.client.post("/what-ifs", json=body, headers=OPERATOR)).json()["comparison"]
     assert compared["before"]["pairs"] == 2, "a draft is nobody's plan yet"
     assert (await matching.publish(run["run"]["id"])).status_code == 200

@@ -8,8 +8,7 @@ from uuid import UUID, uuid4
 from shared.auth import Role
 from shared.events.envelope import Stored
 from shared.events.trainings import ClusterGain, TaughtIndicator, TrainingCompleted, TrainingPublished
-from tests import make
-from tests.services.matching.acting import (
+from tests.services.matching.actions import (
     FRAMEWORK,
     OPERATOR,
     Json,
@@ -23,6 +22,7 @@ from tests.services.matching.acting import (
     problem,
 )
 from tests.services.matching.mentoring import TODAY
+from tests.support import factories
 
 JUNE = date(2017, 6, 29)
 
@@ -30,7 +30,7 @@ JUNE = date(2017, 6, 29)
 def training(id: UUID, host: UUID, starts_on: date = date(2017, 6, 28), gain: int = 1) -> Stored:
     data = TrainingPublished(
         activity_id=id,
-        consortium_id=make.CONSORTIUM,
+        consortium_id=factories.CONSORTIUM,
         kind="joint_training",
         title="First joint training",
         host_cluster_id=host,
@@ -40,21 +40,21 @@ def training(id: UUID, host: UUID, starts_on: date = date(2017, 6, 28), gain: in
         capacity=14,
         teaches=[TaughtIndicator(framework=FRAMEWORK, indicator="foresight", gain=gain)],
     )
-    return make.stored(data, 2)
+    return factories.stored(data, 2)
 
 
 def took_place(id: UUID, host: UUID, *guests: UUID) -> Stored:
     gains = [ClusterGain(cluster_id=one, framework=FRAMEWORK, indicator="foresight", gain=1) for one in (host, *guests)]
     data = TrainingCompleted(
         activity_id=id,
-        consortium_id=make.CONSORTIUM,
+        consortium_id=factories.CONSORTIUM,
         kind="joint_training",
         host_cluster_id=host,
         ended_on=JUNE,
         attended=[host, *guests],
         gains=gains,
     )
-    return make.stored(data, 9)
+    return factories.stored(data, 9)
 
 
 async def taught(matching: Matching) -> tuple[Member, Member, Member]:
@@ -174,10 +174,10 @@ async def test_what_to_join_what_to_ask_for_and_what_is_missing(matching: Matchi
 
 async def test_others_see_nothing_of_it(matching: Matching) -> None:
     await taught(matching)
-    stranger = make.signed_in(Role.manager, consortium=uuid4(), cluster=uuid4())
+    stranger = factories.signed_in(Role.manager, consortium=uuid4(), cluster=uuid4())
     assert (await matching.get("/ledger", stranger))["items"] == []
     for path in ("/ledger", "/ledger.csv", "/ledger/balances", "/needs", "/recommendations"):
-        query = {"consortium_id": str(make.CONSORTIUM)}
+        query = {"consortium_id": str(factories.CONSORTIUM)}
         reply = await matching.client.get(path, headers=stranger, params=query)
         assert problem(reply) == (404, "no-such-consortium")
     mine = {"consortium_id": str(uuid4())}

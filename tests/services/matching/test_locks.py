@@ -10,8 +10,8 @@ from operator import attrgetter
 from structlog.typing import EventDict
 
 from shared.events.envelope import Stored
-from tests import make
-from tests.services.matching.acting import OPERATOR, Matching, Member, capacity_changed, learner, mentor, tried_again
+from tests.services.matching.actions import OPERATOR, Matching, Member, capacity_changed, learner, mentor, tried_again
+from tests.support import factories
 from tests.support.locking import Connection, another, waiting
 
 
@@ -53,7 +53,7 @@ async def test_forgetting_waits_for_what_is_being_handled(matching: Matching, ur
     low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
     await matching.knows(high)  # so that it is found first, by whoever walks through the table
     await matching.knows(low)
-    changes = [make.cluster_changed_event(9, cluster_id=one.id, name="New") for one in (low, high)]
+    changes = [factories.cluster_changed_event(9, cluster_id=one.id, name="New") for one in (low, high)]
     async with another(url) as other:
         await other.execute("SELECT FROM cluster WHERE id = $1 FOR UPDATE", low.id)
         await arrive_together(matching, *changes)
@@ -62,5 +62,5 @@ async def test_forgetting_waits_for_what_is_being_handled(matching: Matching, ur
         await waiting(url, 2)
     assert (await forgetting).status_code == 204
     assert tried_again(said) == []
-    assert await make.rows(url, "SELECT FROM cluster") == []
-    assert await make.rows(url, "SELECT FROM inbox") == []
+    assert await factories.rows(url, "SELECT FROM cluster") == []
+    assert await factories.rows(url, "SELECT FROM inbox") == []

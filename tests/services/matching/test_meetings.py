@@ -4,18 +4,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 from shared.auth import Role
-from tests import make
-from tests.services.matching.acting import (
-    FRAMEWORK,
-    OPERATOR,
-    Json,
-    Matching,
-    learner,
-    manager_of,
-    mentor,
-    problem,
-)
+from tests.services.matching.actions import FRAMEWORK, OPERATOR, Json, Matching, learner, manager_of, mentor, problem
 from tests.services.matching.mentoring import MEETING, TODAY, later, two
+from tests.support import factories
 from tests.support.waiting import eventually
 
 
@@ -94,7 +85,7 @@ async def test_notes_are_for_the_two_sides(matching: Matching) -> None:
         assert problem(reply) == (403, "not-your-side")
     seen = await matching.get(f"/mentorships/{pair}", manager_of(other))
     assert "listen" not in str(seen), "the consortium sees how it goes, not what is noted"
-    stranger = make.signed_in(Role.manager, consortium=uuid4(), cluster=uuid4())
+    stranger = factories.signed_in(Role.manager, consortium=uuid4(), cluster=uuid4())
     assert (await matching.client.get(f"/mentorships/{pair}", headers=stranger)).status_code == 404
     assert (await matching.get("/mentorships", stranger))["items"] == []
     assert len((await matching.get("/mentorships", OPERATOR, cluster=str(bee.id)))["items"]) == 1
@@ -155,7 +146,7 @@ async def test_a_quiet_one_is_reminded_and_ends_in_the_end(matching: Matching) -
 async def test_any_sign_ends_the_quiet(matching: Matching) -> None:
     _, _, pair = await two(matching)
     await matching.begun(pair)
-    await make.rows(matching.url, "UPDATE mentorship SET nudged = 90 WHERE id = $1", pair)
+    await factories.rows(matching.url, "UPDATE mentorship SET nudged = 90 WHERE id = $1", pair)
     assert (await matching.mentorship(pair))["closes_on"] is not None
     await matching.does(pair, "POST check-ins", {"side": "mentor", "feeling": 3})
     assert (await matching.mentorship(pair))["closes_on"] is None

@@ -3,8 +3,7 @@
 import asyncio
 from datetime import timedelta
 
-from tests import make
-from tests.services.matching.acting import (
+from tests.services.matching.actions import (
     FRAMEWORK,
     NO_REST,
     OPERATOR,
@@ -17,6 +16,7 @@ from tests.services.matching.acting import (
     problem,
 )
 from tests.services.matching.mentoring import MEETING, TODAY, two
+from tests.support import factories
 
 
 async def test_it_begins_with_the_second_yes_and_starts_when_both_have_confirmed(matching: Matching) -> None:
@@ -143,7 +143,7 @@ async def test_of_many_who_end_it_one_does(matching: Matching) -> None:
 async def test_a_pair_without_a_need_agrees_on_goals_later(matching: Matching) -> None:
     ant, bee = mentor("Ant"), member("Bee", {"foresight": 1})
     await matching.knows(ant, bee)
-    await matching.hears(make.stored(make.service_requested(cluster_id=bee.id, framework=FRAMEWORK), 4))
+    await matching.hears(factories.stored(factories.service_requested(cluster_id=bee.id, framework=FRAMEWORK), 4))
     (pair,) = await matching.pairs()
     await matching.accept(pair["id"])
     made = await matching.mentorship(pair["id"])

@@ -10,7 +10,7 @@ from services.matching.rules.inputs.criteria import Criteria
 from services.matching.rules.inputs.profile import Aim, Profile, Skill
 from services.matching.rules.scoring.candidates import worths
 from services.matching.rules.scoring.features import History, Table
-from tests.services.matching.acting import FRAMEWORK, Matching, Member, member
+from tests.services.matching.actions import FRAMEWORK, Matching, Member, member
 
 INDICATORS = ("foresight", "strategy", "training")
 

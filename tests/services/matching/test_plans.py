@@ -6,8 +6,7 @@ from uuid import uuid4
 import pytest
 
 from shared.auth import Role
-from tests import make
-from tests.services.matching.acting import (
+from tests.services.matching.actions import (
     OPERATOR,
     Json,
     Matching,
@@ -19,6 +18,7 @@ from tests.services.matching.acting import (
     mentor,
     problem,
 )
+from tests.support import factories
 
 
 def two(one: Member, other: Member) -> Json:
@@ -81,7 +81,7 @@ async def test_a_run_asked_again_has_the_same_answer(matching: Matching, objecti
 async def test_a_replay_of_what_was_changed_in_the_database_says_where_it_differs(matching: Matching) -> None:
     await matching.knows(*three_and_two())
     id = (await matching.run())["run"]["id"]
-    await make.rows(matching.url, """UPDATE run SET plan = jsonb_set(plan, '{total}', '1')""")
+    await factories.rows(matching.url, """UPDATE run SET plan = jsonb_set(plan, '{total}', '1')""")
     told = (await matching.client.post(f"/runs/{id}/replay", headers=OPERATOR)).json()
     assert not told["identical"]
     assert told["differences"][0].startswith("total was 1 and is ")
@@ -90,7 +90,7 @@ async def test_a_replay_of_what_was_changed_in_the_database_says_where_it_differ
 async def test_what_was_made_by_an_earlier_version_is_shown_and_not_asked_again(matching: Matching) -> None:
     await matching.knows(*three_and_two())
     id = (await matching.run())["run"]["id"]
-    await make.rows(matching.url, """UPDATE run SET plan = NULL, inputs = '{"clusters": []}'""")
+    await factories.rows(matching.url, """UPDATE run SET plan = NULL, inputs = '{"clusters": []}'""")
     assert len((await matching.get(f"/runs/{id}"))["pairs"]) > 0
     for method, path, slug in (
         ("GET", "plan", "no-such-plan"),
@@ -168,7 +168,7 @@ async def test_what_has_changed_since_is_told_when_a_draft_is_published(matching
     assert problem(reply) == (409, "inputs-changed")
     assert "Newcomer has joined." in reply.json()["detail"]
     assert "Best has other places as mentor" in reply.json()["detail"]
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
 
 
 async def test_others_do_not_see_a_plan_and_managers_do_not_replay(matching: Matching) -> None:
@@ -176,7 +176,7 @@ async def test_others_do_not_see_a_plan_and_managers_do_not_replay(matching: Mat
     await matching.knows(*members)
     id = (await matching.run())["run"]["id"]
     mine: dict[str, str] = manager_of(members[0])
-    foreign = make.signed_in(Role.coordinator, consortium=uuid4())
+    foreign = factories.signed_in(Role.coordinator, consortium=uuid4())
     paths: list[tuple[str, str, dict[str, Any]]] = [
         ("GET", "plan", mine),
         ("GET", f"explanations/{members[3].id}", mine),

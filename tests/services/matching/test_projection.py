@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from shared.events.envelope import Stored
-from tests import make
-from tests.services.matching.acting import (
+from tests.services.matching.actions import (
     OPERATOR,
     Json,
     Matching,
@@ -21,6 +20,7 @@ from tests.services.matching.acting import (
     problem,
     requested,
 )
+from tests.support import factories
 from tests.support.waiting import eventually
 
 
@@ -38,8 +38,8 @@ async def kept(matching: Matching) -> Kept:
     return Kept(
         await matching.pairs(),
         (await matching.get("/runs"))["items"],
-        await make.rows(matching.url, "SELECT cluster_id, side, used FROM places ORDER BY cluster_id, side"),
-        await make.put(matching.url),
+        await factories.rows(matching.url, "SELECT cluster_id, side, used FROM places ORDER BY cluster_id, side"),
+        await factories.put(matching.url),
     )
 
 
@@ -60,7 +60,7 @@ async def told(matching: Matching) -> list[Stored]:
         *mentor("New", level=4).events(),
         capacity_changed(able.id, 9, 1, 2),
         completed({eager.id: {"foresight": 1}, late.id: {"foresight": 1, "strategy": 1}}),
-        make.cluster_changed_event(9, cluster_id=other.id, name="Another"),
+        factories.cluster_changed_event(9, cluster_id=other.id, name="Another"),
         assessed(other.id, 10, {"foresight": 4}),
     ]
     await matching.hears(*more)
@@ -95,10 +95,10 @@ async def test_a_request_that_had_no_answer_gets_none_later(matching: Matching, 
     request = requested(asking.id, 4)
     await matching.hears(*asking.events(), request)
     await matching.knows(strong)
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
     await matching.forget()
     await matching.hears(*strong.events(), *asking.events(), request)
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
     await matching.hears(requested(asking.id, 5))
     assert [data["mentor_id"] for data in await matching.told("pair.proposed")] == [str(strong.id)]
 
@@ -117,10 +117,10 @@ async def test_while_nothing_is_known_no_place_is_given(matching: Matching) -> N
 async def test_what_an_operator_gave_up_stays_given_up(matching: Matching, url: str) -> None:
     good = mentor().events()
     poison = replace(good[0], data=b"{}")
-    await make.deliver(matching.wire, poison)
+    await factories.deliver(matching.wire, poison)
 
     async def state() -> list[str]:
-        rows = await make.rows(url, "SELECT state FROM inbox WHERE event_id = $1", poison.id)
+        rows = await factories.rows(url, "SELECT state FROM inbox WHERE event_id = $1", poison.id)
         return [str(row["state"]) for row in rows]
 
     async def dead() -> bool:
@@ -132,7 +132,7 @@ async def test_what_an_operator_gave_up_stays_given_up(matching: Matching, url: 
     body = {"action": "discard", "consumer": "matching"}
     assert (await matching.client.post("/ops/dead-letters", json=body, headers=OPERATOR)).json() == {"count": 1}
     await matching.forget()
-    await make.deliver(matching.wire, poison)
+    await factories.deliver(matching.wire, poison)
     await matching.hears(*good[1:])
     assert await state() == ["discarded"]
 
@@ -151,7 +151,7 @@ async def test_forgetting_while_events_arrive_and_pairs_are_answered(matching: M
     forgetting, answers, _ = await asyncio.gather(
         asyncio.gather(*(matching.client.delete("/projection", headers=OPERATOR) for _ in range(3))),
         asyncio.gather(*(matching.answer(pair, "learner", version=2) for pair in pairs)),
-        asyncio.gather(*(make.deliver(matching.wire, event) for event in new)),
+        asyncio.gather(*(factories.deliver(matching.wire, event) for event in new)),
     )
     assert {reply.status_code for reply in forgetting} == {204}
     assert {reply.status_code for reply in answers} <= {200, 409}

@@ -2,17 +2,8 @@
 
 from uuid import uuid4
 
-from tests import make
-from tests.services.matching.acting import (
-    Json,
-    Matching,
-    Member,
-    learner,
-    member,
-    mentor,
-    problem,
-    requested,
-)
+from tests.services.matching.actions import Json, Matching, Member, learner, member, mentor, problem, requested
+from tests.support import factories
 from tests.support.waiting import eventually
 
 
@@ -33,7 +24,7 @@ async def ended(matching: Matching, pair: Json) -> Json:
 
 async def overdue(url: str, pair: Json) -> None:
     """Its time is over."""
-    await make.rows(url, "UPDATE pair SET expires_at = now() - interval '1 minute' WHERE id = $1", pair["id"])
+    await factories.rows(url, "UPDATE pair SET expires_at = now() - interval '1 minute' WHERE id = $1", pair["id"])
 
 
 async def asked_of_four(matching: Matching) -> tuple[Member, list[Member]]:
@@ -65,7 +56,7 @@ async def test_where_one_declines_the_next_best_is_asked(matching: Matching) -> 
     assert (new["state"], new["request_id"]) == ("proposed", first["request_id"])
     assert new["cause"]["type"] == "kei.matching.pair.declined.v1"
     query = "SELECT key, data FROM outbox WHERE id = $1"
-    ((key, data),) = [row.values() for row in await make.rows(matching.url, query, new["cause"]["event_id"])]
+    ((key, data),) = [row.values() for row in await factories.rows(matching.url, query, new["cause"]["event_id"])]
     assert str(key) == first["id"]
     assert b"spring" not in data, "what a side says is for its consortium only"
 
@@ -128,7 +119,7 @@ async def test_proposals_can_be_answered_for_as_long_as_the_criteria_say(matchin
     await matching.knows(mentor(), learner())
     run = (await matching.run(criteria={"answer_days": 7}))["run"]["id"]
     assert (await matching.publish(run)).status_code == 200
-    ((left,),) = [row.values() for row in await make.rows(url, "SELECT expires_at - now() FROM pair")]
+    ((left,),) = [row.values() for row in await factories.rows(url, "SELECT expires_at - now() FROM pair")]
     assert 7 * 86400 - 60 < left.total_seconds() <= 7 * 86400
 
 
@@ -137,7 +128,7 @@ async def test_a_request_waits_for_its_cluster(matching: Matching, url: str) -> 
     await matching.knows(able)
     event = requested(baker.id, 4)
     await matching.hears(event)
-    assert await make.rows(url, "SELECT * FROM answered_request") == []
+    assert await factories.rows(url, "SELECT * FROM answered_request") == []
     await matching.knows(baker)
     (pair,) = await matching.pairs()
     assert pair["cause"]["event_id"] == str(event.id)

@@ -11,8 +11,7 @@ from structlog.typing import EventDict
 
 from services.matching import main
 from shared.transport.local import LocalWire
-from tests import make
-from tests.services.matching.acting import (
+from tests.services.matching.actions import (
     Matching,
     Member,
     capacity_changed,
@@ -23,6 +22,7 @@ from tests.services.matching.acting import (
     requested,
     tried_again,
 )
+from tests.support import factories
 
 
 async def asked_by_many(matching: Matching, able: Member, count: int) -> list[str]:
@@ -48,7 +48,7 @@ def statuses(replies: list[httpx2.Response]) -> Counter[int]:
 
 
 async def versions(url: str, pair: str) -> list[int]:
-    found = await make.rows(url, "SELECT version FROM outbox WHERE key = $1 ORDER BY seq", UUID(pair))
+    found = await factories.rows(url, "SELECT version FROM outbox WHERE key = $1 ORDER BY seq", UUID(pair))
     return [row["version"] for row in found]
 
 
@@ -65,7 +65,7 @@ async def test_twelve_want_three_places(matching: Matching) -> None:
     accepted = {data["pair_id"] for data in await matching.told("pair.accepted")}
     assert accepted == {pair["id"] for pair in await matching.pairs() if pair["state"] == "accepted"}
     assert len(accepted) == 3
-    taken = await make.rows(matching.url, "SELECT sum(used) FROM places WHERE side = 'learner'")
+    taken = await factories.rows(matching.url, "SELECT sum(used) FROM places WHERE side = 'learner'")
     assert [row["sum"] for row in taken] == [3], "who was refused holds no place on the other side"
 
 
@@ -74,13 +74,13 @@ async def test_a_capacity_lowered_meanwhile_is_kept_from_then_on(matching: Match
     pairs = await asked_by_many(matching, able, 12)
     lowering = capacity_changed(able.id, 9, 2, 2)
     replies = await at_once(
-        (matching.answer(pair, "learner", version=2) for pair in pairs), make.deliver(matching.wire, lowering)
+        (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.wire, lowering)
     )
     await matching.handled([lowering])
     won = statuses(replies)[200]
     assert 2 <= won <= 6
     query = "SELECT used, capacity, ceiling FROM places WHERE cluster_id = $1 AND side = 'mentor'"
-    ((used, capacity, ceiling),) = [tuple(row.values()) for row in await make.rows(matching.url, query, able.id)]
+    ((used, capacity, ceiling),) = [tuple(row.values()) for row in await factories.rows(matching.url, query, able.id)]
     assert (used, capacity) == (won, 2)
     assert ceiling == max(won, 2)
     late = [pair["id"] for pair in await matching.pairs() if pair["state"] == "proposed"]
@@ -132,7 +132,7 @@ async def test_everybody_accepts_everybody_while_capacities_change(matching: Mat
         for one in (members if version % 2 else reversed(members))
     ]
     replies = await at_once(
-        (matching.answer(pair, "learner", version=2) for pair in pairs), make.deliver(matching.wire, *changes)
+        (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.wire, *changes)
     )
     await matching.handled(changes)
     assert statuses(replies) == {200: 20}
@@ -148,10 +148,10 @@ async def test_a_request_is_answered_once_however_often_it_comes(matching: Match
     # A wire may even bring it under other keys; then two workers of two replicas handle it at the same moment.
     elsewhere = [replace(request, id=uuid4(), key=uuid4()) for _ in range(10)]
     other_wire = LocalWire()
-    async with make.running(main.build, url, wire=other_wire):
+    async with factories.running(main.build, url, wire=other_wire):
         await asyncio.gather(
-            *(make.deliver(wire, event) for event in (request, *repeated) for wire in (matching.wire, other_wire)),
-            *(make.deliver(wire, event) for event in elsewhere for wire in (matching.wire, other_wire)),
+            *(factories.deliver(wire, event) for event in (request, *repeated) for wire in (matching.wire, other_wire)),
+            *(factories.deliver(wire, event) for event in elsewhere for wire in (matching.wire, other_wire)),
         )
         await matching.handled([request, *repeated])
     assert len(await matching.told("pair.proposed")) == 3
@@ -163,7 +163,7 @@ async def test_a_run_is_published_once_however_often_it_is_asked_for(matching: M
     run = await matching.run()
     replies = await at_once(matching.publish(run["run"]["id"]) for _ in range(10))
     assert statuses(replies) == {200: 1, 412: 9}
-    assert [kind for kind, _, _ in await make.put(url)] == ["run.published", "pair.proposed", "pair.proposed"]
+    assert [kind for kind, _, _ in await factories.put(url)] == ["run.published", "pair.proposed", "pair.proposed"]
 
 
 async def test_of_drafts_with_the_same_pairs_one_is_published(matching: Matching, url: str) -> None:
@@ -172,7 +172,7 @@ async def test_of_drafts_with_the_same_pairs_one_is_published(matching: Matching
     replies = await at_once(matching.publish(id) for id in drafts)
     assert statuses(replies) == {200: 1, 409: 4}
     assert {problem(reply) for reply in replies if reply.status_code == 409} == {(409, "inputs-changed")}
-    assert Counter(kind for kind, _, _ in await make.put(url)) == {"run.published": 1, "pair.proposed": 6}
+    assert Counter(kind for kind, _, _ in await factories.put(url)) == {"run.published": 1, "pair.proposed": 6}
 
 
 async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching, said: list[EventDict]) -> None:
@@ -180,7 +180,7 @@ async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching
     await matching.knows(able, *learners)
     run = (await matching.run())["run"]["id"]
     requests = [requested(one.id, 4) for one in learners]
-    (reply,) = await at_once([matching.publish(run)], make.deliver(matching.wire, *requests))
+    (reply,) = await at_once([matching.publish(run)], factories.deliver(matching.wire, *requests))
     await matching.handled(requests)
     assert reply.status_code == 200 or problem(reply) == (409, "inputs-changed")
     live = Counter(pair["learner_id"] for pair in await matching.pairs())
@@ -196,7 +196,7 @@ async def test_runs_of_one_consortium_do_not_mix(matching: Matching, url: str) -
     refused = [reply for reply in replies if reply.status_code != 201]
     assert {problem(reply) for reply in refused} <= {(409, "run-under-way")}
     assert len(made) >= 1
-    assert len(await make.rows(url, "SELECT FROM run")) == len(made)
+    assert len(await factories.rows(url, "SELECT FROM run")) == len(made)
     shown = [await matching.made(run["id"]) for run in made]
     for run, pairs in [(one["run"], one["pairs"]) for one in shown]:
         assert len(pairs) == 6

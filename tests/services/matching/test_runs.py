@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 from services.matching.rules.engine import SOLVER
 from shared.auth import Role
-from tests import make
-from tests.services.matching.acting import NO_REST, OPERATOR, Matching, Member, learner, mentor, problem
+from tests.services.matching.actions import NO_REST, OPERATOR, Matching, Member, learner, mentor, problem
+from tests.support import factories
 
 
 async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: str) -> None:
@@ -33,7 +33,7 @@ async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: st
     ]
     assert await matching.pairs() == []
     assert problem(await matching.client.get(f"/pairs/{pair['id']}", headers=OPERATOR)) == (404, "no-such-pair")
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
 
 
 async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> None:
@@ -43,11 +43,11 @@ async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> No
     reply = await matching.publish(id)
     assert (reply.status_code, reply.headers["etag"]) == (200, '"v3"')
     assert (reply.json()["state"], reply.json()["version"]) == ("published", 3)
-    (kind, version, data), *proposals = await make.put(url)
+    (kind, version, data), *proposals = await factories.put(url)
     assert (kind, version) == ("run.published", 1)
     assert data == {
         "run_id": id,
-        "consortium_id": str(make.CONSORTIUM),
+        "consortium_id": str(factories.CONSORTIUM),
         "pairs": 3,
         "total_hundredths": made["run"]["total_hundredths"],
     }
@@ -69,11 +69,11 @@ async def test_a_run_is_published_once_and_as_it_was_seen(matching: Matching, ur
     assert problem(await matching.publish(id, version=1)) == (412, "stale")
     assert problem(await matching.publish(id, version=None)) == (428, "precondition-required")
     assert problem(await matching.publish(str(uuid4()))) == (404, "no-such-run")
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
     assert (await matching.publish(id)).status_code == 200
     assert problem(await matching.publish(id)) == (412, "stale")
     assert problem(await matching.publish(id, version=3)) == (409, "already-published")
-    assert len(await make.put(url)) == 2
+    assert len(await factories.put(url)) == 2
 
 
 async def test_an_overtaken_draft_is_not_published(matching: Matching, url: str) -> None:
@@ -84,7 +84,7 @@ async def test_an_overtaken_draft_is_not_published(matching: Matching, url: str)
     assert problem(reply) == (409, "inputs-changed")
     assert reply.json()["detail"] == "Since this draft was made: Mentor with Learner was proposed. Make a new run."
     assert (await matching.get(f"/runs/{first}"))["run"]["state"] == "draft"
-    assert len(await make.put(url)) == 2
+    assert len(await factories.put(url)) == 2
 
 
 async def test_live_pairs_stay_and_taken_places_are_gone(matching: Matching) -> None:
@@ -115,7 +115,7 @@ async def test_a_run_tells_what_it_was_made_from(matching: Matching) -> None:
     assert after["inputs_hash"] != first["inputs_hash"], "what is live decides the plan, so it is an input"
     ((inputs,),) = [
         row.values()
-        for row in await make.rows(
+        for row in await factories.rows(
             matching.url, "SELECT jsonb_array_length(inputs->'proposed') FROM run WHERE id = $1", UUID(after["id"])
         )
     ]
@@ -132,8 +132,8 @@ async def test_where_nothing_is_known_nothing_is_planned(matching: Matching) -> 
 
 async def test_a_run_is_the_business_of_its_consortium(matching: Matching, url: str) -> None:
     await matching.knows(mentor(), learner())
-    own = make.signed_in(Role.coordinator, consortium=make.CONSORTIUM)
-    stranger = make.signed_in(Role.coordinator, consortium=uuid4())
+    own = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
+    stranger = factories.signed_in(Role.coordinator, consortium=uuid4())
     assert problem(await matching.plan(headers=stranger)) == (404, "no-such-consortium")
     id = (await matching.plan(headers=own)).json()["id"]
     await matching.made(id)
@@ -141,9 +141,9 @@ async def test_a_run_is_the_business_of_its_consortium(matching: Matching, url: 
     assert problem(await matching.client.get(f"/runs/{id}", headers=stranger)) == (404, "no-such-run")
     assert [one["id"] for one in (await matching.get("/runs", own))["items"]] == [id]
     assert (await matching.get("/runs", stranger))["items"] == []
-    homeless = await matching.client.get("/runs", headers=make.signed_in(Role.coordinator))
+    homeless = await matching.client.get("/runs", headers=factories.signed_in(Role.coordinator))
     assert problem(homeless) == (403, "no-consortium")
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
     assert (await matching.publish(id, headers=own)).status_code == 200
 
 
@@ -151,14 +151,14 @@ async def test_only_coordinators_make_and_publish_runs(matching: Matching, url: 
     await matching.knows(mentor(), learner())
     id = (await matching.run())["run"]["id"]
     for role in (Role.manager, Role.associate, Role.partner, Role.service):
-        who = make.signed_in(role, consortium=make.CONSORTIUM, cluster=uuid4())
+        who = factories.signed_in(role, consortium=factories.CONSORTIUM, cluster=uuid4())
         assert problem(await matching.plan(headers=who)) == (403, "forbidden"), role
         assert problem(await matching.publish(id, headers=who)) == (403, "forbidden"), role
     assert (await matching.plan(headers={})).status_code == 401
     assert (await matching.publish(id, headers={})).status_code == 401
     assert (await matching.client.get("/runs")).status_code == 401
     assert len((await matching.get("/runs"))["items"]) == 1
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
 
 
 async def test_a_retry_with_its_key_gives_the_same_run(matching: Matching) -> None:
@@ -201,7 +201,7 @@ async def test_a_plan_may_move_an_open_proposal_and_publishing_withdraws_it(matc
     (told,) = await matching.told("pair.withdrawn")
     assert told == {
         "pair_id": before["id"],
-        "consortium_id": str(make.CONSORTIUM),
+        "consortium_id": str(factories.CONSORTIUM),
         "mentor_id": str(weak.id),
         "learner_id": str(eager.id),
         "run_id": run,
@@ -230,7 +230,7 @@ async def test_a_proposal_is_withdrawn_or_answered_but_not_both(matching: Matchi
     published, answered = await asyncio.gather(
         matching.publish(run), matching.answer(before["id"], "learner", version=2)
     )
-    kinds = Counter(kind for kind, _, _ in await make.put(url))
+    kinds = Counter(kind for kind, _, _ in await factories.put(url))
     if published.status_code == 200:
         assert problem(answered) in {(409, "already-decided"), (412, "stale")}
         assert (kinds["pair.withdrawn"], kinds["pair.accepted"]) == (1, 0)

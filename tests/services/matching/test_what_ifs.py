@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 import httpx2
 
 from shared.auth import Role
-from tests import make
-from tests.services.matching.acting import (
+from tests.services.matching.actions import (
     FRAMEWORK,
     OPERATOR,
     Json,
@@ -19,10 +18,11 @@ from tests.services.matching.acting import (
     mentor,
     problem,
 )
+from tests.support import factories
 
 
 async def suppose(
-    matching: Matching, consortium: UUID = make.CONSORTIUM, headers: dict[str, str] = OPERATOR, **changes: Any
+    matching: Matching, consortium: UUID = factories.CONSORTIUM, headers: dict[str, str] = OPERATOR, **changes: Any
 ) -> httpx2.Response:
     body = {"consortium_id": str(consortium), "name": "What if"} | changes
     return await matching.client.post("/what-ifs", json=body, headers=headers)
@@ -58,7 +58,7 @@ async def test_it_is_planned_beside_what_is_so_and_nothing_comes_of_it(matching:
     assert shown == made | {"forced": [], "forbidden": []}
     assert (await matching.get("/what-ifs"))["items"] == [made]
     assert (await matching.get("/runs"))["items"] == []
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
 
 
 async def test_levels_targets_and_clusters_are_supposed(matching: Matching) -> None:
@@ -121,7 +121,7 @@ async def test_managers_suppose_and_coordinators_make_drafts_of_their_own_consor
     await matching.knows(able, eager)
     mine = manager_of(able)
     made = (await suppose(matching, headers=mine)).json()
-    foreign = make.signed_in(Role.coordinator, consortium=uuid4())
+    foreign = factories.signed_in(Role.coordinator, consortium=uuid4())
     assert problem(await suppose(matching, headers=foreign))[0] == 404
     drafts = f"/what-ifs/{made['id']}/drafts"
     assert (await matching.client.post(drafts, headers=mine)).status_code == 403

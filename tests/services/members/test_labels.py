@@ -9,8 +9,8 @@ import pytest
 from services.members.commands import labels
 from services.members.main import build
 from shared.db import Database
-from tests import make
-from tests.services.members.acting import LAST, OPERATOR, Json, with_label
+from tests.services.members.actions import LAST, OPERATOR, Json, with_label
+from tests.support import factories
 from tests.support.waiting import eventually
 
 AFTER = date(2099, 3, 2)
@@ -29,11 +29,11 @@ async def expire(database: Database, today: date) -> int:
 
 
 async def told(url: str) -> list[tuple[str, int, Json]]:
-    return [(kind, version, data) for kind, version, data in await make.put(url) if kind == "label.expired"]
+    return [(kind, version, data) for kind, version, data in await factories.put(url) if kind == "label.expired"]
 
 
 async def test_a_label_expires_after_its_last_day_and_once(url: str, database: Database) -> None:
-    async with make.running(build, url) as client:
+    async with factories.running(build, url) as client:
         cluster = await with_label(client)
         assert (cluster["label_expired"], await expire(database, LAST)) == (False, 0)
         assert [await expire(database, AFTER) for _ in range(2)] == [1, 0]
@@ -44,7 +44,7 @@ async def test_a_label_expires_after_its_last_day_and_once(url: str, database: D
 
 
 async def test_one_that_is_given_anew_expires_anew(url: str, database: Database) -> None:
-    async with make.running(build, url) as client:
+    async with factories.running(build, url) as client:
         cluster = await with_label(client)
         await expire(database, AFTER)
         names = ("slug", "name", "country", "ecosystems", "languages")
@@ -61,20 +61,20 @@ async def test_one_that_is_given_anew_expires_anew(url: str, database: Database)
 
 @pytest.mark.parametrize("facts", [{"label": "none"}, {"label_valid_until": None}])
 async def test_what_has_no_label_or_no_last_day_does_not_expire(url: str, database: Database, facts: Json) -> None:
-    async with make.running(build, url) as client:
+    async with factories.running(build, url) as client:
         await with_label(client, **facts)
         assert await expire(database, AFTER) == 0
 
 
 async def test_of_many_who_look_each_label_is_told_by_one(url: str, database: Database) -> None:
-    async with make.running(build, url) as client:
+    async with factories.running(build, url) as client:
         await with_label(client)
         assert sum(await asyncio.gather(*(expire(database, AFTER) for _ in range(8)))) == 1
 
 
 async def test_the_service_looks_by_itself(url: str) -> None:
-    async with make.running(build, url) as client:
+    async with factories.running(build, url) as client:
         await with_label(client, label_valid_until="2017-03-01")
         assert await told(url) == [], "it has looked already, and looks again in an hour"
-    async with make.running(build, url):
+    async with factories.running(build, url):
         await eventually(lambda: told(url))

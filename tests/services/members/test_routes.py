@@ -11,7 +11,7 @@ import pytest
 from deploy.migrate import differences
 from services.members.main import build
 from shared.auth import Role
-from tests import make
+from tests.support import factories
 
 CLUSTER: dict[str, Any] = {
     "slug": "innoskart",
@@ -34,12 +34,12 @@ ASSESSMENT = {
     "valid_until": "2099-01-01",
     "scores": {"foresight": 2},
 }
-OPERATOR = make.signed_in(Role.operator)
+OPERATOR = factories.signed_in(Role.operator)
 
 
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with make.running(build, url) as client:
+    async with factories.running(build, url) as client:
         yield client
 
 
@@ -64,7 +64,7 @@ async def posted(
 
 
 def manager_of(cluster: dict[str, Any]) -> dict[str, str]:
-    return make.signed_in(Role.manager, consortium=cluster["consortium_id"], cluster=cluster["id"])
+    return factories.signed_in(Role.manager, consortium=cluster["consortium_id"], cluster=cluster["id"])
 
 
 async def test_tables_and_migrations_are_in_step(url: str) -> None:
@@ -75,7 +75,7 @@ async def test_registering_a_cluster_publishes_it(
     client: httpx2.AsyncClient, url: str, cluster: dict[str, Any]
 ) -> None:
     del client
-    ((kind, version, data),) = await make.put(url)
+    ((kind, version, data),) = await factories.put(url)
     assert (kind, version) == ("cluster.registered", 1)
     assert data["cluster_id"] == cluster["id"]
     assert data["mentor_capacity"] == 2
@@ -88,7 +88,7 @@ async def test_a_slug_is_taken_once_in_a_consortium(
     reply = await client.post("/clusters", json=body, headers=OPERATOR)
     assert reply.status_code == 409
     assert reply.json()["errors"][0]["field"] == "slug"
-    assert len(await make.put(url)) == 1
+    assert len(await factories.put(url)) == 1
 
 
 async def test_a_cluster_needs_a_consortium(client: httpx2.AsyncClient) -> None:
@@ -110,7 +110,7 @@ async def test_every_change_is_a_version_and_an_event(
     target = {"level": 4, "priority": 5}
     assert (await client.put(f"{at}/targets/check.1/foresight", json=target, headers=mine)).status_code == 200
     await posted(client, f"{at}/requests", {"framework": "check.1", "indicator": "foresight", "urgency": 3}, mine)
-    events = await make.put(url)
+    events = await factories.put(url)
     assert [(kind, version) for kind, version, _ in events] == [
         ("cluster.registered", 1),
         ("cluster.changed", 2),
@@ -150,7 +150,7 @@ async def test_an_assessment_that_makes_no_sense_is_refused_by_field(
     reply = await client.post(path, json={**ASSESSMENT, **change}, headers=OPERATOR)
     assert reply.status_code == 422
     assert [one["field"] for one in reply.json()["errors"]] == [field]
-    assert len(await make.put(url)) == 1
+    assert len(await factories.put(url)) == 1
 
 
 async def test_an_assessment_is_recorded_once_a_day_and_kind(
@@ -190,7 +190,7 @@ async def test_a_stale_version_and_a_missing_one_change_nothing(
     stale = await client.put(path, json=body, headers={**OPERATOR, "If-Match": '"v9"'})
     missing = await client.put(path, json=body, headers=OPERATOR)
     assert (stale.status_code, missing.status_code) == (412, 428)
-    assert len(await make.put(url)) == 1
+    assert len(await factories.put(url)) == 1
 
 
 async def test_of_changes_that_saw_the_same_version_one_wins(
@@ -208,14 +208,14 @@ async def test_of_changes_that_saw_the_same_version_one_wins(
         )
     )
     assert sorted(reply.status_code for reply in replies) == [200] + [412] * 7
-    assert [version for _, version, _ in await make.put(url)] == [1, 2]
+    assert [version for _, version, _ in await factories.put(url)] == [1, 2]
 
 
 async def test_who_belongs_elsewhere_sees_and_changes_nothing(
     client: httpx2.AsyncClient, cluster: dict[str, Any]
 ) -> None:
-    stranger = make.signed_in(Role.coordinator, consortium=uuid4())
-    sibling = make.signed_in(Role.manager, consortium=cluster["consortium_id"], cluster=uuid4())
+    stranger = factories.signed_in(Role.coordinator, consortium=uuid4())
+    sibling = factories.signed_in(Role.manager, consortium=cluster["consortium_id"], cluster=uuid4())
     at = f"/clusters/{cluster['id']}"
     for path in (at, f"{at}/levels", f"{at}/assessments"):
         assert (await client.get(path, headers=stranger)).status_code == 404
@@ -228,7 +228,7 @@ async def test_who_belongs_elsewhere_sees_and_changes_nothing(
 
 
 async def test_only_the_right_roles_may_write(client: httpx2.AsyncClient, cluster: dict[str, Any]) -> None:
-    associate = make.signed_in(Role.associate, consortium=cluster["consortium_id"], cluster=cluster["id"])
+    associate = factories.signed_in(Role.associate, consortium=cluster["consortium_id"], cluster=cluster["id"])
     assert (
         await client.post(f"/clusters/{cluster['id']}/assessments", json=ASSESSMENT, headers=associate)
     ).status_code == 403

@@ -8,7 +8,7 @@ import structlog
 
 from services.notifications import main
 from shared.transport.local import LocalWire
-from tests import make
+from tests.support import factories
 
 
 @pytest.fixture(autouse=True)
@@ -29,5 +29,5 @@ def wire() -> LocalWire:
 
 @pytest.fixture
 async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
-    async with make.running(main.build, url, wire=wire) as client:
+    async with factories.running(main.build, url, wire=wire) as client:
         yield client

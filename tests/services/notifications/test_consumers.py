@@ -13,8 +13,8 @@ from shared.events.envelope import Record, Stored
 from shared.events.members import TargetSet
 from shared.events.registry import Data
 from shared.transport.local import LocalWire
-from tests import make
-from tests.services.notifications.acting import OPERATOR, arrive, head, mixed
+from tests.services.notifications.actions import OPERATOR, arrive, head, mixed
+from tests.support import factories
 from tests.support.waiting import eventually
 
 
@@ -38,9 +38,9 @@ def test_every_public_type_is_handled() -> None:
 
 async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, wire: LocalWire) -> None:
     (event,) = await arrive(client, wire, *mixed(1))
-    await make.deliver(wire, event, event)
+    await factories.deliver(wire, event, event)
     await arrive(client, wire, *mixed(1))
-    await make.deliver(wire, event)
+    await factories.deliver(wire, event)
     await arrive(client, wire, *mixed(1))
     items = (await client.get("/feed", headers=OPERATOR)).json()["items"]
     assert [item["event"]["id"] for item in items].count(str(event.id)) == 1
@@ -48,7 +48,7 @@ async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, 
 
 
 async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClient, wire: LocalWire) -> None:
-    event = make.stored(make.service_requested())
+    event = factories.stored(factories.service_requested())
     data = json.dumps(json.loads(event.data) | {"mood": "good"}, indent=1).encode()
     await arrive(client, wire, replace(event, data=data))
     (item,) = (await client.get("/feed", headers=OPERATOR)).json()["items"]
@@ -57,9 +57,9 @@ async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClie
 
 async def test_private_events_stay_private(client: httpx2.AsyncClient, wire: LocalWire) -> None:
     need = TargetSet(
-        cluster_id=uuid4(), consortium_id=make.CONSORTIUM, framework="f", indicator="i", level=1, priority=1
+        cluster_id=uuid4(), consortium_id=factories.CONSORTIUM, framework="f", indicator="i", level=1, priority=1
     )
-    await make.deliver(wire, make.stored(need))
+    await factories.deliver(wire, factories.stored(need))
     await arrive(client, wire, *mixed(1))
     assert await head(client) == 1
 
@@ -67,8 +67,8 @@ async def test_private_events_stay_private(client: httpx2.AsyncClient, wire: Loc
 async def test_the_public_topic_carries_the_feed(client: httpx2.AsyncClient, wire: LocalWire) -> None:
     partner = Partner()
     wire.attach(partner)
-    activity = make.training_published()
-    versions = [make.stored(activity, number) for number in range(1, 6)]
+    activity = factories.training_published()
+    versions = [factories.stored(activity, number) for number in range(1, 6)]
     events: list[Stored] = [one for pair in zip(versions, mixed(5), strict=True) for one in pair]
     await arrive(client, wire, *events)
     await eventually(lambda: len(partner.received) == len(events))

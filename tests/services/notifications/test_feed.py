@@ -11,8 +11,7 @@ import pytest
 from shared.auth import Role
 from shared.events.envelope import parse_structured, structured
 from shared.transport.local import LocalWire
-from tests import make
-from tests.services.notifications.acting import (
+from tests.services.notifications.actions import (
     OPERATOR,
     PUBLISHED,
     SERVICE,
@@ -23,6 +22,7 @@ from tests.services.notifications.acting import (
     partner,
     problem,
 )
+from tests.support import factories
 
 
 async def read(client: httpx2.AsyncClient, headers: dict[str, str] | None = None, **query: Any) -> dict[str, Any]:
@@ -90,9 +90,9 @@ async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClie
     loop = asyncio.get_running_loop()
     begun = loop.time()
     waiting = asyncio.create_task(read(client, wait=25, types=PUBLISHED))
-    await arrive(client, wire, make.stored(make.service_requested()))
+    await arrive(client, wire, factories.stored(factories.service_requested()))
     assert not waiting.done()
-    (event,) = await arrive(client, wire, make.stored(make.training_published()))
+    (event,) = await arrive(client, wire, factories.stored(factories.training_published()))
     page = await waiting
     assert [item["event"]["id"] for item in page["items"]] == [str(event.id)]
     assert page["next"] == 2
@@ -123,11 +123,11 @@ async def test_who_may_not_read(client: httpx2.AsyncClient) -> None:
     for path in ("/feed", "/feed/stream", "/feed/head"):
         assert problem(await client.get(path)) == (401, "unauthenticated", [])
         assert (await client.get(path, headers=bearing("kei_abcdefgh1234_" + "s" * 43))).status_code == 401
-        manager = make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=uuid4())
+        manager = factories.signed_in(Role.manager, consortium=factories.CONSORTIUM, cluster=uuid4())
         assert problem(await client.get(path, headers=manager)) == (403, "forbidden", [])
-    stranger = make.signed_in(Role.partner, partner=uuid4())
+    stranger = factories.signed_in(Role.partner, partner=uuid4())
     assert problem(await client.get("/feed", headers=stranger)) == (403, "no-such-partner", [])
-    assert (await client.get("/feed", headers=make.signed_in(Role.service))).status_code == 200
+    assert (await client.get("/feed", headers=factories.signed_in(Role.service))).status_code == 200
 
 
 async def test_a_key_revoked_while_it_waits_gets_nothing(client: httpx2.AsyncClient, wire: LocalWire) -> None:

@@ -24,16 +24,16 @@ from shared.events.matching import (
 from shared.events.members import ClusterArchived, LabelExpired
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
 from shared.transport.local import LocalWire
-from tests import make
-from tests.services.notifications.acting import OPERATOR, arrive, problem
+from tests.services.notifications.actions import OPERATOR, arrive, problem
+from tests.support import factories
 
 A, B = uuid4(), uuid4()
-HERE = {"consortium_id": make.CONSORTIUM}
-COORDINATOR = make.signed_in(Role.coordinator, consortium=make.CONSORTIUM)
+HERE = {"consortium_id": factories.CONSORTIUM}
+COORDINATOR = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
 
 
 def manager(cluster: UUID) -> dict[str, str]:
-    return make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=cluster)
+    return factories.signed_in(Role.manager, consortium=factories.CONSORTIUM, cluster=cluster)
 
 
 async def notices(client: httpx2.AsyncClient, headers: dict[str, str]) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
     cases: list[tuple[Data, list[UUID | None], set[str]]] = [
         (RegistrationConfirmed(**seat), [A], {"activity_id", "registration_id"}),
         (RegistrationWaitlisted(**seat, place_in_queue=1), [A], {"activity_id", "registration_id"}),
-        (make.pair_proposed(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
+        (factories.pair_proposed(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairAccepted(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairDeclined(**pair, side="mentor"), [A, B], {"pair_id", "mentor_id", "learner_id"}),
         (PairExpired(**pair), [A, B], {"pair_id", "mentor_id", "learner_id"}),
@@ -66,25 +66,25 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
         (RunPublished(run_id=uuid4(), pairs=1, total_hundredths=1, **HERE), [None], {"run_id"}),
         (ClusterArchived(**HERE, cluster_id=A), [None], {"cluster_id"}),
         (LabelExpired(**HERE, cluster_id=A, label="gold", label_valid_until=date(2018, 1, 1)), [A], {"cluster_id"}),
-        (make.service_requested(cluster_id=A), [None], {"request_id", "cluster_id"}),
-        (make.training_published(), [], set()),
-        (make.cluster_registered(), [], set()),
+        (factories.service_requested(cluster_id=A), [None], {"request_id", "cluster_id"}),
+        (factories.training_published(), [], set()),
+        (factories.cluster_registered(), [], set()),
     ]
     for data, concerned, subjects in cases:
-        (event,) = await arrive(client, wire, make.stored(data))
+        (event,) = await arrive(client, wire, factories.stored(data))
         found = [one for one in await notices(client, OPERATOR) if one["event_id"] == str(event.id)]
         assert {one["cluster_id"] for one in found} == {None if one is None else str(one) for one in concerned}
         assert len(found) == len(concerned)
         for one in found:
             assert one["kind"] == ".".join(event.type.split(".")[2:4])
             assert one["subjects"] == {name: str(getattr(data, name)) for name in subjects}
-            assert (one["consortium_id"], one["read_at"]) == (str(make.CONSORTIUM), None)
+            assert (one["consortium_id"], one["read_at"]) == (str(factories.CONSORTIUM), None)
 
 
 async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient, wire: LocalWire) -> None:
-    first = make.stored(make.pair_proposed(mentor_id=A, learner_id=B))
-    second = make.stored(make.service_requested(cluster_id=A))
-    far = make.stored(make.service_requested(consortium_id=uuid4()))
+    first = factories.stored(factories.pair_proposed(mentor_id=A, learner_id=B))
+    second = factories.stored(factories.service_requested(cluster_id=A))
+    far = factories.stored(factories.service_requested(consortium_id=uuid4()))
     for event in (first, second, far):
         await arrive(client, wire, event)
     assert [one["event_id"] for one in await notices(client, manager(A))] == [str(first.id)]
@@ -97,10 +97,10 @@ async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient,
 
 
 async def test_a_notice_is_read_once_by_those_it_concerns(client: httpx2.AsyncClient, wire: LocalWire) -> None:
-    await arrive(client, wire, make.stored(make.pair_proposed(mentor_id=A, learner_id=B)))
+    await arrive(client, wire, factories.stored(factories.pair_proposed(mentor_id=A, learner_id=B)))
     (notice,) = await notices(client, manager(A))
     path = f"/notices/{notice['id']}/read"
-    for headers in (manager(B), make.signed_in(Role.coordinator, consortium=uuid4())):
+    for headers in (manager(B), factories.signed_in(Role.coordinator, consortium=uuid4())):
         assert problem(await client.put(path, headers=headers)) == (404, "no-such-notice", [])
     first = await client.put(path, headers=manager(A))
     assert (first.status_code, first.json()["read_at"] is None) == (200, False)
@@ -110,8 +110,12 @@ async def test_a_notice_is_read_once_by_those_it_concerns(client: httpx2.AsyncCl
 
 async def test_who_acts_for_nobody_has_no_notices(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/notices")).status_code == 401
-    nobody = make.signed_in(Role.manager, consortium=make.CONSORTIUM)
+    nobody = factories.signed_in(Role.manager, consortium=factories.CONSORTIUM)
     assert problem(await client.get("/notices", headers=nobody)) == (403, "no-cluster", [])
-    assert problem(await client.get("/notices", headers=make.signed_in(Role.coordinator))) == (403, "no-consortium", [])
-    associate = make.signed_in(Role.associate, consortium=make.CONSORTIUM, cluster=A)
+    assert problem(await client.get("/notices", headers=factories.signed_in(Role.coordinator))) == (
+        403,
+        "no-consortium",
+        [],
+    )
+    associate = factories.signed_in(Role.associate, consortium=factories.CONSORTIUM, cluster=A)
     assert problem(await client.get("/notices", headers=associate)) == (403, "forbidden", [])

@@ -6,8 +6,8 @@ import httpx2
 import pytest
 
 from shared.auth import Role
-from tests import make
-from tests.services.notifications.acting import OPERATOR, PUBLISHED, SERVICE, bearing, partner, problem
+from tests.services.notifications.actions import OPERATOR, PUBLISHED, SERVICE, bearing, partner, problem
+from tests.support import factories
 
 
 async def readable(client: httpx2.AsyncClient, key: str) -> bool:
@@ -25,7 +25,7 @@ async def test_a_key_is_shown_once_and_stored_as_a_hash(client: httpx2.AsyncClie
     assert (item["id"], item["name"], item["types"]) == (made["id"], "Agora", made["types"])
     assert [(key["prefix"], key["revoked_at"]) for key in item["keys"]] == [(made["prefix"], None)]
     assert made["key"] not in listed.text
-    (row,) = await make.rows(url, "SELECT hash FROM api_key")
+    (row,) = await factories.rows(url, "SELECT hash FROM api_key")
     assert len(row["hash"]) == 32
 
 
@@ -37,7 +37,7 @@ async def test_a_retry_makes_nothing_new_and_tells_no_secret(client: httpx2.Asyn
     assert again.headers["idempotency-replayed"] == "true"
     assert again.json() == first.json() | {"key": None}
     assert await readable(client, first.json()["key"])
-    (stored,) = await make.rows(url, "SELECT body FROM idempotency")
+    (stored,) = await factories.rows(url, "SELECT body FROM idempotency")
     assert first.json()["key"].rpartition("_")[2].encode() not in stored["body"]
 
 
@@ -77,7 +77,7 @@ async def test_what_cannot_be(client: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("role", [Role.coordinator, Role.manager, Role.partner, Role.service])
 async def test_only_operators_have_partners(client: httpx2.AsyncClient, role: Role) -> None:
-    headers = make.signed_in(role, consortium=make.CONSORTIUM)
+    headers = factories.signed_in(role, consortium=factories.CONSORTIUM)
     assert (await client.post("/partners", json={"name": "x"}, headers=headers)).status_code == 403
     assert (await client.get("/partners", headers=headers)).status_code == 403
     assert (await client.post(f"/partners/{uuid4()}/keys", headers=headers)).status_code == 403

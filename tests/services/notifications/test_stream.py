@@ -16,17 +16,8 @@ from services.notifications.routes import feed
 from shared.events.envelope import structured
 from shared.transport.local import LocalWire
 from shared.web import Drain
-from tests import make
-from tests.services.notifications.acting import (
-    OPERATOR,
-    PUBLISHED,
-    SERVICE,
-    arrive,
-    bearing,
-    mixed,
-    partner,
-    problem,
-)
+from tests.services.notifications.actions import OPERATOR, PUBLISHED, SERVICE, arrive, bearing, mixed, partner, problem
+from tests.support import factories
 from tests.support.waiting import eventually
 
 
@@ -40,7 +31,9 @@ def drain(monkeypatch: pytest.MonkeyPatch) -> Drain:
 
 @pytest.fixture
 async def client(url: str, wire: LocalWire, drain: Drain) -> AsyncIterator[httpx2.AsyncClient]:
-    async with make.serving(main.build(make.settings(url), wire=wire, keys=make.keys()), drain) as client:
+    async with factories.serving(
+        main.build(factories.settings(url), wire=wire, keys=factories.keys()), drain
+    ) as client:
         yield client
 
 
@@ -169,7 +162,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off_and_harms_nobody(
     client: httpx2.AsyncClient, wire: LocalWire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "STALLED", 0.3)
-    large = [make.stored(make.training_published(title="x" * 60_000)) for _ in range(200)]
+    large = [factories.stored(factories.training_published(title="x" * 60_000)) for _ in range(200)]
     await arrive(client, wire, *large)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port, limit=1024)
     request = f"GET /feed/stream HTTP/1.1\r\nHost: kei\r\nAuthorization: {OPERATOR['Authorization']}\r\n\r\n"

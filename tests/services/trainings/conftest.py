@@ -9,7 +9,7 @@ import structlog
 
 from services.trainings import main
 from shared.transport.local import LocalWire
-from tests import make
+from tests.support import factories
 from tests.support.waiting import eventually
 
 
@@ -31,7 +31,7 @@ def wire() -> LocalWire:
 
 @pytest.fixture
 async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
-    async with make.running(main.build, url, wire=wire) as client:
+    async with factories.running(main.build, url, wire=wire) as client:
         yield client
 
 
@@ -40,12 +40,12 @@ async def clusters(client: httpx2.AsyncClient, url: str, wire: LocalWire) -> lis
     """Four clusters of one consortium; the first hosts."""
     assert not client.is_closed  # it runs, and handles what is delivered
     ids = [uuid4() for _ in range(4)]
-    await make.deliver(
-        wire, *(make.cluster_registered_event(cluster_id=id, name=f"Cluster {n}") for n, id in enumerate(ids))
+    await factories.deliver(
+        wire, *(factories.cluster_registered_event(cluster_id=id, name=f"Cluster {n}") for n, id in enumerate(ids))
     )
 
     async def known() -> bool:
-        return len(await make.rows(url, "SELECT FROM cluster")) == len(ids)
+        return len(await factories.rows(url, "SELECT FROM cluster")) == len(ids)
 
     await eventually(known)
     return ids

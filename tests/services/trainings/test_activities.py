@@ -7,28 +7,28 @@ import httpx2
 import pytest
 
 from shared.auth import Role
-from tests import make
-from tests.services.trainings.acting import OPERATOR, act, draft, problem, published, register
+from tests.services.trainings.actions import OPERATOR, act, draft, problem, published, register
+from tests.support import factories
 
-COORDINATOR = make.signed_in(Role.coordinator, consortium=make.CONSORTIUM)
-STRANGER = make.signed_in(Role.coordinator, consortium=uuid4())
+COORDINATOR = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
+STRANGER = factories.signed_in(Role.coordinator, consortium=uuid4())
 
 
 def plan(host: UUID, **other: Any) -> dict[str, Any]:
-    body = make.training(host, **other)
+    body = factories.training(host, **other)
     del body["consortium_id"]
     return body
 
 
 async def test_a_draft_is_nobody_elses_business(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
-    reply = await client.post("/activities", json=make.training(clusters[0]), headers=COORDINATOR)
+    reply = await client.post("/activities", json=factories.training(clusters[0]), headers=COORDINATOR)
     assert reply.status_code == 201
     made = reply.json()
     assert reply.headers["location"] == f"activities/{made['id']}"
     assert reply.headers["etag"] == '"v1"'
-    assert made | make.training(clusters[0]) == made
-    assert (made["state"], made["seats_taken"], made["consortium_id"]) == ("draft", 0, str(make.CONSORTIUM))
-    assert await make.put(url) == []
+    assert made | factories.training(clusters[0]) == made
+    assert (made["state"], made["seats_taken"], made["consortium_id"]) == ("draft", 0, str(factories.CONSORTIUM))
+    assert await factories.put(url) == []
     shown = await client.get(f"/activities/{made['id']}", headers=COORDINATOR)
     assert (shown.json(), shown.headers["etag"]) == (made, '"v1"')
 
@@ -42,14 +42,14 @@ async def test_a_draft_can_be_changed(client: httpx2.AsyncClient, clusters: list
     again = await client.put(f"/activities/{id}", json=changed, headers=headers)
     assert problem(again) == (412, "stale", [])
     assert problem(await client.put(f"/activities/{id}", json=changed, headers=OPERATOR))[0] == 428
-    assert await make.put(url) == []
+    assert await factories.put(url) == []
 
 
 async def test_publication_tells_all(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
     made = await draft(client, clusters[0])
     reply = await act(client, made["id"], "publication", 1)
     assert (reply.status_code, reply.json()["state"], reply.headers["etag"]) == (200, "published", '"v2"')
-    ((kind, version, data),) = await make.put(url)
+    ((kind, version, data),) = await factories.put(url)
     assert (kind, version) == ("training.published", 1)
     assert data["activity_id"] == made["id"]
     assert {name: data[name] for name in ("title", "teaches", "sector_groups", "starts_on", "capacity")} == {
@@ -60,7 +60,7 @@ async def test_publication_tells_all(client: httpx2.AsyncClient, clusters: list[
         f"/activities/{made['id']}", json=plan(clusters[0]), headers=OPERATOR | {"If-Match": '"v2"'}
     )
     assert problem(changed) == (409, "not-a-draft", [])
-    assert len(await make.put(url)) == 1
+    assert len(await factories.put(url)) == 1
 
 
 async def test_activities_are_listed_by_their_first_day(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
@@ -100,18 +100,18 @@ async def test_a_plan_that_makes_no_sense_is_refused(
     change: dict[str, object],
     expected: tuple[int, str, list[str]],
 ) -> None:
-    reply = await client.post("/activities", json=make.training(clusters[0], **change), headers=OPERATOR)
+    reply = await client.post("/activities", json=factories.training(clusters[0], **change), headers=OPERATOR)
     assert problem(reply) == expected
-    assert await make.rows(url, "SELECT FROM activity") == []
+    assert await factories.rows(url, "SELECT FROM activity") == []
 
 
 async def test_who_may_do_what(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
     def manager(cluster: UUID) -> dict[str, str]:
-        return make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=cluster)
+        return factories.signed_in(Role.manager, consortium=factories.CONSORTIUM, cluster=cluster)
 
-    body = make.training(clusters[0])
+    body = factories.training(clusters[0])
     assert (await client.post("/activities", json=body)).status_code == 401
-    associate = make.signed_in(Role.associate, consortium=make.CONSORTIUM, cluster=clusters[0])
+    associate = factories.signed_in(Role.associate, consortium=factories.CONSORTIUM, cluster=clusters[0])
     assert problem(await client.post("/activities", json=body, headers=associate)) == (403, "forbidden", [])
     other = await client.post("/activities", json=body, headers=manager(clusters[1]))
     assert problem(other) == (403, "not-your-cluster", ["host_cluster_id"])
@@ -135,7 +135,7 @@ async def test_a_host_cannot_move_to_another_consortium(
     id = (await draft(client, clusters[0]))["id"]
     elsewhere = uuid4()
     insert = "INSERT INTO cluster VALUES ($1, $2, 'far', 'Far Cluster', 1)"
-    await make.rows(url, insert, elsewhere, uuid4())
+    await factories.rows(url, insert, elsewhere, uuid4())
     reply = await client.put(f"/activities/{id}", json=plan(elsewhere), headers=OPERATOR | {"If-Match": '"v1"'})
     assert problem(reply) == (422, "unknown-cluster", ["host_cluster_id"])
 
@@ -147,4 +147,4 @@ async def test_a_retried_publication_publishes_once(client: httpx2.AsyncClient, 
     first = await act(client, made["id"], "publication", 1, **{"Idempotency-Key": "k1"})
     again = await act(client, made["id"], "publication", 1, **{"Idempotency-Key": "k1"})
     assert (first.status_code, first.content) == (again.status_code, again.content)
-    assert [kind for kind, _, _ in await make.put(url)].count("training.published") == 2
+    assert [kind for kind, _, _ in await factories.put(url)].count("training.published") == 2

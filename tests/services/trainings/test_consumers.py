@@ -10,7 +10,7 @@ import pytest
 from shared.auth import Role
 from shared.events.envelope import Stored
 from shared.transport.local import LocalWire
-from tests import make
+from tests.support import factories
 from tests.support.waiting import eventually
 
 ID = uuid4()
@@ -29,7 +29,7 @@ class Handled:
 
     async def __call__(self, count: int) -> None:
         async def reached() -> bool:
-            status = (await self._client.get("/ops/status", headers=make.signed_in(Role.operator))).json()
+            status = (await self._client.get("/ops/status", headers=factories.signed_in(Role.operator))).json()
             assert sum(one["dead"] for one in status["inbox"]) == 0
             done: int = sum(one["done"] for one in status["inbox"])
             return done == count
@@ -38,30 +38,32 @@ class Handled:
 
 
 async def names(url: str) -> list[tuple[str, int]]:
-    return [(row["name"], row["version"]) for row in await make.rows(url, "SELECT name, version FROM cluster")]
+    return [(row["name"], row["version"]) for row in await factories.rows(url, "SELECT name, version FROM cluster")]
 
 
 def registered(name: str = "INNOSKART") -> Stored:
-    return make.cluster_registered_event(cluster_id=ID, name=name)
+    return factories.cluster_registered_event(cluster_id=ID, name=name)
 
 
 async def test_a_cluster_becomes_known_once(url: str, wire: LocalWire, handled: Handled) -> None:
     event = registered()
-    await make.deliver(wire, event, event)
+    await factories.deliver(wire, event, event)
     await handled(1)
-    await make.deliver(wire, event)
-    await make.deliver(wire, make.cluster_registered_event())
+    await factories.deliver(wire, event)
+    await factories.deliver(wire, factories.cluster_registered_event())
     await handled(2)
     assert ("INNOSKART", 1) in await names(url)
     assert len(await names(url)) == 2
 
 
 async def test_an_older_version_changes_nothing(url: str, wire: LocalWire, handled: Handled) -> None:
-    newest = make.cluster_changed_event(5, cluster_id=ID, name="new")
-    await make.deliver(wire, newest, registered("first"), make.cluster_changed_event(4, cluster_id=ID, name="old"))
+    newest = factories.cluster_changed_event(5, cluster_id=ID, name="new")
+    await factories.deliver(
+        wire, newest, registered("first"), factories.cluster_changed_event(4, cluster_id=ID, name="old")
+    )
     await handled(3)
     assert await names(url) == [("new", 5)]
-    await make.deliver(wire, make.cluster_changed_event(6, cluster_id=ID, name="newer"))
+    await factories.deliver(wire, factories.cluster_changed_event(6, cluster_id=ID, name="newer"))
     await handled(4)
     assert await names(url) == [("newer", 6)]
 
@@ -69,6 +71,6 @@ async def test_an_older_version_changes_nothing(url: str, wire: LocalWire, handl
 async def test_fields_of_a_later_time_are_passed_over(url: str, wire: LocalWire, handled: Handled) -> None:
     event = registered()
     data = json.dumps(json.loads(event.data) | {"mood": "good"}).encode()
-    await make.deliver(wire, replace(event, data=data))
+    await factories.deliver(wire, replace(event, data=data))
     await handled(1)
     assert await names(url) == [("INNOSKART", 1)]

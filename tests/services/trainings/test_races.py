@@ -5,19 +5,19 @@ from uuid import UUID, uuid4
 
 import httpx2
 
-from tests import make
-from tests.services.trainings.acting import OPERATOR, act, attend, published, register, registrations
+from tests.services.trainings.actions import OPERATOR, act, attend, published, register, registrations
+from tests.support import factories
 
 
 async def many(url: str, count: int) -> list[UUID]:
     ids = [uuid4() for _ in range(count)]
     insert = "INSERT INTO cluster SELECT id, $2, id, id, 1 FROM unnest($1::uuid[]) id"
-    await make.rows(url, insert, ids, make.CONSORTIUM)
+    await factories.rows(url, insert, ids, factories.CONSORTIUM)
     return ids
 
 
 async def versions(url: str, id: str) -> list[int]:
-    found = await make.rows(url, "SELECT version FROM outbox WHERE key = $1 ORDER BY seq", UUID(id))
+    found = await factories.rows(url, "SELECT version FROM outbox WHERE key = $1 ORDER BY seq", UUID(id))
     return [row["version"] for row in found]
 
 
@@ -57,7 +57,9 @@ async def test_cancelling_while_others_register(client: httpx2.AsyncClient, url:
     assert [one["place_in_queue"] for one in listed[5:]] == [1, 2, 3, 4, 5]
     told = await versions(url, id)
     assert told == list(range(1, len(told) + 1))
-    confirmed = [data["registration_id"] for kind, _, data in await make.put(url) if kind == "registration.confirmed"]
+    confirmed = [
+        data["registration_id"] for kind, _, data in await factories.put(url) if kind == "registration.confirmed"
+    ]
     assert len(confirmed) == len(set(confirmed))
 
 
@@ -80,4 +82,4 @@ async def test_an_activity_ends_once(client: httpx2.AsyncClient, url: str) -> No
     await attend(client, id, [clusters[1]])
     replies = await asyncio.gather(*(act(client, id, "completion", 4) for _ in range(10)))
     assert sorted(reply.status_code for reply in replies) == [200] + [412] * 9
-    assert [kind for kind, _, _ in await make.put(url)].count("training.completed") == 1
+    assert [kind for kind, _, _ in await factories.put(url)].count("training.completed") == 1

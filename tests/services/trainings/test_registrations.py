@@ -5,17 +5,8 @@ from uuid import UUID, uuid4
 import httpx2
 
 from shared.auth import Role
-from tests import make
-from tests.services.trainings.acting import (
-    OPERATOR,
-    act,
-    attend,
-    draft,
-    problem,
-    published,
-    register,
-    registrations,
-)
+from tests.services.trainings.actions import OPERATOR, act, attend, draft, problem, published, register, registrations
+from tests.support import factories
 
 
 async def test_seats_are_confirmed_until_they_are_gone(
@@ -28,7 +19,7 @@ async def test_seats_are_confirmed_until_they_are_gone(
     assert seen == [("confirmed", None), ("waitlisted", 1), ("waitlisted", 2)]
     assert (await client.get(f"/activities/{id}", headers=OPERATOR)).json()["seats_taken"] == 3
     assert await registrations(client, id) == [reply.json() for reply in replies]
-    told = (await make.put(url))[1:]
+    told = (await factories.put(url))[1:]
     assert [(kind, version) for kind, version, _ in told] == [
         ("registration.confirmed", 2),
         ("registration.waitlisted", 3),
@@ -51,14 +42,14 @@ async def test_a_freed_seat_goes_to_the_head_of_the_queue(
     states = [(one["state"], one["place_in_queue"]) for one in await registrations(client, id)]
     assert states == [("cancelled", None), ("confirmed", None), ("confirmed", None), ("waitlisted", 1)]
     assert (await client.get(f"/activities/{id}", headers=OPERATOR)).json()["seats_taken"] == 3
-    promoted = (await make.put(url))[5:]
+    promoted = (await factories.put(url))[5:]
     assert [(kind, version, data["registration_id"]) for kind, version, data in promoted] == [
         ("registration.confirmed", 6, made[1]["id"]),
         ("registration.confirmed", 7, made[2]["id"]),
     ]
     again = await client.delete(f"/activities/{id}/registrations/{made[0]['id']}", headers=OPERATOR)
     assert again.status_code == 204
-    assert len(await make.put(url)) == 7
+    assert len(await factories.put(url)) == 7
     back = await register(client, id, clusters[0])
     assert (back.json()["state"], back.json()["place_in_queue"]) == ("waitlisted", 2)
 
@@ -76,15 +67,15 @@ async def test_registrations_that_cannot_be(client: httpx2.AsyncClient, clusters
     sketch = (await draft(client, clusters[0]))["id"]
     assert problem(await register(client, sketch, clusters[1])) == (409, "not-open", [])
     id = await published(client, clusters[0])
-    told = len(await make.put(url))
+    told = len(await factories.put(url))
     assert problem(await register(client, id, uuid4())) == (422, "unknown-cluster", ["cluster_id"])
     foreign = uuid4()
-    await make.rows(url, "INSERT INTO cluster VALUES ($1, $2, 'far', 'Far Cluster', 1)", foreign, uuid4())
+    await factories.rows(url, "INSERT INTO cluster VALUES ($1, $2, 'far', 'Far Cluster', 1)", foreign, uuid4())
     assert problem(await register(client, id, foreign)) == (422, "unknown-cluster", ["cluster_id"])
     assert problem(await register(client, id, clusters[1], 6)) == (422, "too-many-seats", ["seats"])
     assert problem(await register(client, id, clusters[1], 21)) == (422, "invalid-request", ["body.seats"])
     assert problem(await register(client, str(uuid4()), clusters[1])) == (404, "no-such-activity", [])
-    assert len(await make.put(url)) == told
+    assert len(await factories.put(url)) == told
     assert (await register(client, id, clusters[1])).status_code == 201
     twice = await register(client, id, clusters[1])
     assert problem(twice) == (409, "already-registered", ["cluster_id"])
@@ -93,7 +84,7 @@ async def test_registrations_that_cannot_be(client: httpx2.AsyncClient, clusters
 
 async def test_managers_register_and_cancel_their_own_cluster(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
     id = await published(client, clusters[0])
-    mine = make.signed_in(Role.manager, consortium=make.CONSORTIUM, cluster=clusters[1])
+    mine = factories.signed_in(Role.manager, consortium=factories.CONSORTIUM, cluster=clusters[1])
     here = f"/activities/{id}/registrations"
     other = await client.post(here, json={"cluster_id": str(clusters[2])}, headers=mine)
     assert problem(other) == (403, "not-your-cluster", ["cluster_id"])
@@ -103,7 +94,7 @@ async def test_managers_register_and_cancel_their_own_cluster(client: httpx2.Asy
     assert problem(await client.delete(f"{here}/{theirs}", headers=mine)) == (403, "not-your-cluster", [])
     assert (await client.delete(f"{here}/{made.json()['id']}", headers=mine)).status_code == 204
     assert problem(await client.delete(f"{here}/{uuid4()}", headers=mine)) == (404, "no-such-registration", [])
-    stranger = make.signed_in(Role.coordinator, consortium=uuid4())
+    stranger = factories.signed_in(Role.coordinator, consortium=uuid4())
     assert problem(await client.delete(f"{here}/{theirs}", headers=stranger)) == (404, "no-such-activity", [])
 
 
@@ -122,11 +113,11 @@ async def test_completion_tells_who_gained_what(client: httpx2.AsyncClient, clus
     assert problem(await act(client, id, "completion", 7)) == (412, "stale", [])
     done = await act(client, id, "completion", 8)
     assert (done.status_code, done.json()["state"]) == (200, "completed")
-    kind, version, data = (await make.put(url))[-1]
+    kind, version, data = (await factories.put(url))[-1]
     assert (kind, version) == ("training.completed", 6)
     assert data["attended"] == [str(host), str(present)]
     assert data["ended_on"] == "2017-06-29"
-    assert data["gains"] == [{"cluster_id": str(present)} | one for one in make.training(host)["teaches"]]
+    assert data["gains"] == [{"cluster_id": str(present)} | one for one in factories.training(host)["teaches"]]
     states = [one["state"] for one in await registrations(client, id)]
     assert states == ["attended", "attended", "absent", "waitlisted"]
     assert str(waiting) not in str(data)
@@ -139,13 +130,13 @@ async def test_what_is_over_stays_as_it_is(client: httpx2.AsyncClient, clusters:
     recorded = await client.delete(f"/activities/{id}/registrations/{made['id']}", headers=OPERATOR)
     assert problem(recorded) == (409, "attendance-recorded", [])
     assert (await act(client, id, "completion")).status_code == 200
-    told = len(await make.put(url))
+    told = len(await factories.put(url))
     assert problem(await act(client, id, "completion")) == (409, "not-open", [])
     assert problem(await register(client, id, clusters[2])) == (409, "not-open", [])
     assert problem(await attend(client, id, [])) == (409, "not-open", [])
     cancelled = await client.delete(f"/activities/{id}/registrations/{made['id']}", headers=OPERATOR)
     assert problem(cancelled) == (409, "not-open", [])
-    assert len(await make.put(url)) == told
+    assert len(await factories.put(url)) == told
 
 
 async def test_attendance_that_cannot_be(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
@@ -164,8 +155,8 @@ async def test_an_activity_takes_no_more_clusters_than_its_completion_can_name(
     teaches = [{"framework": "f", "indicator": f"i{n}", "gain": 1} for n in range(10)]
     id = await published(client, clusters[0], capacity=100, teaches=teaches)
     many = [uuid4() for _ in range(20)]
-    await make.rows(
-        url, "INSERT INTO cluster SELECT id, $2, id, id, 1 FROM unnest($1::uuid[]) id", many, make.CONSORTIUM
+    await factories.rows(
+        url, "INSERT INTO cluster SELECT id, $2, id, id, 1 FROM unnest($1::uuid[]) id", many, factories.CONSORTIUM
     )
     assert {(await register(client, id, one)).status_code for one in many} == {201}
     assert problem(await register(client, id, clusters[1])) == (409, "too-many-clusters", [])

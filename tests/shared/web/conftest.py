@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.db import Database
 from shared.web import Ops, create_app
-from tests.shared.web import shop
+from tests.shared.web import example_service
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url, name="shop", pool_size=5)
     async with database.transaction() as tx:
         connection = await tx.connection()
-        await connection.run_sync(shop.METADATA.create_all)
+        await connection.run_sync(example_service.METADATA.create_all)
     yield database
     await database.close()
 
@@ -46,7 +46,7 @@ def verifier(issuer: Issuer) -> Verifier:
 @pytest.fixture
 def ops() -> Ops:
     """The shop's checks and collectors."""
-    return shop.ops()
+    return example_service.ops()
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def app(database: Database, verifier: Verifier, ops: Ops) -> FastAPI:
         database=database,
         cursor_secret="c" * 32,
         verifier=verifier,
-        routers=[shop.router(), shop.keyed_router()],
+        routers=[example_service.router(), example_service.keyed_router()],
         ops=ops,
     )
 

@@ -11,7 +11,7 @@ from shared import logs
 from shared.auth import Issuer, KeySource, Verifier
 from shared.db import Database
 from shared.web import DRAIN, create_app, server
-from tests.shared.web import shop
+from tests.shared.web import example_service
 
 
 @asynccontextmanager
@@ -19,7 +19,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     database = app.state.database
     if database is not None:
         async with database.transaction() as tx:
-            await (await tx.connection()).run_sync(shop.METADATA.create_all)
+            await (await tx.connection()).run_sync(example_service.METADATA.create_all)
     yield
     if database is not None:
         await database.close()
@@ -28,7 +28,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
 def main(port: str, url: str = "", key: str = "") -> None:
     logs.set_up("odd")
     keys = Issuer.load(Path(key), issuer="i", audience="a").jwks() if key else {"keys": []}
-    routers = [shop.router(), shop.keyed_router()] if url else [shop.odd_router(shop.Gate(), DRAIN)]
+    routers = (
+        [example_service.router(), example_service.keyed_router()]
+        if url
+        else [example_service.odd_router(example_service.Gate(), DRAIN)]
+    )
     app = create_app(
         title="Shop",
         version="1",

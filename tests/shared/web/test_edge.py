@@ -20,10 +20,10 @@ from shared.auth import Issuer, Principal, Role, Verifier
 from shared.db import Database
 from shared.web import Drain, Limits, Ops, create_app
 from shared.web import route as route_module
-from tests.shared.web import shop
+from tests.shared.web import example_service
 
 
-def build(database: Database | None, verifier: Verifier, ops: Ops, gate: shop.Gate | None = None) -> FastAPI:
+def build(database: Database | None, verifier: Verifier, ops: Ops, gate: example_service.Gate | None = None) -> FastAPI:
     """The routes that misbehave."""
     return create_app(
         title="Odd",
@@ -31,7 +31,7 @@ def build(database: Database | None, verifier: Verifier, ops: Ops, gate: shop.Ga
         database=database,
         cursor_secret="c" * 32,
         verifier=verifier,
-        routers=[shop.odd_router(gate or shop.Gate(), ops.drain)],
+        routers=[example_service.odd_router(gate or example_service.Gate(), ops.drain)],
         ops=ops,
         limits=Limits(),
     )

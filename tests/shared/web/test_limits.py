@@ -13,7 +13,7 @@ from shared.auth import Verifier
 from shared.db import Database
 from shared.web import Limits, create_app
 from shared.web.json_limits import BadStructure, NotJson, check
-from tests.shared.web import shop
+from tests.shared.web import example_service
 
 JSON = {"Content-Type": "application/json"}
 
@@ -158,7 +158,7 @@ async def test_a_slow_body_is_given_up(database: Database, verifier: Verifier, h
         database=database,
         cursor_secret="c" * 32,
         verifier=verifier,
-        routers=[shop.router()],
+        routers=[example_service.router()],
         limits=Limits(receive=0.05),
     )
 

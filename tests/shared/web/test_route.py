@@ -13,7 +13,7 @@ from sqlalchemy import func, select, text
 from shared.auth import Issuer, Principal, Role, public
 from shared.db import Database
 from shared.web import Body, Ops, Router, Tx, create_app
-from tests.shared.web import shop
+from tests.shared.web import example_service
 
 PUBLIC = [public()]
 
@@ -27,17 +27,19 @@ class Thing(Body):
 async def count(database: Database) -> int:
     """How many items are stored."""
     async with database.reading() as db:
-        return await db.scalar(select(func.count()).select_from(shop.ITEM)) or 0
+        return await db.scalar(select(func.count()).select_from(example_service.ITEM)) or 0
 
 
 @pytest.fixture
-async def gate() -> shop.Gate:
+async def gate() -> example_service.Gate:
     """Holds `/odd/held`."""
-    return shop.Gate()
+    return example_service.Gate()
 
 
 @pytest.fixture
-async def odd(gate: shop.Gate, ops: Ops, database: Database, app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
+async def odd(
+    gate: example_service.Gate, ops: Ops, database: Database, app: FastAPI
+) -> AsyncIterator[httpx2.AsyncClient]:
     """The routes that misbehave."""
     odd = create_app(
         title="Odd",
@@ -45,7 +47,7 @@ async def odd(gate: shop.Gate, ops: Ops, database: Database, app: FastAPI) -> As
         database=database,
         cursor_secret="c" * 32,
         verifier=app.state.verifier,
-        routers=[shop.odd_router(gate, ops.drain)],
+        routers=[example_service.odd_router(gate, ops.drain)],
     )
     transport = httpx2.ASGITransport(app=odd, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://odd.test") as client:
@@ -181,7 +183,7 @@ async def test_a_refused_attempt_does_not_use_up_its_key(client: httpx2.AsyncCli
 
 
 async def test_two_attempts_at_once_have_one_effect(
-    odd: httpx2.AsyncClient, gate: shop.Gate, database: Database
+    odd: httpx2.AsyncClient, gate: example_service.Gate, database: Database
 ) -> None:
     key = {"Idempotency-Key": "k-1"}
     first = asyncio.create_task(odd.post("/odd/held", headers=key))
@@ -267,20 +269,20 @@ async def test_unknown_and_repeated_parameters_are_refused(client: httpx2.AsyncC
 
 async def test_partner_keys_are_taken_from_headers_only(client: httpx2.AsyncClient, headers: dict[str, str]) -> None:
     del client.headers["Authorization"]
-    good = {"subject": f"partner:{shop.PARTNER}"}
-    for way in ({"Authorization": f"Bearer {shop.KEY}"}, {"X-API-Key": shop.KEY}):
+    good = {"subject": f"partner:{example_service.PARTNER}"}
+    for way in ({"Authorization": f"Bearer {example_service.KEY}"}, {"X-API-Key": example_service.KEY}):
         assert (await client.get("/keyed", headers=way)).json() == good
     bad: list[dict[str, str]] = [
         {},
-        {"X-API-Key": shop.KEY[:-1]},
-        {"X-API-Key": shop.KEY[:-1] + "t"},
-        {"X-API-Key": shop.KEY.replace("abc", "xyz")},
+        {"X-API-Key": example_service.KEY[:-1]},
+        {"X-API-Key": example_service.KEY[:-1] + "t"},
+        {"X-API-Key": example_service.KEY.replace("abc", "xyz")},
         {"X-API-Key": "kei__"},
         {"X-API-Key": ""},
-        {"X-API-Key": shop.KEY, "Authorization": f"Bearer {shop.KEY}"},
+        {"X-API-Key": example_service.KEY, "Authorization": f"Bearer {example_service.KEY}"},
     ]
     for way in bad:
         refused = await client.get("/keyed", headers=way)
         assert (refused.status_code, refused.json()["type"]) == (401, "urn:kei:problem:unauthenticated"), way
-    assert (await client.get(f"/keyed?api_key={shop.KEY}")).status_code in {401, 422}
+    assert (await client.get(f"/keyed?api_key={example_service.KEY}")).status_code in {401, 422}
     assert (await client.get("/keyed", headers=headers)).status_code == 403

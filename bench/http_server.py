@@ -1,0 +1,133 @@
+"""The two servers of B, each in a process of its own: `python -m bench.http_server kei|usual PORT URL KEY`."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import uvicorn
+from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+
+from bench.commit import orm_row, plain_engine
+from services.members import main as members
+from services.members.tables import Cluster
+from shared import logs, telemetry
+from shared.auth import Issuer, KeySource, Principal, Verifier
+from shared.settings import Settings
+from shared.transport.local import LocalWire
+from shared.web import server
+
+NAME, AUDIENCE = "bench", "kei"
+POOL = 16
+
+
+class Capacity(BaseModel):
+    """The usual body of a request."""
+
+    mentor_capacity: int = Field(ge=0, le=100)
+    learner_capacity: int = Field(ge=0, le=100)
+
+
+class View(BaseModel):
+    """The usual body of a response: the same fields as ours."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    consortium_id: UUID
+    slug: str
+    name: str
+    country: str
+    region: str | None
+    founded_on: str | None
+    website: str | None
+    ecosystems: list[str]
+    languages: list[str]
+    value_chain_stages: list[str]
+    specialisation: str | None
+    label: str
+    label_valid_until: Any
+    illustrative: list[str]
+    mentor_capacity: int
+    learner_capacity: int
+    version: int
+
+
+async def _session(request: Request) -> AsyncIterator[AsyncSession]:
+    async with request.app.state.sessions() as opened:
+        yield opened
+
+
+async def _caller(request: Request) -> Principal:
+    found: Principal = await request.app.state.verifier.verify(request.headers["authorization"].removeprefix("Bearer "))
+    return found
+
+
+Session = Annotated[AsyncSession, Depends(_session)]
+Caller = Annotated[Principal, Depends(_caller)]
+
+
+def usual(url: str, issuer: Issuer) -> FastAPI:
+    """FastAPI with SQLAlchemy's ORM as tutorials have it: a session by `Depends`, get, change, add, commit.
+
+    The caller's token is checked by the same code as in ours, and the version by If-Match, as ours does.
+    """
+    app = FastAPI()
+    app.state.sessions = async_sessionmaker(plain_engine(url, POOL), expire_on_commit=False)
+    app.state.verifier = Verifier(issuer=NAME, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
+
+    @app.get("/clusters/{id}")
+    async def show(db: Session, who: Caller, id: UUID, response: Response) -> View:
+        cluster = await db.get(Cluster, id)
+        if cluster is None or not who.within(cluster.consortium_id):
+            raise HTTPException(404)
+        response.headers["ETag"] = f'"v{cluster.version}"'
+        return View.model_validate(cluster)
+
+    @app.put("/clusters/{id}/capacity")
+    async def change(
+        db: Session,
+        who: Caller,
+        id: UUID,
+        body: Capacity,
+        if_match: Annotated[str, Header()],
+        response: Response,
+    ) -> View:
+        cluster = await db.get(Cluster, id, with_for_update=True)
+        if cluster is None or not who.speaks_for(id, cluster.consortium_id):
+            raise HTTPException(404)
+        if if_match != f'"v{cluster.version}"':
+            raise HTTPException(412)
+        cluster.mentor_capacity, cluster.learner_capacity = body.mentor_capacity, body.learner_capacity
+        cluster.version += 1
+        db.add(orm_row(id, body.mentor_capacity, cluster.version))
+        await db.commit()
+        response.headers["ETag"] = f'"v{cluster.version}"'
+        return View.model_validate(cluster)
+
+    return app
+
+
+def kei(url: str, issuer: Issuer) -> FastAPI:
+    """Our members as it is deployed, its relay in another process."""
+    values = {"database_url": url, "role": "web", "issuer": NAME, "audience": AUDIENCE, "cursor_secret": "c" * 32}
+    settings = Settings.model_validate({**values, "pool_size": POOL})
+    return members.build(settings, wire=LocalWire(), keys=KeySource.of(issuer.jwks()))
+
+
+def main(kind: str, port: str, url: str, key: str) -> None:
+    """Serve until the end."""
+    logs.set_up("bench", level="ERROR")
+    issuer = Issuer.load(Path(key), issuer=NAME, audience=AUDIENCE)
+    if kind == "kei":
+        telemetry.set_up("members")
+        server.run(kei(url, issuer), "127.0.0.1", int(port), notice=0.0)
+    else:
+        uvicorn.run(usual(url, issuer), host="127.0.0.1", port=int(port), access_log=False, log_level="error")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

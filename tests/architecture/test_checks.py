@@ -1,0 +1,107 @@
+"""The rules of the house hold here, and each of them finds what it is there to find."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tests.architecture import checks
+
+_ROOT = Path(__file__).parents[2]
+_LONG = "\n" * 301
+_LONG_FUNCTION = "def f() -> None:\n" + "    print()\n" * 40
+_DOT, _SLASH = ".", "/"  # what is planted must not stand in this file
+
+
+class Check(Protocol):
+    __name__: str
+
+    def __call__(self, root: Path) -> Iterator[str]: ...
+
+
+PLANTED: list[tuple[Check, str, str]] = [
+    (checks.too_long_files, "shared/long.py", _LONG),
+    (checks.too_long_files, "services/console/templates/long.html", _LONG),
+    (checks.too_long_files, "services/console/static/long.css", _LONG),
+    (checks.too_long_functions, "shared/long.py", _LONG_FUNCTION),
+    (checks.too_long_functions, "tests/flows/test_long.py", "async " + _LONG_FUNCTION),
+    (checks.commits_in_services, "services/members/commands/c.py", "async def c(tx):\n    await tx.commit()\n"),
+    (checks.chance_and_clocks, "shared/c.py", "import random\n"),
+    (checks.chance_and_clocks, "shared/c.py", "import numpy as np\nnp.random.default_rng()\n"),
+    (checks.chance_and_clocks, "services/members/c.py", "from secrets import token_hex\n"),
+    (checks.chance_and_clocks, "services/members/c.py", "from uuid_utils.compat import uuid7\n"),
+    (checks.chance_and_clocks, "services/members/c.py", "from uuid import UUID, uuid4\n"),
+    (checks.chance_and_clocks, "services/members/c.py", "import uuid as u\nu.uuid4()\n"),
+    (checks.chance_and_clocks, "services/members/c.py", "import time\ntime.time()\n"),
+    (checks.chance_and_clocks, "services/members/c.py", "from time import time_ns\n"),
+    (checks.chance_and_clocks, "deploy/c.py", "import os\nos.urandom(8)\n"),
+    (checks.chance_and_clocks, "deploy/c.py", "import datetime as d\nd.datetime.now(d.UTC)\n"),
+    (checks.chance_and_clocks, "deploy/c.py", "from datetime import datetime as d\nnow = d.now\n"),
+    (checks.chance_and_clocks, "deploy/c.py", "from datetime import date\ndate.today()\n"),
+    (checks.sleeps_in_tests, "tests/flows/test_s.py", "import asyncio\nasync def f():\n    await asyncio.sleep(1)\n"),
+    (checks.sleeps_in_tests, "tests/flows/test_s.py", "from time import sleep\n"),
+    (checks.sleeps_in_tests, "tests/browser/test_s.py", "def f(page):\n    page.wait_for_timeout(100)\n"),
+    (checks.places_of_a_machine, "docs/d.md", f"see {_SLASH}root/kei"),
+    (checks.places_of_a_machine, "Makefile", f"A = {_SLASH}home/anna/kei"),
+    (checks.places_of_a_machine, "deploy/d.py", f'A = r"C:{chr(92)}Users"\n'),
+    (checks.registries, "requirements/run.lock", f"--find-links https://files.pythonhosted{_DOT}org/x\n"),
+    (checks.ignores_without_reason, "pyproject.toml", '[tool.ruff.lint]\nignore = [\n  "D100",\n]\n'),
+]
+
+ALLOWED: list[tuple[Check, str, str]] = [
+    (checks.too_long_files, "shared/full.py", "\n" * 300),
+    (checks.too_long_files, "docs/long.md", _LONG),
+    (checks.commits_in_services, "shared/db.py", "async def c(tx):\n    await tx.commit()\n"),
+    (checks.chance_and_clocks, "shared/clock.py", "import random\n"),
+    (checks.chance_and_clocks, "tests/test_c.py", "import random\n"),
+    (
+        checks.chance_and_clocks,
+        "shared/c.py",
+        "import time\nfrom uuid import UUID\ntime.monotonic()\n",
+    ),
+    (
+        checks.chance_and_clocks,
+        "shared/c.py",
+        "from datetime import datetime as d\nd.fromisoformat('')\n",
+    ),
+    (checks.chance_and_clocks, "shared/c.py", "from sqlalchemy import func\nfunc.now()\n"),
+    (checks.sleeps_in_tests, "tests/support/waiting.py", "import asyncio\nasyncio.sleep(1)\n"),
+    (checks.places_of_a_machine, "docs/d.md", f"https://example.org{_SLASH}work/programme"),
+    (checks.ignores_without_reason, "pyproject.toml", '[tool.ruff.lint]\nignore = [\n  "D100",  # why\n]\n'),
+]
+
+CHECKS = list(dict.fromkeys(check for check, _, _ in PLANTED))
+
+
+def _names(cases: list[tuple[Check, str, str]]) -> list[str]:
+    return [f"{check.__name__}-{number}" for number, (check, _, _) in enumerate(cases)]
+
+
+def _plant(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=[check.__name__ for check in CHECKS])
+def test_the_rule_holds_in_this_tree(check: Check) -> None:
+    assert list(check(_ROOT)) == []
+
+
+@pytest.mark.parametrize(("check", "name", "text"), PLANTED, ids=_names(PLANTED))
+def test_the_rule_finds_what_is_planted(check: Check, name: str, text: str, tmp_path: Path) -> None:
+    _plant(tmp_path, name, text)
+    found = list(check(tmp_path))
+    assert found
+    assert all(line.startswith(name) for line in found)
+
+
+@pytest.mark.parametrize(("check", "name", "text"), ALLOWED, ids=_names(ALLOWED))
+def test_the_rule_leaves_alone_what_is_allowed(check: Check, name: str, text: str, tmp_path: Path) -> None:
+    _plant(tmp_path, name, text)
+    assert list(check(tmp_path)) == []
+
+
+def test_files_that_git_ignores_are_not_looked_at() -> None:
+    assert not [path for path in checks.tracked(_ROOT) if ".venv" in path.parts]

@@ -1,0 +1,140 @@
+"""The four services in this process, with databases of their own and somebody who writes; and what databases hold."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+import httpx2
+
+from deploy.migrate import SERVICES
+from services.matching import main as matching
+from services.members import main as members
+from services.notifications import main as notifications
+from services.trainings import main as trainings
+from shared.auth import Role
+from shared.transport.local import LocalWire
+from tests.faults.http_clients import Callers
+from tests.support import factories
+from tests.support.waiting import eventually
+
+BUILDS = dict(zip(SERVICES, (members.build, trainings.build, matching.build, notifications.build), strict=True))
+Create = Callable[[str], Awaitable[str]]
+Urls = Mapping[str, str]
+_TABLES = """
+    SELECT relname FROM pg_class
+    WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace ORDER BY relname
+"""
+_ROWS = 'SELECT t::text FROM "{}" AS t ORDER BY 1'
+_UNSENT = "SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL) OR assigned > sent FROM outbox_relay"
+_PENDING = "SELECT EXISTS (SELECT FROM inbox WHERE state = 'pending')"
+# What text is written with and what it is written in: separators, ends of lines, nothing, and bytes that are no text.
+_ODD = """
+    INSERT INTO idempotency (principal, key, request, fingerprint, status, headers, body)
+    VALUES (E'a\\tb\\nc\\\\N', '\\N', E'\\\\.', '\\x000a0d5c2e', 201, '{"a": "\\u00e9 \\t"}', ''),
+           ('', 'é', '', '', 0, '[]', '\\x00')
+"""
+_UNPLACED = """
+    INSERT INTO outbox (id, topic, type, source, key, version, time, data)
+    VALUES (gen_random_uuid(), 'kei.none.v1', 'none', '/none', gen_random_uuid(), 1, 'infinity', '\\x00')
+"""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """Databases by service, and the doors to the services while they run."""
+
+    urls: dict[str, str]
+    doors: dict[str, httpx2.AsyncClient]
+
+    def callers(self) -> Callers:
+        """Clients of members."""
+        return Callers(self.doors["members"].request)
+
+    async def settled(self) -> None:
+        """Wait until all that was published is handled."""
+
+        async def still() -> bool:
+            for url in self.urls.values():
+                if await value(url, _UNSENT) or await value(url, _PENDING):
+                    return False
+            return True
+
+        await eventually(still, 30.0)
+
+
+async def empty(create: Create) -> dict[str, str]:
+    """New databases, migrated."""
+    return {service: await create(service) for service in SERVICES}
+
+
+@asynccontextmanager
+async def running(urls: dict[str, str]) -> AsyncIterator[Stock]:
+    """The services over one local wire, while the block lasts."""
+    wire = LocalWire()
+    async with AsyncExitStack() as stack:
+        doors = {}
+        for service, build in BUILDS.items():
+            client = await stack.enter_async_context(factories.running(build, urls[service], wire=wire))
+            client.headers.update(factories.signed_in(Role.operator))
+            doors[service] = client
+        yield Stock(urls, doors)
+
+
+async def filled(create: Create) -> dict[str, str]:
+    """Databases with something in every hand-over's table, odd values among it, that nobody uses."""
+    urls = await empty(create)
+    async with running(urls) as stock:
+        callers = stock.callers()
+        async with callers.calling(100):
+            await eventually(lambda: len(callers.answered) > 30)
+        await stock.settled()
+    for url in urls.values():
+        await run(url, _ODD)
+    await run(urls["members"], _UNPLACED)
+    return urls
+
+
+async def everything(url: str) -> dict[str, list[str]]:
+    """The rows of each table, as text; not those of the relay, who is told to send again, nor Alembic's."""
+    connection = await asyncpg.connect(url)
+    try:
+        names = [row[0] for row in await connection.fetch(_TABLES)]
+        return {
+            name: [row[0] for row in await connection.fetch(_ROWS.format(name))]
+            for name in names
+            if name not in {"outbox_relay", "alembic_version"}
+        }
+    finally:
+        await connection.close()
+
+
+async def everywhere(urls: Urls) -> dict[str, dict[str, list[str]]]:
+    """The rows of all databases."""
+    return {service: await everything(url) for service, url in urls.items()}
+
+
+async def value(url: str, query: str) -> object:
+    """The first value that a query finds."""
+    return next(iter((await factories.rows(url, query))[0].values()))
+
+
+async def run(url: str, *statements: str) -> None:
+    """Execute statements, each in a transaction of its own."""
+    connection = await asyncpg.connect(url)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def none(_: str) -> None:
+    """Show nothing."""
+
+
+async def cancelled(task: "asyncio.Task[None]") -> None:
+    """End a task."""
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,148 @@
+"""The product's commands as one would call them: short arguments in, work for a transaction out."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from uuid import UUID
+
+from services.matching.commands import proposal_replies, run_execution, run_publication, runs
+from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.planning.plan import answer as answered
+from services.members.commands import assessments, clusters
+from services.members.rules.vocabulary import Kind
+from services.trainings.commands import activities, registrations
+from services.trainings.rules.vocabulary import Kind as Activity
+from shared import clock
+from shared.db import WriteSession
+from tests.faults.simulation import Work
+
+CONSORTIUM = UUID(int=0xC0)
+FRAMEWORK = "self-check"
+INDICATORS = ("foresight", "strategy", "cooperation")
+TODAY = date(2017, 10, 1)
+NOW = clock.now()
+_YEAR = timedelta(days=365)
+_DAY = timedelta(days=1)
+
+
+async def found(tx: WriteSession) -> None:
+    """What members has before all histories: a consortium, and a framework to be assessed by."""
+    facts = {"slug": "c", "name": "C", "programme": "COSME", "starts_on": TODAY - _YEAR, "ends_on": TODAY + _YEAR}
+    await clusters.create_consortium(tx, CONSORTIUM, facts)
+    indicators = [{"code": one, "title": one} for one in INDICATORS]
+    await assessments.add_framework(tx, FRAMEWORK, "Self-check", 5, indicators)
+
+
+def _facts(slug: str, languages: Iterable[str]) -> clusters.Facts:
+    return clusters.Facts(
+        slug=slug,
+        name=slug.upper(),
+        country="HU",
+        region=None,
+        founded_on=None,
+        website=None,
+        ecosystems=[],
+        languages=sorted(languages),
+        value_chain_stages=[],
+        specialisation=None,
+        label="none",
+        label_valid_until=None,
+        illustrative=[],
+    )
+
+
+def register(id: UUID, slug: str, languages: Iterable[str], capacity: tuple[int, int]) -> Work:
+    return lambda tx: clusters.register(tx, id, CONSORTIUM, _facts(slug, languages), capacity)
+
+
+def change(id: UUID, seen: int, slug: str, languages: Iterable[str]) -> Work:
+    return lambda tx: clusters.change(tx, id, seen, _facts(slug, languages))
+
+
+def set_capacity(id: UUID, seen: int, capacity: tuple[int, int]) -> Work:
+    return lambda tx: clusters.set_capacity(tx, id, seen, *capacity)
+
+
+def assess(id: UUID, cluster: UUID, kind: str, on: date, scores: Mapping[str, int], *, lasts: bool) -> Work:
+    recorded = assessments.Recorded(
+        framework=FRAMEWORK,
+        kind=Kind(kind),
+        assessed_on=on,
+        valid_until=TODAY + _YEAR if lasts else TODAY - _DAY,
+        scores=dict(scores),
+        illustrative=True,
+    )
+    return lambda tx: assessments.record(tx, id, cluster, recorded, TODAY)
+
+
+def aim(cluster: UUID, indicator: str, level: int) -> Work:
+    need, wanted = assessments.Need(FRAMEWORK, indicator), assessments.Aim(level, 3, illustrative=True)
+    return lambda tx: assessments.set_target(tx, cluster, need, wanted)
+
+
+def request(id: UUID, cluster: UUID, indicator: str) -> Work:
+    wish = {"framework": FRAMEWORK, "indicator": indicator, "urgency": 3, "text": "", "illustrative": True}
+    return lambda tx: assessments.request_service(tx, id, cluster, wish)
+
+
+def plan_training(id: UUID, host: UUID, on: date, seats: int, teaches: Mapping[str, int]) -> Work:
+    """Drafted and published."""
+    plan = activities.Plan(
+        kind=Activity.joint_training,
+        title="Training",
+        host_cluster_id=host,
+        place="Bari",
+        starts_on=on,
+        ends_on=on,
+        capacity=seats,
+        teaches=[{"framework": FRAMEWORK, "indicator": one, "gain": gain} for one, gain in teaches.items()],
+        sector_groups=[],
+        deliverables=[],
+        topics=[],
+        illustrative=[],
+    )
+
+    async def work(tx: WriteSession) -> None:
+        await activities.create(tx, id, CONSORTIUM, plan)
+        await activities.publish(tx, id, 1)
+
+    return work
+
+
+def enrol(id: UUID, activity: UUID, cluster: UUID, seats: int) -> Work:
+    return lambda tx: registrations.register(tx, id, activity, cluster, seats)
+
+
+def finish(activity: UUID, seen: int, present: Iterable[UUID], absent: Iterable[UUID]) -> Work:
+    """Who was there is recorded, and the activity completed."""
+
+    async def work(tx: WriteSession) -> None:
+        await registrations.attend(tx, activity, list(present), list(absent), TODAY)
+        await activities.complete(tx, activity, seen + 1, TODAY)
+
+    return work
+
+
+def plan(id: UUID) -> Work:
+    """A run that is asked for, taken up and made."""
+
+    async def work(tx: WriteSession) -> None:
+        await runs.begin(tx, id, CONSORTIUM, runs.Wish(Criteria()), TODAY)
+        run = await run_execution.claim(tx)
+        assert run is not None
+        assert run.id == id
+        await run_execution.finish(tx, id, run.attempt, answered(Question.read(run.inputs)), 0)
+
+    return work
+
+
+def publish(id: UUID, seen: int) -> Work:
+    return lambda tx: run_publication.publish(tx, id, seen, lambda _: True, NOW)
+
+
+def answer(id: UUID, side: str, seen: int, *, accepts: bool) -> Work:
+    async def work(tx: WriteSession) -> None:
+        pair = await proposal_replies.proposed(tx, id, lambda _: True)
+        await proposal_replies.answer(tx, pair, seen, proposal_replies.Answer(side, accepts), NOW)
+
+    return work

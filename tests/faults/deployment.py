@@ -1,0 +1,172 @@
+"""Services in processes of their own, as a deployment runs them, and what a gateway before them does."""
+
+import asyncio
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from shared.auth import Role
+from tests.support import factories
+from tests.support.kafka_local import free_ports
+from tests.support.kei import KEI, ROOT, START_TIMEOUT, STOP_TIMEOUT
+from tests.support.waiting import eventually, passing
+
+WATCH_EVERY = 0.1
+_TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
+_LIMITS = httpx2.Limits(max_connections=None, keepalive_expiry=2.0)
+"""Connections are given up before the server does it, as a gateway has to be set up."""
+
+
+class Instance:
+    """A process that serves a service; may be started again at its port.
+
+    Args:
+        service: which one.
+        url: of its database.
+        folder: for its log and the issuer's keys.
+        kafka: host:port; the local wire if left out.
+        patience: seconds until a stream's reader is cut off, on the local wire.
+    """
+
+    def __init__(
+        self, service: str, url: str, folder: Path, *, kafka: str | None = None, patience: float = 60.0
+    ) -> None:
+        self.port = free_ports()[0]
+        self.url = f"http://127.0.0.1:{self.port}"
+        alone = (sys.executable, "-m", "tests.faults.service_process", service, str(self.port), str(patience))
+        self._command = (*KEI, "serve", service, "--port", str(self.port)) if kafka else alone
+        keys = folder / "jwks.json"
+        keys.write_text(json.dumps(factories.ISSUER.jwks()))
+        settings = {"DATABASE_URL": url, "KAFKA": kafka or "", "JWKS": str(keys), "CURSOR_SECRET": "c" * 32}
+        settings |= {"ISSUER": "http://issuer.test", "AUDIENCE": "kei"}
+        others = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
+        self._environment = others | {f"KEI_{name}": value for name, value in settings.items() if value}
+        self._log = folder / f"{service}-{self.port}.log"
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "not started"
+        return self._process
+
+    async def start(self) -> None:
+        """Begin, and return when it is ready."""
+        with self._log.open("ab") as said:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+        async with client(self.url) as http:
+            await eventually(lambda: self._answers(http), START_TIMEOUT)
+
+    async def _answers(self, http: httpx2.AsyncClient) -> bool:
+        assert self.process.returncode is None, self.said()[-3000:]
+        return await is_ready(http)
+
+    def said(self) -> str:
+        """What it has logged since its first start."""
+        return self._log.read_text()
+
+    async def stop(self) -> int:
+        """Tell it to end, and wait for that; its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(STOP_TIMEOUT):
+            return await self.process.wait()
+
+    async def end(self) -> None:
+        """Leave nothing running."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+
+def client(url: str, headers: dict[str, str] | None = None) -> httpx2.AsyncClient:
+    """A client of the service at `url`, as an operator if nothing else is said."""
+    who = headers or factories.signed_in(Role.operator)
+    return httpx2.AsyncClient(base_url=url, headers=who, timeout=_TIMEOUT, limits=_LIMITS, trust_env=False)
+
+
+async def is_ready(http: httpx2.AsyncClient) -> bool:
+    """Whether an instance says so."""
+    try:
+        return (await http.get("/readyz", timeout=1.0)).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+@asynccontextmanager
+async def running(*instances: Instance) -> AsyncIterator[None]:
+    """All of them while the block lasts."""
+    try:
+        await asyncio.gather(*(one.start() for one in instances))
+        yield
+    finally:
+        await asyncio.gather(*(one.end() for one in instances))
+
+
+class Gateway:
+    """What stands before the instances of a service: asks who is ready, and passes on what was not even taken."""
+
+    def __init__(self, doors: Sequence[tuple[str, httpx2.AsyncClient]]) -> None:
+        self._doors = dict(doors)
+        self._ready = set(self._doors)
+        self._turns = itertools.count()
+        self.moved = 0
+        """Requests that were tried elsewhere, since an instance had left before its leaving was seen."""
+
+    def in_turn(self) -> list[str]:
+        """Whom to ask, each time another one first, but always the ready ones first."""
+        urls = list(self._doors)
+        turn = next(self._turns) % len(urls)
+        return sorted(urls[turn:] + urls[:turn], key=lambda url: url not in self._ready)
+
+    def sees_all(self) -> bool:
+        """Whether every instance was ready when it was last asked."""
+        return len(self._ready) == len(self._doors)
+
+    async def watch(self) -> None:
+        """Ask each instance again and again, until cancelled."""
+        await asyncio.gather(*(self._watch(url) for url in self._doors))
+
+    async def _watch(self, url: str) -> None:
+        while True:
+            (self._ready.add if await is_ready(self._doors[url]) else self._ready.discard)(url)
+            await passing(WATCH_EVERY)
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
+        """One request. Only a refused connection is tried elsewhere: what was sent may have had its effect.
+
+        Raises:
+            httpx2.TransportError: no instance took it, or one did and gave no answer.
+        """
+        for url in self.in_turn():
+            with suppress(httpx2.ConnectError):
+                return await self._doors[url].request(method, path, **options)
+            self.moved += 1
+        raise httpx2.ConnectError("no instance takes connections")
+
+
+@asynccontextmanager
+async def gateway(*urls: str) -> AsyncIterator[Gateway]:
+    """A gateway before the instances at these addresses."""
+    async with AsyncExitStack() as stack:
+        made = Gateway([(url, await stack.enter_async_context(client(url))) for url in urls])
+        watching = asyncio.create_task(made.watch())
+        try:
+            yield made
+        finally:
+            watching.cancel()
+            await asyncio.wait([watching])

@@ -1,0 +1,251 @@
+"""A producing and a consuming service in processes of their own, between two databases; what happens is counted."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import TextClause, text
+
+from shared import clock, outbox
+from shared.db import Database
+from shared.messaging_tables import HAND_OVER_V1
+from tests.faults.checks import Event, examine
+from tests.faults.report import SEED, Result, count
+from tests.faults.worker_process import READY, SINK, TASKS, Spec
+from tests.faults.workload import AGGREGATE, KEYS, Writers
+from tests.support.kei import ROOT
+from tests.support.waiting import eventually
+
+_WRITTEN = text("SELECT id, key, version FROM outbox ORDER BY seq")
+_POSITIONS = text("SELECT position FROM outbox WHERE position IS NOT NULL ORDER BY position")
+_SEEN = text("SELECT event_id, key, version FROM effect ORDER BY n")
+_EFFECTS = text("SELECT count(*) FROM effect")
+_STALL = text(
+    "SELECT coalesce(max(extract(epoch FROM pause)), 0)::float8"
+    " FROM (SELECT at - lag(at) OVER (ORDER BY n) AS pause FROM effect) AS pauses"
+)
+_UNSENT = text("SELECT count(*) FROM outbox WHERE position IS NULL OR position > (SELECT sent FROM outbox_relay)")
+_KEPT = text("SELECT count(*) FROM inbox WHERE encode(key, 'escape') LIKE :mine")
+_COUNT = "SELECT count(*) FROM {} WHERE key BETWEEN :first AND :last"
+_WRITTEN_COUNT, _SEEN_COUNT = text(_COUNT.format("outbox")), text(_COUNT.format("effect"))
+_OPEN = text("SELECT count(*) FROM inbox WHERE state = 'pending'")
+
+
+class Node:
+    """A process of the stage."""
+
+    def __init__(self, spec: Spec, log: Path, environment: Mapping[str, str]) -> None:
+        self._spec, self._log, self._environment = spec, log, environment
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "not started"
+        return self._process
+
+    async def start(self, *crash: str) -> None:
+        """Begin, and return when its loops run. `crash`: the name of a point, and at which passing to die there."""
+        with self._log.open("wb") as said:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.faults.worker_process", self._spec.model_dump_json(), *crash),
+                cwd=ROOT,
+                env={**os.environ, **self._environment},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+        await eventually(lambda: READY in self.said() or self.process.returncode is not None, 30.0)
+
+    def said(self) -> str:
+        """What it has logged since its start."""
+        return self._log.read_text()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGCONT)
+
+    def block(self) -> None:
+        """Let its event loop stand still for as long as its spec says."""
+        self.process.send_signal(signal.SIGUSR1)
+
+    async def tasks(self, deadline: float = 2.0) -> int | None:
+        """How many tasks its event loop has; None if it does not say so in time, or is not ready yet."""
+        if READY not in self.said():
+            return None
+        before = self.said().count(TASKS)
+        self.process.send_signal(signal.SIGUSR2)
+        try:
+            await eventually(lambda: self.said().count(TASKS) != before and self.said().endswith("\n"), deadline)
+        except AssertionError:
+            return None
+        return int(self.said().rpartition(TASKS)[2].split()[0])
+
+    async def stop(self, deadline: float = 20.0) -> int:
+        """End it in good order; its exit status."""
+        self.process.terminate()
+        return await self.died(deadline)
+
+    async def kill(self) -> None:
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def died(self, deadline: float = 30.0) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        async with asyncio.timeout(deadline):
+            return await self.process.wait()
+
+
+class Stage:
+    """The two databases, the wire, and the nodes between them."""
+
+    def __init__(
+        self, databases: tuple[Database, Database], urls: tuple[str, str], kafka: str | None, folder: Path
+    ) -> None:
+        self.source, self.sink = databases
+        self.kafka = kafka
+        self._urls, self._folder = urls, folder
+        self._nodes: list[Node] = []
+        self.consumer = f"f{uuid4().hex[:12]}"
+        self.environment: dict[str, str] = {}
+        base = uuid4().int & ~0xFFFF
+        self.keys = [UUID(int=base + number) for number in range(KEYS)]
+        self.mine = str(self.keys[0])[:-4]
+        self.chance = random.Random(SEED)
+
+    def writers(self, **options: float) -> Writers:
+        """Writers on the source, by the run's seed."""
+        return Writers(self.source, self.keys, self.chance, **options)
+
+    @asynccontextmanager
+    async def writing(self, **options: float) -> AsyncIterator[Writers]:
+        """Writers at work while the block lasts."""
+        writers = self.writers(**options)
+        work = asyncio.create_task(writers.run())
+        try:
+            yield writers
+        finally:
+            work.cancel()
+            await asyncio.wait([work])
+
+    def spec(self, **options: Any) -> Spec:
+        """A node of this stage."""
+        source, sink = self._urls
+        known = {"source": source, "sink": sink, "kafka": self.kafka, "consumer": self.consumer, "mine": self.mine}
+        return Spec(**{**known, **options})
+
+    async def node(self, *crash: str, **spec: Any) -> Node:
+        """Start a process; a relay and a consumer if nothing else is said."""
+        self._nodes.append(Node(self.spec(**spec), self._folder / f"node-{len(self._nodes)}.log", self.environment))
+        await self._nodes[-1].start(*crash)
+        return self._nodes[-1]
+
+    async def pair(self, **spec: Any) -> list[Node]:
+        """A producer and a consumer, each in a process of its own where the wire allows it."""
+        if self.kafka is None:
+            return [await self.node(**spec)]
+        return [await self.node(consumes=False, **spec), await self.node(relays=False, **spec)]
+
+    async def end(self) -> None:
+        """Leave no process behind."""
+        for node in self._nodes:
+            node.thaw()
+            await node.kill()
+
+    async def drained(self, deadline: float = count(120, 600)) -> None:
+        """Wait until every committed event has been sent and handled."""
+        await eventually(self._is_drained, deadline)
+
+    async def _is_drained(self) -> bool:
+        async with self.source.reading() as source, self.sink.reading() as sink:
+            if await source.scalar(_UNSENT) or await sink.scalar(_OPEN):
+                return False
+            mine = {"first": self.keys[0], "last": self.keys[-1]}
+            written, seen = await source.scalar(_WRITTEN_COUNT, mine), await sink.scalar(_SEEN_COUNT, mine)
+            return (seen or 0) >= (written or 0)
+
+    async def effects(self) -> int:
+        """How many effects there are so far."""
+        async with self.sink.reading() as session:
+            return int(await session.scalar(_EFFECTS) or 0)
+
+    async def written(self) -> list[Event]:
+        """The log so far, without what a test has put under other keys to be no event at all."""
+        return await self._events(self.source, _WRITTEN)
+
+    async def seen(self) -> list[Event]:
+        """The effects of this stage's events so far; others' go over the same topics."""
+        return await self._events(self.sink, _SEEN)
+
+    async def _events(self, database: Database, query: TextClause) -> list[Event]:
+        mine = set(self.keys)
+        async with database.reading() as session:
+            rows = [Event(UUID(str(row[0])), UUID(str(row[1])), row[2]) for row in await session.execute(query)]
+        return [event for event in rows if event.key in mine]
+
+    async def result(self, fault: str, injected: int, writers: Writers, healed: float) -> Result:
+        """Wait until all is drained, then count."""
+        await self.drained()
+        recovery = time.monotonic() - healed
+        async with self.source.reading() as source, self.sink.reading() as sink:
+            positions = list((await source.scalars(_POSITIONS)).all())
+            stall = await sink.scalar(_STALL)
+            arrived = await sink.scalar(text("SELECT records FROM arrival"))
+            kept = await sink.scalar(_KEPT, {"mine": f"{self.mine}%"})
+        written, seen = await self.written(), await self.seen()
+        return Result(
+            fault=fault,
+            wire="kafka" if self.kafka else "local",
+            injected=injected,
+            acked=len(writers.acked),
+            seen=len({event.id for event in seen}),
+            raw_dup=(arrived or 0) - (kept or 0),
+            stall=stall or 0.0,
+            recovery=recovery,
+            findings=examine(writers.acked, written, seen, positions),
+        )
+
+
+@asynccontextmanager
+async def stage(
+    create: Callable[[], Awaitable[str]],
+    kafka: str | None,
+    folder: Path,
+    *,
+    via: Callable[[str], str] | None = None,
+    pool: int = 40,
+) -> AsyncIterator[Stage]:
+    """A stage on two new databases of `create`, which its nodes reach `via` another address if one is given."""
+    direct = (await create(), await create())
+    urls = (via(direct[0]), via(direct[1])) if via else direct
+    source, sink = (Database(url, name="stage", pool_size=pool) for url in direct)
+    made = Stage((source, sink), urls, kafka, folder)
+    try:
+        await _prepare(made)
+        yield made
+    finally:
+        await made.end()
+        await source.close()
+        await sink.close()
+
+
+async def _prepare(made: Stage) -> None:
+    for database, more in ((made.source, (AGGREGATE,)), (made.sink, SINK)):
+        async with database.transaction() as tx:
+            for statement in (*HAND_OVER_V1, *more):
+                await tx.execute(text(statement))
+    await outbox.keep_partitions(made.source, clock.now())
+    async with made.source.transaction() as tx:
+        await tx.execute(text("INSERT INTO aggregate (key) VALUES (:key)"), [{"key": key} for key in made.keys])

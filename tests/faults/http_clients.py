@@ -1,0 +1,154 @@
+"""Clients of members over HTTP: each call has a key of its own and is made with it again until it is answered."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+
+from shared.clock import jitter
+from tests.faults.checks import Event, examine
+from tests.faults.report import Result
+from tests.support import factories
+from tests.support.waiting import eventually, passing
+
+Json = dict[str, Any]
+Ask = Callable[..., Awaitable[httpx2.Response]]
+"""Makes a request: method, path, and what httpx2 takes."""
+CALLS = 3
+"""How many calls a visit makes: a cluster is registered, and its capacity changed twice."""
+_PAGE = 1000
+
+
+class Callers:
+    """Clients who come at a steady rate, whether those before them were answered or not, unless too many wait.
+
+    Args:
+        ask: makes a request to members, as an operator.
+        at_once: who may wait: a machine that is busy with other things is no fault.
+    """
+
+    def __init__(self, ask: Ask, at_once: int = 16) -> None:
+        self._ask, self._places = ask, asyncio.Semaphore(at_once)
+        self._consortium = ""
+        self._answered_at: list[float] = []
+        self.answered: list[tuple[str, int]] = []
+        """Cluster and version of each answered write, which is one event."""
+        self.failures: list[str] = []
+        """Tries without an answer, or with one that asks to come back."""
+        self.replayed = 0
+        """Answers to a retry of what had had its effect."""
+        self.refused: list[str] = []
+        """Other answers: a second effect, or a wrong one."""
+
+    @asynccontextmanager
+    async def calling(self, rate: float = 50.0) -> AsyncIterator[None]:
+        """Make so many calls a second while the block lasts; at its end wait until all are answered."""
+        self._consortium = self._consortium or (await self._call("POST", "/consortia", factories.consortium()))["id"]
+        async with asyncio.TaskGroup() as group:
+            coming = group.create_task(self._come(group, CALLS / rate))
+            yield
+            coming.cancel()
+
+    async def _come(self, group: asyncio.TaskGroup, every: float) -> None:
+        while True:
+            await self._places.acquire()
+            group.create_task(self._visit()).add_done_callback(lambda _: self._places.release())
+            await passing(every)
+
+    async def _visit(self) -> None:
+        cluster = await self._write("POST", "/clusters", factories.cluster(self._consortium))
+        for places in range(1, CALLS):
+            capacity = {"mentor_capacity": places + 5, "learner_capacity": 1}
+            if cluster is not None:
+                path, seen = f"/clusters/{cluster['id']}/capacity", f'"v{cluster["version"]}"'
+                cluster = await self._write("PUT", path, capacity, seen)
+
+    async def _write(self, method: str, path: str, body: Json, seen: str | None = None) -> Json | None:
+        try:
+            cluster = await self._call(method, path, body, seen)
+        except _RefusedError as refusal:
+            self.refused.append(str(refusal))
+            return None
+        self._answered_at.append(time.monotonic())
+        self.answered.append((cluster["id"], cluster["version"]))
+        return cluster
+
+    async def _call(self, method: str, path: str, body: Json, seen: str | None = None) -> Json:
+        headers = {"Idempotency-Key": str(uuid4())} | ({"If-Match": seen} if seen else {})
+        wait = 0.05
+        while True:
+            try:
+                reply = await self._ask(method, path, json=body, headers=headers)
+            except httpx2.TransportError as error:
+                self.failures.append(repr(error))
+            else:
+                if reply.is_success:
+                    self.replayed += "Idempotency-Replayed" in reply.headers
+                    answer: Json = reply.json()
+                    return answer
+                if reply.status_code < 500 and "idempotency-key-in-use" not in reply.text:
+                    raise _RefusedError(f"{reply.status_code} {method} {path}: {reply.text}")
+                self.failures.append(f"{reply.status_code} {reply.text}")
+            await passing(jitter(wait))
+            wait = min(wait * 2, 0.2)
+
+    def result(self, fault: str, wire: str, injected: int, log: "Log", seen: "Log", recovery: float) -> Result:
+        """What became of the calls, by the log of members and by where its events should be seen."""
+        ids = {(str(event.key), event.version): event.id for event in log.events}
+        acked = [ids.get(write, uuid4()) for write in self.answered]
+        return Result(
+            fault=fault,
+            wire=wire,
+            injected=injected,
+            acked=len(acked),
+            seen=len(seen.events),
+            raw_dup=self.replayed,
+            stall=max((after - before for before, after in pairwise(self._answered_at)), default=0.0),
+            recovery=recovery,
+            findings=examine(acked, log.events, seen.events, seen.positions),
+        )
+
+
+class _RefusedError(Exception):
+    """An answer that no retry makes better."""
+
+
+class Log:
+    """A log of events, such as a service's own or the feed, as it is read over HTTP."""
+
+    def __init__(self, items: Sequence[Json]) -> None:
+        told = [one["event"] for one in items]
+        self.events = [Event(UUID(one["id"]), UUID(one["partitionkey"]), int(one["sequence"])) for one in told]
+        self.positions: list[int] = [one["position"] for one in items]
+
+
+async def read(ask: Ask, path: str) -> Log:
+    """The whole log at `path`."""
+    items: list[Json] = []
+    while True:
+        query = {"after": len(items) and items[-1]["position"], "limit": _PAGE}
+        reply = await ask("GET", path, params=query)
+        page = reply.raise_for_status().json()["items"]
+        items += page
+        if not page:
+            return Log(items)
+
+
+async def drained(ask: Ask, feed: Ask, deadline: float = 60.0) -> tuple[Log, Log]:
+    """Wait until all that members has committed is in the feed; the log and the feed."""
+
+    async def arrived() -> tuple[Log, Log] | None:
+        status = await ask("GET", "/ops/status")
+        if status.raise_for_status().json()["outbox"]["unsent"]:
+            return None
+        log, seen = await read(ask, "/ops/events"), await read(feed, "/feed")
+        return (log, seen) if len(seen.events) >= len(log.events) else None
+
+    found = await eventually(arrived, deadline)
+    assert found is not None
+    return found

@@ -1,0 +1,23 @@
+"""One service in a process of its own, over the local wire: what `kei serve` does over Kafka.
+
+python -m tests.faults.service_process SERVICE PORT PATIENCE    (settings from KEI_…; seconds for a stream reader)
+"""
+
+import importlib
+import sys
+
+from fastapi import FastAPI
+
+from deploy.cli.common import in_loop
+from services.notifications.routes import feed
+from shared import logs
+from shared.settings import Settings
+from shared.transport.local import LocalWire
+from shared.web import serve, server
+
+if __name__ == "__main__":
+    service, port, patience = sys.argv[1:]
+    feed.STALLED = server.WRITE_DEADLINE = float(patience)
+    logs.set_up(service)
+    app: FastAPI = importlib.import_module(f"services.{service}.main").build(Settings(), wire=LocalWire())
+    in_loop(serve(app, "127.0.0.1", int(port)))

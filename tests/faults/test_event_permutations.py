@@ -1,0 +1,147 @@
+"""All 720 orders of six related events of one mentor and one learner, each event once and doubled: one state.
+
+On the wire the events of a key keep their order; here not even that is given.
+"""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import permutations
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import select
+
+from services.matching.consumers import consumer
+from services.matching.tables import PROJECTED, Base, Pair, Places
+from shared.db import Database
+from shared.events import registry
+from shared.events.envelope import Stored
+from shared.inbox import Inbox, Worker, waiting
+from tests.services.matching.actions import assessed, capacity_changed, completed, requested, target_set
+from tests.support import factories
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+REGISTERED, CAPACITY, ASSESSED, TARGET, TRAINED, REQUESTED = range(6)
+ORDERS = list(permutations(range(6)))
+ROWS = 17
+"""Of each story, when all is heard: 2 clusters, their 4 places, 3 levels, each measured once, 2 gains, an activity, a
+target and a request."""
+OWNERS = {"cluster": "id", "activity": "host_id"}
+"""The column that says of which cluster a row is, where it is not `cluster_id`."""
+Order = tuple[int, ...]
+TABLES: tuple[type[Base], ...] = (*PROJECTED, Places)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A mentor and a learner of a consortium of their own, so that a thousand of them fit into one database."""
+
+    order: Order
+    mentor: UUID = field(default_factory=uuid4)
+    learner: UUID = field(default_factory=uuid4)
+    consortium: UUID = field(default_factory=uuid4)
+
+    def past(self) -> list[Stored]:
+        """What was heard before, in every order: the learner, who can little."""
+        return [
+            factories.cluster_registered_event(
+                1, cluster_id=self.learner, name="L", slug="l", consortium_id=self.consortium
+            ),
+            assessed(self.learner, 2, {"foresight": 1}, date(2017, 3, 1)),
+        ]
+
+    def events(self) -> list[Stored]:
+        """The six, as they happened."""
+        facts = {"name": "M", "slug": "m", "mentor_capacity": 3, "learner_capacity": 2}
+        return [
+            factories.cluster_registered_event(1, cluster_id=self.mentor, consortium_id=self.consortium, **facts),
+            capacity_changed(self.mentor, 2, 1, 4),
+            assessed(self.mentor, 3, {"foresight": 4, "strategy": 2}, date(2017, 4, 1)),
+            target_set(self.learner, 3, "foresight", 5),
+            completed({self.learner: {"foresight": 1}, self.mentor: {"strategy": 1}}, host=self.mentor),
+            requested(self.learner, 4, consortium_id=self.consortium),
+        ]
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether the request comes when the mentor is known and known to be better: what is known then decides."""
+        return {REGISTERED, ASSESSED} <= set(self.order[: self.order.index(REQUESTED)])
+
+
+class Ear:
+    """matching's inbox and worker, driven by hand."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._inbox = Inbox(database, consumer)
+        self._worker = Worker(database, consumer, self._inbox)
+
+    async def hear(self, events: Sequence[Stored]) -> None:
+        """Take these in, and handle them to the end."""
+        await self._inbox.receive([(registry()[event.type].topic, event.record()) for event in events])
+        while await self._worker.step():
+            pass
+        async with self.database.reading() as session:
+            assert all((one.pending, one.dead) == (0, 0) for one in await waiting(session, consumer))
+
+    async def states(self, stories: Sequence[Story]) -> Counter[str]:
+        """How many of the stories ended in which state, by its hash; ids are left out of it."""
+        names = {one.mentor: (place, "mentor") for place, one in enumerate(stories)}
+        names |= {one.learner: (place, "learner") for place, one in enumerate(stories)}
+        known: dict[int, list[str]] = defaultdict(list)
+        async with self.database.reading() as session:
+            for table in TABLES:
+                for row in await session.execute(select(*table.__table__.columns)):
+                    place, role = names[getattr(row, OWNERS.get(table.__tablename__, "cluster_id"))]
+                    said = [str(value) for value in row if not isinstance(value, UUID)]
+                    known[place].append(repr((table.__tablename__, role, said)))
+        assert {len(rows) for rows in known.values()} == {ROWS}
+        return Counter(hashlib.sha256("".join(sorted(rows)).encode()).hexdigest() for rows in known.values())
+
+    async def pairs(self) -> Counter[tuple[UUID, UUID]]:
+        """How often each mentor was proposed to each learner."""
+        async with self.database.reading() as session:
+            return Counter((row.mentor_id, row.learner_id) for row in (await session.scalars(select(Pair))).all())
+
+
+@pytest.fixture
+async def ear(service_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Ear]:
+    database = Database(await service_database("matching"), name="orders")
+    yield Ear(database)
+    await database.close()
+
+
+def once(event: Stored) -> list[Stored]:
+    return [event]
+
+
+def doubled(event: Stored) -> list[Stored]:
+    """Again by the wire, which the inbox knows, and again as after the inbox has forgotten it."""
+    return [event, event, replace(event, id=uuid4())]
+
+
+@pytest.mark.parametrize("copies", [once, doubled])
+async def test_every_order_of_six_events_ends_in_one_state(ear: Ear, copies: Callable[[Stored], list[Stored]]) -> None:
+    stories = [Story(order) for order in ORDERS]
+    told = [story.events() for story in stories]
+    await ear.hear([event for story in stories for event in story.past()])
+    for place in range(6):
+        await ear.hear(
+            [copy for story, events in zip(stories, told, strict=True) for copy in copies(events[story.order[place]])]
+        )
+    assert list((await ear.states(stories)).values()) == [len(ORDERS)]
+    assert await ear.pairs() == {(one.mentor, one.learner): 1 for one in stories if one.has_answer}
+
+
+async def test_without_versions_the_order_would_decide(ear: Ear) -> None:
+    stories = [Story(ORDERS[0]), Story(ORDERS[-1])]
+    for story in stories:
+        events = story.events()
+        arriving = [*story.past(), *(events[place] for place in story.order)]
+        for version, event in enumerate(arriving, 1):
+            await ear.hear([replace(event, version=version)])
+    assert len(await ear.states(stories)) == 2

@@ -1,0 +1,48 @@
+"""F2 and F3: a process ends at each named point of the way; whoever comes after it loses and doubles nothing."""
+
+import time
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from shared.failpoints import Point
+from tests.faults.harness import Stage
+from tests.faults.report import Result, count
+from tests.faults.worker_process import KILLED
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+RELAY = {"relay.placed", "relay.sent", "relay.marked"}
+KAFKA = {"ingest.committed"}
+
+
+@pytest.mark.parametrize("point", [point for point in get_args(Point) if point not in KAFKA])
+async def test_f2_a_process_ends_at_a_point(both: Stage, table: Path, point: str) -> None:
+    result = await _died_again_and_again(both, point)
+    if point == "relay.sent":  # F3: the wire had them all, the mark was not made
+        assert result.raw_dup > 0
+    result.settle(table)
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("point", sorted(KAFKA))
+async def test_f2_a_reader_of_kafka_ends_at_a_point(on_kafka: Stage, table: Path, point: str) -> None:
+    (await _died_again_and_again(on_kafka, point)).settle(table)
+
+
+async def _died_again_and_again(stage: Stage, point: str) -> Result:
+    times = count(1, 12)
+    role = {"relays": point in RELAY, "consumes": point not in RELAY} if stage.kafka else {}
+    if stage.kafka:
+        await stage.node(relays=point not in RELAY, consumes=point in RELAY)
+    writers = stage.writers()
+    for _ in range(times):
+        await writers.write(40)
+        passing = 1 if stage.kafka else stage.chance.randint(1, 2)  # after a rejoin all may come in one batch
+        dying = await stage.node(point, str(passing), **role)
+        await writers.write(40)
+        assert await dying.died() == KILLED, dying.said()
+    healed = time.monotonic()
+    await stage.node(**role)
+    return await stage.result(f"F2 at {point}", times, writers, healed)

@@ -1,0 +1,104 @@
+"""F33: whoever is told to end while Kafka is down ends by itself, and what was taken is delivered later."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded.app import operator_token
+from deploy.embedded.data_dir import Home
+from deploy.kafka.topics import create_topics
+from tests.faults.deployment import Instance, client, running
+from tests.faults.http_clients import Ask, Callers, drained
+from tests.faults.report import FULL, count
+from tests.support.kafka import Broker
+from tests.support.kei import Kei
+from tests.support.run import Run
+from tests.support.waiting import passing
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]
+Own = Callable[..., Awaitable[Broker]]
+
+PATIENCE = 20.0
+"""Seconds that whoever starts and stops containers gives a process."""
+HOW = ["silent", "killed"] if FULL else ["silent"]  # the first is the harder one
+
+
+@pytest.fixture
+async def kei(own_kafka: Own, run: Run) -> AsyncIterator[tuple[Kei, Broker]]:
+    broker = await own_kafka()
+    one = Kei(run.folder(), broker.address)
+    yield one, broker
+    await one.end()
+
+
+@pytest.mark.parametrize("how", HOW)
+async def test_f33_services_are_told_to_end_while_kafka_is_down(
+    own_kafka: Own, service_database: Callable[[str], Awaitable[str]], run: Run, table: Path, how: str
+) -> None:
+    broker, folder = await own_kafka(), run.folder()
+    await create_topics(broker.address)
+    names = ("members", "notifications")
+    services = [Instance(name, await service_database(name), folder, kafka=broker.address) for name in names]
+
+    async def stop() -> set[int]:
+        return set(await asyncio.gather(*(one.stop() for one in services)))
+
+    async def start() -> None:
+        await asyncio.gather(*(one.start() for one in services))
+
+    async with running(*services), client(services[0].url) as members, client(services[1].url) as feed:
+        await _told_to_end(f"{how}, each", broker, (stop, start), (members.request, feed.request), table)
+
+
+@pytest.mark.parametrize("how", HOW)
+async def test_f33_all_services_in_one_process_are_told_to_end_while_kafka_is_down(
+    kei: tuple[Kei, Broker], table: Path, how: str
+) -> None:
+    one, broker = kei
+
+    async def stop() -> set[int]:
+        return {await one.stop()}
+
+    async def start() -> None:
+        await one.start("--no-story")
+        await one.ready()
+
+    await start()
+    operator = {"Authorization": f"Bearer {operator_token(Home(one.home))}"}
+    members, feed = (client(f"{one.url}/api/{name}", operator) for name in ("members", "notifications"))
+    async with members, feed:
+        await _told_to_end(f"{how}, as one", broker, (stop, start), (members.request, feed.request), table)
+
+
+async def _told_to_end(
+    how: str,
+    broker: Broker,
+    processes: tuple[Callable[[], Awaitable[set[int]]], Callable[[], Awaitable[None]]],
+    asks: tuple[Ask, Ask],
+    table: Path,
+) -> None:
+    """Take writes while the broker is away, end, come back with it, and look for what was taken."""
+    stop, start = processes
+    callers = Callers(asks[0])
+    async with callers.calling():
+        await passing(1.0)
+        await (broker.crash() if how.startswith("killed") else asyncio.to_thread(broker.pause))
+        before = len(callers.answered)
+        await passing(count(2, 30))
+    meanwhile = len(callers.answered) - before
+    told = time.monotonic()
+    statuses = await stop()
+    took = time.monotonic() - told
+    await (broker.start() if how.startswith("killed") else asyncio.to_thread(broker.resume))
+    await start()
+    healed = time.monotonic()
+    log, seen = await drained(*asks)
+    fault = f"F33 Kafka {how}: {took:.1f} s"
+    callers.result(fault, "kafka", 1, log, seen, time.monotonic() - healed).settle(table)
+    assert meanwhile > 0, "nothing was taken while Kafka was away"
+    assert callers.refused == []
+    assert statuses == {0}
+    assert took < PATIENCE

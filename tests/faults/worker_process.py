@@ -1,0 +1,169 @@
+"""A process of a service cut down to the hand-over, to be killed, frozen or started twice.
+
+python -m tests.faults.worker_process SPEC    (JSON of a Spec)
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import text
+
+from shared import failpoints, logs
+from shared.db import Database, WriteSession
+from shared.events import Event, Record
+from shared.events.matching import PairDeclined, RunPublished
+from shared.events.members import CapacityChanged, TargetSet
+from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted
+from shared.inbox import Consumer, Inbox, Worker
+from shared.outbox import Relay
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
+from tests.support.waiting import block, passing
+
+READY = "the node is ready"
+TASKS = "tasks: "
+KILLED = 137
+"""The exit status of a process that ended at a point."""
+MODELS = (CapacityChanged, TargetSet, RegistrationConfirmed, RegistrationWaitlisted, RunPublished, PairDeclined)
+SINK = (
+    """
+    CREATE TABLE effect (
+        n bigint GENERATED ALWAYS AS IDENTITY, event_id uuid, key uuid, version bigint,
+        at timestamptz DEFAULT clock_timestamp()
+    )
+    """,
+    "CREATE TABLE arrival (records bigint NOT NULL)",
+    "INSERT INTO arrival VALUES (0)",
+    "CREATE TABLE shared (n int PRIMARY KEY, changes bigint NOT NULL DEFAULT 0)",
+    "INSERT INTO shared SELECT * FROM generate_series(0, 9)",
+)
+_EFFECT = text("INSERT INTO effect (event_id, key, version) VALUES (:id, :key, :version)")
+_SHARED = text("UPDATE shared SET changes = changes + 1 WHERE n = :n")
+_ARRIVED = text("UPDATE arrival SET records = records + :count")
+
+
+class Spec(BaseModel):
+    """What a node is: a relay, a consumer or both; on the local wire it has to be both."""
+
+    source: str
+    sink: str
+    kafka: str | None
+    consumer: str
+    mine: str
+    """What the keys of this stage begin with; others' records go over the same topics."""
+    relays: bool = True
+    consumes: bool = True
+    lease: float = 3.0
+    tries: int = 5
+    failing: float = 0.0
+    """The share of events that the handler refuses the first time,"""
+    broken: Path | None = None
+    """or as long as there is this file."""
+    crosses: bool = False
+    """Whether the handler changes two of a few rows that all events share, in an order of the event's own."""
+    blocks: float = 0.0
+    """Seconds for which SIGUSR1 blocks the event loop."""
+
+
+def effects(spec: Spec) -> Consumer:
+    """A consumer that writes every event down."""
+    consumer = Consumer(spec.consumer)
+    refused: set[Any] = set()
+
+    @consumer.on(*MODELS)
+    async def effect(tx: WriteSession, event: Event[Any]) -> None:
+        await tx.execute(_EFFECT, {"id": event.id, "key": event.key, "version": event.version})
+        for n in (event.id.int % 10, event.id.int // 10 % 10) if spec.crosses else ():
+            await tx.execute(_SHARED, {"n": n})
+            await passing(0.001)
+        if event.id.int % 1000 < spec.failing * 1000:
+            refuse = spec.broken.exists() if spec.broken else event.id not in refused
+            refused.add(event.id)
+            if refuse:
+                raise ValueError("not this time")
+
+    return consumer
+
+
+class CountedInbox(Inbox):
+    """Counts every record of this stage that the wire delivers, repeats included."""
+
+    def __init__(self, database: Database, consumer: Consumer, mine: str) -> None:
+        super().__init__(database, consumer)
+        self._counted, self._mine = database, mine.encode()
+
+    async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
+        count = sum((record.key or b"").startswith(self._mine) for _, record in records)
+        async with self._counted.reading() as session:
+            await session.execute(_ARRIVED, {"count": count})
+        await super().receive(records)
+
+
+@asynccontextmanager
+async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
+    """What a node runs."""
+    source, sink = Database(spec.source, name="source"), Database(spec.sink, name="sink")
+    wire: Wire = KafkaWire(spec.kafka, "faults") if spec.kafka else LocalWire()
+    running: list[Coroutine[Any, Any, None]] = []
+    if spec.consumes:
+        consumer = effects(spec)
+        inbox = CountedInbox(sink, consumer, spec.mine)
+        wire.attach(inbox)
+        running += [Worker(sink, consumer, inbox, tries=spec.tries, base_wait=0.05, poll=0.1).run(), wire.run()]
+    if spec.relays:
+        running.append(Relay(source, wire, poll=0.05, lease=spec.lease).run())
+    try:
+        yield running
+    finally:
+        await wire.close()
+        await source.close()
+        await sink.close()
+
+
+def report() -> None:
+    """Say how many tasks there are."""
+    sys.stdout.write(f"{TASKS}{len(asyncio.all_tasks())}\n")
+    sys.stdout.flush()
+
+
+async def main(spec: Spec) -> None:
+    """Run until killed, or end in good order at SIGTERM."""
+    ending = asyncio.current_task()
+    assert ending is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.cancel)
+    signal.signal(signal.SIGUSR1, lambda *_: block(spec.blocks))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, report)
+    async with loops(spec) as running, asyncio.TaskGroup() as group:
+        for loop in running:
+            group.create_task(loop)
+        sys.stdout.write(f"{READY}\n")
+        sys.stdout.flush()
+
+
+def dying(point: str, passing: int) -> Callable[[str], None]:
+    """Ends the process, as if it were killed, at the given passing of a point."""
+    left = passing
+
+    def act(here: str) -> None:
+        nonlocal left
+        left -= here == point
+        if not left:
+            os._exit(KILLED)
+
+    return act
+
+
+if __name__ == "__main__":
+    logs.set_up("node", stream=sys.stdout)
+    if len(sys.argv) > 2:
+        failpoints.act.set(dying(sys.argv[2], int(sys.argv[3])))
+    with suppress(asyncio.CancelledError):
+        asyncio.run(main(Spec.model_validate_json(sys.argv[1])))

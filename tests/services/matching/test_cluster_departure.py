@@ -1,0 +1,68 @@
+"""A cluster leaves: it is planned for no longer, and what it was part of ends."""
+
+from uuid import UUID
+
+from shared.events.envelope import Stored
+from shared.events.members import ClusterArchived
+from tests.services.matching.actions import Matching, learner, mentor, problem, requested
+from tests.support import factories
+
+
+def archived(cluster: UUID, version: int = 20) -> Stored:
+    return factories.stored(ClusterArchived(cluster_id=cluster, consortium_id=factories.CONSORTIUM), version)
+
+
+async def test_its_open_proposals_are_withdrawn_and_its_mentorships_end(matching: Matching) -> None:
+    ant = mentor("Ant", mentor_capacity=2)
+    bee, cricket = learner("Bee", mentor_capacity=0), learner("Cricket", mentor_capacity=0)
+    first, second = await matching.proposed(ant, bee, cricket)
+    await matching.begun(first["id"])
+    await matching.hears(archived(ant.id))
+    states = {pair["id"]: pair["state"] for pair in await matching.pairs()}
+    assert states == {first["id"]: "ended", second["id"]: "withdrawn"}
+    shown = await matching.mentorship(first["id"])
+    assert (shown["state"], shown["reason"]) == ("ended", "One of the two has left.")
+    assert (await matching.used(bee, "learner"), await matching.used(ant, "mentor")) == (0, 0)
+    assert [data["why"] for data in await matching.told("pair.withdrawn")] == ["archived"]
+    late = await matching.answer(second["id"], "mentor", version=2)
+    assert problem(late) == (409, "already-decided")
+
+
+async def test_nobody_is_paired_with_it_any_more(matching: Matching) -> None:
+    ant, bee, other = mentor("Ant"), learner("Bee"), mentor("Other", level=3)
+    await matching.knows(ant, bee, other)
+    await matching.hears(archived(ant.id))
+    (pair,) = (await matching.run())["pairs"]
+    assert pair["mentor_id"] == str(other.id)
+    await matching.hears(requested(bee.id, 9), requested(ant.id, 21))
+    assert {pair["mentor_id"] for pair in await matching.pairs()} == {str(other.id)}
+    text = (await matching.client.get("/metrics")).text
+    assert "kei_matching_requests_waiting 0.0" in text, "a request of one that left waits for nobody"
+
+
+async def test_a_draft_with_it_cannot_be_published(matching: Matching) -> None:
+    ant, bee = mentor("Ant"), learner("Bee")
+    await matching.knows(ant, bee)
+    made = await matching.run()
+    await matching.hears(archived(ant.id))
+    assert problem(await matching.publish(made["run"]["id"])) == (409, "inputs-changed")
+
+
+async def test_it_makes_no_difference_whether_it_is_heard_of_first(matching: Matching) -> None:
+    ant, bee = mentor("Ant"), learner("Bee")
+    await matching.hears(archived(ant.id))
+    await matching.knows(ant, bee)
+    assert (await matching.run())["pairs"] == []
+    state = await matching.state_hash()
+    await matching.hears(factories.stored(ClusterArchived(cluster_id=ant.id, consortium_id=factories.CONSORTIUM), 20))
+    assert await matching.state_hash() == state
+
+
+async def test_what_it_needed_is_recommended_nothing(matching: Matching) -> None:
+    able, bees = mentor("Able"), [learner(f"Bee {number}") for number in range(3)]
+    await matching.knows(able, *bees)
+    assert len((await matching.get("/recommendations"))["white_spots"]) == 1
+    await matching.hears(archived(bees[0].id))
+    found = await matching.get("/recommendations")
+    assert found["white_spots"] == []
+    assert {one["cluster_id"] for one in found["ask"]} == {str(bee.id) for bee in bees[1:]}

@@ -1,0 +1,58 @@
+"""What callers of trainings do, with an operator's rights unless said otherwise."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx2
+
+from shared.auth import Role
+from tests.support import factories
+
+OPERATOR = factories.signed_in(Role.operator)
+
+
+async def draft(client: httpx2.AsyncClient, host: UUID, **other: Any) -> dict[str, Any]:
+    reply = await client.post("/activities", json=factories.training(host, **other), headers=OPERATOR)
+    assert reply.status_code == 201, reply.text
+    made: dict[str, Any] = reply.json()
+    return made
+
+
+async def act(
+    client: httpx2.AsyncClient, id: str, step: str, version: int | None = None, **headers: str
+) -> httpx2.Response:
+    """POST one of the steps `publication` and `completion`; on the newest version if none is given."""
+    if version is None:
+        version = (await client.get(f"/activities/{id}", headers=OPERATOR)).json()["version"]
+    return await client.post(f"/activities/{id}/{step}", headers=OPERATOR | headers | {"If-Match": f'"v{version}"'})
+
+
+async def published(client: httpx2.AsyncClient, host: UUID, **other: Any) -> str:
+    """The id of a new published activity."""
+    id: str = (await draft(client, host, **other))["id"]
+    assert (await act(client, id, "publication")).status_code == 200
+    return id
+
+
+async def register(client: httpx2.AsyncClient, id: str, cluster: UUID, seats: int = 1) -> httpx2.Response:
+    body = {"cluster_id": str(cluster), "seats": seats}
+    return await client.post(f"/activities/{id}/registrations", json=body, headers=OPERATOR)
+
+
+async def registrations(client: httpx2.AsyncClient, id: str) -> list[dict[str, Any]]:
+    reply = await client.get(f"/activities/{id}/registrations", headers=OPERATOR, params={"limit": "100"})
+    items: list[dict[str, Any]] = reply.json()["items"]
+    return items
+
+
+async def attend(
+    client: httpx2.AsyncClient, id: str, present: list[UUID], absent: list[UUID] | None = None
+) -> httpx2.Response:
+    body = {"present": [str(one) for one in present], "absent": [str(one) for one in absent or []]}
+    return await client.put(f"/activities/{id}/attendance", json=body, headers=OPERATOR)
+
+
+def problem(reply: httpx2.Response) -> tuple[int, str, list[str]]:
+    """Status, slug and fields of a refusal."""
+    body = reply.json()
+    return reply.status_code, body["type"].rpartition(":")[2], [one["field"] for one in body["errors"]]

@@ -1,0 +1,65 @@
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
+from uuid import uuid4
+
+import pytest
+import structlog
+
+from deploy.kafka.topics import create_topics
+from shared.transport import Wire
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
+from tests.shared.messaging.harness import Rig, prepare
+from tests.support.postgres import Postgres
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[structlog.typing.EventDict]]:
+    """What is logged."""
+    with structlog.testing.capture_logs() as captured:
+        yield captured
+
+
+@pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
+async def make_wire(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Wire]]:
+    """Both wires. The local one is shared by all parties, as in the one process it is for."""
+    made: list[Wire] = []
+    if request.param == "local":
+        made.append(LocalWire())
+        yield lambda: made[0]
+    else:
+        servers: str = request.getfixturevalue("kafka")
+        await create_topics(servers)
+
+        def make() -> Wire:
+            made.append(KafkaWire(servers, "conformance"))
+            return made[-1]
+
+        yield make
+    for wire in made:
+        await wire.close()
+
+
+@pytest.fixture
+async def urls(postgres: Postgres) -> AsyncIterator[tuple[str, str]]:
+    """The databases of a producing and of a consuming service."""
+    async with AsyncExitStack() as stack:
+        made = []
+        for _ in range(2):
+            made.append(await postgres.create())
+            stack.push_async_callback(postgres.drop, made[-1])
+            await prepare(made[-1])
+        yield made[0], made[1]
+
+
+@pytest.fixture
+async def rig(urls: tuple[str, str], make_wire: Callable[[], Wire]) -> AsyncIterator[Rig]:
+    rig = Rig(urls, make_wire)
+    yield rig
+    await rig.close()
+
+
+@pytest.fixture
+def consumer_name() -> str:
+    """A group of its own: the topic is shared by all tests."""
+    return f"c{uuid4().hex[:12]}"

@@ -1,0 +1,129 @@
+"""Two instances of one service: they really share the work, and one takes over what the other leaves."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
+from aiokafka.errors import CoordinatorNotAvailableError
+
+from deploy.kafka.topics import create_topics
+from shared.events.envelope import Event
+from shared.transport.kafka import KafkaWire
+from shared.transport.local import LocalWire
+from tests.shared.messaging.harness import Hook, Rig, effects_consumer, put
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.timeout(90)
+
+
+async def test_two_members_split_the_partitions_and_one_takes_over_the_others(
+    urls: tuple[str, str], kafka: str, consumer_name: str
+) -> None:
+    await create_topics(kafka)
+    keys = [uuid4() for _ in range(30)]
+    rig = Rig(urls, lambda: KafkaWire(kafka, "instances"))
+    first, second = rig.make_wire(), rig.make_wire()
+    async with (
+        _group(kafka, consumer_name) as group,
+        rig.consuming(effects_consumer(consumer_name), first),
+        AsyncExitStack() as leaving,
+    ):
+        await leaving.enter_async_context(rig.consuming(effects_consumer(consumer_name), second))
+        assert sorted(await group.shares(members=2)) == [4, 4]
+        async with rig.relaying(first):
+            await asyncio.gather(*(put(rig.source, key, range(1, 4)) for key in keys))
+            await rig.expect(consumer_name, dict.fromkeys(keys, 3), deadline=40.0)
+            leaving_soon = asyncio.gather(*(put(rig.source, key, range(4, 7)) for key in keys))
+            await leaving.aclose()
+            await leaving_soon
+            assert await group.shares(members=1) == [8]
+            await rig.expect(consumer_name, dict.fromkeys(keys, 6), deadline=40.0)
+    await rig.close()
+
+
+class _Group:
+    """What the broker knows of a consumer group."""
+
+    def __init__(self, admin: AIOKafkaAdminClient, name: str) -> None:
+        self._admin, self._name = admin, name
+
+    async def shares(self, members: int) -> list[int]:
+        """How many partitions each member reads, once the group has settled with so many members."""
+
+        async def settled() -> list[dict[str, Any]] | None:
+            try:
+                answer = (await self._admin.describe_consumer_groups([self._name]))[0].to_object()
+            except CoordinatorNotAvailableError:  # the broker's very first group
+                return None
+            found: dict[str, Any] = answer["groups"][0]
+            return found["members"] if (found["state"], len(found["members"])) == ("Stable", members) else None
+
+        return [
+            len(ConsumerProtocolMemberAssignment.decode(one["member_assignment"]).partitions())
+            for one in await eventually(settled, deadline=30.0) or []
+        ]
+
+
+@asynccontextmanager
+async def _group(kafka: str, name: str) -> AsyncIterator[_Group]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        yield _Group(admin, name)
+    finally:
+        await admin.close()
+
+
+async def test_two_workers_of_an_inbox_share_the_lanes(urls: tuple[str, str], consumer_name: str) -> None:
+    """Each waits until the other has an event in hand: alone, neither would come to an end."""
+    keys = [uuid4() for _ in range(30)]
+    rig = Rig(urls, LocalWire)
+    wire = rig.make_wire()
+    mine, theirs = asyncio.Event(), asyncio.Event()
+    first = effects_consumer(consumer_name, _meeting(mine, theirs))
+    second = effects_consumer(consumer_name, _meeting(theirs, mine))
+    async with rig.consuming(first, wire, batch=5), rig.consuming(second, wire, batch=5), rig.relaying(wire):
+        await asyncio.gather(*(put(rig.source, key, range(1, 6)) for key in keys))
+        await rig.expect(consumer_name, dict.fromkeys(keys, 5))
+    assert mine.is_set()
+    await rig.close()
+
+
+def _meeting(here: asyncio.Event, there: asyncio.Event) -> Hook:
+    async def meet(_: Event[Any]) -> None:
+        here.set()
+        await there.wait()
+
+    return meet
+
+
+async def test_a_failing_key_is_tried_as_often_as_it_should_by_two_workers(
+    urls: tuple[str, str], consumer_name: str
+) -> None:
+    bad, good = uuid4(), [uuid4() for _ in range(10)]
+    rig = Rig(urls, LocalWire)
+    wire = rig.make_wire()
+    tried: list[int] = []
+
+    async def refuse(event: Event[Any]) -> None:
+        if event.key == bad:
+            tried.append(event.version)
+            raise ValueError("no")
+
+    consumer = effects_consumer(consumer_name, refuse)
+    async with rig.consuming(consumer, wire, tries=4), rig.consuming(consumer, wire, tries=4), rig.relaying(wire):
+        await put(rig.source, bad, [1, 2])
+        await asyncio.gather(*(put(rig.source, key, range(1, 4)) for key in good))
+        await rig.expect(consumer_name, dict.fromkeys(good, 3))
+        await eventually(lambda: _both_dead(rig, consumer_name, bad))
+    assert tried == sorted(tried), "the second version was handled before the first was given up"
+    await rig.close()
+
+
+async def _both_dead(rig: Rig, consumer: str, key: UUID) -> bool:
+    return await rig.states(consumer, key) == [("dead", 4), ("dead", 4)]

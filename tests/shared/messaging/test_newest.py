@@ -1,0 +1,73 @@
+"""The newest events that were handled: by their ids, of each topic, and at the same cost whatever there is."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from shared import inbox
+from shared.inbox import Consumer
+from shared.outbox.schema import first_id
+from shared.transport.local import LocalWire
+from tests.shared.messaging.harness import TOPIC, Rig
+
+NOW = datetime(2026, 6, 28, 9, tzinfo=UTC)
+OTHER = "kei.trainings.v1"
+_PLANT = text(
+    "INSERT INTO inbox (consumer, event_id, lane, topic, headers, state)"
+    " SELECT :consumer, id, id, :topic, '[]', :state FROM unnest(CAST(:ids AS uuid[])) AS id"
+)
+
+
+@pytest.fixture
+async def rig(urls: tuple[str, str]) -> AsyncIterator[Rig]:
+    rig = Rig(urls, LocalWire)
+    yield rig
+    await rig.close()
+
+
+def ids(count: int, begin: datetime) -> list[UUID]:
+    """Ids made a second each after the other."""
+    return [first_id(begin + timedelta(seconds=number)) for number in range(count)]
+
+
+async def plant(rig: Rig, name: str, made: Sequence[UUID], *, topic: str = TOPIC, state: str = "done") -> None:
+    async with rig.sink.transaction() as tx:
+        await tx.execute(_PLANT, {"consumer": name, "topic": topic, "state": state, "ids": list(made)})
+
+
+async def newest(rig: Rig, name: str) -> list[tuple[str, UUID]]:
+    async with rig.sink.reading() as session:
+        return [(one.topic, one.event_id) for one in await inbox.newest(session, Consumer(name), NOW)]
+
+
+async def test_of_each_topic_the_newest_the_tenth_and_the_hundredth(rig: Rig, consumer_name: str) -> None:
+    many, few = ids(150, NOW - timedelta(hours=2)), ids(12, NOW - timedelta(hours=1))
+    await plant(rig, consumer_name, many)
+    await plant(rig, consumer_name, few, topic=OTHER)
+    await plant(rig, "another", ids(3, NOW))
+    assert await newest(rig, consumer_name) == [
+        (TOPIC, many[-1]),
+        (TOPIC, many[-10]),
+        (TOPIC, many[-100]),
+        (OTHER, few[-1]),
+        (OTHER, few[-10]),
+    ]
+
+
+async def test_only_what_was_handled_counts_and_ids_of_no_time_do_not(rig: Rig, consumer_name: str) -> None:
+    done, *others = ids(4, NOW - timedelta(hours=1))
+    await plant(rig, consumer_name, [done])
+    for id, state in zip(others, ("pending", "dead", "discarded"), strict=True):
+        await plant(rig, consumer_name, [id], state=state)
+    await plant(rig, consumer_name, [UUID(int=2**127 + 5), first_id(NOW + timedelta(days=2))])
+    assert await newest(rig, consumer_name) == [(TOPIC, done)]
+
+
+async def test_what_is_far_behind_others_is_not_looked_for(rig: Rig, consumer_name: str) -> None:
+    await plant(rig, consumer_name, ids(1, NOW - timedelta(days=9)), topic=OTHER)
+    many = ids(5000, NOW - timedelta(days=1))
+    await plant(rig, consumer_name, many)
+    assert {topic for topic, _ in await newest(rig, consumer_name)} == {TOPIC}

@@ -1,0 +1,158 @@
+"""Services on a broker that wants to know who they are: each with its own user, in the open and over TLS."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import structlog
+from pydantic import SecretStr
+
+from deploy.kafka.acls import Rule, service_rules
+from deploy.kafka.admin import KafkaAdmin
+from deploy.kafka.topics import create_topics
+from deploy.migrate import SERVICES
+from services.members import main as members
+from services.trainings import main as trainings
+from shared.auth import Role
+from shared.events.envelope import Record
+from shared.transport import WireError
+from shared.transport.kafka import KafkaWire
+from shared.transport.kafka_connection import Access
+from tests.shared.messaging.harness import running
+from tests.support import factories
+from tests.support.kafka_secured import SecuredBroker
+from tests.support.waiting import eventually
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+MEMBERS = "kei.members.v1"
+Create = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture
+async def broker(secured_kafka: SecuredBroker) -> SecuredBroker:
+    await create_topics(secured_kafka.address, partitions=2)
+    with KafkaAdmin(Access(secured_kafka.address)) as admin:
+        for service in SERVICES:
+            admin.allow(service, service_rules(service))
+            admin.put_user(service, f"{service}'s password")
+    return secured_kafka
+
+
+@asynccontextmanager
+async def service(build: factories.Build, url: str, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    """A service as it runs alone: its wire is what its settings say."""
+    app = build(factories.settings(url, **settings), keys=factories.keys())
+    transport = httpx2.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://kei.test") as client,
+    ):
+        yield client
+
+
+async def test_an_event_goes_from_one_service_to_another_each_as_itself(
+    broker: SecuredBroker, service_database: Create
+) -> None:
+    urls = {name: await service_database(name) for name in ("members", "trainings")}
+    in_the_open = {"kafka": broker.scram, "kafka_user": "members", "kafka_password": SecretStr("members's password")}
+    wrong = {"kafka": broker.tls, "kafka_user": "trainings", "kafka_password": SecretStr("new"), "kafka_ca": broker.ca}
+    headers = factories.signed_in(Role.operator)
+    with structlog.testing.capture_logs() as logs:
+        async with (
+            service(members.build, urls["members"], **in_the_open) as sender,
+            service(trainings.build, urls["trainings"], **wrong) as reader,
+        ):
+            consortium = await sender.post("/consortia", json=factories.consortium(), headers=headers)
+            cluster = factories.cluster(consortium.json()["id"])
+            assert (await sender.post("/clusters", json=cluster, headers=headers)).status_code == 201
+            sentence = (
+                f"Kafka at {broker.tls} is not reached, or its certificate is not trusted,"
+                " or the password of user trainings is refused"
+            )
+            await eventually(lambda: any(one.get("reason") == sentence for one in logs))
+            assert [(await reader.get(path)).status_code for path in ("/livez", "/readyz")] == [200, 200]
+            with KafkaAdmin(Access(broker.address)) as admin:
+                admin.put_user("trainings", "new")
+
+            async def known() -> list[dict[str, Any]]:
+                return await factories.rows(urls["trainings"], "SELECT slug FROM cluster")
+
+            assert await eventually(known, 30) == [{"slug": cluster["slug"]}]
+
+
+class Kept:
+    """An inbox that keeps what it gets in memory."""
+
+    consumer, topics = "trainings", frozenset({MEMBERS})
+
+    def __init__(self) -> None:
+        self.values: list[bytes | None] = []
+
+    async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
+        self.values += [record.value for _, record in records]
+
+
+async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_back(broker: SecuredBroker) -> None:
+    inbox, rules = Kept(), service_rules("trainings")
+    wires = [KafkaWire(Access(broker.scram, user, f"{user}'s password"), user) for user in ("members", "trainings")]
+    sender, reader = wires
+    reader.attach(inbox)
+    sentence = f"user trainings may not read {MEMBERS} as group trainings"
+
+    async def sent(value: bytes) -> None:
+        await sender.send(MEMBERS, [Record(b"key", (), value)])
+
+    async def arrives(value: bytes) -> None:
+        await sent(value)
+        await eventually(lambda: value in inbox.values, 30)
+
+    with KafkaAdmin(Access(broker.address)) as admin:
+        async with running(reader.run()):
+            for kind in ("topic", "group"):
+                with structlog.testing.capture_logs() as logs:
+                    admin.allow("trainings", rules)
+                    await arrives(b"before %b" % kind.encode())
+                    admin.allow("trainings", [rule for rule in rules if rule.kind != kind])
+                    await sent(b"without %b" % kind.encode())
+                    await eventually(lambda: any(one.get("reason") == sentence for one in logs), 30)
+            admin.allow("trainings", rules)
+            await arrives(b"after")
+    assert set(inbox.values) == {b"before topic", b"without topic", b"before group", b"without group", b"after"}
+    for wire in wires:
+        await wire.close()
+
+
+async def test_a_sender_without_the_right_says_so_and_sends_when_it_has_it(broker: SecuredBroker) -> None:
+    wire, record = (
+        KafkaWire(Access(broker.tls, "members", "members's password", broker.ca), "members"),
+        Record(b"", (), b""),
+    )
+    with pytest.raises(
+        WireError, match=r"1 records for kei\.public\.v1: user members may not write to kei\.public\.v1"
+    ):
+        await wire.send("kei.public.v1", [record])
+    with KafkaAdmin(Access(broker.address)) as admin:
+        admin.allow("members", [Rule("write", "topic", "kei.public.v1")])
+        await wire.send("kei.public.v1", [record])
+        admin.put_user("members", "other")
+    await wire.close()
+    with pytest.raises(WireError, match="is not reached, or the password of user members is refused"):
+        await KafkaWire(Access(broker.scram, "members", "members's password"), "members").send(MEMBERS, [record])
+
+
+def test_what_does_not_fit_together_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    for user, password in (("members", None), (None, "secret")):
+        with pytest.raises(ValueError, match="A Kafka user needs a password and a password a user"):
+            Access("kafka:9092", user, password)
+    (tmp_path / "empty.pem").touch()
+    for name in ("empty.pem", "none.pem"):
+        with pytest.raises(
+            ValueError, match=f"KEI_KAFKA_CA: {tmp_path}/{name} cannot be used as a file of authorities"
+        ):
+            Access("kafka:9092", ca=tmp_path / name)
+    access = Access("kafka:9092", "members", "secret", tls=True)
+    assert access.options()["security_protocol"] == "SASL_SSL"
+    assert "secret" not in repr(access)
