@@ -94,7 +94,7 @@ class Commits:
         async def commit(_: int, key: UUID) -> None:
             async with self._here.database.transaction() as tx:
                 version = (await tx.execute(_CHANGE, {"id": key})).scalar_one()
-                outbox.put(tx, fact(key, version), version=version)
+                outbox.append(tx, fact(key, version), version=version)
 
         return await self._eight(commit, count)
 

@@ -19,9 +19,9 @@ from shared.events.envelope import Event
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay, Waker
-from shared.transport import Wire
-from shared.transport.kafka import KafkaWire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.kafka import KafkaTransport
+from shared.transport.local import LocalTransport
 from tests.support.waiting import eventually
 
 COUNT = 20_000
@@ -58,7 +58,7 @@ class Ways:
 
         async def commit(number: int) -> None:
             async with source.transaction() as tx:
-                outbox.put(tx, fact(aggregates[number % len(aggregates)], number), version=number + 1)
+                outbox.append(tx, fact(aggregates[number % len(aggregates)], number), version=number + 1)
             begun[number] = perf_counter()
 
         def committed() -> None:
@@ -80,13 +80,13 @@ class Ways:
         return {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99)}
 
     @asynccontextmanager
-    async def _wired(self, consumer: Consumer, *, kafka: bool) -> AsyncIterator[tuple[Wire, Tap, Worker]]:
+    async def _wired(self, consumer: Consumer, *, kafka: bool) -> AsyncIterator[tuple[Transport, Tap, Worker]]:
         """A wire that runs, its group joined; what it delivers to; a worker that does not run yet."""
         inbox = Inbox(self._sink.database, consumer)
         name = f"bench-{uuid4().hex}"
         topic = await self._stage.topic() if kafka else TOPIC
         tap = Tap(inbox, topic, name)
-        wire: Wire = KafkaWire(await self._stage.kafka(), "bench") if kafka else LocalWire()
+        wire: Transport = KafkaTransport(await self._stage.kafka(), "bench") if kafka else LocalTransport()
         wire.attach(tap)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(wire.close)
@@ -96,7 +96,7 @@ class Ways:
                 await tap.until(1)
                 tap.again()
                 await self._sink.empty("inbox")
-            renamed: Wire = Renamed(wire, topic) if kafka else wire
+            renamed: Transport = Renamed(wire, topic) if kafka else wire
             yield renamed, tap, Worker(self._sink.database, consumer, inbox)
 
 

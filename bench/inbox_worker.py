@@ -54,7 +54,7 @@ async def effect(tx: WriteSession, event: Event[CapacityChanged]) -> None:
     """A row and an event."""
     row = {"key": event.key, "capacity": event.data.mentor_capacity, "version": event.version}
     await tx.execute(_UPSERT, row)
-    outbox.put(tx, fact(event.key, event.data.mentor_capacity), version=event.version)
+    outbox.append(tx, fact(event.key, event.data.mentor_capacity), version=event.version)
 
 
 async def by_hand(tx: WriteSession, event: Event[CapacityChanged]) -> None:

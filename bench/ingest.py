@@ -15,7 +15,7 @@ from shared.events.envelope import Record
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, Inbox
 from shared.inbox.receive import id_of, pack
-from shared.transport.kafka import KafkaWire
+from shared.transport.kafka import KafkaTransport
 
 COUNT = 40_000
 SINGLY = 300
@@ -51,9 +51,9 @@ class Ingest:
         self._inbox = Inbox(here.database, nothing())
 
     async def kei(self, count: int = COUNT) -> Metrics:
-        """`KafkaWire` into `Inbox`. The clock runs from the first batch on: joining a group is no part of it."""
+        """`KafkaTransport` into `Inbox`. The clock runs from the first batch on: joining a group is no part of it."""
         await self._emptied()
-        wire = KafkaWire(self._servers, "bench")
+        wire = KafkaTransport(self._servers, "bench")
         tap = Tap(self._inbox, self._topic, f"bench-{uuid4().hex}")
         began: list[float] = []
         tap.first = lambda number: began.extend((number, perf_counter(), process_time()))
@@ -126,7 +126,7 @@ def _columns(batch: Sequence[Record]) -> list[list[object]]:
 async def produced(stage: Stage, count: int) -> str:
     """A topic with that many records."""
     topic = await stage.topic()
-    wire = KafkaWire(await stage.kafka(), "bench")
+    wire = KafkaTransport(await stage.kafka(), "bench")
     await warmed(wire, topic)
     for batch in batches(records(count - 1), 2000):
         await wire.send(topic, batch)

@@ -11,7 +11,7 @@ from bench.harness import Bench, Goal, Metrics, watch
 from bench.servers import Stage
 from bench.world import records, warmed
 from shared.events.envelope import Record
-from shared.transport.kafka import KafkaWire
+from shared.transport.kafka import KafkaTransport
 
 COUNT = 20_000
 BATCH = 500
@@ -23,7 +23,7 @@ _AIOKAFKA_BATCH = 256 * 1024
 class Sending:
     """The ways to send the same records."""
 
-    def __init__(self, wire: KafkaWire, producer: AIOKafkaProducer, confluent: Producer, topic: str) -> None:
+    def __init__(self, wire: KafkaTransport, producer: AIOKafkaProducer, confluent: Producer, topic: str) -> None:
         self._wire, self._producer, self._confluent, self._topic = wire, producer, confluent, topic
         self._records = records(COUNT)
 
@@ -106,7 +106,7 @@ async def a3(stage: Stage) -> AsyncIterator[Bench]:
     servers = await stage.kafka()
     topic = await stage.topic()
     async with AsyncExitStack() as stack:
-        wire = KafkaWire(servers, "bench")
+        wire = KafkaTransport(servers, "bench")
         stack.push_async_callback(wire.close)
         await warmed(wire, topic)
         producer = _aiokafka(servers)

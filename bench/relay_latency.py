@@ -76,7 +76,7 @@ class Delays:
 
         async def commit(number: int) -> None:
             async with database.transaction() as tx:
-                outbox.put(tx, self._fact(number), version=1)
+                outbox.append(tx, self._fact(number), version=1)
 
         database.on_commit.append(waker)
         try:

@@ -9,7 +9,7 @@ from bench.peer_outbox import LEFT, Peer
 from bench.servers import Stage
 from bench.world import SENT, Place, place, records, warmed
 from shared.outbox import Relay
-from shared.transport.kafka import KafkaWire
+from shared.transport.kafka import KafkaTransport
 
 COUNT = 20_000
 PEER_COUNT = 6_000
@@ -20,10 +20,10 @@ class Relaying:
 
     def __init__(self, here: Place, peer: Peer, servers: str, topic: str) -> None:
         self.here, self.peers, self._servers, self.topic = here, peer, servers, topic
-        self.wire = KafkaWire(servers, "bench")
+        self.wire = KafkaTransport(servers, "bench")
 
     async def kei(self, count: int = COUNT) -> Metrics:
-        """`Relay.run` over `KafkaWire`, until all is marked as sent."""
+        """`Relay.run` over `KafkaTransport`, until all is marked as sent."""
         await self.here.fill_outbox(count, self.topic)
         relay = Relay(self.here.database, self.wire)
         with watch() as clock:

@@ -16,8 +16,8 @@ from shared.db import Database
 from shared.events.envelope import Record, Stored
 from shared.events.members import CapacityChanged
 from shared.events.registry import type_of
-from shared.messaging_tables import HAND_OVER_V1
-from shared.transport import Receiver, Wire, WireError
+from shared.messaging_tables import MESSAGING_TABLES_V1
+from shared.transport import Receiver, Transport, TransportError
 from tests.shared.messaging.faulty_transport import WireAround
 from tests.support.waiting import eventually
 
@@ -80,7 +80,7 @@ async def place(stage: Stage, *statements: str, pool_size: int = 10) -> AsyncIte
         database = Database(url, name="bench", pool_size=pool_size)
         stack.push_async_callback(database.close)
         async with database.transaction() as tx:
-            for statement in (*HAND_OVER_V1, *statements):
+            for statement in (*MESSAGING_TABLES_V1, *statements):
                 await tx.execute(text(statement))
         await outbox.keep_partitions(database, clock.now())
         raw = await asyncpg.connect(url)
@@ -171,11 +171,11 @@ class Tap:
                 await self._complete.wait()
 
 
-async def warmed(wire: Wire, topic: str) -> None:
+async def warmed(wire: Transport, topic: str) -> None:
     """Let a wire connect: the first send may take a second."""
     async with asyncio.timeout(30):
         while True:
-            with suppress(WireError):
+            with suppress(TransportError):
                 await wire.send(topic, records(1))
                 return
 
@@ -183,7 +183,7 @@ async def warmed(wire: Wire, topic: str) -> None:
 class Renamed(WireAround):
     """A wire on which every topic is another one, so that no bench reads what an earlier one has sent."""
 
-    def __init__(self, wire: Wire, topic: str) -> None:
+    def __init__(self, wire: Transport, topic: str) -> None:
         super().__init__(wire)
         self._topic = topic
 

@@ -22,7 +22,7 @@ from shared.events import EventType, registry
 from shared.events.asyncapi import document
 from shared.events.schemas import Json, schema
 from shared.settings import Settings
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = Path("tests/contracts/samples")
@@ -71,7 +71,7 @@ def _openapi(service: str) -> Json:
     """The service's document. No server is asked: the application is only put together."""
     settings = Settings(database_url=SecretStr("postgresql://nobody@localhost/none"), cursor_secret=SecretStr("none"))
     main = importlib.import_module(f"services.{service}.main")
-    app = main.build(settings, wire=LocalWire(), keys=KeySource.of({"keys": []}))
+    app = main.build(settings, wire=LocalTransport(), keys=KeySource.of({"keys": []}))
     made: Json = app.openapi()
     return made
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
-from shared.failpoints import reached
+from shared.failpoints import failpoint
 
 CONNECT_TIMEOUT = 5.0
 COMMAND_TIMEOUT = 10.0
@@ -46,9 +46,9 @@ class WriteSession(AsyncSession):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._late: dict[LateWrite, list[Any]] = {}
+        self._late: dict[DeferredWrite, list[Any]] = {}
 
-    def later(self, write: "LateWrite", row: object) -> None:
+    def later(self, write: "DeferredWrite", row: object) -> None:
         """Have `write` called with all the rows it was given, in their order, before the savepoint or this ends."""
         self._late.setdefault(write, []).append(row)
 
@@ -71,7 +71,7 @@ class WriteSession(AsyncSession):
             raise
 
 
-LateWrite = Callable[[WriteSession, list[Any]], Coroutine[Any, Any, None]]
+DeferredWrite = Callable[[WriteSession, list[Any]], Coroutine[Any, Any, None]]
 """Writes many rows by one statement."""
 
 
@@ -115,10 +115,10 @@ class Database:
         async with self._writers() as session:
             yield session
             await session.write_late()
-            reached("commit.before")
+            failpoint("commit.before")
             await session.commit()
-        reached("commit.after")
-        if session.info.get(EVENTS_PUT):
+        failpoint("commit.after")
+        if session.info.get(EVENTS_APPENDED):
             for wake in self.on_commit:
                 wake()
 
@@ -147,11 +147,11 @@ def _refuse_closed(connection: Any, _: object, __: object) -> None:  # noqa: ANN
         raise DisconnectionError
 
 
-EVENTS_PUT = "events_put"
+EVENTS_APPENDED = "events_put"
 """Key in `session.info`: the transaction has put events into the outbox."""
 
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What the absence of PostgreSQL looks like on a connection of one's own. The last is what the driver says of one that
 the server has just ended, before it has noticed."""
 
@@ -159,7 +159,7 @@ the server has just ended, before it has noticed."""
 async def listen(database: Database, channel: str, heard: Callable[[], None], *, retry: float = 1.0) -> None:
     """Call `heard` at once and for each NOTIFY on `channel`, until cancelled; reconnects by itself."""
     while True:
-        with suppress(*AWAY):
+        with suppress(*CONNECTION_ERRORS):
             await _listen_once(database, channel, heard)
         await asyncio.sleep(retry)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Literal
 
-Point = Literal[
+Failpoint = Literal[
     "commit.before",
     "commit.after",
     "relay.placed",
@@ -25,14 +25,14 @@ Point = Literal[
 ]
 
 
-def _pass(_: Point) -> None:
+def _pass(_: Failpoint) -> None:
     """Go on."""
 
 
-act: ContextVar[Callable[[Point], None]] = ContextVar("kei_point", default=_pass)
+on_failpoint: ContextVar[Callable[[Failpoint], None]] = ContextVar("kei_point", default=_pass)
 """What happens at a point, for whatever is begun while this is set."""
 
 
-def reached(point: Point) -> None:
+def failpoint(point: Failpoint) -> None:
     """Say where the code is."""
-    act.get()(point)
+    on_failpoint.get()(point)

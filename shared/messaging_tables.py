@@ -20,5 +20,5 @@ _IDEMPOTENCY_V1 = (
     "CREATE INDEX ix_idempotency_created_at ON idempotency (created_at)",
 )
 
-HAND_OVER_V1 = (*OUTBOX_V1, *INBOX_V1, *_IDEMPOTENCY_V1)
+MESSAGING_TABLES_V1 = (*OUTBOX_V1, *INBOX_V1, *_IDEMPOTENCY_V1)
 """The statements that make them. A service's first migration runs these; a later shape is a later constant."""

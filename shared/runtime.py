@@ -21,20 +21,20 @@ from shared.db import Database
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay, Waker
 from shared.settings import Settings
-from shared.transport import Wire
-from shared.transport.kafka import KafkaWire
-from shared.transport.kafka_connection import Access
-from shared.web.admin_routes import operations_router
+from shared.transport import Transport
+from shared.transport.kafka import KafkaTransport
+from shared.transport.kafka_connection import KafkaConnectionSettings
+from shared.web.admin_routes import admin_router
 
-STALLED = 60.0
+STALL_TIMEOUT = 60.0
 HOUSEKEEPING = 3600.0
-_PATIENCE = (8.0, 2.0)
+_SHUTDOWN_TIMEOUTS = (8.0, 2.0)
 """Seconds for the loops to end: Kafka's client needs up to 7 while the broker is away."""
 
 Job = Callable[[Database], Coroutine[None, None, None]]
 """A loop that runs until it is cancelled."""
 
-Figures = Callable[[Database], Awaitable[Sequence[Metric]]]
+MetricsCollector = Callable[[Database], Awaitable[Sequence[Metric]]]
 """Reads metrics from the database."""
 
 _log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class Service:
     routers: Sequence[APIRouter]
     consumer: Consumer | None = None
     jobs: Sequence[Job] = ()
-    figures: Sequence[Figures] = ()
+    figures: Sequence[MetricsCollector] = ()
     background: Sequence[Job] = ()
     announce: str | None = None
 
@@ -72,7 +72,7 @@ class _Parts:
     service: Service
     settings: Settings
     database: Database
-    wire: Wire
+    wire: Transport
     relay: Relay
     stalled_after: float
     workers: list[Worker] = field(default_factory=list)
@@ -86,9 +86,9 @@ def build(
     service: Service,
     settings: Settings,
     *,
-    wire: Wire | None = None,
+    wire: Transport | None = None,
     keys: KeySource | None = None,
-    stalled_after: float = STALLED,
+    stalled_after: float = STALL_TIMEOUT,
 ) -> FastAPI:
     """The service's application; its lifespan runs everything else.
 
@@ -109,7 +109,7 @@ def build(
         arrivals = Inbox(database, service.consumer)
         wire.attach(arrivals)
         parts.workers.append(Worker(database, service.consumer, arrivals))
-    operations = operations_router(service.name, service.consumer, database, wire, reads=parts.works)
+    operations = admin_router(service.name, service.consumer, database, wire, reads=parts.works)
     own = [partial(figures, database) for figures in service.figures]
     ops = web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *own])
     return web.create_app(
@@ -124,12 +124,14 @@ def build(
     )
 
 
-def _kafka(service: Service, settings: Settings) -> Wire:
+def _kafka(service: Service, settings: Settings) -> Transport:
     if not settings.kafka:
         raise ValueError("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)")
     password = None if settings.kafka_password is None else settings.kafka_password.get_secret_value()
-    access = Access(settings.kafka, settings.kafka_user, password, settings.kafka_ca, settings.kafka_tls)
-    return KafkaWire(access, service.name)
+    access = KafkaConnectionSettings(
+        settings.kafka, settings.kafka_user, password, settings.kafka_ca, settings.kafka_tls
+    )
+    return KafkaTransport(access, service.name)
 
 
 @asynccontextmanager
@@ -138,7 +140,7 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
     parts.database.on_commit.append(waker)
     loops = [waker.run(), *(job(parts.database) for job in parts.service.background)]
     if parts.works:
-        loops += [parts.relay.run(), parts.wire.run(), _keep_house(parts)]
+        loops += [parts.relay.run(), parts.wire.run(), _housekeeping(parts)]
         loops += [worker.run() for worker in parts.workers]
         loops += [job(parts.database) for job in parts.service.jobs]
     tasks = [asyncio.create_task(loop) for loop in loops]
@@ -158,7 +160,7 @@ async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
     for task in tasks:
         task.remove_done_callback(_ended)
     with suppress(asyncio.CancelledError):
-        for patience in _PATIENCE:
+        for patience in _SHUTDOWN_TIMEOUTS:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks, timeout=patience)
@@ -172,7 +174,7 @@ def _ended(task: "asyncio.Task[None]") -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-async def _keep_house(parts: _Parts) -> None:
+async def _housekeeping(parts: _Parts) -> None:
     """Once an hour: the next partitions of the outbox, and what the retention settings let go."""
     settings = parts.settings
     while True:
@@ -183,7 +185,7 @@ async def _keep_house(parts: _Parts) -> None:
                 before = now - timedelta(days=settings.inbox_retention_days)
                 await _purge(parts.database, parts.service.consumer.name, before)
             async with parts.database.transaction() as tx:
-                await web.forget(tx, now - timedelta(days=settings.idempotency_retention_days))
+                await web.delete_before(tx, now - timedelta(days=settings.idempotency_retention_days))
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             _log.warning("housekeeping put off", reason=str(error))
         await asyncio.sleep(clock.jitter(HOUSEKEEPING))
@@ -209,8 +211,8 @@ async def _stalled(parts: _Parts) -> str | None:
 async def _metrics(parts: _Parts) -> list[Metric]:
     consumer = parts.service.consumer
     async with parts.database.reading() as session:
-        log = await outbox.figures(session)
-        waiting = [] if consumer is None else await inbox.waiting(session, consumer)
+        log = await outbox.stats(session)
+        waiting = [] if consumer is None else await inbox.pending_stats(session, consumer)
     families: list[Metric] = [
         GaugeMetricFamily("kei_outbox_unsent", "Committed events the wire has not taken", log.unsent),
         GaugeMetricFamily("kei_outbox_age_seconds", "Age of the oldest of them", log.age),

@@ -71,7 +71,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
-    gc_tuning.spare_what_is_loaded()  # as the services do: a twelfth of the processor time of the console's tests
+    gc_tuning.freeze_startup_objects()  # as the services do: a twelfth of the processor time of the console's tests
     run = session.config.stash[_RUN]
     items = [item for item in session.items if not item.get_closest_marker("skip")]
     used = {name for item in items for name in _fixtures(item)}

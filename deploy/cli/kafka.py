@@ -13,13 +13,13 @@ from deploy.kafka.admin import KafkaAdmin
 from deploy.kafka.topics import PARTITIONS, create_topics, differences
 from deploy.migrate import SERVICES
 from shared.events import topics as all_topics
-from shared.transport.kafka_connection import Access
+from shared.transport.kafka_connection import KafkaConnectionSettings
 
 PASSWORD_HELP = "A file with the password; else KEI_KAFKA_PASSWORD, or kei_kafka_password in KEI_SECRETS_DIR."  # noqa: S105  no password
 USER_HELP = "Its SASL/SCRAM-SHA-512 user. KEI_KAFKA_CA, a file, or KEI_KAFKA_TLS=1 mean TLS."
 
 
-def access(servers: str, user: str | None, password_file: Path | None) -> Access:
+def access(servers: str, user: str | None, password_file: Path | None) -> KafkaConnectionSettings:
     """Access to a cluster by the options and environment of a command.
 
     Raises:
@@ -29,7 +29,9 @@ def access(servers: str, user: str | None, password_file: Path | None) -> Access
     ca = os.environ.get("KEI_KAFKA_CA")
     tls = os.environ.get("KEI_KAFKA_TLS", "").lower() in {"1", "on", "true", "yes"}
     try:
-        return Access(servers, user, _password(password_file) if user else None, Path(ca) if ca else None, tls)
+        return KafkaConnectionSettings(
+            servers, user, _password(password_file) if user else None, Path(ca) if ca else None, tls
+        )
     except ValueError as error:
         raise BadSettings(str(error)) from error
 
@@ -79,7 +81,7 @@ def topics(
     raise typer.Exit(1 if any(one.too_few for one in found) else 0)
 
 
-def _make_users(to: Access, passwords: dict[str, str]) -> None:
+def _make_users(to: KafkaConnectionSettings, passwords: dict[str, str]) -> None:
     given = taken = 0
     with KafkaAdmin(to) as admin:
         for service, password in passwords.items():

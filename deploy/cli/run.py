@@ -72,7 +72,7 @@ async def _run(where: Where, loaded: Loaded | None, *, stay: bool) -> bool:
     begun = time.monotonic()
     with progress("Starting PostgreSQL and the services"):
         application = await build(where)
-    gc_tuning.spare_what_is_loaded()
+    gc_tuning.freeze_startup_objects()
     serving = asyncio.create_task(serve(application, where.host, where.port, notice=0.2))
     try:
         await _ready(where, serving)

@@ -47,7 +47,7 @@ def serve_one(
     telemetry.set_up(service)
     with sentences():
         app = _console() if service == CONSOLE else _service(known(service))
-        gc_tuning.spare_what_is_loaded()
+        gc_tuning.freeze_startup_objects()
         in_loop(web.serve(app, host, port))
 
 

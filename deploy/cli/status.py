@@ -14,7 +14,7 @@ from deploy.api_client import trusted
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, in_loop, out, token_source
 from deploy.embedded.data_dir import HomeError
 from deploy.migrate import SERVICES
-from shared.status import Finding, NotAdmitted, Row, Told, age, collect_status, diagnose
+from shared.status import AccessDenied, Finding, ServiceReport, ServiceStatus, age, collect_status, diagnose
 
 WELL, SOMEBODY, UNKNOWN = 0, 1, 2
 """The exit status: all is well; something needs somebody; something is not reached, so nobody knows."""
@@ -35,7 +35,7 @@ def status(
     """
     try:
         rows = in_loop(_look(url, token_source(home, given)()))
-    except NotAdmitted as error:
+    except AccessDenied as error:
         _give_up(f"{url} {error}. Give --token, or --home of the Kei that runs there.")
     except (HomeError, OSError, httpx2.InvalidURL) as error:
         _give_up(str(error))
@@ -54,12 +54,12 @@ def _give_up(sentence: str) -> NoReturn:
     raise typer.Exit(UNKNOWN)
 
 
-async def _look(url: str, token: str) -> list[Row]:
+async def _look(url: str, token: str) -> list[ServiceReport]:
     async with httpx2.AsyncClient(trust_env=False, verify=trusted()) as http:
         return await collect_status(http, f"{url.rstrip('/')}/api", token, SERVICES)
 
 
-def _document(rows: Sequence[Row], found: Sequence[Finding]) -> dict[str, Any]:
+def _document(rows: Sequence[ServiceReport], found: Sequence[Finding]) -> dict[str, Any]:
     return {
         "well": not found,
         "services": [
@@ -75,7 +75,7 @@ def _document(rows: Sequence[Row], found: Sequence[Finding]) -> dict[str, Any]:
     }
 
 
-def _tell(url: str, rows: Sequence[Row], found: Sequence[Finding]) -> None:
+def _tell(url: str, rows: Sequence[ServiceReport], found: Sequence[Finding]) -> None:
     if not any(row.told for row in rows):
         _give_up(f"Nothing of Kei is reached at {url}: {rows[0].service} {rows[0].trouble}.")
     out.print("[bold green]All is well.[/]" if not found else f"[bold red]{_verdict(len(found))}[/]")
@@ -96,7 +96,7 @@ def _verdict(number: int) -> str:
     return "1 thing needs somebody:" if number == 1 else f"{number} things need somebody:"
 
 
-def _cells(told: Told) -> Iterator[str]:
+def _cells(told: ServiceStatus) -> Iterator[str]:
     sending, inbox = told.outbox, told.inbox
     yield told.version
     schema = told.revision

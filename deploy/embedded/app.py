@@ -19,8 +19,8 @@ from deploy.kafka.topics import create_topics
 from deploy.migrate import SERVICES
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.settings import Settings
-from shared.transport import Wire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.local import LocalTransport
 
 ISSUER = "urn:kei:embedded"
 AUDIENCE = "kei"
@@ -79,7 +79,7 @@ async def build(where: Where) -> Starlette:
     """
     databases = await where.home.databases()
     issuer = issuer_of(where.home)
-    wire = LocalWire()
+    wire = LocalTransport()
     if where.kafka:
         await create_topics(where.kafka)
     services = {
@@ -117,7 +117,7 @@ async def _live(app: FastAPI, begun: asyncio.Event, over: asyncio.Event) -> None
         await over.wait()
 
 
-def _service(where: Where, name: str, database_url: str, issuer: Issuer, wire: Wire | None) -> FastAPI:
+def _service(where: Where, name: str, database_url: str, issuer: Issuer, wire: Transport | None) -> FastAPI:
     settings = Settings.model_validate(
         {
             "database_url": database_url,

@@ -31,7 +31,7 @@ from kafka.protocol.admin import (  # type: ignore[import-untyped]  # likewise
 )
 
 from deploy.kafka.acls import Rule
-from shared.transport.kafka_connection import Access
+from shared.transport.kafka_connection import KafkaConnectionSettings
 
 DEADLINE = 10.0
 """Seconds for the cluster to be reached, and for each answer."""
@@ -62,7 +62,7 @@ class KafkaAdmin:
         NotAdministered: here and in each method.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: KafkaConnectionSettings) -> None:
         self._access = access
         milliseconds = int(DEADLINE * 1000)
         try:

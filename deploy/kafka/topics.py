@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.events import topics
-from shared.transport.kafka_connection import Access
+from shared.transport.kafka_connection import KafkaConnectionSettings
 
 DEADLINE = 30.0
 PARTITIONS = 8
@@ -36,7 +36,7 @@ class Difference(NamedTuple):
 
 
 async def create_topics(
-    servers: str | Access,
+    servers: str | KafkaConnectionSettings,
     names: Iterable[str] | None = None,
     *,
     partitions: int = PARTITIONS,
@@ -60,7 +60,7 @@ async def create_topics(
         NewTopic(name, partitions, replication, topic_configs=settings)
         for name in (topics() if names is None else names)
     ]
-    async with _connected(Access.to(servers)) as admin:
+    async with _connected(KafkaConnectionSettings.to(servers)) as admin:
         answer = await admin.create_topics(wanted)
         created = []
         for name, code, *_ in answer.topic_errors:
@@ -73,14 +73,18 @@ async def create_topics(
 
 
 async def differences(
-    servers: str | Access, names: Iterable[str], *, partitions: int = PARTITIONS, retention_days: int | None = None
+    servers: str | KafkaConnectionSettings,
+    names: Iterable[str],
+    *,
+    partitions: int = PARTITIONS,
+    retention_days: int | None = None,
 ) -> list[Difference]:
     """Where topics are not as asked for. They are left as they are.
 
     Raises:
         NoTopics: the cluster is not reached or refuses, or has no such topic.
     """
-    async with _connected(Access.to(servers)) as admin:
+    async with _connected(KafkaConnectionSettings.to(servers)) as admin:
         parts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
         asked = [ConfigResource(ConfigResourceType.TOPIC, name, {_RETENTION: None}) for name in parts]
         kept = {}
@@ -119,7 +123,7 @@ def _span(milliseconds: int) -> str:
 
 
 @asynccontextmanager
-async def _connected(access: Access) -> AsyncIterator[AIOKafkaAdminClient]:
+async def _connected(access: KafkaConnectionSettings) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**access.options())
     try:
         async with asyncio.timeout(DEADLINE):

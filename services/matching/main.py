@@ -11,10 +11,10 @@ from services.matching.routes import criteria, ledger, meetings, mentorships, pa
 from shared import runtime
 from shared.auth import KeySource
 from shared.settings import Settings
-from shared.transport import Wire
+from shared.transport import Transport
 
 
-def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     solver = Solver()
     service = runtime.Service(

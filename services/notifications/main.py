@@ -9,11 +9,11 @@ from services.notifications.routes.feed import feed_router
 from shared import runtime
 from shared.auth import KeySource
 from shared.settings import Settings
-from shared.transport import Wire
+from shared.transport import Transport
 from shared.web import DRAIN
 
 
-def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     hub = Hub(DRAIN)
     service = runtime.Service(

@@ -7,10 +7,10 @@ from services.trainings.routes import activities, registrations
 from shared import runtime
 from shared.auth import KeySource
 from shared.settings import Settings
-from shared.transport import Wire
+from shared.transport import Transport
 
 
-def build(settings: Settings, *, wire: Wire | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     routers = [activities.router, registrations.router]
     service = runtime.Service("trainings", "Kei trainings", routers, consumer)

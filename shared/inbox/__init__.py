@@ -5,25 +5,34 @@ back-off and is dead, with its reason, after the last try. The inbox's key absor
 """
 
 from shared.inbox.consumer import Consumer
-from shared.inbox.dead_letters import Dead, dead_letters, discard, retry
-from shared.inbox.receive import Finished, Inbox, Newest, Waiting, finished, newest, purge, waiting
+from shared.inbox.dead_letters import DeadLetter, dead_letters, discard, retry
+from shared.inbox.receive import (
+    DoneStats,
+    HandledEvent,
+    Inbox,
+    PendingStats,
+    done_stats,
+    newest_handled,
+    pending_stats,
+    purge,
+)
 from shared.inbox.schema import INBOX_V1
 from shared.inbox.worker import Worker
 
 __all__ = [
     "INBOX_V1",
     "Consumer",
-    "Dead",
-    "Finished",
+    "DeadLetter",
+    "DoneStats",
+    "HandledEvent",
     "Inbox",
-    "Newest",
-    "Waiting",
+    "PendingStats",
     "Worker",
     "dead_letters",
     "discard",
-    "finished",
-    "newest",
+    "done_stats",
+    "newest_handled",
+    "pending_stats",
     "purge",
     "retry",
-    "waiting",
 ]

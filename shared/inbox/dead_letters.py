@@ -19,7 +19,7 @@ _RETRY = text("UPDATE inbox SET state = 'pending', attempts = 0, not_before = '-
 _DISCARD = text("UPDATE inbox SET state = 'discarded', done_at = clock_timestamp()" + _ANY)  # noqa: S608  likewise
 
 
-class Dead(NamedTuple):
+class DeadLetter(NamedTuple):
     """A dead letter. `type` is what its header says, which may be anything."""
 
     consumer: str
@@ -31,10 +31,10 @@ class Dead(NamedTuple):
     received_at: datetime
 
 
-async def dead_letters(session: ReadSession, consumer: str, *, limit: int = 100) -> list[Dead]:
+async def dead_letters(session: ReadSession, consumer: str, *, limit: int = 100) -> list[DeadLetter]:
     """The oldest `limit` dead letters."""
     return [
-        Dead(
+        DeadLetter(
             row.consumer,
             row.event_id,
             row.topic,

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from shared.db import Database, ReadSession, WriteSession
 from shared.events.envelope import Record
-from shared.failpoints import reached
+from shared.failpoints import failpoint
 from shared.inbox.consumer import Consumer
 from shared.outbox.schema import first_id
 
@@ -124,15 +124,15 @@ class Inbox:
                     "bodies": [record.value for _, record in records],
                 },
             )
-            reached("inbox.inserted")
-        reached("inbox.kept")
+            failpoint("inbox.inserted")
+        failpoint("inbox.kept")
         kept: int = result.rowcount  # type: ignore[attr-defined]  # an INSERT's result has it
         _received.labels(self.consumer).inc(len(records))
         _repeated.labels(self.consumer).inc(len(records) - kept)
         self.arrived.set()
 
 
-class Waiting(NamedTuple):
+class PendingStats(NamedTuple):
     """How many events of a topic are not finished; `age` of the oldest pending one in seconds."""
 
     topic: str
@@ -141,7 +141,7 @@ class Waiting(NamedTuple):
     age: float
 
 
-class Finished(NamedTuple):
+class DoneStats(NamedTuple):
     """How many events of a topic are done with."""
 
     topic: str
@@ -149,19 +149,19 @@ class Finished(NamedTuple):
     discarded: int
 
 
-async def waiting(session: ReadSession, consumer: Consumer) -> list[Waiting]:
+async def pending_stats(session: ReadSession, consumer: Consumer) -> list[PendingStats]:
     """What is not finished, by topic; every topic the consumer wants is among them. Costs as much as there waits."""
-    found = {row.topic: Waiting(*row) for row in await session.execute(_WAITING, {"consumer": consumer.name})}
-    return [found.get(topic, Waiting(topic, 0, 0, 0.0)) for topic in sorted(consumer.topics | found.keys())]
+    found = {row.topic: PendingStats(*row) for row in await session.execute(_WAITING, {"consumer": consumer.name})}
+    return [found.get(topic, PendingStats(topic, 0, 0, 0.0)) for topic in sorted(consumer.topics | found.keys())]
 
 
-async def finished(session: ReadSession, consumer: Consumer) -> list[Finished]:
+async def done_stats(session: ReadSession, consumer: Consumer) -> list[DoneStats]:
     """What is done with, by topic. Reads the whole inbox: for people, not for every scrape."""
-    found = {row.topic: Finished(*row) for row in await session.execute(_FINISHED, {"consumer": consumer.name})}
-    return [found.get(topic, Finished(topic, 0, 0)) for topic in sorted(consumer.topics | found.keys())]
+    found = {row.topic: DoneStats(*row) for row in await session.execute(_FINISHED, {"consumer": consumer.name})}
+    return [found.get(topic, DoneStats(topic, 0, 0)) for topic in sorted(consumer.topics | found.keys())]
 
 
-class Newest(NamedTuple):
+class HandledEvent(NamedTuple):
     """An event that was handled, and when it had arrived."""
 
     topic: str
@@ -169,14 +169,14 @@ class Newest(NamedTuple):
     received_at: datetime
 
 
-async def newest(session: ReadSession, consumer: Consumer, now: datetime) -> list[Newest]:
+async def newest_handled(session: ReadSession, consumer: Consumer, now: datetime) -> list[HandledEvent]:
     """Of each topic the newest event that was handled, the tenth newest and the hundredth, by their ids.
 
     Only among the 5,000 newest of all topics, so that it costs the same however much the inbox holds.
     """
     bound = first_id(now + timedelta(days=1))
     parameters = {"consumer": consumer.name, "bound": bound, "window": _WINDOW, "ranks": list(_RANKS)}
-    return [Newest(*row) for row in await session.execute(_NEWEST, parameters)]
+    return [HandledEvent(*row) for row in await session.execute(_NEWEST, parameters)]
 
 
 async def purge(tx: WriteSession, consumer: str, before: datetime, *, limit: int = 5000) -> int:

@@ -21,7 +21,7 @@ from shared.clock import jitter
 from shared.db import Database, WriteSession
 from shared.events.envelope import Event, Poison, Record, parse
 from shared.events.registry import Data
-from shared.failpoints import reached
+from shared.failpoints import failpoint
 from shared.inbox.consumer import Consumer
 from shared.inbox.receive import Inbox, unpack
 
@@ -112,10 +112,10 @@ class Worker:
             async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
                 heads = await self._heads(tx)
                 if heads:
-                    reached("worker.taken")
+                    failpoint("worker.taken")
                 await self._handle(tx, heads)
             if heads:
-                reached("worker.done")
+                failpoint("worker.done")
         except Exception as error:
             if not heads or _is_disconnect(error):
                 raise
@@ -182,7 +182,7 @@ class Worker:
         for handler, concerned in by_handler.items():
             await handler(tx, concerned)
         if by_handler:
-            reached("worker.handled")
+            failpoint("worker.handled")
         if done:
             await tx.execute(_DONE, {"consumer": self._consumer.name, "ids": done})
         for head, reason in poisonous:

@@ -5,23 +5,23 @@ the commit, so positions have no gap and no reader ever waits for a transaction 
 the aggregate's row first, which makes `seq` the order of an aggregate's versions.
 """
 
-from shared.outbox.append import forward, put
-from shared.outbox.log import Figures, figures, find, oldest, read, replay
+from shared.outbox.append import append, forward
+from shared.outbox.log import OutboxStats, find, oldest, read, replay, stats
 from shared.outbox.relay import Relay
 from shared.outbox.schema import OUTBOX_V1, keep_partitions
 from shared.outbox.wake import Waker
 
 __all__ = [
     "OUTBOX_V1",
-    "Figures",
+    "OutboxStats",
     "Relay",
     "Waker",
-    "figures",
+    "append",
     "find",
     "forward",
     "keep_partitions",
     "oldest",
-    "put",
     "read",
     "replay",
+    "stats",
 ]

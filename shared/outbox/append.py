@@ -6,7 +6,7 @@ from dataclasses import fields
 from sqlalchemy import TextClause, text
 
 from shared import clock
-from shared.db import EVENTS_PUT, WriteSession
+from shared.db import EVENTS_APPENDED, WriteSession
 from shared.events.envelope import MAX_BYTES, Stored
 from shared.events.registry import Data, type_of
 from shared.telemetry import traceparent
@@ -25,7 +25,7 @@ _PUT = text(_ROWS)
 _FORWARD = text(_ROWS + " ON CONFLICT (id) DO NOTHING")
 
 
-def put(tx: WriteSession, data: Data, *, version: int) -> Stored:
+def append(tx: WriteSession, data: Data, *, version: int) -> Stored:
     """Publish `data` as version `version` of its aggregate, if and when `tx` commits.
 
     The caller holds a lock on the aggregate's row, so that versions are put in order.
@@ -66,4 +66,4 @@ async def _put_all(tx: WriteSession, events: Sequence[tuple[str, Stored]]) -> No
 async def _insert(tx: WriteSession, statement: TextClause, events: Sequence[tuple[str, Stored]]) -> None:
     columns = {name: [getattr(event, name) for _, event in events] for name in _COLUMNS}
     await tx.execute(statement, {"topic": [topic for topic, _ in events], **columns})
-    tx.info[EVENTS_PUT] = True
+    tx.info[EVENTS_APPENDED] = True

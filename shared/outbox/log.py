@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from shared.db import Database, ReadSession
 from shared.events.envelope import Stored, structured
-from shared.transport import Wire
+from shared.transport import Transport
 
 CONTENT_TYPE = "application/json"
 
@@ -38,7 +38,7 @@ _FIGURES = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class LogEntry:
     """An event of the log with its position and the topic it goes to."""
 
     position: int
@@ -47,7 +47,7 @@ class Placed:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class OutboxStats:
     """How far the relay is. Ages are in seconds; `beat_age` is the time since the relay last showed progress."""
 
     assigned: int
@@ -61,16 +61,16 @@ class Figures:
 
 async def read(
     session: ReadSession, *, after: int = 0, limit: int = 1000, types: Sequence[str] | None = None
-) -> list[Placed]:
+) -> list[LogEntry]:
     """Up to `limit` events with a position above `after`, in order of position."""
     parameters = {"after": after, "limit": limit, "types": None if types is None else list(types)}
-    return [Placed(row.position, row.topic, Stored(*row[2:])) for row in await session.execute(_READ, parameters)]
+    return [LogEntry(row.position, row.topic, Stored(*row[2:])) for row in await session.execute(_READ, parameters)]
 
 
-async def find(session: ReadSession, id: UUID) -> Placed | None:
+async def find(session: ReadSession, id: UUID) -> LogEntry | None:
     """The event of that id, if it is in the log and has its position."""
     row = (await session.execute(_FIND, {"id": id})).one_or_none()
-    return None if row is None else Placed(row.position, row.topic, Stored(*row[2:]))
+    return None if row is None else LogEntry(row.position, row.topic, Stored(*row[2:]))
 
 
 async def oldest(session: ReadSession) -> UUID | None:
@@ -79,12 +79,12 @@ async def oldest(session: ReadSession) -> UUID | None:
     return found
 
 
-def item(placed: Placed) -> bytes:
+def item(placed: LogEntry) -> bytes:
     """An event of the log as JSON: `{"position": …, "event": {…}}`, by joining bytes."""
     return b'{"position":%d,"event":%b}' % (placed.position, structured(placed.event))
 
 
-def page(placed: Sequence[Placed], after: int) -> bytes:
+def page(placed: Sequence[LogEntry], after: int) -> bytes:
     """A page of the log as JSON: `{"items": […], "next": …}`.
 
     `next` is the position to go on after.
@@ -93,7 +93,7 @@ def page(placed: Sequence[Placed], after: int) -> bytes:
     return b'{"items":[%b],"next":%d}' % (items, placed[-1].position if placed else after)
 
 
-async def replay(database: Database, wire: Wire, *, after: int = 0, batch: int = 500) -> int:
+async def replay(database: Database, wire: Transport, *, after: int = 0, batch: int = 500) -> int:
     """Send every event above position `after` again, in order. Consumers that know an event ignore it.
 
     Returns:
@@ -102,7 +102,7 @@ async def replay(database: Database, wire: Wire, *, after: int = 0, batch: int =
     count = 0
     while True:
         async with database.reading() as session:
-            sent = (await figures(session)).sent
+            sent = (await stats(session)).sent
             placed = [one for one in await read(session, after=after, limit=batch) if one.position <= sent]
         if not placed:
             return count
@@ -112,6 +112,6 @@ async def replay(database: Database, wire: Wire, *, after: int = 0, batch: int =
         after = placed[-1].position
 
 
-async def figures(session: ReadSession) -> Figures:
+async def stats(session: ReadSession) -> OutboxStats:
     """How far the relay is, by one statement."""
-    return Figures(*(await session.execute(_FIGURES)).one())
+    return OutboxStats(*(await session.execute(_FIGURES)).one())

@@ -20,11 +20,11 @@ import asyncpg
 import structlog
 
 from shared.clock import jitter
-from shared.db import AWAY, TRANSACTION_TIMEOUT, Database
+from shared.db import CONNECTION_ERRORS, TRANSACTION_TIMEOUT, Database
 from shared.events.envelope import Stored
-from shared.failpoints import reached
+from shared.failpoints import failpoint
 from shared.outbox.wake import CHANNEL
-from shared.transport import Wire, WireError
+from shared.transport import Transport, TransportError
 
 LOCK = 0x4B6569
 """The advisory lock of a database's relay."""
@@ -76,7 +76,7 @@ class Relay:
     def __init__(
         self,
         database: Database,
-        wire: Wire,
+        wire: Transport,
         *,
         batch: int = 500,
         poll: float = 1.0,
@@ -105,11 +105,11 @@ class Relay:
                     await self._lead(connection)
                 finally:
                     self.leading = False
-                    with suppress(*AWAY):
+                    with suppress(*CONNECTION_ERRORS):
                         await connection.close(timeout=1)
             except Fenced:
                 _log.warning("relay fenced: another leads")
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 self._halve()
                 _log.warning("relay without its database", reason=str(error))
                 self.progressed_at = monotonic()
@@ -148,7 +148,7 @@ class Relay:
             try:
                 batch = await self._forward(log, batch)
                 failures, self._size = 0, min(self._size + self._step, self._batch)
-            except WireError as error:
+            except TransportError as error:
                 failures += 1
                 _log.warning("wire did not take events", reason=str(error), events=len(batch), failures=failures)
                 self._halve()
@@ -160,7 +160,7 @@ class Relay:
     async def _next(self, log: "_Log") -> list[asyncpg.Record]:
         batch = await log.next(self._size)
         if batch:
-            reached("relay.placed")
+            failpoint("relay.placed")
         if batch and self._announce:
             await log.connection.execute("SELECT pg_notify($1, '')", self._announce)
         return batch
@@ -174,9 +174,9 @@ class Relay:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
-        reached("relay.sent")
+        failpoint("relay.sent")
         await log.mark(batch[-1]["position"])
-        reached("relay.marked")
+        failpoint("relay.marked")
         return ahead
 
     async def _send(self, batch: Sequence[asyncpg.Record]) -> None:

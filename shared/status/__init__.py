@@ -3,8 +3,18 @@
 `kei status` and the console's page for operators say the same, because they ask and judge by this.
 """
 
-from shared.status.collect import NotAdmitted, collect_status
+from shared.status.collect import AccessDenied, collect_status
 from shared.status.diagnosis import Finding, age, diagnose, producer_of
-from shared.status.models import Row, Told, Unknown
+from shared.status.models import MissingEvent, ServiceReport, ServiceStatus
 
-__all__ = ["Finding", "NotAdmitted", "Row", "Told", "Unknown", "age", "collect_status", "diagnose", "producer_of"]
+__all__ = [
+    "AccessDenied",
+    "Finding",
+    "MissingEvent",
+    "ServiceReport",
+    "ServiceStatus",
+    "age",
+    "collect_status",
+    "diagnose",
+    "producer_of",
+]

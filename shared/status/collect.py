@@ -9,14 +9,14 @@ import httpx2
 from pydantic import ValidationError
 
 from shared.status.diagnosis import producer_of
-from shared.status.models import Arrival, Row, Told, Unknown
+from shared.status.models import HandledEvent, MissingEvent, ServiceReport, ServiceStatus
 
 DEADLINE = 5.0
 """Seconds for one request."""
 _NOT_ADMITTED = (401, 403)
 
 
-class NotAdmitted(Exception):
+class AccessDenied(Exception):
     """Every service that answers refuses the token; the text is their sentence, `status` 401 or 403."""
 
     def __init__(self, sentence: str, status: int) -> None:
@@ -24,7 +24,9 @@ class NotAdmitted(Exception):
         self.status = status
 
 
-async def collect_status(http: httpx2.AsyncClient, base: str, token: str, services: Sequence[str]) -> list[Row]:
+async def collect_status(
+    http: httpx2.AsyncClient, base: str, token: str, services: Sequence[str]
+) -> list[ServiceReport]:
     """How each service is.
 
     Args:
@@ -37,12 +39,12 @@ async def collect_status(http: httpx2.AsyncClient, base: str, token: str, servic
         NotAdmitted: the token is of no use.
     """
     if not (token.isascii() and token.isprintable()):
-        raise NotAdmitted("does not admit this token: it has characters that no token has", 401)
+        raise AccessDenied("does not admit this token: it has characters that no token has", 401)
     asking = _Asking(http, base.rstrip("/"), {"Authorization": f"Bearer {token}"})
     rows = await asyncio.gather(*(asking.row(service) for service in services))
     refused = [row for row in rows if not row.admitted]
     if refused and not any(row.told for row in rows):
-        raise NotAdmitted(refused[0].trouble, asking.refusals[refused[0].service])
+        raise AccessDenied(refused[0].trouble, asking.refusals[refused[0].service])
     reached = {row.service for row in rows if row.told is not None}
     return list(await asyncio.gather(*(asking.compared(row, reached) for row in rows)))
 
@@ -52,23 +54,23 @@ class _Asking:
         self._http, self._base, self._headers = http, base, headers
         self.refusals: dict[str, int] = {}
 
-    async def row(self, service: str) -> Row:
+    async def row(self, service: str) -> ServiceReport:
         try:
             response = await self._get(service, "/ops/status?finished=false")
             if response.status_code in _NOT_ADMITTED:
                 self.refusals[service] = response.status_code
-                return Row(service, None, f"does not admit this token: {_detail(response)}", admitted=False)
+                return ServiceReport(service, None, f"does not admit this token: {_detail(response)}", admitted=False)
             if response.status_code != httpx2.codes.OK:
-                return Row(service, None, f"answers {response.status_code}: {_detail(response)}")
-            return Row(service, Told.model_validate_json(response.content))
+                return ServiceReport(service, None, f"answers {response.status_code}: {_detail(response)}")
+            return ServiceReport(service, ServiceStatus.model_validate_json(response.content))
         except TimeoutError:
-            return Row(service, None, f"gives no answer within {DEADLINE:g} s")
+            return ServiceReport(service, None, f"gives no answer within {DEADLINE:g} s")
         except (httpx2.HTTPError, OSError) as error:
-            return Row(service, None, f"is not reached: {str(error) or type(error).__name__}".rstrip("."))
+            return ServiceReport(service, None, f"is not reached: {str(error) or type(error).__name__}".rstrip("."))
         except ValidationError:
-            return Row(service, None, "gives an answer that cannot be read")
+            return ServiceReport(service, None, "gives an answer that cannot be read")
 
-    async def compared(self, row: Row, reached: set[str]) -> Row:
+    async def compared(self, row: ServiceReport, reached: set[str]) -> ServiceReport:
         """The row with the events that its producers do not have."""
         handled = [
             (producer, event)
@@ -77,10 +79,10 @@ class _Asking:
             if (producer := producer_of(topic.topic)) is not None and producer in reached
         ]
         lacking = await asyncio.gather(*(self._lacks(*one) for one in handled))
-        unknown = [Unknown(*one) for one, lacks in zip(handled, lacking, strict=True) if lacks]
+        unknown = [MissingEvent(*one) for one, lacks in zip(handled, lacking, strict=True) if lacks]
         return replace(row, unknown=unknown)
 
-    async def _lacks(self, producer: str, event: Arrival) -> bool:
+    async def _lacks(self, producer: str, event: HandledEvent) -> bool:
         """Whether the producer says it has no such event. No answer, or one of an older version, is no word on it."""
         try:
             response = await self._get(producer, f"/ops/events/{event.id}")

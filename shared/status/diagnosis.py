@@ -5,13 +5,13 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from shared.events.registry import registry
-from shared.status.models import Receiving, Row, Told, Unknown
+from shared.status.models import InboxStatus, MissingEvent, ServiceReport, ServiceStatus
 
-UNSENT_FOR = 30.0
+MAX_UNSENT_SECONDS = 30.0
 """Seconds for which a committed event may wait for the wire."""
-STILL_FOR = 30.0
+MAX_HEARTBEAT_AGE_SECONDS = 30.0
 """Seconds for which the relay may show no progress while there is something to send."""
-PENDING_FOR = 60.0
+MAX_PENDING_SECONDS = 60.0
 """Seconds for which an event may wait to be handled."""
 
 Kind = Literal["away", "schema", "relay", "outbox", "inbox", "dead", "skipped", "ahead"]
@@ -31,13 +31,13 @@ def producer_of(topic: str) -> str | None:
     return next((entry.service for entry in registry().values() if entry.topic == topic), None)
 
 
-def diagnose(rows: Sequence[Row]) -> list[Finding]:
+def diagnose(rows: Sequence[ServiceReport]) -> list[Finding]:
     """What needs somebody, service by service in the order they came in."""
     told = {row.service: row.told for row in rows if row.told is not None}
     return [finding for row in rows for finding in _of(row, told)]
 
 
-def _of(row: Row, all_told: Mapping[str, Told]) -> Iterator[Finding]:
+def _of(row: ServiceReport, all_told: Mapping[str, ServiceStatus]) -> Iterator[Finding]:
     name, told = row.service, row.told
     if told is None:
         remedy = "See whether it runs, and what its log says last."
@@ -61,7 +61,7 @@ def _letters(number: int) -> str:
     return f"{number} dead letter{'' if number == 1 else 's'}"
 
 
-def _schema(name: str, told: Told) -> Iterator[Finding]:
+def _schema(name: str, told: ServiceStatus) -> Iterator[Finding]:
     schema = told.revision
     if schema is None or schema.standing == "current":
         return
@@ -75,23 +75,23 @@ def _schema(name: str, told: Told) -> Iterator[Finding]:
         yield Finding(name, "schema", said, f"Run the version of {name} that the database was migrated for.")
 
 
-def _sending(name: str, told: Told) -> Iterator[Finding]:
+def _sending(name: str, told: ServiceStatus) -> Iterator[Finding]:
     out = told.outbox
     if not out.unsent:
         return
     waits = f"{_waiting(out.unsent)} to be sent"
-    if out.beat_age_seconds > STILL_FOR:
+    if out.beat_age_seconds > MAX_HEARTBEAT_AGE_SECONDS:
         leader = f"its relay ({out.holder})" if out.holder else "its relay"
         said = f"{name}: {waits}, and {leader} has shown no progress for {age(out.beat_age_seconds)}."
         yield Finding(name, "relay", said, f"See whether a process of {name} runs that moves events (KEI_ROLE).")
-    elif out.age_seconds > UNSENT_FOR:
+    elif out.age_seconds > MAX_UNSENT_SECONDS:
         said = f"{name}: {waits}, the oldest for {age(out.age_seconds)}."
         yield Finding(name, "outbox", said, f"See whether Kafka is there; the log of {name} says why nothing is taken.")
 
 
-def _receiving(name: str, topic: Receiving) -> Iterator[Finding]:
+def _receiving(name: str, topic: InboxStatus) -> Iterator[Finding]:
     producer = producer_of(topic.topic) or topic.topic
-    if topic.pending and topic.age_seconds > PENDING_FOR:
+    if topic.pending and topic.age_seconds > MAX_PENDING_SECONDS:
         waits = f"{_waiting(topic.pending, producer)} to be handled"
         remedy = f"See whether a process of {name} runs that handles events (KEI_ROLE), and what its log says."
         said = f"{name}: {waits}, the oldest for {age(topic.age_seconds)}."
@@ -115,9 +115,9 @@ def age(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"  # noqa: PLR2004  two hours
 
 
-def _ahead(row: Row, all_told: Mapping[str, Told]) -> Iterator[Finding]:
+def _ahead(row: ServiceReport, all_told: Mapping[str, ServiceStatus]) -> Iterator[Finding]:
     """A producer that lacks what others have handled, unless it has only forgotten it: ids are in order of time."""
-    lost: dict[str, Unknown] = {}
+    lost: dict[str, MissingEvent] = {}
     for one in row.unknown:
         producer = all_told.get(one.producer)
         if producer is not None and not _forgotten(one.event.id, producer):
@@ -129,7 +129,7 @@ def _ahead(row: Row, all_told: Mapping[str, Told]) -> Iterator[Finding]:
         yield Finding(row.service, "ahead", f"{said} {name} was restored to an older point.", remedy)
 
 
-def _forgotten(id: UUID, producer: Told) -> bool:
+def _forgotten(id: UUID, producer: ServiceStatus) -> bool:
     """Whether retention may have let it go: all that a log has lost by it is older than what it has."""
     oldest = producer.outbox.oldest
     return id < oldest if oldest is not None else producer.outbox.assigned > 0

@@ -12,13 +12,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 
-class Fact(BaseModel):
+class StatusModel(BaseModel):
     """Base of what is read."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Schema(Fact):
+class SchemaRevision(StatusModel):
     """The schema of the database against what the service knows."""
 
     found: str | None
@@ -26,7 +26,7 @@ class Schema(Fact):
     standing: Literal["current", "behind", "ahead"]
 
 
-class Sending(Fact):
+class OutboxStatus(StatusModel):
     """The outbox and its relay. Ages are in seconds."""
 
     assigned: int
@@ -39,14 +39,14 @@ class Sending(Fact):
     oldest: UUID | None = None
 
 
-class Arrival(Fact):
+class HandledEvent(StatusModel):
     """An event that was handled, and when it had arrived."""
 
     id: UUID
     received_at: datetime
 
 
-class Receiving(Fact):
+class InboxStatus(StatusModel):
     """The inbox of one topic. `lag` and `skipped` are None where the process that was asked reads nothing."""
 
     topic: str
@@ -55,17 +55,17 @@ class Receiving(Fact):
     age_seconds: float
     lag: int | None = None
     skipped: int | None = None
-    newest: list[Arrival] = []
+    newest: list[HandledEvent] = []
 
 
-class Told(Fact):
+class ServiceStatus(StatusModel):
     """All that one service tells."""
 
     service: str
     version: str = ""
-    revision: Schema | None = None
-    outbox: Sending
-    inbox: list[Receiving] = []
+    revision: SchemaRevision | None = None
+    outbox: OutboxStatus
+    inbox: list[InboxStatus] = []
 
     @property
     def dead(self) -> int:
@@ -74,15 +74,15 @@ class Told(Fact):
 
 
 @dataclass(frozen=True, slots=True)
-class Unknown:
+class MissingEvent:
     """An event that a service has handled, and that its producer says it does not have."""
 
     producer: str
-    event: Arrival
+    event: HandledEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ServiceReport:
     """One service, as it was found.
 
     Args:
@@ -94,7 +94,7 @@ class Row:
     """
 
     service: str
-    told: Told | None
+    told: ServiceStatus | None
     trouble: str = ""
     admitted: bool = True
-    unknown: Sequence[Unknown] = ()
+    unknown: Sequence[MissingEvent] = ()

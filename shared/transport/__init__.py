@@ -6,7 +6,7 @@ from typing import Protocol
 from shared.events.envelope import Record
 
 
-class WireError(Exception):
+class TransportError(Exception):
     """The wire could not take the records, or did not answer in time. They may or may not arrive; send them again."""
 
 
@@ -25,7 +25,7 @@ class Receiver(Protocol):
         """Keep the records (topic, record) before this returns. May be called with the same ones again."""
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """One interface for both wires. Order is kept for the records of one key."""
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:

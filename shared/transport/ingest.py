@@ -16,14 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import jitter
 from shared.events.envelope import Record
-from shared.failpoints import reached
+from shared.failpoints import failpoint
 from shared.transport import Receiver
 from shared.transport.kafka_connection import DENIED
-from shared.transport.lost_records import ANSWER, AWAY, Gaps
+from shared.transport.lost_records import CONNECTION_ERRORS, RESPONSE_TIMEOUT, LostRecordsDetector
 
-COMMIT_EVERY = 0.2
-LOOK_EVERY = 5.0
-LONGEST_WAIT = 5.0
+COMMIT_SECONDS = 0.2
+PROGRESS_CHECK_SECONDS = 5.0
+MAX_RETRY_SECONDS = 5.0
 _POSITION = 1.0
 
 _log = structlog.get_logger(__name__)
@@ -40,7 +40,12 @@ class Ingest:
     """
 
     def __init__(
-        self, receiver: Receiver, gaps: Gaps, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
+        self,
+        receiver: Receiver,
+        gaps: LostRecordsDetector,
+        *,
+        look_every: float = PROGRESS_CHECK_SECONDS,
+        longest_wait: float = MAX_RETRY_SECONDS,
     ) -> None:
         self._receiver, self._gaps = receiver, gaps
         self._look_every, self._longest_wait = look_every, longest_wait
@@ -100,7 +105,7 @@ class Ingest:
 
     async def _commit_offsets(self, consumer: AIOKafkaConsumer) -> None:
         while True:
-            await asyncio.sleep(COMMIT_EVERY)
+            await asyncio.sleep(COMMIT_SECONDS)
             await self.commit(consumer)
 
     async def commit(self, consumer: AIOKafkaConsumer) -> None:
@@ -114,12 +119,12 @@ class Ingest:
         if not kept:
             return
         try:
-            async with asyncio.timeout(ANSWER):
+            async with asyncio.timeout(RESPONSE_TIMEOUT):
                 await consumer.commit(kept)
-            reached("ingest.committed")
+            failpoint("ingest.committed")
         except DENIED:
             raise
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             _log.info("offsets not committed", consumer=self._receiver.consumer, reason=repr(error))
 
     async def _look_ahead(self, consumer: AIOKafkaConsumer) -> None:
@@ -131,11 +136,11 @@ class Ingest:
         """Ask the broker, not the consumer: one that has silently stopped would not know of anything new."""
         mine = list(consumer.assignment())
         try:
-            async with asyncio.timeout(ANSWER):
+            async with asyncio.timeout(RESPONSE_TIMEOUT):
                 ends = await consumer.end_offsets(mine) if mine else {}
         except DENIED:  # a member stays without its rights when they are given back; a new one has them
             raise
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             _log.warning("Kafka does not say how far it is", consumer=self._receiver.consumer, reason=repr(error))
             self._waiting = {}
             return

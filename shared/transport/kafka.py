@@ -22,10 +22,10 @@ from faststream.kafka.message import KafkaMessage
 
 from shared.clock import jitter
 from shared.events.envelope import Record
-from shared.transport import Receiver, WireError
-from shared.transport.ingest import LONGEST_WAIT, LOOK_EVERY, Ingest
-from shared.transport.kafka_connection import DENIED, Access
-from shared.transport.lost_records import AWAY, Gaps
+from shared.transport import Receiver, TransportError
+from shared.transport.ingest import MAX_RETRY_SECONDS, PROGRESS_CHECK_SECONDS, Ingest
+from shared.transport.kafka_connection import DENIED, KafkaConnectionSettings
+from shared.transport.lost_records import CONNECTION_ERRORS, LostRecordsDetector
 
 DEADLINE = 5.0
 """Seconds for a send to be acknowledged, and for anything to stop."""
@@ -37,7 +37,7 @@ _MAX_BATCH = 512 * 1024
 _log = structlog.get_logger(__name__)
 
 
-class KafkaWire:
+class KafkaTransport:
     """One service's access to a Kafka cluster.
 
     Args:
@@ -48,9 +48,14 @@ class KafkaWire:
     """
 
     def __init__(
-        self, servers: str | Access, client: str, *, look_every: float = LOOK_EVERY, longest_wait: float = LONGEST_WAIT
+        self,
+        servers: str | KafkaConnectionSettings,
+        client: str,
+        *,
+        look_every: float = PROGRESS_CHECK_SECONDS,
+        longest_wait: float = MAX_RETRY_SECONDS,
     ) -> None:
-        self._access, self._client = Access.to(servers), client
+        self._access, self._client = KafkaConnectionSettings.to(servers), client
         self._look_every, self._longest_wait = look_every, longest_wait
         self._receivers: dict[str, Receiver] = {}
         self._reading: dict[str, Ingest] = {}
@@ -85,10 +90,10 @@ class KafkaWire:
                     async for partition, batch in self._batches(producer, topic, records)
                 ]
                 await asyncio.gather(*futures)
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             self._discard_producer()
             message = f"{len(records)} records for {topic}: {self._access.said(error, f'write to {topic}')}"
-            raise WireError(message) from error
+            raise TransportError(message) from error
 
     async def _batches(self, producer: AIOKafkaProducer, topic: str, records: Sequence[Record]) -> Any:  # noqa: ANN401
         available = sorted(await producer.partitions_for(topic))
@@ -135,7 +140,7 @@ class KafkaWire:
         while True:
             try:
                 await self._subscribe(receiver)
-            except AWAY as error:
+            except CONNECTION_ERRORS as error:
                 topics = ", ".join(sorted(receiver.topics))
                 reason = self._access.said(error, f"read {topics} as group {receiver.consumer}")
                 _log.warning("does not read from Kafka", consumer=receiver.consumer, reason=reason)
@@ -161,7 +166,7 @@ class KafkaWire:
                 may not read any more.
         """
         broker = self._broker()
-        gaps = Gaps(receiver.consumer, lambda: subscriber.consumer, self._skipped)
+        gaps = LostRecordsDetector(receiver.consumer, lambda: subscriber.consumer, self._skipped)
         ingest = Ingest(receiver, gaps, look_every=self._look_every, longest_wait=self._longest_wait)
         subscriber = broker.subscriber(
             *sorted(receiver.topics),
@@ -235,5 +240,5 @@ async def _no_decoding(message: KafkaMessage) -> bytes:
 
 
 async def _stopped(client: KafkaBroker | AIOKafkaProducer) -> None:
-    with suppress(*AWAY):
+    with suppress(*CONNECTION_ERRORS):
         await client.stop()

@@ -19,7 +19,7 @@ DENIED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicA
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class KafkaConnectionSettings:
     """One cluster, for one user.
 
     Args:
@@ -48,7 +48,7 @@ class Access:
             raise ValueError(f"KEI_KAFKA_CA: {self.ca} cannot be used as a file of authorities ({error}).") from error
 
     @classmethod
-    def to(cls, servers: "str | Access") -> "Access":
+    def to(cls, servers: "str | KafkaConnectionSettings") -> "KafkaConnectionSettings":
         """Access as nobody in particular, if it is not one already."""
         return cls(servers) if isinstance(servers, str) else servers
 

@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.events.envelope import Record
-from shared.transport import Receiver, WireError
+from shared.transport import Receiver, TransportError
 
 DEADLINE = 5.0
 
 
-class LocalWire:
+class LocalTransport:
     """Delivers within the process. One instance is shared by all its services."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class LocalWire:
                     group.create_task(receiver.receive(named))
         except* (SQLAlchemyError, OSError, TimeoutError) as errors:
             message = f"an inbox did not take {len(records)} records of {topic}: {errors.exceptions[0]}"
-            raise WireError(message) from errors
+            raise TransportError(message) from errors
 
     def attach(self, receiver: Receiver) -> None:
         """Deliver to the receiver from now on."""

@@ -8,15 +8,15 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
-AWAY = (KafkaError, OSError, TimeoutError)
+CONNECTION_ERRORS = (KafkaError, OSError, TimeoutError)
 """What the broker's absence looks like."""
-ANSWER = 5.0
+RESPONSE_TIMEOUT = 5.0
 """Seconds for the broker to answer."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Gaps(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+class LostRecordsDetector(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
     """What one consumer group's member should read next in each partition, and whether that is what comes.
 
     Only in a partition that the group has read before: a new consumer begins with what there is.
@@ -49,13 +49,13 @@ class Gaps(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no 
             return
         read = {part: self._read.get(part, 0) for part in assigned}
         try:
-            async with asyncio.timeout(ANSWER):
+            async with asyncio.timeout(RESPONSE_TIMEOUT):
                 begins = await client.beginning_offsets(list(assigned))
                 committed = {part: await client.committed(part) for part in assigned}
                 missed = [part for part, at in committed.items() if self._begin(part, at, read[part], begins[part])]
                 if missed:  # or it would be told again by whoever is assigned next
                     await client.commit({part: begins[part] for part in missed})
-        except AWAY as error:
+        except CONNECTION_ERRORS as error:
             _log.warning("Kafka does not say what was read", consumer=self._consumer, reason=repr(error))
             for part in assigned:
                 self._next.setdefault(part, None)

@@ -3,18 +3,17 @@
 from shared.web.app import create_app
 from shared.web.drain import DRAIN, Drain
 from shared.web.etags import IfMatch, etag
-from shared.web.idempotency import forget, idempotency_table
+from shared.web.idempotency import delete_before, idempotency_table
 from shared.web.limits import Limits
 from shared.web.ops import Check, Collector, Ops
 from shared.web.paging import Cursor, Page, Paging
-from shared.web.problems import Problem, Refusal
+from shared.web.problems import Problem, ProblemError
 from shared.web.route import KeiRoute, Read, Router, Tx, long_lived
-from shared.web.schemas import Body, Count, Name, Note, Slug, Text, View
+from shared.web.schemas import Count, LongText, Name, RequestModel, ResponseModel, ShortText, Slug
 from shared.web.server import serve
 
 __all__ = [
     "DRAIN",
-    "Body",
     "Check",
     "Collector",
     "Count",
@@ -23,22 +22,23 @@ __all__ = [
     "IfMatch",
     "KeiRoute",
     "Limits",
+    "LongText",
     "Name",
-    "Note",
     "Ops",
     "Page",
     "Paging",
     "Problem",
+    "ProblemError",
     "Read",
-    "Refusal",
+    "RequestModel",
+    "ResponseModel",
     "Router",
+    "ShortText",
     "Slug",
-    "Text",
     "Tx",
-    "View",
     "create_app",
+    "delete_before",
     "etag",
-    "forget",
     "idempotency_table",
     "long_lived",
     "serve",

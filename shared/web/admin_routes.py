@@ -15,9 +15,9 @@ from shared.db import Database, ReadSession
 from shared.errors import NotFound
 from shared.inbox import Consumer
 from shared.outbox.log import CONTENT_TYPE, item, page
-from shared.transport import Wire
+from shared.transport import Transport
 from shared.version import revisions, version
-from shared.web import Body, Read, Router, Slug, Tx, View
+from shared.web import Read, RequestModel, ResponseModel, Router, Slug, Tx
 
 LAST = 2**53 - 1
 """The last position that may be asked for: the last whole number that every reader of JSON knows exactly."""
@@ -27,7 +27,7 @@ _HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
 _REVISION = text("SELECT version_num FROM alembic_version")
 
 
-class Revision(View):
+class Revision(ResponseModel):
     """The schema of the database, and the newest one that this version knows; null where there is none."""
 
     found: str | None
@@ -35,7 +35,7 @@ class Revision(View):
     standing: Literal["current", "behind", "ahead"]
 
 
-class Sent(View):
+class OutboxStatus(ResponseModel):
     """The outbox: positions given, positions the wire has taken, who leads, and the id of the oldest event."""
 
     assigned: int
@@ -48,14 +48,14 @@ class Sent(View):
     oldest: UUID | None
 
 
-class Arrival(View):
+class HandledEvent(ResponseModel):
     """An event that was handled, and when it had arrived."""
 
     id: UUID
     received_at: datetime
 
 
-class Received(View):
+class InboxStatus(ResponseModel):
     """The inbox, by consumer and topic."""
 
     consumer: str
@@ -69,20 +69,20 @@ class Received(View):
     skipped: int | None = Field(
         description="records deleted before they were read, since this process began; null if it reads none"
     )
-    newest: list[Arrival] = Field(description="the newest event that was handled, the tenth newest, the hundredth")
+    newest: list[HandledEvent] = Field(description="the newest event that was handled, the tenth newest, the hundredth")
 
 
-class Status(View):
+class Status(ResponseModel):
     """How far a service is."""
 
     service: str
     version: str
     revision: Revision
-    outbox: Sent
-    inbox: list[Received]
+    outbox: OutboxStatus
+    inbox: list[InboxStatus]
 
 
-class DeadLetter(View):
+class DeadLetter(ResponseModel):
     """An event that could not be handled."""
 
     consumer: str
@@ -94,13 +94,13 @@ class DeadLetter(View):
     received_at: datetime
 
 
-class DeadLetters(View):
+class DeadLetters(ResponseModel):
     """The oldest dead letters."""
 
     items: list[DeadLetter]
 
 
-class Handling(Body):
+class DeadLetterAction(RequestModel):
     """What to do with dead letters: all of a consumer, or those named."""
 
     action: Literal["retry", "discard"]
@@ -108,20 +108,20 @@ class Handling(Body):
     event_ids: list[UUID] | None = Field(default=None, max_length=100, description="all dead letters if left out")
 
 
-class Handled(View):
+class DeadLetterResult(ResponseModel):
     """How many dead letters it concerned."""
 
     count: int
 
 
-class Replay(Body):
+class Replay(RequestModel):
     """From where to send the log again."""
 
     after: int = Field(ge=0, le=LAST, description="the position before the first event")
 
 
-def operations_router(
-    name: str, consumer: Consumer | None, database: Database, wire: Wire, *, reads: bool = True
+def admin_router(
+    name: str, consumer: Consumer | None, database: Database, wire: Transport, *, reads: bool = True
 ) -> Router:
     """The routes under `/ops` of the service `name`.
 
@@ -139,7 +139,7 @@ def operations_router(
     return router
 
 
-def _telling(router: Router, name: str, consumer: Consumer | None, wire: Wire | None) -> None:
+def _telling(router: Router, name: str, consumer: Consumer | None, wire: Transport | None) -> None:
     @router.get("/status")
     async def status(
         who: Operator,
@@ -149,13 +149,13 @@ def _telling(router: Router, name: str, consumer: Consumer | None, wire: Wire | 
         ] = True,
     ) -> Status:
         """How far the service is with sending and handling events."""
-        log = await outbox.figures(db)
+        log = await outbox.stats(db)
         arrived = [] if consumer is None else await _received(db, consumer, wire, finished=finished)
         return Status(
             service=name,
             version=version(),
             revision=await _revision(db, revisions(name)),
-            outbox=Sent(
+            outbox=OutboxStatus(
                 assigned=log.assigned,
                 sent=log.sent,
                 unsent=log.unsent,
@@ -169,7 +169,7 @@ def _telling(router: Router, name: str, consumer: Consumer | None, wire: Wire | 
         )
 
 
-def _sending(router: Router, database: Database, wire: Wire) -> None:
+def _sending(router: Router, database: Database, wire: Transport) -> None:
     served: dict[str, Any] = {"response_class": Response, "responses": {200: {"content": {CONTENT_TYPE: {}}}}}
 
     @router.get("/events", **served)
@@ -191,9 +191,9 @@ def _sending(router: Router, database: Database, wire: Wire) -> None:
         return Response(item(found), media_type=CONTENT_TYPE)
 
     @router.post("/replays", status_code=202)
-    async def replay(who: Operator, body: Replay) -> Handled:
+    async def replay(who: Operator, body: Replay) -> DeadLetterResult:
         """Send the log again from a position on. Consumers that know an event ignore it."""
-        return Handled(count=await outbox.replay(database, wire, after=body.after))
+        return DeadLetterResult(count=await outbox.replay(database, wire, after=body.after))
 
 
 def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
@@ -204,12 +204,12 @@ def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
         return DeadLetters(items=[DeadLetter.model_validate(one) for one in found])
 
     @router.post("/dead-letters")
-    async def handle(who: Operator, tx: Tx, body: Handling) -> Handled:
+    async def handle(who: Operator, tx: Tx, body: DeadLetterAction) -> DeadLetterResult:
         """Have dead letters handled again, or give them up for good."""
         if consumer is None or body.consumer != consumer.name:
             raise NotFound("no-such-consumer", f"{name} has no consumer {body.consumer!r}.", field="consumer")
         act = inbox.retry if body.action == "retry" else inbox.discard
-        return Handled(count=await act(tx, body.consumer, body.event_ids))
+        return DeadLetterResult(count=await act(tx, body.consumer, body.event_ids))
 
 
 async def _revision(db: ReadSession, known: Sequence[str]) -> Revision:
@@ -221,17 +221,19 @@ async def _revision(db: ReadSession, known: Sequence[str]) -> Revision:
     return Revision(found=found, newest=newest, standing="behind" if found is None or found in known else "ahead")
 
 
-async def _received(db: ReadSession, consumer: Consumer, wire: Wire | None, *, finished: bool) -> list[Received]:
+async def _received(
+    db: ReadSession, consumer: Consumer, wire: Transport | None, *, finished: bool
+) -> list[InboxStatus]:
     """The inbox's figures by topic; without a wire nothing can be said about what is on it."""
-    waiting = {one.topic: one for one in await inbox.waiting(db, consumer)}
-    over = {one.topic: one for one in await inbox.finished(db, consumer)} if finished else {}
-    newest = await inbox.newest(db, consumer, clock.now())
+    waiting = {one.topic: one for one in await inbox.pending_stats(db, consumer)}
+    over = {one.topic: one for one in await inbox.done_stats(db, consumer)} if finished else {}
+    newest = await inbox.newest_handled(db, consumer, clock.now())
     received = []
     for topic in sorted(waiting.keys() | over.keys()):
-        still = waiting.get(topic, inbox.Waiting(topic, 0, 0, 0.0))
-        done = over.get(topic, inbox.Finished(topic, 0, 0))
+        still = waiting.get(topic, inbox.PendingStats(topic, 0, 0, 0.0))
+        done = over.get(topic, inbox.DoneStats(topic, 0, 0))
         received.append(
-            Received(
+            InboxStatus(
                 consumer=consumer.name,
                 topic=topic,
                 pending=still.pending,
@@ -241,7 +243,9 @@ async def _received(db: ReadSession, consumer: Consumer, wire: Wire | None, *, f
                 age_seconds=still.age,
                 lag=None if wire is None else wire.lag().get(topic, 0),
                 skipped=None if wire is None else wire.skipped().get(topic, 0),
-                newest=[Arrival(id=one.event_id, received_at=one.received_at) for one in newest if one.topic == topic],
+                newest=[
+                    HandledEvent(id=one.event_id, received_at=one.received_at) for one in newest if one.topic == topic
+                ],
             )
         )
     return received

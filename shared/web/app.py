@@ -17,11 +17,11 @@ from shared.auth import Verifier
 from shared.db import Database
 from shared.errors import KeiError
 from shared.telemetry import watched
-from shared.web.edge import EdgeMiddleware, Traffic
+from shared.web.edge import EdgeMiddleware, RequestMetrics
 from shared.web.limits import Limits, LimitsMiddleware
 from shared.web.openapi import document
 from shared.web.ops import Ops, ops_router
-from shared.web.problems import Refusal, refuse
+from shared.web.problems import ProblemError, to_problem
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -75,16 +75,16 @@ def create_app(  # noqa: PLR0913 - everything by name; this is the one place whe
 
 def _surround(app: FastAPI, limits: Limits) -> CollectorRegistry:
     registry = CollectorRegistry()
-    for kind in (HTTPException, RequestValidationError, KeiError, Refusal):
+    for kind in (HTTPException, RequestValidationError, KeiError, ProblemError):
         app.add_exception_handler(kind, _answer)
     # Added last is outermost: the edge answers what the limits raise.
     app.add_middleware(LimitsMiddleware, limits=limits)
-    app.add_middleware(EdgeMiddleware, traffic=Traffic(registry))
+    app.add_middleware(EdgeMiddleware, traffic=RequestMetrics(registry))
     return registry
 
 
 async def _answer(request: Request, error: Exception) -> Response:
-    refusal = refuse(error)
+    refusal = to_problem(error)
     if refusal.status == 405:  # noqa: PLR2004
         refusal.headers["Allow"] = ", ".join(sorted(_methods(request))) or refusal.headers.get("Allow", "")
     return refusal.response(request.scope)

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import clock
-from shared.web.problems import Refusal, refuse
+from shared.web.problems import ProblemError, to_problem
 
 _log = structlog.get_logger(__name__)
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}", re.ASCII)
@@ -25,7 +25,7 @@ SECURITY_HEADERS = {
 """What an API answers unless the handler said otherwise; pages of the console bring their own."""
 
 
-class Traffic:
+class RequestMetrics:
     """Counters of one service's requests, by route template so that ids in paths do not make new series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -49,7 +49,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 class EdgeMiddleware:
     """See the module. Nothing raised inside leaves it once it can still be answered."""
 
-    def __init__(self, app: ASGIApp, traffic: Traffic) -> None:
+    def __init__(self, app: ASGIApp, traffic: RequestMetrics) -> None:
         self._app = app
         self._traffic = traffic
 
@@ -77,7 +77,7 @@ class EdgeMiddleware:
             try:
                 await self._app(scope, receive, answer)
             except Exception as error:
-                refusal = _note(refuse(error), error)
+                refusal = _note(to_problem(error), error)
                 if status:
                     raise  # half an answer is out: let the server cut the connection, so that nobody takes it for whole
                 await refusal.response(scope)(scope, receive, answer)
@@ -88,11 +88,11 @@ def _request_id(headers: Headers) -> str:
     return given[0] if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else str(clock.new_id())
 
 
-def _note(refusal: Refusal, error: Exception) -> Refusal:
+def _note(refusal: ProblemError, error: Exception) -> ProblemError:
     """Log what the answer does not say."""
     if refusal.status == 500:  # noqa: PLR2004
         trace.get_current_span().record_exception(error)
         _log.error("request failed", exc_info=error)
-    elif not isinstance(error, Refusal):
+    elif not isinstance(error, ProblemError):
         _log.warning("request refused", status=refusal.status, error=type(error).__name__, reason=str(error)[:300])
     return refusal

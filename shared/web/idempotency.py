@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from starlette.responses import Response
 
 from shared.db import WriteSession
-from shared.web.problems import Refusal
+from shared.web.problems import ProblemError
 
 _KEPT_HEADERS = ("location", "etag", "content-type")
 
@@ -58,7 +58,7 @@ _STORE = _TABLE.insert()
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class IdempotentRequest:
     """One request that carries a key."""
 
     principal: str
@@ -78,25 +78,27 @@ class Attempt:
         return int.from_bytes(digest[:8], signed=True)
 
 
-async def earlier(tx: WriteSession, attempt: Attempt) -> Response | None:
+async def stored_response(tx: WriteSession, attempt: IdempotentRequest) -> Response | None:
     """The stored answer to this request, or None if this is the first attempt; then the key is ours until the commit.
 
     Raises:
         Refusal: 409 while another attempt is under way, 422 if the key was used for something else.
     """
     if not await tx.scalar(_LOCK, {"lock": attempt.lock}):
-        raise Refusal(409, "idempotency-key-in-use", "The same request is being handled right now. Ask again shortly.")
+        raise ProblemError(
+            409, "idempotency-key-in-use", "The same request is being handled right now. Ask again shortly."
+        )
     mine = {"principal": attempt.principal, "key": attempt.key}
     row = (await tx.execute(_EARLIER, mine)).mappings().one_or_none()
     if row is None:
         return None
     if (row["request"], row["fingerprint"]) != (attempt.request, attempt.fingerprint):
         message = "This Idempotency-Key was used for another request."
-        raise Refusal(422, "idempotency-key-reused", message, errors=[("Idempotency-Key", message)])
+        raise ProblemError(422, "idempotency-key-reused", message, errors=[("Idempotency-Key", message)])
     return _replay(row)
 
 
-async def store(tx: WriteSession, attempt: Attempt, response: Response) -> None:
+async def store(tx: WriteSession, attempt: IdempotentRequest, response: Response) -> None:
     """Keep the answer, in the transaction of the request."""
     headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
     values: dict[str, Any] = {
@@ -111,7 +113,7 @@ async def store(tx: WriteSession, attempt: Attempt, response: Response) -> None:
     await tx.execute(_STORE, values)
 
 
-async def forget(tx: WriteSession, before: datetime) -> int:
+async def delete_before(tx: WriteSession, before: datetime) -> int:
     """Drop the answers stored before that moment; how many there were. A retry after that is a new request."""
     result = await tx.execute(delete(_TABLE).where(_TABLE.c.created_at < before).returning(_TABLE.c.key))
     return len(result.all())

@@ -20,11 +20,11 @@ _INT_DIGITS = 19
 _MAX_PLACE = 200
 
 
-class NotJson(ValueError):
+class NotJsonError(ValueError):
     """The bytes are not UTF-8 JSON at all."""
 
 
-class BadStructure(ValueError):
+class LimitExceededError(ValueError):
     """The JSON is well-formed but of a shape no request of ours has.
 
     Args:
@@ -55,18 +55,18 @@ def check(body: bytes) -> None:
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise NotJson("The body is not UTF-8.") from error
+        raise NotJsonError("The body is not UTF-8.") from error
     if text.startswith("\ufeff"):
-        raise NotJson("The body starts with a byte order mark.")
+        raise NotJsonError("The body starts with a byte order mark.")
     # A hundred thousand empty lists or zeros would hold up everybody else for longer than they are worth.
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MAX_NODES:
-        raise BadStructure("body", f"More than {MAX_NODES} values.")
+        raise LimitExceededError("body", f"More than {MAX_NODES} values.")
     try:
         tree = _decode(text)
     except RecursionError as error:
-        raise BadStructure("body", _TOO_DEEP) from error
+        raise LimitExceededError("body", _TOO_DEEP) from error
     except ValueError as error:
-        raise NotJson("The body is not JSON.") from error
+        raise NotJsonError("The body is not JSON.") from error
     _walk(tree)
 
 
@@ -115,15 +115,15 @@ def _walk(tree: object) -> None:
         elif isinstance(node, dict | list):
             todo.extend(_children(place, node, depth))
         elif isinstance(node, _Fault):
-            raise BadStructure(f"{place}.{_shown(node.key)}" if node.key else place, node.message)
+            raise LimitExceededError(f"{place}.{_shown(node.key)}" if node.key else place, node.message)
 
 
 def _children(place: str, node: Node, depth: int) -> list[tuple[str, object, int]]:
     if depth > MAX_DEPTH:
-        raise BadStructure(place, _TOO_DEEP)
+        raise LimitExceededError(place, _TOO_DEEP)
     if isinstance(node, list):
         if len(node) > MAX_ITEMS:
-            raise BadStructure(place, f"More than {MAX_ITEMS} items.")
+            raise LimitExceededError(place, f"More than {MAX_ITEMS} items.")
         return [(f"{place}.{index}", child, depth + 1) for index, child in enumerate(node)]
     for key in node:
         _check_text(place, key)
@@ -137,9 +137,9 @@ def _shown(key: str) -> str:
 
 def _check_text(place: str, text: str) -> None:
     if "\0" in text:
-        raise BadStructure(place, "Contains the NUL character.")
+        raise LimitExceededError(place, "Contains the NUL character.")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise BadStructure(place, "Contains half of a surrogate pair.") from error
+            raise LimitExceededError(place, "Contains half of a surrogate pair.") from error

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.web import json_limits
-from shared.web.problems import Refusal
+from shared.web.problems import ProblemError
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -59,17 +59,19 @@ class LimitsMiddleware:
         raw = scope.get("raw_path") or scope["path"].encode()
         query = scope.get("query_string", b"")
         if len(raw) + len(query) > self._limits.url:
-            raise Refusal(414, "url-too-long", f"The address is longer than {self._limits.url} bytes.")
+            raise ProblemError(414, "url-too-long", f"The address is longer than {self._limits.url} bytes.")
         if sum(len(name) + len(value) + 4 for name, value in scope["headers"]) > self._limits.headers:
-            raise Refusal(431, "headers-too-large", f"The headers are larger than {self._limits.headers} bytes.")
+            raise ProblemError(431, "headers-too-large", f"The headers are larger than {self._limits.headers} bytes.")
         if "\0" in scope["path"] or b"%00" in query or b"\0" in query:
-            raise Refusal(400, "malformed-url", "The address contains the NUL character.")
+            raise ProblemError(400, "malformed-url", "The address contains the NUL character.")
         for name in _ONCE:
             if len(headers.getlist(name)) > 1:
-                raise Refusal(400, "repeated-header", f"The header {name} came twice.", errors=[(name, "Came twice.")])
+                raise ProblemError(
+                    400, "repeated-header", f"The header {name} came twice.", errors=[(name, "Came twice.")]
+                )
 
     async def _take(self, headers: Headers, receive: Receive) -> bytes:
-        too_large = Refusal(
+        too_large = ProblemError(
             413,
             "body-too-large",
             f"The body is larger than {self._limits.body} bytes.",
@@ -77,7 +79,7 @@ class LimitsMiddleware:
         )
         declared = headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()):
-            raise Refusal(400, "malformed-request", "Content-Length is not a number.")
+            raise ProblemError(400, "malformed-request", "Content-Length is not a number.")
         if len(declared) > 18 or int(declared) > self._limits.body:  # noqa: PLR2004 - digits no real length has
             raise too_large
         chunks, size = [], 0
@@ -86,7 +88,7 @@ class LimitsMiddleware:
                 while True:
                     message = await receive()
                     if message["type"] != "http.request":
-                        raise Refusal(400, "malformed-request", "The request ended before its body did.")
+                        raise ProblemError(400, "malformed-request", "The request ended before its body did.")
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._limits.body:
@@ -95,7 +97,7 @@ class LimitsMiddleware:
                         return b"".join(chunks)
         except TimeoutError as error:
             detail = f"The body did not come within {self._limits.receive:g} seconds."
-            raise Refusal(408, "body-too-slow", detail, headers={"Connection": "close"}) from error
+            raise ProblemError(408, "body-too-slow", detail, headers={"Connection": "close"}) from error
 
     def _check_body(self, scope: Scope, headers: Headers, body: bytes) -> None:
         match = _TYPE.fullmatch(headers.get("content-type", ""))
@@ -103,18 +105,18 @@ class LimitsMiddleware:
         if kind not in self._limits.types:
             accepted = ", ".join(sorted(self._limits.types))
             answer = {"Accept-Post": accepted} if scope["method"] == "POST" else {}
-            raise Refusal(415, "unsupported-media-type", f"Send the body as {accepted} in UTF-8.", headers=answer)
+            raise ProblemError(415, "unsupported-media-type", f"Send the body as {accepted} in UTF-8.", headers=answer)
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise Refusal(415, "unsupported-encoding", "Send the body uncompressed.")
+            raise ProblemError(415, "unsupported-encoding", "Send the body uncompressed.")
         if kind != JSON:
             return
         try:
             json_limits.check(body)
-        except json_limits.NotJson as error:
-            raise Refusal(400, "malformed-json", str(error), errors=[("body", str(error))]) from error
-        except json_limits.BadStructure as error:
+        except json_limits.NotJsonError as error:
+            raise ProblemError(400, "malformed-json", str(error), errors=[("body", str(error))]) from error
+        except json_limits.LimitExceededError as error:
             errors = [(error.place, error.message)]
-            raise Refusal(422, "invalid-request", "Some values do not fit.", errors=errors) from error
+            raise ProblemError(422, "invalid-request", "Some values do not fit.", errors=errors) from error
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

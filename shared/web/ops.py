@@ -15,7 +15,7 @@ from sqlalchemy import text
 from shared.auth import public
 from shared.db import Database
 from shared.web.drain import DRAIN, Drain
-from shared.web.problems import RETRY_LATER, Refusal
+from shared.web.problems import RETRY_LATER, ProblemError
 from shared.web.route import Router
 
 CHECK_TIMEOUT = 2.0
@@ -124,6 +124,6 @@ async def _reachable(database: Database) -> str | None:
     return None
 
 
-def _unwell(slug: str, faults: Mapping[str, str]) -> Refusal:
+def _unwell(slug: str, faults: Mapping[str, str]) -> ProblemError:
     retry = {"Retry-After": str(RETRY_LATER)}
-    return Refusal(503, slug, "; ".join(faults.values()), errors=faults.items(), headers=retry)
+    return ProblemError(503, slug, "; ".join(faults.values()), errors=faults.items(), headers=retry)

@@ -17,7 +17,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from shared.errors import Invalid
-from shared.web.schemas import View
+from shared.web.schemas import ResponseModel
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 50
@@ -29,7 +29,7 @@ Row = TypeVar("Row")
 Key = tuple[Any, ...]
 
 
-class Page(View, Generic[Item]):
+class Page(ResponseModel, Generic[Item]):
     """One page. `next` is the cursor of the following one, null on the last."""
 
     items: list[Item]

@@ -46,7 +46,7 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = Field(default_factory=list)
 
 
-class Refusal(Exception):
+class ProblemError(Exception):
     """An answer that is a problem document, on its way to the one place that writes it.
 
     Args:
@@ -117,9 +117,9 @@ _HEADER_FAULTS = {
 }
 
 
-def refuse(error: Exception) -> Refusal:
+def to_problem(error: Exception) -> ProblemError:
     """The answer to an exception that reached the edge: 4xx for refusals, 503 for outages, 500 for everything else."""
-    if isinstance(error, Refusal):
+    if isinstance(error, ProblemError):
         return error
     if isinstance(error, KeiError):
         return _from_kei(error)
@@ -130,40 +130,40 @@ def refuse(error: Exception) -> Refusal:
     return _from_fault(error)
 
 
-def _from_http(error: HTTPException) -> Refusal:
+def _from_http(error: HTTPException) -> ProblemError:
     phrase = HTTPStatus(error.status_code).phrase
     slug, detail = _HTTP.get(error.status_code, (phrase.lower().replace(" ", "-").replace("'", ""), f"{phrase}."))
-    return Refusal(error.status_code, slug, detail, headers=error.headers)
+    return ProblemError(error.status_code, slug, detail, headers=error.headers)
 
 
-def _from_fault(error: Exception) -> Refusal:
+def _from_fault(error: Exception) -> ProblemError:
     state = sqlstate(error)
     if state is not None and state.startswith("23"):
-        return Refusal(409, "conflict", "This clashes with something that was stored at the same time.")
+        return ProblemError(409, "conflict", "This clashes with something that was stored at the same time.")
     retry = retry_after(error)
     if retry is not None:
         return unavailable(retry)
-    return Refusal(500, "internal-error", "Something went wrong here. It has been noted under the request id.")
+    return ProblemError(500, "internal-error", "Something went wrong here. It has been noted under the request id.")
 
 
-def unavailable(seconds: int = RETRY_LATER, detail: str = "Not available just now. Please try again.") -> Refusal:
+def unavailable(seconds: int = RETRY_LATER, detail: str = "Not available just now. Please try again.") -> ProblemError:
     """503 with Retry-After."""
-    return Refusal(503, "unavailable", detail, headers={"Retry-After": str(seconds)})
+    return ProblemError(503, "unavailable", detail, headers={"Retry-After": str(seconds)})
 
 
-def _from_kei(error: KeiError) -> Refusal:
+def _from_kei(error: KeiError) -> ProblemError:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
     errors = error.faults
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
-    return Refusal(status, error.slug, error.message, errors=errors, headers=headers)
+    return ProblemError(status, error.slug, error.message, errors=errors, headers=headers)
 
 
-def _from_validation(error: RequestValidationError) -> Refusal:
+def _from_validation(error: RequestValidationError) -> ProblemError:
     faults = error.errors()
     for fault in faults:
         place = tuple(fault["loc"][:2])
         if place == ("header", "If-Match") and fault["type"] == "missing":
-            return Refusal(
+            return ProblemError(
                 428,
                 "precondition-required",
                 "Say which version you change: send its ETag as If-Match.",
@@ -171,9 +171,9 @@ def _from_validation(error: RequestValidationError) -> Refusal:
             )
         if place in _HEADER_FAULTS:
             status, slug, detail = _HEADER_FAULTS[place]
-            return Refusal(status, slug, detail, errors=[(str(place[1]), detail)])
+            return ProblemError(status, slug, detail, errors=[(str(place[1]), detail)])
     errors = [(field_name(fault["loc"]), _message(fault)) for fault in faults[:50]]
-    return Refusal(422, "invalid-request", "Some values do not fit.", errors=errors)
+    return ProblemError(422, "invalid-request", "Some values do not fit.", errors=errors)
 
 
 def field_name(loc: Iterable[int | str]) -> str:

@@ -7,7 +7,7 @@ from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
 from starlette.datastructures import QueryParams
 
-from shared.web.problems import Refusal
+from shared.web.problems import ProblemError
 
 _MANY = (list, set, frozenset, tuple)
 
@@ -32,7 +32,7 @@ def refuse_unknown(query: QueryParams, known: dict[str, bool]) -> None:
             errors.append((name, "Came twice."))
         seen.add(name)
     if errors:
-        raise Refusal(422, "invalid-request", "Some values do not fit.", errors=errors[:50])
+        raise ProblemError(422, "invalid-request", "Some values do not fit.", errors=errors[:50])
 
 
 def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:

@@ -20,7 +20,7 @@ from shared.web import idempotency
 from shared.web.openapi import declared, flat
 from shared.web.problems import unavailable
 from shared.web.query import known_names, refuse_unknown
-from shared.web.schemas import Body, RawJson
+from shared.web.schemas import RawJson, RequestModel
 
 REQUEST_DEADLINE = 30.0
 """Seconds from the complete request to the complete response, commit included."""
@@ -43,7 +43,7 @@ class _RolledBack(Exception):
         self.response = response
 
 
-class _Unit:
+class _UnitOfWork:
     """What one request does to the database: at most one transaction, opened when first asked for."""
 
     def __init__(self, request: Request, stack: AsyncExitStack) -> None:
@@ -51,7 +51,7 @@ class _Unit:
         self._stack = stack
         self._session: WriteSession | None = None
         self._key: str | None = None
-        self._attempt: idempotency.Attempt | None = None
+        self._attempt: idempotency.IdempotentRequest | None = None
 
     async def open(self, key: str | None) -> WriteSession:
         """The request's write session. The connection behind it is taken with the first statement."""
@@ -66,13 +66,13 @@ class _Unit:
             return None
         principal = self._request.scope.get("kei.principal")
         url = self._request.url
-        attempt = idempotency.Attempt(
+        attempt = idempotency.IdempotentRequest(
             principal=principal.subject if principal else "",
             key=self._key,
             request=f"{self._request.method} {url.path}?{url.query}",
             body=await self._request.body(),
         )
-        response = await idempotency.earlier(self._session, attempt)
+        response = await idempotency.stored_response(self._session, attempt)
         if response is None:
             self._attempt = attempt
         return response
@@ -87,7 +87,7 @@ class _Unit:
             await idempotency.store(self._session, self._attempt, response)
 
 
-_unit: ContextVar[_Unit] = ContextVar("kei_unit")
+_unit_of_work: ContextVar[_UnitOfWork] = ContextVar("kei_unit")
 
 
 async def _transaction(
@@ -102,7 +102,7 @@ async def _transaction(
         ),
     ] = None,
 ) -> WriteSession:
-    return await _unit.get().open(key)
+    return await _unit_of_work.get().open(key)
 
 
 async def _reading(request: Request) -> AsyncIterator[ReadSession]:
@@ -125,7 +125,7 @@ def _database(request: Request) -> Database:
 
 
 class _KeiRequest(Request):
-    """Hands the body on as bytes: `Body` reads them by JSON's rules, and the structure was checked before."""
+    """Hands the body on as bytes: `RequestModel` reads them by JSON's rules, and the structure was checked before."""
 
     async def json(self) -> RawJson:
         return RawJson(await self.body())
@@ -135,7 +135,7 @@ class KeiRoute(APIRoute):
     """A route that cannot be built without a policy, and that keeps the promises of `Tx`.
 
     Raises:
-        TypeError: no policy, a JSON body that is no single `Body`, or `Tx` where a reply streams or blocks a thread.
+        TypeError: no policy, a JSON body that is no single `RequestModel`, or `Tx` in a streaming or blocking route.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -206,8 +206,8 @@ def _as_policy(call: object) -> Policy | None:
 async def _in_transaction(handler: _Handler, request: Request) -> Response:
     try:
         async with AsyncExitStack() as stack:
-            unit = _Unit(request, stack)
-            _unit.set(unit)
+            unit = _UnitOfWork(request, stack)
+            _unit_of_work.set(unit)
             response = await handler(request)
             await unit.close(response)
     except _RolledBack as refusal:
@@ -222,7 +222,7 @@ def _deduplicated(endpoint: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(endpoint)
     async def once(**values: Any) -> object:
-        stored = await _unit.get().earlier()
+        stored = await _unit_of_work.get().earlier()
         return stored if stored is not None else await endpoint(**values)
 
     return once
@@ -241,4 +241,4 @@ def _reads_one_body(route: KeiRoute) -> bool:
         return True
     kind = fields[0].field_info.annotation
     alone = len(fields) == 1 and route.body_field is fields[0]
-    return alone and isinstance(kind, type) and issubclass(kind, Body)
+    return alone and isinstance(kind, type) and issubclass(kind, RequestModel)

@@ -34,11 +34,13 @@ Name = Annotated[
 ]
 """One line, 1..200 characters, at least one of them visible; no controls or bidi marks; NFC, outer spaces removed."""
 
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)]
+LongText = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)]
 """Several lines, up to 2,000 characters; tab and line breaks, but no other controls and no bidi marks; NFC."""
 
-Note = Annotated[str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)]
-"""A few words that need not be said, but are not empty if they are: 1..500 characters, else as `Text`."""
+ShortText = Annotated[
+    str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)
+]
+"""A few words that need not be said, but are not empty if they are: 1..500 characters, else as `LongText`."""
 
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 """A code such as `textile` or `ecei.2-1`."""
@@ -49,12 +51,12 @@ Count = Annotated[int, Field(ge=0, le=MAX_INT4)]
 
 @dataclass(frozen=True, slots=True)
 class RawJson:
-    """A request's body, still as bytes: what `KeiRoute` hands to `Body` so that it is read by JSON's rules."""
+    """A request's body, still as bytes: what `KeiRoute` hands to `RequestModel` so that it is read by JSON's rules."""
 
     data: bytes
 
 
-class Body(BaseModel):
+class RequestModel(BaseModel):
     """Base of request bodies: no coercion, unknown fields refused, no NaN or infinity.
 
     Strict mode on Python values would refuse `"2026-06-28"` for a date and text for a UUID; on JSON it takes them.
@@ -79,7 +81,7 @@ class Body(BaseModel):
         )
 
 
-class View(BaseModel):
+class ResponseModel(BaseModel):
     """Base of response bodies; made from rows or keyword arguments."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, from_attributes=True, extra="forbid")

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError
 
 from deploy.cli.run import TRACE_KEI
 from shared.events import PUBLIC_TOPIC
-from shared.transport.kafka_connection import Access
+from shared.transport.kafka_connection import KafkaConnectionSettings
 from tests.support.compose import Deployment
 from tests.support.waiting import eventually
 
@@ -45,17 +45,17 @@ async def test_a_partner_reads_the_public_topic_and_nothing_else_until_it_is_rev
     assert refusals
 
 
-def _access(deployed: Deployment, said: str, ca: Path) -> Access:
+def _access(deployed: Deployment, said: str, ca: Path) -> KafkaConnectionSettings:
     """By what was printed for the partner."""
     password = re.search(rf'username="{USER}" password="(\S+)"', said)
     authority = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", said, re.DOTALL)
     assert password
     assert authority
     ca.write_text(authority[0])
-    return Access(deployed.partner_kafka, USER, password[1], ca, tls=True)
+    return KafkaConnectionSettings(deployed.partner_kafka, USER, password[1], ca, tls=True)
 
 
-async def _first(access: Access, topic: str) -> bytes:
+async def _first(access: KafkaConnectionSettings, topic: str) -> bytes:
     reader = AIOKafkaConsumer(topic, **access.options(), group_id=f"{USER}.{uuid4()}", auto_offset_reset="earliest")
     try:
         async with asyncio.timeout(30):
@@ -65,7 +65,7 @@ async def _first(access: Access, topic: str) -> bytes:
         await reader.stop()
 
 
-def _for_librdkafka(access: Access) -> dict[str, str]:
+def _for_librdkafka(access: KafkaConnectionSettings) -> dict[str, str]:
     """It tells a refused password from a broker that is away; aiokafka does not, and leaves its socket open."""
     return {
         "bootstrap.servers": access.servers,

@@ -15,7 +15,7 @@ from shared import logs
 from shared.auth import Issuer, KeySource
 from shared.events.envelope import Stored
 from shared.events.members import AssessmentRecorded, IndicatorLevel, TargetSet
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from shared.web import DRAIN, Drain, serve
 from tests.support import factories
 
@@ -48,7 +48,7 @@ def past() -> Iterator[Stored]:
 
 
 async def main(service: str, port: int, url: str, issuer: Issuer) -> None:
-    wire = LocalWire()
+    wire = LocalTransport()
     build = importlib.import_module(f"services.{service}.main").build
     app = build(factories.settings(url), wire=wire, keys=KeySource.of(issuer.jwks()))
     await factories.deliver(wire, *past())

@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey, OctKey
 
 from shared import clock
 from shared.auth import Issuer, Principal, Role
-from shared.web.idempotency import Attempt
+from shared.web.idempotency import IdempotentRequest
 from tests.contracts.actions import OPERATOR, Members, refused
 from tests.support import factories
 
@@ -120,7 +120,7 @@ async def test_a_key_that_is_none_is_refused(members: Members) -> None:
 
 async def test_a_key_in_use_is_refused_until_it_is_free(members: Members) -> None:
     content = json.dumps(members.body()).encode()
-    attempt = Attempt(principal=ME, key="one", request="POST /clusters?", body=content)
+    attempt = IdempotentRequest(principal=ME, key="one", request="POST /clusters?", body=content)
     connection = await asyncpg.connect(members.url)
     try:
         await connection.execute("SELECT pg_advisory_lock($1)", attempt.lock)

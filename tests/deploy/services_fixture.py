@@ -14,7 +14,7 @@ from services.members import main as members
 from services.notifications import main as notifications
 from services.trainings import main as trainings
 from shared.auth import Role
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.faults.http_clients import Callers
 from tests.support import factories
 from tests.support.waiting import eventually
@@ -72,7 +72,7 @@ async def empty(create: Create) -> dict[str, str]:
 @asynccontextmanager
 async def running(urls: dict[str, str]) -> AsyncIterator[Stock]:
     """The services over one local wire, while the block lasts."""
-    wire = LocalWire()
+    wire = LocalTransport()
     async with AsyncExitStack() as stack:
         doors = {}
         for service, build in BUILDS.items():

@@ -20,7 +20,7 @@ from deploy.kafka.partners import let_in, on_kafka, shut_out
 from deploy.kafka.topics import create_topics
 from deploy.migrate import SERVICES
 from shared.events import topics
-from shared.transport.kafka_connection import Access
+from shared.transport.kafka_connection import KafkaConnectionSettings
 from tests.support.kafka_secured import SecuredBroker
 from tests.support.kei import Kei
 from tests.support.run import Run
@@ -41,14 +41,14 @@ MAY: dict[str, dict[str, set[str]]] = {
 }
 
 
-def as_user(broker: SecuredBroker, user: str) -> Access:
-    return Access(broker.scram, user, f"{user}'s password")
+def as_user(broker: SecuredBroker, user: str) -> KafkaConnectionSettings:
+    return KafkaConnectionSettings(broker.scram, user, f"{user}'s password")
 
 
 class Trying:
     """One user, trying everything. Each act tells whether it was allowed; anything but a plain refusal is raised."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: KafkaConnectionSettings) -> None:
         self._options = access.options()
 
     async def write(self, topic: str) -> None:
@@ -103,13 +103,13 @@ async def allowed(act: Awaitable[None]) -> bool:
 
 async def test_each_user_may_do_what_its_part_needs_and_nothing_else(secured_kafka: SecuredBroker) -> None:
     await create_topics(secured_kafka.address, TOPICS, partitions=1)
-    with KafkaAdmin(Access(secured_kafka.address)) as admin:
+    with KafkaAdmin(KafkaConnectionSettings(secured_kafka.address)) as admin:
         for user in MAY:
             admin.put_user(user, f"{user}'s password")
         for service in SERVICES:
             admin.allow(service, service_rules(service))
         admin.allow("partner-acme", partner_rules("partner-acme"))
-    anybody = Trying(Access(secured_kafka.address))
+    anybody = Trying(KafkaConnectionSettings(secured_kafka.address))
     for topic in TOPICS:
         await anybody.write(topic)
     async with started(AIOKafkaConsumer(PUBLIC, group_id="x", bootstrap_servers=secured_kafka.address)) as consumer:
@@ -136,11 +136,11 @@ async def test_each_user_may_do_what_its_part_needs_and_nothing_else(secured_kaf
 
 async def test_a_partner_reads_until_it_is_shut_out(secured_kafka: SecuredBroker) -> None:
     await create_topics(secured_kafka.address, [PUBLIC], partitions=1)
-    with KafkaAdmin(Access(secured_kafka.address)) as admin:
-        access = Access(secured_kafka.scram, "partner-acme", let_in(admin, "acme", None))
+    with KafkaAdmin(KafkaConnectionSettings(secured_kafka.address)) as admin:
+        access = KafkaConnectionSettings(secured_kafka.scram, "partner-acme", let_in(admin, "acme", None))
         assert (admin.limit_of("partner-acme"), on_kafka(admin, ["acme", "other"])) == (1024 * 1024, {"acme"})
         let_in(admin, "acme", 5000)
-        access = Access(secured_kafka.scram, "partner-acme", let_in(admin, "acme", None))
+        access = KafkaConnectionSettings(secured_kafka.scram, "partner-acme", let_in(admin, "acme", None))
         assert admin.limit_of("partner-acme") == 5000
 
         consumer = AIOKafkaConsumer(PUBLIC, group_id="partner-acme.main", **access.options())
@@ -179,7 +179,7 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
     assert await allowed(reader.describe(MEMBERS))
 
     (passwords / "trainings_kafka_password").write_text("new")
-    with KafkaAdmin(Access(secured_kafka.address)) as admin:
+    with KafkaAdmin(KafkaConnectionSettings(secured_kafka.address)) as admin:
         admin.allow("trainings", [*service_rules("trainings"), Rule("read", "topic", MATCHING)])
         assert await allowed(reader.describe(MATCHING))
     said = await done(kei, *command)
@@ -187,7 +187,7 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
     assert "0 rights given, 1 taken away." in said
     with pytest.raises(KafkaConnectionError):
         await reader.describe(MEMBERS)
-    reader = Trying(Access(secured_kafka.scram, "trainings", "new"))
+    reader = Trying(KafkaConnectionSettings(secured_kafka.scram, "trainings", "new"))
     assert await allowed(reader.describe(MEMBERS))
     assert not await allowed(reader.describe(MATCHING))
 
@@ -199,7 +199,7 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
 
 
 async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: SecuredBroker, run: Run) -> None:
-    with KafkaAdmin(Access(secured_kafka.address)) as admin:
+    with KafkaAdmin(KafkaConnectionSettings(secured_kafka.address)) as admin:
         admin.put_user("stranger", "stranger's password")
     kei, folder = Kei(run.folder(), secured_kafka.scram), run.folder()
     (folder / "right").write_text("stranger's password")
@@ -241,7 +241,7 @@ def test_a_password_is_looked_for_in_a_file_the_environment_and_the_secrets(
     (tmp_path / "kei_kafka_password").write_text("of the secrets\n")
     (tmp_path / "given").write_text("given\n")
     monkeypatch.setenv("KEI_SECRETS_DIR", str(tmp_path))
-    assert access("kafka:9092", None, None) == Access("kafka:9092")
+    assert access("kafka:9092", None, None) == KafkaConnectionSettings("kafka:9092")
     assert access("kafka:9092", "admin", None).password == "of the secrets"
     monkeypatch.setenv("KEI_KAFKA_PASSWORD", "of the environment")
     assert access("kafka:9092", "admin", None).password == "of the environment"

@@ -14,7 +14,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from shared.failpoints import Point
+from shared.failpoints import Failpoint
 from tests.faults import commands
 from tests.faults.checks import Findings, over_capacity, total
 from tests.faults.commands import INDICATORS, TODAY
@@ -257,7 +257,7 @@ class Histories(RuleBasedStateMachine):
         self._tally.disturbances += 1
 
     @rule(point=st.sampled_from(POINTS))
-    def crash(self, point: Point) -> None:
+    def crash(self, point: Failpoint) -> None:
         """Whoever comes to this point next dies there."""
         self._trio.armed.add(point)
 

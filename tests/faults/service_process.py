@@ -12,12 +12,12 @@ from deploy.cli.common import in_loop
 from services.notifications.routes import feed
 from shared import logs
 from shared.settings import Settings
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from shared.web import serve, server
 
 if __name__ == "__main__":
     service, port, patience = sys.argv[1:]
     feed.STALLED = server.WRITE_DEADLINE = float(patience)
     logs.set_up(service)
-    app: FastAPI = importlib.import_module(f"services.{service}.main").build(Settings(), wire=LocalWire())
+    app: FastAPI = importlib.import_module(f"services.{service}.main").build(Settings(), wire=LocalTransport())
     in_loop(serve(app, "127.0.0.1", int(port)))

@@ -18,15 +18,15 @@ from shared import failpoints
 from shared.db import Database, WriteSession
 from shared.errors import KeiError
 from shared.events import Event, Record, registry
-from shared.failpoints import Point
+from shared.failpoints import Failpoint
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay
 from shared.transport import Receiver
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.faults import checks
 from tests.support.postgres import Postgres
 
-POINTS: tuple[Point, ...] = tuple(point for point in get_args(Point) if point != "ingest.committed")
+POINTS: tuple[Failpoint, ...] = tuple(point for point in get_args(Failpoint) if point != "ingest.committed")
 """All but the one of Kafka's offsets."""
 DONE, LATE, CRASHED = "done", "done, without an answer", "crashed"
 EFFECT = (
@@ -53,7 +53,7 @@ Look: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 class Crash(BaseException):
     """The process dies here. No error handling may hold it up."""
 
-    def __init__(self, point: Point) -> None:
+    def __init__(self, point: Failpoint) -> None:
         super().__init__(point)
         self.point = point
 
@@ -80,7 +80,7 @@ def _writing_down(handler: Any) -> Callable[[WriteSession, Sequence[Event[Any]]]
     return effects
 
 
-class Postbox(LocalWire):
+class Postbox(LocalTransport):
     """A wire that takes everything at once, as a broker does, and brings it when it is told to."""
 
     def __init__(self) -> None:
@@ -132,7 +132,7 @@ class Postbox(LocalWire):
 class Sender:
     """A relay of which every pass is waited for; one that has died is followed by another."""
 
-    def __init__(self, database: Database, look: Look, wire: Postbox, act: Callable[[Point], None]) -> None:
+    def __init__(self, database: Database, look: Look, wire: Postbox, act: Callable[[Failpoint], None]) -> None:
         self._database, self._look, self._wire, self._act = database, look, wire, act
         self._marked = asyncio.Event()
         self._begin()
@@ -140,10 +140,10 @@ class Sender:
     def _begin(self) -> None:
         self._relay = Relay(self._database, self._wire, poll=0.5, lease=2.0)
         context = copy_context()
-        context.run(failpoints.act.set, self._at)
+        context.run(failpoints.on_failpoint.set, self._at)
         self._task = asyncio.get_running_loop().create_task(self._relay.run(), context=context)
 
-    def _at(self, point: Point) -> None:
+    def _at(self, point: Failpoint) -> None:
         if point == "relay.marked":
             self._marked.set()
         self._act(point)
@@ -180,9 +180,9 @@ class Trio:
     def __init__(self, databases: Mapping[str, Database], looks: Mapping[str, Look]) -> None:
         self.databases, self.looks = databases, looks
         self.wire = Postbox()
-        self.armed: set[Point] = set()
-        self.crashes: Counter[Point] = Counter()
-        failpoints.act.set(self._at)
+        self.armed: set[Failpoint] = set()
+        self.crashes: Counter[Failpoint] = Counter()
+        failpoints.on_failpoint.set(self._at)
         self._workers = {name: self._worker(name) for name in CONSUMERS}
         self._senders = {name: Sender(databases[name], looks[name], self.wire, self._at) for name in RELAYS}
         self._seen = dict.fromkeys(CONSUMERS, 0)
@@ -195,7 +195,7 @@ class Trio:
         self.wire.attach(inbox)
         return Worker(self.databases[name], consumer, inbox)
 
-    def _at(self, point: Point) -> None:
+    def _at(self, point: Failpoint) -> None:
         if point in self.armed:
             self.armed.remove(point)
             self.crashes[point] += 1

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer
 from deploy.kafka.topics import create_topics
 from shared import outbox
 from shared.events import topics
-from shared.transport.kafka import DEADLINE, KafkaWire
+from shared.transport.kafka import DEADLINE, KafkaTransport
 from tests.faults.conftest import emptied
 from tests.faults.harness import Node, Stage, stage
 from tests.faults.proxy import Proxy, proxy
@@ -166,12 +166,12 @@ async def _records_in(servers: str) -> int:
 
 async def _all_sent(made: Stage) -> bool:
     async with made.source.reading() as session:
-        return (await outbox.figures(session)).unsent == 0
+        return (await outbox.stats(session)).unsent == 0
 
 
 async def _replay(made: Stage, servers: str) -> None:
     """What `kei events replay` does."""
-    wire = KafkaWire(servers, "faults")
+    wire = KafkaTransport(servers, "faults")
     try:
         await outbox.replay(made.source, wire)
     finally:

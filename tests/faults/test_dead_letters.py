@@ -14,9 +14,9 @@ from shared import clock, inbox, outbox
 from shared.db import WriteSession
 from shared.events import Record
 from shared.events.envelope import Stored
-from shared.transport import Wire
-from shared.transport.kafka import KafkaWire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.kafka import KafkaTransport
+from shared.transport.local import LocalTransport
 from tests.faults.harness import Stage
 from tests.faults.report import count
 from tests.faults.worker_process import CountedInbox, effects
@@ -66,7 +66,7 @@ async def test_f11_dead_letters_and_the_whole_log_come_back_twice(both: Stage, t
     async with both.source.transaction() as tx:
         for number, key in enumerate(both.keys):
             made = MAKERS[number % len(MAKERS)][0](key)
-            writers.acked.append(outbox.put(tx, made, version=1).id)
+            writers.acked.append(outbox.append(tx, made, version=1).id)
     failed = sum(id.int % 1000 < 300 for id in writers.acked)
     await eventually(lambda: _dead(both, failed), PROMPT)
     broken.unlink()
@@ -93,7 +93,7 @@ async def _send_strange(stage: Stage) -> int:
     """What no outbox can hold: no key, no headers, nothing at all, very much."""
     if stage.kafka is None:
         return 0
-    wire = KafkaWire(stage.kafka, "stranger")
+    wire = KafkaTransport(stage.kafka, "stranger")
     records = [
         Record(None, (), b"{}"),
         Record(b"key", (), None),
@@ -106,9 +106,9 @@ async def _send_strange(stage: Stage) -> int:
 
 
 @asynccontextmanager
-async def _other_wire(stage: Stage) -> AsyncIterator[Wire]:
+async def _other_wire(stage: Stage) -> AsyncIterator[Transport]:
     """One that ends in the same inbox."""
-    wire: Wire = KafkaWire(stage.kafka, "replays") if stage.kafka else LocalWire()
+    wire: Transport = KafkaTransport(stage.kafka, "replays") if stage.kafka else LocalTransport()
     if stage.kafka is None:
         wire.attach(CountedInbox(stage.sink, effects(stage.spec()), stage.mine))
     yield wire

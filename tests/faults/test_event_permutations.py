@@ -19,7 +19,7 @@ from services.matching.tables import PROJECTED, Base, Pair, Places
 from shared.db import Database
 from shared.events import registry
 from shared.events.envelope import Stored
-from shared.inbox import Inbox, Worker, waiting
+from shared.inbox import Inbox, Worker, pending_stats
 from tests.services.matching.actions import assessed, capacity_changed, completed, requested, target_set
 from tests.support import factories
 
@@ -86,7 +86,7 @@ class Ear:
         while await self._worker.step():
             pass
         async with self.database.reading() as session:
-            assert all((one.pending, one.dead) == (0, 0) for one in await waiting(session, consumer))
+            assert all((one.pending, one.dead) == (0, 0) for one in await pending_stats(session, consumer))
 
     async def states(self, stories: Sequence[Story]) -> Counter[str]:
         """How many of the stories ended in which state, by its hash; ids are left out of it."""

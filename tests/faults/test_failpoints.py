@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from shared.failpoints import Point
+from shared.failpoints import Failpoint
 from tests.faults.harness import Stage
 from tests.faults.report import Result, count
 from tests.faults.worker_process import KILLED
@@ -17,7 +17,7 @@ RELAY = {"relay.placed", "relay.sent", "relay.marked"}
 KAFKA = {"ingest.committed"}
 
 
-@pytest.mark.parametrize("point", [point for point in get_args(Point) if point not in KAFKA])
+@pytest.mark.parametrize("point", [point for point in get_args(Failpoint) if point not in KAFKA])
 async def test_f2_a_process_ends_at_a_point(both: Stage, table: Path, point: str) -> None:
     result = await _died_again_and_again(both, point)
     if point == "relay.sent":  # F3: the wire had them all, the mark was not made

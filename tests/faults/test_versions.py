@@ -16,9 +16,9 @@ from shared import inbox, outbox
 from shared.db import WriteSession
 from shared.events import Event, registry
 from shared.inbox import Consumer
-from shared.transport import Wire
-from shared.transport.kafka import KafkaWire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.kafka import KafkaTransport
+from shared.transport.local import LocalTransport
 from tests.faults import checks, schema_versions
 from tests.faults.report import Result, count
 from tests.faults.schema_versions import CHANGES, Sent
@@ -38,12 +38,12 @@ New = Callable[..., Awaitable[str]]
 @pytest.fixture
 async def rig(create: New, wire: str | None) -> AsyncIterator[Rig]:
     """A writer, and a reader of everything."""
-    urls, local = (await create(), await create()), LocalWire()
+    urls, local = (await create(), await create()), LocalTransport()
     for url in urls:
         await prepare(url)
 
-    def make_wire() -> Wire:
-        return KafkaWire(wire, "versions") if wire else local
+    def make_wire() -> Transport:
+        return KafkaTransport(wire, "versions") if wire else local
 
     made = Rig(urls, make_wire)
     yield made
@@ -185,7 +185,7 @@ async def _result(rig: Rig, name: str, fault: str, injected: int, sent: Iterable
     seen = [ranks.get(id, checks.Event(id, key, 0)) for id, key in rows]
     return Result(
         fault=fault,
-        wire="local" if isinstance(rig.make_wire(), LocalWire) else "kafka",
+        wire="local" if isinstance(rig.make_wire(), LocalTransport) else "kafka",
         injected=injected,
         acked=len(written),
         seen=len(seen),

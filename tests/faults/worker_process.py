@@ -23,9 +23,9 @@ from shared.events.members import CapacityChanged, TargetSet
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay
-from shared.transport import Wire
-from shared.transport.kafka import KafkaWire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.kafka import KafkaTransport
+from shared.transport.local import LocalTransport
 from tests.support.waiting import block, passing
 
 READY = "the node is ready"
@@ -111,7 +111,7 @@ class CountedInbox(Inbox):
 async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
     """What a node runs."""
     source, sink = Database(spec.source, name="source"), Database(spec.sink, name="sink")
-    wire: Wire = KafkaWire(spec.kafka, "faults") if spec.kafka else LocalWire()
+    wire: Transport = KafkaTransport(spec.kafka, "faults") if spec.kafka else LocalTransport()
     running: list[Coroutine[Any, Any, None]] = []
     if spec.consumes:
         consumer = effects(spec)
@@ -164,6 +164,6 @@ def dying(point: str, passing: int) -> Callable[[str], None]:
 if __name__ == "__main__":
     logs.set_up("node", stream=sys.stdout)
     if len(sys.argv) > 2:
-        failpoints.act.set(dying(sys.argv[2], int(sys.argv[3])))
+        failpoints.on_failpoint.set(dying(sys.argv[2], int(sys.argv[3])))
     with suppress(asyncio.CancelledError):
         asyncio.run(main(Spec.model_validate_json(sys.argv[1])))

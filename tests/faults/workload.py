@@ -125,7 +125,7 @@ class Writers:
         version = await tx.scalar(_STEP, {"key": key})
         if self._dawdle:
             await passing(self._chance.uniform(0, self._dawdle))
-        return outbox.put(tx, make(key), version=version).id
+        return outbox.append(tx, make(key), version=version).id
 
 
 class _RolledBack(Exception):

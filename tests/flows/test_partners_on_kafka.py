@@ -24,7 +24,7 @@ from kafka.admin import (  # type: ignore[import-untyped]  # it has no types
 
 from deploy.kafka.admin import KafkaAdmin
 from deploy.kafka.client_config import CA
-from shared.transport.kafka_connection import Access
+from shared.transport.kafka_connection import KafkaConnectionSettings
 from tests.support import factories, kafka_local
 from tests.support.kafka_secured import SecuredBroker
 from tests.support.kei import Kei
@@ -200,7 +200,7 @@ async def test_what_cannot_be_is_said_before_anything_is_made_or_with_what_is_le
 
 def _may_only_look(broker: str, user: str) -> None:
     """Have a user who may ask who may do what, but change nothing."""
-    with KafkaAdmin(Access(broker)) as admin:
+    with KafkaAdmin(KafkaConnectionSettings(broker)) as admin:
         admin.put_user(user, "secret")
     cluster = ResourcePattern(ResourceType.CLUSTER, "kafka-cluster")
     client = KafkaAdminClient(bootstrap_servers=broker)

@@ -247,5 +247,5 @@ async def publish(url: str, events: int) -> None:
                 told = CapacityChanged(
                     cluster_id=id, consortium_id=factories.CONSORTIUM, mentor_capacity=version % 100, learner_capacity=1
                 )
-                outbox.put(tx, told, version=version)
+                outbox.append(tx, told, version=version)
     await log.close()

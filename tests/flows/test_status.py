@@ -9,7 +9,7 @@ import pytest
 
 from shared import clock
 from shared.auth import Principal, Role
-from shared.status import Finding, NotAdmitted, collect_status, diagnose
+from shared.status import AccessDenied, Finding, collect_status, diagnose
 from shared.version import revisions
 from tests.services.console.actions import Person, poison, text
 from tests.services.console.world import World, world
@@ -142,7 +142,7 @@ async def test_a_schema_that_is_not_the_newest_known_is_told(
 async def test_a_token_without_the_right_is_of_no_use(service_database: Callable[[str], Awaitable[str]]) -> None:
     async with world(service_database, without=AWAY) as running:
         partner = running.issuer.token(Principal("partner", frozenset({Role.partner})))
-        with pytest.raises(NotAdmitted, match="does not admit this token: Your role does not allow this") as refused:
+        with pytest.raises(AccessDenied, match="does not admit this token: Your role does not allow this") as refused:
             await collect_status(running.http, f"{running.url}/api", partner, HERE)
         assert refused.value.status == 403
 

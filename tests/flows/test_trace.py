@@ -16,9 +16,9 @@ from services.members import main as members
 from services.notifications import main as notifications
 from shared import telemetry
 from shared.auth import Role
-from shared.transport import Wire
-from shared.transport.kafka import KafkaWire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.kafka import KafkaTransport
+from shared.transport.local import LocalTransport
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -40,18 +40,18 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 @pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def wire_of(request: pytest.FixtureRequest) -> Callable[[str], Wire]:
+async def wire_of(request: pytest.FixtureRequest) -> Callable[[str], Transport]:
     if request.param == "local":
-        shared = LocalWire()
+        shared = LocalTransport()
         return lambda _: shared
     servers: str = request.getfixturevalue("kafka")
     await create_topics(servers)
-    return lambda service: KafkaWire(servers, service)
+    return lambda service: KafkaTransport(servers, service)
 
 
 @pytest.fixture
 async def running(
-    wire_of: Callable[[str], Wire], service_database: Callable[[str], Awaitable[str]]
+    wire_of: Callable[[str], Transport], service_database: Callable[[str], Awaitable[str]]
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, Urls]]:
     """A client of members, and where the databases of all three services are."""
     urls = {name: await service_database(name) for name in SERVICES}

@@ -11,7 +11,7 @@ from services.members import main as members
 from services.trainings import main as trainings
 from shared import version
 from shared.auth import Role
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -20,7 +20,7 @@ OPERATOR = factories.signed_in(Role.operator)
 Create = Callable[[str], Awaitable[str]]
 
 
-class LateWire(LocalWire):
+class LateWire(LocalTransport):
     """A wire that is behind, and has lost something."""
 
     def lag(self) -> Mapping[str, int]:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from services.trainings.consumers import consumer
 from shared import runtime
 from shared.db import Database
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -23,7 +23,7 @@ TOPIC = "kei.members.v1"
 Create = Callable[[str], Awaitable[str]]
 
 
-class SilentWire(LocalWire):
+class SilentWire(LocalTransport):
     """A wire on which something waits that nobody reads."""
 
     def __init__(self) -> None:

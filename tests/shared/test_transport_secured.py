@@ -18,9 +18,9 @@ from services.members import main as members
 from services.trainings import main as trainings
 from shared.auth import Role
 from shared.events.envelope import Record
-from shared.transport import WireError
-from shared.transport.kafka import KafkaWire
-from shared.transport.kafka_connection import Access
+from shared.transport import TransportError
+from shared.transport.kafka import KafkaTransport
+from shared.transport.kafka_connection import KafkaConnectionSettings
 from tests.shared.messaging.harness import running
 from tests.support import factories
 from tests.support.kafka_secured import SecuredBroker
@@ -34,7 +34,7 @@ Create = Callable[[str], Awaitable[str]]
 @pytest.fixture
 async def broker(secured_kafka: SecuredBroker) -> SecuredBroker:
     await create_topics(secured_kafka.address, partitions=2)
-    with KafkaAdmin(Access(secured_kafka.address)) as admin:
+    with KafkaAdmin(KafkaConnectionSettings(secured_kafka.address)) as admin:
         for service in SERVICES:
             admin.allow(service, service_rules(service))
             admin.put_user(service, f"{service}'s password")
@@ -74,7 +74,7 @@ async def test_an_event_goes_from_one_service_to_another_each_as_itself(
             )
             await eventually(lambda: any(one.get("reason") == sentence for one in logs))
             assert [(await reader.get(path)).status_code for path in ("/livez", "/readyz")] == [200, 200]
-            with KafkaAdmin(Access(broker.address)) as admin:
+            with KafkaAdmin(KafkaConnectionSettings(broker.address)) as admin:
                 admin.put_user("trainings", "new")
 
             async def known() -> list[dict[str, Any]]:
@@ -97,7 +97,10 @@ class Kept:
 
 async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_back(broker: SecuredBroker) -> None:
     inbox, rules = Kept(), service_rules("trainings")
-    wires = [KafkaWire(Access(broker.scram, user, f"{user}'s password"), user) for user in ("members", "trainings")]
+    wires = [
+        KafkaTransport(KafkaConnectionSettings(broker.scram, user, f"{user}'s password"), user)
+        for user in ("members", "trainings")
+    ]
     sender, reader = wires
     reader.attach(inbox)
     sentence = f"user trainings may not read {MEMBERS} as group trainings"
@@ -109,7 +112,7 @@ async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_bac
         await sent(value)
         await eventually(lambda: value in inbox.values, 30)
 
-    with KafkaAdmin(Access(broker.address)) as admin:
+    with KafkaAdmin(KafkaConnectionSettings(broker.address)) as admin:
         async with running(reader.run()):
             for kind in ("topic", "group"):
                 with structlog.testing.capture_logs() as logs:
@@ -127,32 +130,34 @@ async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_bac
 
 async def test_a_sender_without_the_right_says_so_and_sends_when_it_has_it(broker: SecuredBroker) -> None:
     wire, record = (
-        KafkaWire(Access(broker.tls, "members", "members's password", broker.ca), "members"),
+        KafkaTransport(KafkaConnectionSettings(broker.tls, "members", "members's password", broker.ca), "members"),
         Record(b"", (), b""),
     )
     with pytest.raises(
-        WireError, match=r"1 records for kei\.public\.v1: user members may not write to kei\.public\.v1"
+        TransportError, match=r"1 records for kei\.public\.v1: user members may not write to kei\.public\.v1"
     ):
         await wire.send("kei.public.v1", [record])
-    with KafkaAdmin(Access(broker.address)) as admin:
+    with KafkaAdmin(KafkaConnectionSettings(broker.address)) as admin:
         admin.allow("members", [Rule("write", "topic", "kei.public.v1")])
         await wire.send("kei.public.v1", [record])
         admin.put_user("members", "other")
     await wire.close()
-    with pytest.raises(WireError, match="is not reached, or the password of user members is refused"):
-        await KafkaWire(Access(broker.scram, "members", "members's password"), "members").send(MEMBERS, [record])
+    with pytest.raises(TransportError, match="is not reached, or the password of user members is refused"):
+        await KafkaTransport(KafkaConnectionSettings(broker.scram, "members", "members's password"), "members").send(
+            MEMBERS, [record]
+        )
 
 
 def test_what_does_not_fit_together_is_refused_with_a_sentence(tmp_path: Path) -> None:
     for user, password in (("members", None), (None, "secret")):
         with pytest.raises(ValueError, match="A Kafka user needs a password and a password a user"):
-            Access("kafka:9092", user, password)
+            KafkaConnectionSettings("kafka:9092", user, password)
     (tmp_path / "empty.pem").touch()
     for name in ("empty.pem", "none.pem"):
         with pytest.raises(
             ValueError, match=f"KEI_KAFKA_CA: {tmp_path}/{name} cannot be used as a file of authorities"
         ):
-            Access("kafka:9092", ca=tmp_path / name)
-    access = Access("kafka:9092", "members", "secret", tls=True)
+            KafkaConnectionSettings("kafka:9092", ca=tmp_path / name)
+    access = KafkaConnectionSettings("kafka:9092", "members", "secret", tls=True)
     assert access.options()["security_protocol"] == "SASL_SSL"
     assert "secret" not in repr(access)

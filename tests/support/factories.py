@@ -29,8 +29,8 @@ from shared.events.members import ClusterChanged, ClusterRegistered, ServiceRequ
 from shared.events.registry import Data, type_of
 from shared.events.trainings import TrainingPublished
 from shared.settings import Settings
-from shared.transport import Wire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.local import LocalTransport
 from shared.web import Drain, serve
 from tests.support.waiting import eventually
 
@@ -72,7 +72,7 @@ def settings(url: str, **more: Any) -> Settings:
 
 @asynccontextmanager
 async def running(
-    build: Build, url: str, *, wire: Wire | None = None, **more: Any
+    build: Build, url: str, *, wire: Transport | None = None, **more: Any
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service `build` with everything of its lifespan running; streams need `serving`.
 
@@ -82,7 +82,7 @@ async def running(
         wire: what it is connected to; a local wire of its own if left out.
         more: further settings.
     """
-    app = build(settings(url, **more), wire=wire or LocalWire(), keys=keys())
+    app = build(settings(url, **more), wire=wire or LocalTransport(), keys=keys())
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -131,7 +131,7 @@ async def put(url: str) -> list[tuple[str, int, dict[str, Any]]]:
     return [(".".join(row["type"].split(".")[2:4]), row["version"], json.loads(row["data"])) for row in found]
 
 
-async def deliver(wire: Wire, *events: Stored) -> None:
+async def deliver(wire: Transport, *events: Stored) -> None:
     """Send events over a wire, as their service's relay would."""
     for event in events:
         await wire.send(registry()[event.type].topic, [event.record()])

@@ -14,8 +14,8 @@ from services.console.api.models import Answer
 from services.console.api.public_client import DEADLINE, Away
 from services.console.request.session import SignInFirst, Visitor
 from shared import clock
-from shared.status import NotAdmitted, Row, collect_status
-from shared.web import Refusal
+from shared.status import AccessDenied, ServiceReport, collect_status
+from shared.web import ProblemError
 
 Action = Literal["retry", "discard"]
 Service = Literal["members", "trainings", "matching", "notifications"]
@@ -60,7 +60,7 @@ class Operating:
         """Give up all connections."""
         await self._client.aclose()
 
-    async def rows(self, who: Visitor) -> list[Row]:
+    async def rows(self, who: Visitor) -> list[ServiceReport]:
         """How every service is.
 
         Raises:
@@ -69,7 +69,7 @@ class Operating:
         """
         try:
             return await collect_status(self._client, self._base, who.token, SERVICES)
-        except NotAdmitted as error:
+        except AccessDenied as error:
             raise _turned_away(error.status, f"Every service {error}.") from error
 
     async def letters(self, who: Visitor, service: str) -> list[Letter]:
@@ -124,7 +124,7 @@ class Operating:
 def _turned_away(status: int, sentence: str) -> Exception:
     if status == httpx2.codes.UNAUTHORIZED:
         return SignInFirst("ended")
-    return Refusal(status, "refused", sentence)
+    return ProblemError(status, "refused", sentence)
 
 
 def _problem(response: httpx2.Response) -> dict[str, Any]:

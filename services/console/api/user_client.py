@@ -9,7 +9,7 @@ import httpx2
 from fastapi import Request
 
 from services.console.request.session import SignInFirst, Visitor
-from shared.web import Refusal
+from shared.web import ProblemError
 
 DEADLINE = 30.0
 """Seconds for one deed: a what-if of thousands of clusters takes ten."""
@@ -62,7 +62,7 @@ class Acting:
             raise SignInFirst("ended")
         if reply.is_server_error or not isinstance(answer, dict):
             raise _away()
-        raise Refusal(reply.status_code, "refused", _said(answer))
+        raise ProblemError(reply.status_code, "refused", _said(answer))
 
 
 def acting_of(request: Request) -> Acting:
@@ -77,6 +77,6 @@ def _said(problem: dict[str, Any]) -> str:
     return " ".join([str(problem.get("detail", "This was refused.")), *errors])
 
 
-def _away() -> Refusal:
+def _away() -> ProblemError:
     detail = "Matching gives no answer, so it is not known whether this was done. Look again in a minute."
-    return Refusal(503, "unavailable", detail, headers={"Retry-After": "5"})
+    return ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})

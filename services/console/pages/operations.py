@@ -15,8 +15,8 @@ from services.console.request import forms
 from services.console.request.session import Operator, Visitor, from_here
 from services.console.view import labels, status_text, templating
 from shared import clock
-from shared.status import Row, diagnose
-from shared.web import Refusal, Router
+from shared.status import ServiceReport, diagnose
+from shared.web import ProblemError, Router
 
 router = Router(include_in_schema=False)
 
@@ -65,7 +65,7 @@ async def operations(
     return templating.page(request.scope, "operations.html", values)
 
 
-async def _dead(operating: Operating, who: Visitor, rows: Sequence[Row]) -> list[Dead]:
+async def _dead(operating: Operating, who: Visitor, rows: Sequence[ServiceReport]) -> list[Dead]:
     async def of(service: str, total: int) -> Dead:
         try:
             return Dead(service, total, await operating.letters(who, service))
@@ -127,6 +127,6 @@ def _back(action: Action, service: str, count: int) -> Response:
     return RedirectResponse(f"/operations?did={action}&service={service}&count={count}", 303)
 
 
-def _away(service: str) -> Refusal:
+def _away(service: str) -> ProblemError:
     detail = f"{service} gives no answer. Look at the page for operators, and try again when it is back."
-    return Refusal(503, "unavailable", detail, headers={"Retry-After": "5"})
+    return ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})

@@ -11,7 +11,7 @@ from services.console.request.session import MAX_TOKEN, Visitor, cookie, from_he
 from services.console.view import templating
 from shared.auth import public
 from shared.errors import Unauthenticated
-from shared.web import Refusal, Router
+from shared.web import ProblemError, Router
 
 router = Router(dependencies=[public()], include_in_schema=False)
 
@@ -41,7 +41,7 @@ async def sign_in(request: Request) -> Response:
     """Keep a good token in the browser, and go on."""
     name = cookie(request.scope)
     if name is None:
-        raise Refusal(403, "in-the-clear", _IN_THE_CLEAR)
+        raise ProblemError(403, "in-the-clear", _IN_THE_CLEAR)
     token = "".join((await forms.read(request, Token)).token.split())  # a terminal may have broken it into lines
     if not token:
         return _page(request, fault="Paste a token first.", status=400)
@@ -53,7 +53,7 @@ async def sign_in(request: Request) -> Response:
         return _page(request, fault=_UNUSABLE, status=401)
     except ConnectionError as error:
         detail = "The token cannot be checked just now: the issuer's keys are not reached."
-        raise Refusal(503, "unavailable", detail) from error
+        raise ProblemError(503, "unavailable", detail) from error
     return signed_in(request, name, token, "/operations" if visitor.operates else "/")
 
 

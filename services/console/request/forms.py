@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.web import Refusal
+from shared.web import ProblemError
 
 MAX_BYTES = 16 * 1024
 """Bytes of a form."""
@@ -36,4 +36,4 @@ async def read(request: Request, kind: type[F]) -> F:
         return kind.model_validate(values)
     except (ValueError, ValidationError) as error:
         detail = "The form is not one of this page as it is now. Load the page again, and try once more."
-        raise Refusal(400, "malformed-form", detail) from error
+        raise ProblemError(400, "malformed-form", detail) from error

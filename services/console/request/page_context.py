@@ -15,7 +15,7 @@ from services.console.api.models import Cluster, Consortium, Framework
 from services.console.api.public_client import Away, Clients
 from services.console.view import labels, templating
 from shared.errors import NotFound
-from shared.web import Refusal
+from shared.web import ProblemError
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class Visit:
         """
         if service in self.away:
             detail = f"{SERVICES[service]} cannot be read just now. This usually passes within a minute."
-            raise Refusal(503, "unavailable", detail, headers={"Retry-After": "5"})
+            raise ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})
 
     @property
     def ours(self) -> list[Cluster]:

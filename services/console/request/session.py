@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.auth import Policy, Principal, Role, Verifier
 from shared.errors import Unauthenticated
-from shared.web import Refusal
+from shared.web import ProblemError
 
 MAX_TOKEN = 3_800
 """Characters: browsers keep no cookie above 4 kB."""
@@ -85,7 +85,7 @@ class _SignedIn(Policy):
             raise await _why_not(request)
         if self._roles and not visitor.principal.has(*self._roles):
             detail = f"This page is for {self._whom}. You are signed in as {visitor.principal.subject}, who is none."
-            raise Refusal(403, "forbidden", detail)
+            raise ProblemError(403, "forbidden", detail)
         return visitor
 
 
@@ -104,7 +104,9 @@ async def _why_not(request: Request) -> Exception:
     try:
         await request.app.state.verifier.verify(token)
     except ConnectionError:
-        return Refusal(503, "unavailable", "Who you are cannot be checked just now: the issuer's keys are not reached.")
+        return ProblemError(
+            503, "unavailable", "Who you are cannot be checked just now: the issuer's keys are not reached."
+        )
     except Unauthenticated:
         return SignInFirst("ended")
     return SignInFirst("needed")  # the keys have come this moment
@@ -164,4 +166,4 @@ async def from_here(request: Request) -> None:
     site = headers.get("sec-fetch-site")
     # Browsers that do not say Sec-Fetch-Site say Origin with every form.
     if site != "same-origin" if site is not None else headers.get("origin") != own:
-        raise Refusal(403, "cross-site", "This form was not sent from a page of Kei, so nothing was done.")
+        raise ProblemError(403, "cross-site", "This form was not sent from a page of Kei, so nothing was done.")

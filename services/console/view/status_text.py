@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from services.console.view import labels
-from shared.status import Finding, Row, Told, age, producer_of
+from shared.status import Finding, ServiceReport, ServiceStatus, age, producer_of
 
 KINDS = {
     "away": ("Not reached", "stop"),
@@ -52,7 +52,7 @@ def verdict(found: Sequence[Finding]) -> str:
     return labels.opening(labels.counted(len(found), "thing needs", "things need")) + " somebody"
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[ServiceReport]) -> str:
     """What there is at a glance."""
     told = [row.told for row in rows if row.told]
     unsent = sum(one.outbox.unsent for one in told)
@@ -66,11 +66,11 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{len(told)} of {len(rows)} services answer. {waits}, and there {_are(told)} {letters}."
 
 
-def _are(told: Sequence[Told]) -> str:
+def _are(told: Sequence[ServiceStatus]) -> str:
     return "is" if sum(one.dead for one in told) == 1 else "are"
 
 
-def service(row: Row, found: Sequence[Finding]) -> ServiceLine:
+def service(row: ServiceReport, found: Sequence[Finding]) -> ServiceLine:
     """The line of a service."""
     if row.told is None:
         return ServiceLine(row.service, "Not reached", "stop", "–", "", "–", "–", "", "–")
@@ -89,7 +89,7 @@ def service(row: Row, found: Sequence[Finding]) -> ServiceLine:
     )
 
 
-def topics(row: Row) -> Iterator[TopicLine]:
+def topics(row: ServiceReport) -> Iterator[TopicLine]:
     """The lines of what a service reads."""
     for topic in row.told.inbox if row.told else ():
         yield TopicLine(

@@ -16,7 +16,7 @@ def tell(tx: WriteSession, mentorship: Mentorship, kind: type[MentorshipFact], *
     pair = mentorship.pair
     pair.events += 1
     sides = {name: getattr(pair, name) for name in ("consortium_id", "mentor_id", "learner_id")}
-    return outbox.put(tx, kind(mentorship_id=pair.id, **sides, **told), version=pair.events)
+    return outbox.append(tx, kind(mentorship_id=pair.id, **sides, **told), version=pair.events)
 
 
 async def goals_of(tx: WriteSession, mentorship: Mentorship) -> list[MentorshipGoal]:

@@ -109,7 +109,7 @@ def _who(pair: Pair) -> dict[str, UUID]:
 def _end(tx: WriteSession, pair: Pair, state: str, data: Data, now: datetime) -> Stored:
     pair.state, pair.decided_at = state, now
     pair.events += 1
-    return outbox.put(tx, data, version=pair.events)
+    return outbox.append(tx, data, version=pair.events)
 
 
 def _caused(pair: Pair, event: Stored) -> replan.Caused:

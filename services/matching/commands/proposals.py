@@ -83,7 +83,7 @@ def propose(tx: WriteSession, pair: Pair, until: datetime) -> None:
         request_id=pair.request_id,
         cause=None if pair.cause is None else Cause.model_validate(pair.cause, strict=False),
     )
-    outbox.put(tx, event, version=pair.events)
+    outbox.append(tx, event, version=pair.events)
 
 
 def withdraw(tx: WriteSession, pair: Pair, why: str, now: datetime, run_id: UUID | None = None) -> None:
@@ -93,7 +93,7 @@ def withdraw(tx: WriteSession, pair: Pair, why: str, now: datetime, run_id: UUID
     pair.events += 1
     sides = {"mentor_id": pair.mentor_id, "learner_id": pair.learner_id}
     event = PairWithdrawn(pair_id=pair.id, consortium_id=pair.consortium_id, **sides, run_id=run_id, why=why)
-    outbox.put(tx, event, version=pair.events)
+    outbox.append(tx, event, version=pair.events)
 
 
 async def unanswered(tx: WriteSession, clusters: Iterable[UUID]) -> Sequence[Request]:

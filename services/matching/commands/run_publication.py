@@ -87,7 +87,7 @@ async def _late(tx: WriteSession, run: Run) -> set[tuple[UUID, UUID]]:
 def _publish(tx: WriteSession, run: Run, pairs: Sequence[Pair], dropped: Sequence[Pair], now: datetime) -> None:
     run.state = "published"
     event = RunPublished(run_id=run.id, consortium_id=run.consortium_id, pairs=len(pairs), total_hundredths=run.total)
-    outbox.put(tx, event, version=1)
+    outbox.append(tx, event, version=1)
     for pair in dropped:
         withdraw(tx, pair, "plan", now, run.id)
     until = now + timedelta(days=Criteria.read(run.criteria).answer_days)

@@ -159,7 +159,7 @@ def _begin(marks: Marks) -> None:
     global _marks  # noqa: PLW0603  it came with the process, and functions sent to it find it nowhere else
     _marks = marks
     os.nice(NICE)
-    gc_tuning.spare_what_is_loaded()
+    gc_tuning.freeze_startup_objects()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -13,12 +13,12 @@ from services.matching.rules.inputs.criteria import Criteria
 from shared import clock
 from shared.auth import Anyone, Coordinator
 from shared.db import WriteSession
-from shared.web import Body, IfMatch, Name, Page, Paging, Read, Router, Tx, View, etag
+from shared.web import IfMatch, Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Tx, etag
 
 router = Router()
 
 
-class ByCriteria(Body):
+class ByCriteria(RequestModel):
     """By what to plan: criteria, or the name of some; with neither, those that a consortium begins with."""
 
     consortium_id: UUID
@@ -42,7 +42,7 @@ class ByCriteria(Body):
         return self.criteria or Criteria()
 
 
-class NewCriteriaSet(Body):
+class NewCriteriaSet(RequestModel):
     """Criteria under a name; whatever is left out of them is as a consortium begins."""
 
     consortium_id: UUID
@@ -50,13 +50,13 @@ class NewCriteriaSet(Body):
     criteria: Criteria = Criteria()
 
 
-class ChangedCriteria(Body):
+class ChangedCriteria(RequestModel):
     """What a draft is to hold from now on, as a whole."""
 
     criteria: Criteria
 
 
-class CriteriaSetView(View):
+class CriteriaSetView(ResponseModel):
     """Criteria under a name, and which version (`number`) of them."""
 
     id: UUID

@@ -15,7 +15,7 @@ from services.matching.queries import ledger as queries
 from services.matching.queries.ledger import Wanted
 from services.matching.rules.mentoring.ledger import Reading, Side, Taught, balances, downstream
 from shared.auth import Anyone, Principal
-from shared.web import Page, Paging, Read, Router, View
+from shared.web import Page, Paging, Read, ResponseModel, Router
 
 router = Router()
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -34,14 +34,14 @@ def _day(text: object) -> object:
 Day = Annotated[date, BeforeValidator(_day)]
 
 
-class ReadingView(View):
+class ReadingView(ResponseModel):
     """A level as an assessment measured it."""
 
     on: date
     level: int
 
 
-class LineView(View):
+class LineView(ResponseModel):
     """One cluster taught another something. `planned` and `reported` are levels."""
 
     source_id: UUID = Field(description="the mentorship or the activity")
@@ -60,20 +60,20 @@ class LineView(View):
     confirmed_hundredths: int | None = Field(description="its share of the difference, in hundredths of a level")
 
 
-class StepView(View):
+class StepView(ResponseModel):
     """A line by which knowledge went on; `depth` 1 is from the cluster itself."""
 
     depth: int
     line: LineView
 
 
-class Steps(View):
+class Steps(ResponseModel):
     """All lines by which it went on."""
 
     items: list[StepView]
 
 
-class SideView(View):
+class SideView(ResponseModel):
     """What a cluster gave, or took."""
 
     lines: int
@@ -81,7 +81,7 @@ class SideView(View):
     confirmed_hundredths: int = Field(description="hundredths of a level")
 
 
-class BalanceView(View):
+class BalanceView(ResponseModel):
     """A cluster's giving and taking."""
 
     cluster_id: UUID
@@ -89,7 +89,7 @@ class BalanceView(View):
     taken: SideView
 
 
-class Balances(View):
+class Balances(ResponseModel):
     """Of all clusters that gave or took."""
 
     items: list[BalanceView]

@@ -15,22 +15,22 @@ from services.matching.rules.inputs.profile import Skill
 from shared import clock
 from shared.auth import Manager
 from shared.errors import Forbidden
-from shared.web import Body, IfMatch, Note, Read, Router, Slug, Text, Tx, View
+from shared.web import IfMatch, LongText, Read, RequestModel, ResponseModel, Router, ShortText, Slug, Tx
 
 router = Router(prefix="/mentorships/{id}")
 OneToFive = Annotated[int, Field(ge=1, le=5)]
 
 
-class FollowUp(Body):
+class FollowUp(RequestModel):
     """Something that a side does after a meeting."""
 
     side: Side
-    text: Note
+    text: ShortText
     due_on: date | None = None
     done: bool = False
 
 
-class NewMeeting(Body):
+class NewMeeting(RequestModel):
     """A meeting that is planned, was held, or was cancelled. Who came is counted by cluster; names are not kept."""
 
     state: Literal["planned", "held", "cancelled"]
@@ -51,38 +51,38 @@ class NewGroupMeeting(NewMeeting):
     together_with: Annotated[list[UUID], Field(max_length=50, default_factory=list)]
 
 
-class NewNote(Body):
+class NewNote(RequestModel):
     """What a side notes of a meeting; nothing takes it away."""
 
     side: Side
-    text: Text
+    text: LongText
 
 
-class NewProgress(Body):
+class NewProgress(RequestModel):
     """The level that a goal has reached, as the two see it."""
 
     reached: Level
 
 
-class NewCheckIn(Body):
+class NewCheckIn(RequestModel):
     """How it goes, from 1 (badly) to 5 (very well)."""
 
     side: Side
     feeling: OneToFive
-    text: Text = ""
+    text: LongText = ""
 
 
-class NewSurvey(Body):
+class NewSurvey(RequestModel):
     """Answers to the survey of a day after the start; 0 is the one at the end."""
 
     side: Side
     day: Annotated[int, Field(ge=0, le=10_000)]
     useful: OneToFive
     again: bool
-    text: Text = ""
+    text: LongText = ""
 
 
-class NotedView(View):
+class NotedView(ResponseModel):
     """What was noted of a meeting, by cluster, and what follows from it."""
 
     meeting_id: UUID
@@ -91,7 +91,7 @@ class NotedView(View):
     follow_ups: list[FollowUp]
 
 
-class CheckInView(View):
+class CheckInView(ResponseModel):
     """What a side said of how it goes."""
 
     side: str
@@ -100,7 +100,7 @@ class CheckInView(View):
     at: datetime
 
 
-class SurveyView(View):
+class SurveyView(ResponseModel):
     """A side's answers to a survey."""
 
     day: int
@@ -111,7 +111,7 @@ class SurveyView(View):
     at: datetime
 
 
-class NotesView(View):
+class NotesView(ResponseModel):
     """What the two sides have told each other."""
 
     meetings: list[NotedView]

@@ -17,14 +17,27 @@ from services.matching.rules.mentoring.reminders import CLOSING, closes_on, surv
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.db import WriteSession
-from shared.web import Body, IfMatch, Note, Page, Paging, Read, Router, Slug, Text, Tx, View, etag
+from shared.web import (
+    IfMatch,
+    LongText,
+    Page,
+    Paging,
+    Read,
+    RequestModel,
+    ResponseModel,
+    Router,
+    ShortText,
+    Slug,
+    Tx,
+    etag,
+)
 
 router = Router()
 Side = Literal["mentor", "learner"]
 Level = Annotated[int, Field(ge=0, le=100)]
 
 
-class GoalView(View):
+class GoalView(ResponseModel):
     """A level to reach: at the start, wanted, reported by the two, and measured by an assessment after the end."""
 
     framework: str
@@ -37,7 +50,7 @@ class GoalView(View):
     confirmed_on: date | None
 
 
-class MeetingView(View):
+class MeetingView(ResponseModel):
     """A meeting, without what was noted. `learners` met the mentor together; `people` came, by cluster."""
 
     id: UUID
@@ -49,7 +62,7 @@ class MeetingView(View):
     version: int
 
 
-class PartView(View):
+class PartView(ResponseModel):
     """One part of the health; where it is not `known` it counts half."""
 
     part: str
@@ -59,7 +72,7 @@ class PartView(View):
     known: bool
 
 
-class MentorshipView(View):
+class MentorshipView(ResponseModel):
     """Two clusters that work together. It has the id of the pair that both accepted."""
 
     id: UUID
@@ -86,7 +99,7 @@ class MentorshipView(View):
     version: int
 
 
-class NewGoal(Body):
+class NewGoal(RequestModel):
     """A level that the learner wants to reach, by a day."""
 
     framework: Slug
@@ -95,28 +108,28 @@ class NewGoal(Body):
     due_on: date
 
 
-class NewPlan(Body):
+class NewPlan(RequestModel):
     """What two clusters want to set out to do. What is left out stays; a template names rhythm and length."""
 
     template: Literal["light", "standard", "intense"] | None = None
     every_days: Annotated[int | None, Field(ge=1, le=365)] = None
     until: date | None = None
-    agreement: Annotated[Text, Field(min_length=1)] | None = None
+    agreement: Annotated[LongText, Field(min_length=1)] | None = None
     goals: Annotated[list[NewGoal] | None, Field(max_length=10)] = None
 
 
-class NewConfirmation(Body):
+class NewConfirmation(RequestModel):
     """One side agrees."""
 
     side: Side
 
 
-class NewEnding(Body):
+class NewEnding(RequestModel):
     """How it ends, and for others of the consortium, why."""
 
     side: Side
     how: Literal["completed", "early"]
-    reason: Note | None = None
+    reason: ShortText | None = None
 
 
 def shown(done: Work) -> MentorshipView:

@@ -12,13 +12,13 @@ from services.matching.queries import runs as queries
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.errors import Forbidden
-from shared.web import Body, IfMatch, Note, Page, Paging, Read, Router, Tx, View, etag
+from shared.web import IfMatch, Page, Paging, Read, RequestModel, ResponseModel, Router, ShortText, Tx, etag
 
 router = Router()
 State = Literal["proposed", "accepted", "declined", "expired", "withdrawn", "ended"]
 
 
-class TermView(View):
+class TermView(ResponseModel):
     """One term of a score, in hundredths of a point, with its reason; where it is not `known`, it counts half."""
 
     term: str
@@ -27,7 +27,7 @@ class TermView(View):
     known: bool = True
 
 
-class CauseView(View):
+class CauseView(ResponseModel):
     """An event because of which something was decided."""
 
     event_id: UUID
@@ -35,7 +35,7 @@ class CauseView(View):
     cluster_id: UUID | None
 
 
-class PairView(View):
+class PairView(ResponseModel):
     """A mentor and a learner, and why."""
 
     id: UUID
@@ -55,12 +55,12 @@ class PairView(View):
     version: int
 
 
-class NewAnswer(Body):
+class NewAnswer(RequestModel):
     """What one side says."""
 
     side: Literal["mentor", "learner"]
     answer: Literal["accept", "decline"]
-    reason: Note | None = Field(default=None, description="why it declines, for others of the consortium")
+    reason: ShortText | None = Field(default=None, description="why it declines, for others of the consortium")
 
     @model_validator(mode="after")
     def _reasoned(self) -> Self:

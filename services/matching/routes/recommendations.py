@@ -13,12 +13,12 @@ from services.matching.rules.mentoring import recommendations
 from services.matching.rules.mentoring.gaps import Need
 from shared import clock
 from shared.auth import Anyone
-from shared.web import Read, Router, View
+from shared.web import Read, ResponseModel, Router
 
 router = Router()
 
 
-class NeedView(View):
+class NeedView(ResponseModel):
     """From a gap to a new level: what a cluster wants, where it began, what was done, and where it is."""
 
     cluster_id: UUID
@@ -33,13 +33,13 @@ class NeedView(View):
     done: list[LineView]
 
 
-class Needs(View):
+class Needs(ResponseModel):
     """All that clusters want to reach."""
 
     items: list[NeedView]
 
 
-class JoinView(View):
+class JoinView(ResponseModel):
     """A training or visit to come that would help a cluster."""
 
     cluster_id: UUID
@@ -52,7 +52,7 @@ class JoinView(View):
     reason: str
 
 
-class AskView(View):
+class AskView(ResponseModel):
     """Something that a cluster should ask others for."""
 
     cluster_id: UUID
@@ -63,7 +63,7 @@ class AskView(View):
     reason: str
 
 
-class WhiteSpotView(View):
+class WhiteSpotView(ResponseModel):
     """What at least three clusters need and nobody offers; `able` could host a training in it."""
 
     framework: str
@@ -73,7 +73,7 @@ class WhiteSpotView(View):
     able: list[UUID]
 
 
-class Recommendations(View):
+class Recommendations(ResponseModel):
     """What clusters should do next; the best first of each cluster."""
 
     join: list[JoinView]

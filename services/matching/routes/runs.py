@@ -21,12 +21,12 @@ from shared import clock
 from shared.auth import Anyone, Coordinator, Operator
 from shared.db import WriteSession
 from shared.errors import NotFound
-from shared.web import Body, IfMatch, Page, Paging, Read, Router, Tx, View, etag
+from shared.web import IfMatch, Page, Paging, Read, RequestModel, ResponseModel, Router, Tx, etag
 
 router = Router()
 
 
-class TwoIds(Body):
+class TwoIds(RequestModel):
     """A mentor and a learner."""
 
     mentor_id: UUID
@@ -55,7 +55,7 @@ def twos(listed: Sequence[TwoIds]) -> tuple[Two, ...]:
     return tuple(Two(one.mentor_id, one.learner_id) for one in listed)
 
 
-class RunView(View):
+class RunView(ResponseModel):
     """A plan for a consortium, which is being made while it is `running`."""
 
     id: UUID
@@ -74,14 +74,14 @@ class RunView(View):
     created_at: datetime
 
 
-class RunWithPairs(View):
+class RunWithPairs(ResponseModel):
     """A plan with its pairs, the best first."""
 
     run: RunView
     pairs: list[PairView]
 
 
-class ProjectionView(View):
+class ProjectionView(ResponseModel):
     """The fingerprint of what matching knows from events."""
 
     state_hash: str

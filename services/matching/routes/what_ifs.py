@@ -19,13 +19,13 @@ from services.matching.rules.inputs.profile import Aim, Skill
 from services.matching.rules.inputs.what_if import Changes
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager
-from shared.web import Body, Name, Page, Paging, Read, Router, Slug, Tx, View, etag
+from shared.web import Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx, etag
 
 router = Router()
 MOST = 500
 
 
-class SupposedLevel(Body):
+class SupposedLevel(RequestModel):
     """A level that a cluster is supposed to have."""
 
     cluster_id: UUID
@@ -65,7 +65,7 @@ class NewWhatIf(ByCriteria):
         )
 
 
-class WhatIfView(View):
+class WhatIfView(ResponseModel):
     """A what-if: `comparison` has the plan for what is so before, and that for what is supposed after."""
 
     id: UUID

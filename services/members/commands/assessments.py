@@ -87,7 +87,7 @@ async def record(tx: WriteSession, id: UUID, cluster_id: UUID, recorded: Recorde
         raise Conflict("already-assessed", message, field="assessed_on") from error
     levels = await _levels(tx, cluster_id, framework.code, recorded.scores, today)
     event = _recorded_event(cluster, assessment, framework.scale_max, levels)
-    outbox.put(tx, event, version=step(cluster))
+    outbox.append(tx, event, version=step(cluster))
     return assessment
 
 
@@ -144,7 +144,7 @@ async def set_target(tx: WriteSession, cluster_id: UUID, need: Need, aim: Aim) -
         priority=aim.priority,
         illustrative=aim.illustrative,
     )
-    outbox.put(tx, event, version=step(cluster))
+    outbox.append(tx, event, version=step(cluster))
     return await tx.get_one(Target, (cluster_id, need.framework, need.indicator), populate_existing=True)
 
 
@@ -173,7 +173,7 @@ async def request_service(tx: WriteSession, id: UUID, cluster_id: UUID, wish: Ma
         urgency=request.urgency,
         illustrative=request.illustrative,
     )
-    outbox.put(tx, event, version=step(cluster))
+    outbox.append(tx, event, version=step(cluster))
     return request
 
 

@@ -84,7 +84,7 @@ async def register(tx: WriteSession, id: UUID, consortium_id: UUID, facts: Facts
         message = f"The consortium has a cluster {facts.slug!r} already."
         raise Conflict("slug-taken", message, field="slug") from error
     event = ClusterRegistered(**_published(cluster), mentor_capacity=mentor, learner_capacity=learner)
-    outbox.put(tx, event, version=cluster.version)
+    outbox.append(tx, event, version=cluster.version)
     return cluster
 
 
@@ -105,7 +105,7 @@ async def change(tx: WriteSession, id: UUID, seen: int, facts: Facts) -> Cluster
     except IntegrityError as error:
         message = f"The consortium has a cluster {facts.slug!r} already."
         raise Conflict("slug-taken", message, field="slug") from error
-    outbox.put(tx, ClusterChanged(**_published(cluster)), version=cluster.version)
+    outbox.append(tx, ClusterChanged(**_published(cluster)), version=cluster.version)
     return cluster
 
 
@@ -121,7 +121,7 @@ async def set_capacity(tx: WriteSession, id: UUID, seen: int, mentor: int, learn
     event = CapacityChanged(
         cluster_id=id, consortium_id=cluster.consortium_id, mentor_capacity=mentor, learner_capacity=learner
     )
-    outbox.put(tx, event, version=cluster.version)
+    outbox.append(tx, event, version=cluster.version)
     return cluster
 
 
@@ -133,7 +133,7 @@ async def archive(tx: WriteSession, id: UUID, seen: int) -> Cluster:
     """
     cluster = await locked(tx, id, seen)
     cluster.archived = True
-    outbox.put(tx, ClusterArchived(cluster_id=id, consortium_id=cluster.consortium_id), version=step(cluster))
+    outbox.append(tx, ClusterArchived(cluster_id=id, consortium_id=cluster.consortium_id), version=step(cluster))
     return cluster
 
 

@@ -26,5 +26,5 @@ async def expire(tx: WriteSession, today: date) -> int:
             label=cluster.label,
             label_valid_until=cluster.label_valid_until or today,
         )
-        outbox.put(tx, event, version=step(cluster))
+        outbox.append(tx, event, version=step(cluster))
     return len(found)

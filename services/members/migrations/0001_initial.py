@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from shared.messaging_tables import HAND_OVER_V1
+from shared.messaging_tables import MESSAGING_TABLES_V1
 
 revision = "members_0001"
 down_revision = None
@@ -15,7 +15,7 @@ TEXTS = pg.ARRAY(sa.Text)
 
 
 def upgrade() -> None:
-    for statement in HAND_OVER_V1:
+    for statement in MESSAGING_TABLES_V1:
         op.execute(statement)
     _clusters()
     _assessments()

@@ -15,14 +15,14 @@ from shared import clock
 from shared.auth import Anyone, Manager, Operator, Principal
 from shared.db import ReadSession
 from shared.errors import NotFound
-from shared.web import Body, Name, Page, Paging, Read, Router, Slug, Text, Tx, View
+from shared.web import LongText, Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx
 
 router = Router()
 Level = Annotated[int, Field(ge=0, le=100)]
 OneToFive = Annotated[int, Field(ge=1, le=5)]
 
 
-class Indicator(Body):
+class Indicator(RequestModel):
     """One thing that a framework measures."""
 
     code: Slug
@@ -30,7 +30,7 @@ class Indicator(Body):
     area: Name | None = None
 
 
-class NewFramework(Body):
+class NewFramework(RequestModel):
     """A framework to be; scores go from 0 to `scale_max`."""
 
     code: Slug
@@ -39,7 +39,7 @@ class NewFramework(Body):
     indicators: Annotated[list[Indicator], Field(min_length=1, max_length=100)]
 
 
-class IndicatorView(View):
+class IndicatorView(ResponseModel):
     """One thing that a framework measures."""
 
     code: str
@@ -47,7 +47,7 @@ class IndicatorView(View):
     area: str | None
 
 
-class FrameworkView(View):
+class FrameworkView(ResponseModel):
     """A scheme to assess clusters by."""
 
     code: str
@@ -56,7 +56,7 @@ class FrameworkView(View):
     indicators: list[IndicatorView]
 
 
-class NewAssessment(Body):
+class NewAssessment(RequestModel):
     """Scores by indicator; an indicator without a score is left out."""
 
     framework: Slug
@@ -67,7 +67,7 @@ class NewAssessment(Body):
     illustrative: bool = False
 
 
-class AssessmentView(View):
+class AssessmentView(ResponseModel):
     """Scores that somebody gave a cluster on a day."""
 
     id: UUID
@@ -80,7 +80,7 @@ class AssessmentView(View):
     illustrative: bool
 
 
-class NewTarget(Body):
+class NewTarget(RequestModel):
     """The level a cluster wants to reach; priority 1 (would be nice) to 5 (vital)."""
 
     level: Level
@@ -88,7 +88,7 @@ class NewTarget(Body):
     illustrative: bool = False
 
 
-class TargetView(View):
+class TargetView(ResponseModel):
     """A target."""
 
     cluster_id: UUID
@@ -99,7 +99,7 @@ class TargetView(View):
     illustrative: bool
 
 
-class StandingView(View):
+class StandingView(ResponseModel):
     """Where a cluster stands in an indicator, where that is known from, and where it wants to be."""
 
     framework: str
@@ -113,23 +113,23 @@ class StandingView(View):
     illustrative: bool
 
 
-class Standings(View):
+class Standings(ResponseModel):
     """All standings of a cluster."""
 
     items: list[StandingView]
 
 
-class NewRequest(Body):
+class NewRequest(RequestModel):
     """Help that a cluster asks for; urgency 1 (some day) to 5 (at once)."""
 
     framework: Slug
     indicator: Slug
     urgency: OneToFive
-    text: Text = ""
+    text: LongText = ""
     illustrative: bool = False
 
 
-class RequestView(View):
+class RequestView(ResponseModel):
     """A service request."""
 
     id: UUID

@@ -13,13 +13,13 @@ from services.members.rules.vocabulary import Country, Ecosystem, Label, Languag
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager, Operator
 from shared.errors import NotFound
-from shared.web import Body, IfMatch, Name, Page, Paging, Read, Router, Slug, Text, Tx, View, etag
+from shared.web import IfMatch, LongText, Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx, etag
 
 router = Router()
 Capacity = Annotated[int, Field(ge=0, le=100)]
 
 
-class NewConsortium(Body):
+class NewConsortium(RequestModel):
     """A consortium to be."""
 
     slug: Slug
@@ -30,7 +30,7 @@ class NewConsortium(Body):
     coordinator_slug: Slug | None = None
 
 
-class ConsortiumView(View):
+class ConsortiumView(ResponseModel):
     """Clusters that learn together for a time."""
 
     id: UUID
@@ -42,7 +42,7 @@ class ConsortiumView(View):
     coordinator_slug: str | None
 
 
-class ClusterFacts(Body):
+class ClusterFacts(RequestModel):
     """What is known of a cluster."""
 
     slug: Slug
@@ -54,7 +54,7 @@ class ClusterFacts(Body):
     ecosystems: Annotated[list[Ecosystem], Field(max_length=14)]
     languages: Annotated[list[Language], Field(max_length=20)]
     value_chain_stages: Annotated[list[Stage], Field(max_length=7, default_factory=list)]
-    specialisation: Text | None = None
+    specialisation: LongText | None = None
     label: Label = Label.none
     label_valid_until: date | None = None
     illustrative: Annotated[
@@ -75,14 +75,14 @@ class NewCluster(ClusterFacts):
     learner_capacity: Capacity = 1
 
 
-class NewCapacity(Body):
+class NewCapacity(RequestModel):
     """How many others a cluster can mentor, and learn from, at once."""
 
     mentor_capacity: Capacity
     learner_capacity: Capacity
 
 
-class ClusterView(View):
+class ClusterView(ResponseModel):
     """A cluster."""
 
     id: UUID

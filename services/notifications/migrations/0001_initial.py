@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql as pg
 
-from shared.messaging_tables import HAND_OVER_V1
+from shared.messaging_tables import MESSAGING_TABLES_V1
 
 revision = "notifications_0001"
 down_revision = None
@@ -15,7 +15,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    for statement in HAND_OVER_V1:
+    for statement in MESSAGING_TABLES_V1:
         op.execute(statement)
     op.create_table(
         "partner",

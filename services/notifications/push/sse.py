@@ -21,7 +21,7 @@ from services.notifications.queries import feed
 from shared.clock import jitter
 from shared.db import Database, listen
 from shared.errors import KeiError
-from shared.web import Drain, Refusal
+from shared.web import Drain, ProblemError
 
 CHANNEL = "feed"
 HEARTBEAT = 15.0
@@ -106,7 +106,7 @@ class Hub:
         """
         if self._readers >= room():
             message = "As many readers as there is room for are here. Come back in a moment."
-            raise Refusal(503, "unavailable", message, headers={"Retry-After": "5"})
+            raise ProblemError(503, "unavailable", message, headers={"Retry-After": "5"})
         self._readers += 1
         try:
             yield

@@ -17,7 +17,7 @@ from services.notifications.rules import subscriptions
 from shared.auth import Principal, Role, partner_key
 from shared.db import Database
 from shared.events import registry
-from shared.web import Read, Refusal, Router, View, long_lived
+from shared.web import ProblemError, Read, ResponseModel, Router, long_lived
 
 STALLED = 60.0
 """Seconds a reader may take for what it was sent before its stream is cut."""
@@ -37,7 +37,7 @@ After = Annotated[int, Query(ge=0, le=_LAST, description="the last position you 
 Types = Annotated[list[str], Query(max_length=100, default_factory=list, description="all you may read if left out")]
 
 
-class CloudEvent(View):
+class CloudEvent(ResponseModel):
     """An event in CloudEvents 1.0 structured mode."""
 
     specversion: str
@@ -54,21 +54,21 @@ class CloudEvent(View):
     data: dict[str, Any]
 
 
-class FeedItem(View):
+class FeedItem(ResponseModel):
     """An event with its place in the feed."""
 
     position: int
     event: CloudEvent
 
 
-class FeedPage(View):
+class FeedPage(ResponseModel):
     """A page of the feed. Go on after `next`, whether there are items or not."""
 
     items: list[FeedItem]
     next: int
 
 
-class FeedHead(View):
+class FeedHead(ResponseModel):
     """The newest position."""
 
     position: int = Field(description="0 before the first event")
@@ -176,14 +176,14 @@ async def _selection(database: Database, who: Principal, asked: Sequence[str]) -
 def _position(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < len(str(_LAST))):
         message = "Last-Event-ID has to be the id of an event of this stream: a position."
-        raise Refusal(400, "malformed-last-event-id", message, errors=[("Last-Event-ID", message)])
+        raise ProblemError(400, "malformed-last-event-id", message, errors=[("Last-Event-ID", message)])
     return int(text)
 
 
 def _refuse_future(position: int, head: int) -> None:
     if position > head:
         message = f"The newest position of the feed is {head}."
-        raise Refusal(400, "position-in-the-future", message, errors=[("after", message)])
+        raise ProblemError(400, "position-in-the-future", message, errors=[("after", message)])
 
 
 def _page(found: feed.Found) -> bytes:

@@ -10,12 +10,12 @@ from services.notifications.queries import notices as queries
 from shared import clock
 from shared.auth import Manager, Principal, Role
 from shared.errors import Forbidden
-from shared.web import Page, Paging, Read, Router, Tx, View
+from shared.web import Page, Paging, Read, ResponseModel, Router, Tx
 
 router = Router(prefix="/notices")
 
 
-class NoticeView(View):
+class NoticeView(ResponseModel):
     """A notice."""
 
     id: UUID

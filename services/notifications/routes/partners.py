@@ -12,12 +12,12 @@ from services.notifications.commands import partners as commands
 from services.notifications.queries import partners as queries
 from shared import clock
 from shared.auth import ApiKey, Operator
-from shared.web import Body, Name, Page, Paging, Read, Router, Slug, Tx, View
+from shared.web import Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx
 
 router = Router(prefix="/partners")
 
 
-class NewPartner(Body):
+class NewPartner(RequestModel):
     """A partner to be."""
 
     name: Name
@@ -26,7 +26,7 @@ class NewPartner(Body):
     ]
 
 
-class NewKeyView(View):
+class NewKeyView(ResponseModel):
     """A partner with a new key. The key is shown this once: only a hash of it is kept."""
 
     id: UUID
@@ -36,7 +36,7 @@ class NewKeyView(View):
     key: str | None = Field(description="the key itself; null when the answer is repeated for an Idempotency-Key")
 
 
-class KeyView(View):
+class KeyView(ResponseModel):
     """A key without its secret."""
 
     prefix: str
@@ -44,7 +44,7 @@ class KeyView(View):
     revoked_at: datetime | None
 
 
-class PartnerView(View):
+class PartnerView(ResponseModel):
     """A system or organisation that reads the feed."""
 
     id: UUID

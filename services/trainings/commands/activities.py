@@ -218,5 +218,5 @@ async def told(tx: WriteSession, activity: Activity, events: list[Data]) -> None
     activity.version += 1
     for event in events:
         activity.events += 1
-        outbox.put(tx, event, version=activity.events)
+        outbox.append(tx, event, version=activity.events)
     await tx.flush()

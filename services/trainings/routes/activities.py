@@ -14,7 +14,7 @@ from shared import clock
 from shared.auth import Anyone, Manager, Principal
 from shared.db import WriteSession
 from shared.errors import Forbidden, NotFound
-from shared.web import Body, IfMatch, Name, Page, Paging, Read, Router, Slug, Tx, View, etag
+from shared.web import IfMatch, Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx, etag
 
 router = Router()
 
@@ -42,7 +42,7 @@ async def require_host(tx: WriteSession, who: Principal, id: UUID) -> None:
         raise Forbidden("not-your-activity", "Only its host and the coordinator may do this.")
 
 
-class Taught(Body):
+class Taught(RequestModel):
     """An indicator that is taught, with the gain it promises in levels of the framework's scale."""
 
     framework: Slug
@@ -50,7 +50,7 @@ class Taught(Body):
     gain: Annotated[int, Field(ge=1, le=100)]
 
 
-class Plan(Body):
+class Plan(RequestModel):
     """What is known of an activity beforehand."""
 
     kind: Kind
@@ -81,7 +81,7 @@ class NewActivity(Plan):
     consortium_id: UUID
 
 
-class TaughtView(View):
+class TaughtView(ResponseModel):
     """An indicator that is taught."""
 
     framework: str
@@ -89,7 +89,7 @@ class TaughtView(View):
     gain: int
 
 
-class ActivityView(View):
+class ActivityView(ResponseModel):
     """An activity."""
 
     id: UUID

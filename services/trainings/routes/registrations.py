@@ -15,19 +15,19 @@ from services.trainings.routes.activities import ActivityView, require_host, req
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.errors import Forbidden, NotFound
-from shared.web import Body, Page, Paging, Read, Router, Tx, View, etag
+from shared.web import Page, Paging, Read, RequestModel, ResponseModel, Router, Tx, etag
 
 router = Router(prefix="/activities/{id}")
 
 
-class NewRegistration(Body):
+class NewRegistration(RequestModel):
     """Seats for a cluster's people."""
 
     cluster_id: UUID
     seats: Annotated[int, Field(ge=1, le=20)] = 1
 
 
-class RegistrationView(View):
+class RegistrationView(ResponseModel):
     """Seats that a cluster wants, has or had."""
 
     id: UUID
@@ -40,7 +40,7 @@ class RegistrationView(View):
     registered_at: datetime
 
 
-class Attendance(Body):
+class Attendance(RequestModel):
     """Which clusters were there, and which were not. A cluster on neither list is open still."""
 
     present: Annotated[list[UUID], Field(max_length=500)]

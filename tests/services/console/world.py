@@ -19,7 +19,7 @@ from starlette.routing import Mount
 from services.console import main as console
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.settings import Settings
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.support.waiting import eventually
 
 SERVICES = ("members", "trainings", "matching", "notifications")
@@ -111,7 +111,7 @@ async def world(create: Create, *, without: Sequence[str] = (), issuer: Issuer |
 
 
 def _application(databases: dict[str, str], issuer: Issuer, url: str) -> Starlette:
-    wire, keys, apps = LocalWire(), KeySource.of(issuer.jwks()), {}
+    wire, keys, apps = LocalTransport(), KeySource.of(issuer.jwks()), {}
     for name, database in databases.items():
         settings = Settings.model_validate(
             {"database_url": database, "cursor_secret": "c" * 32, "issuer": ISSUER, "pool_size": 4}

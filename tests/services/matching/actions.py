@@ -12,7 +12,7 @@ from shared.auth import Role
 from shared.events.envelope import Stored
 from shared.events.members import AssessmentRecorded, CapacityChanged, IndicatorLevel, TargetSet
 from shared.events.trainings import ClusterGain, TrainingCompleted
-from shared.transport import Wire
+from shared.transport import Transport
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -134,7 +134,7 @@ class Matching:
 
     client: httpx2.AsyncClient
     url: str
-    wire: Wire
+    wire: Transport
 
     async def hears(self, *events: Stored) -> None:
         """Deliver events, in this order for those of one cluster, and wait until each of them is handled."""

@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from services.matching import main
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.matching.actions import Matching
 from tests.support import factories
 
@@ -25,16 +25,16 @@ async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
 
 
 @pytest.fixture
-def wire() -> LocalWire:
-    return LocalWire()
+def wire() -> LocalTransport:
+    return LocalTransport()
 
 
 @pytest.fixture
-async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(url: str, wire: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
     async with factories.running(main.build, url, wire=wire) as client:
         yield client
 
 
 @pytest.fixture
-def matching(client: httpx2.AsyncClient, url: str, wire: LocalWire) -> Matching:
+def matching(client: httpx2.AsyncClient, url: str, wire: LocalTransport) -> Matching:
     return Matching(client, url, wire)

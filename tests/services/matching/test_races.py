@@ -10,7 +10,7 @@ import httpx2
 from structlog.typing import EventDict
 
 from services.matching import main
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.matching.actions import (
     Matching,
     Member,
@@ -147,7 +147,7 @@ async def test_a_request_is_answered_once_however_often_it_comes(matching: Match
     repeated = [replace(request, id=uuid4(), version=version) for version in range(5, 10)]
     # A wire may even bring it under other keys; then two workers of two replicas handle it at the same moment.
     elsewhere = [replace(request, id=uuid4(), key=uuid4()) for _ in range(10)]
-    other_wire = LocalWire()
+    other_wire = LocalTransport()
     async with factories.running(main.build, url, wire=other_wire):
         await asyncio.gather(
             *(factories.deliver(wire, event) for event in (request, *repeated) for wire in (matching.wire, other_wire)),

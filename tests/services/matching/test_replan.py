@@ -7,7 +7,7 @@ import pytest
 
 from services.matching import main
 from shared.events.envelope import Stored
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.matching.actions import (
     Json,
     Matching,
@@ -28,7 +28,7 @@ ALONE = {"mentor_capacity": 0}
 
 
 @pytest.fixture
-async def matching(url: str, wire: LocalWire) -> AsyncIterator[Matching]:
+async def matching(url: str, wire: LocalTransport) -> AsyncIterator[Matching]:
     async with factories.running(main.build, url, wire=wire, replan_seconds=0.2) as client:
         yield Matching(client, url, wire)
 

@@ -15,7 +15,7 @@ import pytest
 from services.matching import main
 from services.matching.commands import run_execution
 from shared.auth import Role
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.matching.actions import OPERATOR, Json, Matching, learner, mentor, problem
 from tests.support import factories
 from tests.support.waiting import eventually
@@ -32,7 +32,7 @@ def solvers() -> Solvers:
 
 
 @pytest.fixture
-async def matching(url: str, wire: LocalWire) -> AsyncIterator[Matching]:
+async def matching(url: str, wire: LocalTransport) -> AsyncIterator[Matching]:
     async with factories.running(main.build, url, wire=wire) as client:
         matching = Matching(client, url, wire)
         await matching.knows(mentor("Able"), learner("Baker"))
@@ -170,7 +170,7 @@ async def test_what_a_service_that_died_was_making_is_begun_again_but_not_for_ev
 
 
 async def test_a_run_of_a_service_that_ends_is_another_ones_at_once(
-    url: str, wire: LocalWire, solvers: Solvers
+    url: str, wire: LocalTransport, solvers: Solvers
 ) -> None:
     async with AsyncExitStack() as resumed:
         async with factories.running(main.build, url, wire=wire) as client:
@@ -182,7 +182,7 @@ async def test_a_run_of_a_service_that_ends_is_another_ones_at_once(
             await eventually(lambda: _begun(matching, run))
         (row,) = await factories.rows(url, "SELECT state, tries, beat_at FROM run WHERE id = $1", UUID(run))
         assert (row["state"], row["tries"], row["beat_at"]) == ("running", 0, None)
-    async with factories.running(main.build, url, wire=LocalWire()) as client:
+    async with factories.running(main.build, url, wire=LocalTransport()) as client:
         assert len((await Matching(client, url, wire).made(run))["pairs"]) == 1
 
 

@@ -6,7 +6,7 @@ import httpx2
 
 from shared.auth import Role
 from shared.events.envelope import Stored
-from shared.transport import Wire
+from shared.transport import Transport
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -32,7 +32,7 @@ async def head(client: httpx2.AsyncClient) -> int:
     return position
 
 
-async def arrive(client: httpx2.AsyncClient, wire: Wire, *events: Stored) -> list[Stored]:
+async def arrive(client: httpx2.AsyncClient, wire: Transport, *events: Stored) -> list[Stored]:
     """Deliver new events and wait until the feed has them."""
     before = await head(client)
     await factories.deliver(wire, *events)

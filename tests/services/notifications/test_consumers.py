@@ -12,7 +12,7 @@ from shared.events import PUBLIC_TOPIC, Event, parse, registry
 from shared.events.envelope import Record, Stored
 from shared.events.members import TargetSet
 from shared.events.registry import Data
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.notifications.actions import OPERATOR, arrive, head, mixed
 from tests.support import factories
 from tests.support.waiting import eventually
@@ -36,7 +36,7 @@ def test_every_public_type_is_handled() -> None:
         assert (consumer.handler_of(name) is not None) == entry.public
 
 
-async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     (event,) = await arrive(client, wire, *mixed(1))
     await factories.deliver(wire, event, event)
     await arrive(client, wire, *mixed(1))
@@ -47,7 +47,7 @@ async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, 
     assert [item["position"] for item in items] == [1, 2, 3]
 
 
-async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     event = factories.stored(factories.service_requested())
     data = json.dumps(json.loads(event.data) | {"mood": "good"}, indent=1).encode()
     await arrive(client, wire, replace(event, data=data))
@@ -55,7 +55,7 @@ async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClie
     assert item["event"]["data"] == json.loads(data)
 
 
-async def test_private_events_stay_private(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_private_events_stay_private(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     need = TargetSet(
         cluster_id=uuid4(), consortium_id=factories.CONSORTIUM, framework="f", indicator="i", level=1, priority=1
     )
@@ -64,7 +64,7 @@ async def test_private_events_stay_private(client: httpx2.AsyncClient, wire: Loc
     assert await head(client) == 1
 
 
-async def test_the_public_topic_carries_the_feed(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_the_public_topic_carries_the_feed(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     partner = Partner()
     wire.attach(partner)
     activity = factories.training_published()

@@ -10,7 +10,7 @@ import pytest
 
 from shared.auth import Role
 from shared.events.envelope import parse_structured, structured
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.notifications.actions import (
     OPERATOR,
     PUBLISHED,
@@ -32,7 +32,7 @@ async def read(client: httpx2.AsyncClient, headers: dict[str, str] | None = None
     return page
 
 
-async def test_events_come_unchanged_in_gap_free_positions(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_events_come_unchanged_in_gap_free_positions(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     assert await read(client) == {"items": [], "next": 0}
     events = await arrive(client, wire, *mixed(7))
     page = await read(client)
@@ -45,7 +45,9 @@ async def test_events_come_unchanged_in_gap_free_positions(client: httpx2.AsyncC
         assert parse_structured(json.dumps(item["event"]).encode()).version == 1
 
 
-async def test_going_on_after_any_position_gives_exactly_the_rest(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_going_on_after_any_position_gives_exactly_the_rest(
+    client: httpx2.AsyncClient, wire: LocalTransport
+) -> None:
     await arrive(client, wire, *mixed(6))
     whole = (await read(client))["items"]
     for after in range(7):
@@ -54,7 +56,7 @@ async def test_going_on_after_any_position_gives_exactly_the_rest(client: httpx2
     assert (page["items"], page["next"]) == (whole[2:4], 4)
 
 
-async def test_a_filter_passes_over_what_is_not_asked_for(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_a_filter_passes_over_what_is_not_asked_for(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     await arrive(client, wire, *mixed(5))
     wanted = [item for item in (await read(client))["items"] if item["event"]["type"] == PUBLISHED]
     page = await read(client, types=PUBLISHED)
@@ -86,7 +88,7 @@ async def test_questions_that_make_no_sense_are_refused(
     assert problem(await client.get("/feed", params=query, headers=OPERATOR)) == expected
 
 
-async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     waiting = asyncio.create_task(read(client, wait=25, types=PUBLISHED))
@@ -100,14 +102,14 @@ async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClie
     assert loop.time() - begun < 10
 
 
-async def test_a_long_poll_ends_with_nothing_after_its_time(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_a_long_poll_ends_with_nothing_after_its_time(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     await arrive(client, wire, *mixed(1))
     begun = asyncio.get_running_loop().time()
     assert await read(client, wait=1, after=1) == {"items": [], "next": 1}
     assert 0.9 < asyncio.get_running_loop().time() - begun < 5
 
 
-async def test_partners_read_what_is_granted_to_them(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_partners_read_what_is_granted_to_them(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     await arrive(client, wire, *mixed(4))
     some, all_ = await partner(client, "Some", PUBLISHED), await partner(client, "All")
     page = await read(client, bearing(some["key"]))
@@ -130,7 +132,7 @@ async def test_who_may_not_read(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/feed", headers=factories.signed_in(Role.service))).status_code == 200
 
 
-async def test_a_key_revoked_while_it_waits_gets_nothing(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_a_key_revoked_while_it_waits_gets_nothing(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     made = await partner(client)
     waiting = asyncio.create_task(client.get("/feed", params={"wait": "25"}, headers=bearing(made["key"])))
     gone = await client.delete(f"/partners/{made['id']}/keys/{made['prefix']}", headers=OPERATOR)

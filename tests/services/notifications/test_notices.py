@@ -23,7 +23,7 @@ from shared.events.matching import (
 )
 from shared.events.members import ClusterArchived, LabelExpired
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted, TrainingCompleted
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.notifications.actions import OPERATOR, arrive, problem
 from tests.support import factories
 
@@ -41,7 +41,7 @@ async def notices(client: httpx2.AsyncClient, headers: dict[str, str]) -> list[d
     return items
 
 
-async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     seat: dict[str, Any] = HERE | {"activity_id": uuid4(), "registration_id": uuid4(), "cluster_id": A, "seats": 1}
     pair: dict[str, Any] = HERE | {"pair_id": uuid4(), "mentor_id": A, "learner_id": B}
     two: dict[str, Any] = HERE | {"mentorship_id": uuid4(), "mentor_id": A, "learner_id": B}
@@ -81,7 +81,7 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
             assert (one["consortium_id"], one["read_at"]) == (str(factories.CONSORTIUM), None)
 
 
-async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     first = factories.stored(factories.pair_proposed(mentor_id=A, learner_id=B))
     second = factories.stored(factories.service_requested(cluster_id=A))
     far = factories.stored(factories.service_requested(consortium_id=uuid4()))
@@ -96,7 +96,7 @@ async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient,
     assert [one["event_id"] for one in page["items"] + rest["items"]] == seen
 
 
-async def test_a_notice_is_read_once_by_those_it_concerns(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_a_notice_is_read_once_by_those_it_concerns(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     await arrive(client, wire, factories.stored(factories.pair_proposed(mentor_id=A, learner_id=B)))
     (notice,) = await notices(client, manager(A))
     path = f"/notices/{notice['id']}/read"

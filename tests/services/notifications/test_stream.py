@@ -14,7 +14,7 @@ from services.notifications import main
 from services.notifications.push import sse
 from services.notifications.routes import feed
 from shared.events.envelope import structured
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from shared.web import Drain
 from tests.services.notifications.actions import OPERATOR, PUBLISHED, SERVICE, arrive, bearing, mixed, partner, problem
 from tests.support import factories
@@ -30,7 +30,7 @@ def drain(monkeypatch: pytest.MonkeyPatch) -> Drain:
 
 
 @pytest.fixture
-async def client(url: str, wire: LocalWire, drain: Drain) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(url: str, wire: LocalTransport, drain: Drain) -> AsyncIterator[httpx2.AsyncClient]:
     async with factories.serving(
         main.build(factories.settings(url), wire=wire, keys=factories.keys()), drain
     ) as client:
@@ -76,7 +76,7 @@ async def listening(
         yield Listener(response)
 
 
-async def test_a_stream_tells_what_was_and_what_comes(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_a_stream_tells_what_was_and_what_comes(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     events = await arrive(client, wire, *mixed(3))
     async with listening(client) as listener:
         assert await listener.block() == ["retry: 2000"]
@@ -89,7 +89,7 @@ async def test_a_stream_tells_what_was_and_what_comes(client: httpx2.AsyncClient
 
 
 async def test_coming_back_with_any_position_gives_exactly_the_rest(
-    client: httpx2.AsyncClient, wire: LocalWire
+    client: httpx2.AsyncClient, wire: LocalTransport
 ) -> None:
     await arrive(client, wire, *mixed(4))
     async with listening(client) as listener:
@@ -105,7 +105,7 @@ async def test_coming_back_with_any_position_gives_exactly_the_rest(
 
 
 async def test_old_positions_are_read_from_the_database(
-    client: httpx2.AsyncClient, wire: LocalWire, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, wire: LocalTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "BATCH", 3)
     await arrive(client, wire, *mixed(10))
@@ -118,7 +118,7 @@ async def test_old_positions_are_read_from_the_database(
     assert positions == sorted(set(positions))
 
 
-async def test_all_listeners_hear_the_same(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_all_listeners_hear_the_same(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     async with listening(client) as one, listening(client) as two, listening(client, types=PUBLISHED) as three:
         await arrive(client, wire, *mixed(6))
         heard = await one.events(6)
@@ -133,7 +133,7 @@ async def test_a_position_that_is_none_is_refused(client: httpx2.AsyncClient, la
     assert problem(reply) == (400, "malformed-last-event-id", ["Last-Event-ID"])
 
 
-async def test_the_future_is_refused(client: httpx2.AsyncClient, wire: LocalWire) -> None:
+async def test_the_future_is_refused(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
     await arrive(client, wire, *mixed(1))
     for headers, query in ((OPERATOR | {"Last-Event-ID": "2"}, {}), (OPERATOR, {"after": "2"})):
         reply = await client.get("/feed/stream", headers=headers, params=query)
@@ -159,7 +159,7 @@ async def test_a_heart_beats_until_the_key_is_revoked(
 
 
 async def test_a_reader_that_takes_nothing_is_cut_off_and_harms_nobody(
-    client: httpx2.AsyncClient, wire: LocalWire, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, wire: LocalTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "STALLED", 0.3)
     large = [factories.stored(factories.training_published(title="x" * 60_000)) for _ in range(200)]

@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from services.trainings import main
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -25,18 +25,18 @@ async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
 
 
 @pytest.fixture
-def wire() -> LocalWire:
-    return LocalWire()
+def wire() -> LocalTransport:
+    return LocalTransport()
 
 
 @pytest.fixture
-async def client(url: str, wire: LocalWire) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(url: str, wire: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
     async with factories.running(main.build, url, wire=wire) as client:
         yield client
 
 
 @pytest.fixture
-async def clusters(client: httpx2.AsyncClient, url: str, wire: LocalWire) -> list[UUID]:
+async def clusters(client: httpx2.AsyncClient, url: str, wire: LocalTransport) -> list[UUID]:
     """Four clusters of one consortium; the first hosts."""
     assert not client.is_closed  # it runs, and handles what is delivered
     ids = [uuid4() for _ in range(4)]

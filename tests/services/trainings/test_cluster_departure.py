@@ -6,14 +6,14 @@ from uuid import UUID
 import httpx2
 
 from shared.events.members import ClusterArchived
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.services.trainings.actions import OPERATOR, draft, problem, published, register, registrations
 from tests.support import factories
 from tests.support.locking import another, waiting
 from tests.support.waiting import eventually
 
 
-async def leaves(wire: LocalWire, url: str, cluster: UUID) -> None:
+async def leaves(wire: LocalTransport, url: str, cluster: UUID) -> None:
     await factories.deliver(
         wire, factories.stored(ClusterArchived(cluster_id=cluster, consortium_id=factories.CONSORTIUM), 9)
     )
@@ -25,7 +25,7 @@ async def leaves(wire: LocalWire, url: str, cluster: UUID) -> None:
 
 
 async def test_its_seats_in_what_has_not_begun_go_to_those_who_wait(
-    client: httpx2.AsyncClient, url: str, wire: LocalWire, clusters: list[UUID]
+    client: httpx2.AsyncClient, url: str, wire: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, waiting, last = clusters
     ahead = await published(client, host, capacity=2, starts_on="2999-06-29", ends_on="2999-06-29")
@@ -40,7 +40,7 @@ async def test_its_seats_in_what_has_not_begun_go_to_those_who_wait(
 
 
 async def test_it_neither_registers_nor_hosts(
-    client: httpx2.AsyncClient, url: str, wire: LocalWire, clusters: list[UUID]
+    client: httpx2.AsyncClient, url: str, wire: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, *_ = clusters
     id = await published(client, host)
@@ -53,7 +53,7 @@ async def test_it_neither_registers_nor_hosts(
 
 
 async def test_who_registers_while_it_leaves_has_no_seat_after_it(
-    client: httpx2.AsyncClient, url: str, wire: LocalWire, clusters: list[UUID]
+    client: httpx2.AsyncClient, url: str, wire: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, *_ = clusters
     id = await published(client, host, starts_on="2999-06-29", ends_on="2999-06-29")

@@ -9,7 +9,7 @@ import pytest
 
 from shared.auth import Role
 from shared.events.envelope import Stored
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -45,7 +45,7 @@ def registered(name: str = "INNOSKART") -> Stored:
     return factories.cluster_registered_event(cluster_id=ID, name=name)
 
 
-async def test_a_cluster_becomes_known_once(url: str, wire: LocalWire, handled: Handled) -> None:
+async def test_a_cluster_becomes_known_once(url: str, wire: LocalTransport, handled: Handled) -> None:
     event = registered()
     await factories.deliver(wire, event, event)
     await handled(1)
@@ -56,7 +56,7 @@ async def test_a_cluster_becomes_known_once(url: str, wire: LocalWire, handled: 
     assert len(await names(url)) == 2
 
 
-async def test_an_older_version_changes_nothing(url: str, wire: LocalWire, handled: Handled) -> None:
+async def test_an_older_version_changes_nothing(url: str, wire: LocalTransport, handled: Handled) -> None:
     newest = factories.cluster_changed_event(5, cluster_id=ID, name="new")
     await factories.deliver(
         wire, newest, registered("first"), factories.cluster_changed_event(4, cluster_id=ID, name="old")
@@ -68,7 +68,7 @@ async def test_an_older_version_changes_nothing(url: str, wire: LocalWire, handl
     assert await names(url) == [("newer", 6)]
 
 
-async def test_fields_of_a_later_time_are_passed_over(url: str, wire: LocalWire, handled: Handled) -> None:
+async def test_fields_of_a_later_time_are_passed_over(url: str, wire: LocalTransport, handled: Handled) -> None:
     event = registered()
     data = json.dumps(json.loads(event.data) | {"mood": "good"}).encode()
     await factories.deliver(wire, replace(event, data=data))

@@ -6,9 +6,9 @@ import pytest
 import structlog
 
 from deploy.kafka.topics import create_topics
-from shared.transport import Wire
-from shared.transport.kafka import KafkaWire
-from shared.transport.local import LocalWire
+from shared.transport import Transport
+from shared.transport.kafka import KafkaTransport
+from shared.transport.local import LocalTransport
 from tests.shared.messaging.harness import Rig, prepare
 from tests.support.postgres import Postgres
 
@@ -21,18 +21,18 @@ def logs() -> Iterator[list[structlog.typing.EventDict]]:
 
 
 @pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def make_wire(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Wire]]:
+async def make_wire(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Transport]]:
     """Both wires. The local one is shared by all parties, as in the one process it is for."""
-    made: list[Wire] = []
+    made: list[Transport] = []
     if request.param == "local":
-        made.append(LocalWire())
+        made.append(LocalTransport())
         yield lambda: made[0]
     else:
         servers: str = request.getfixturevalue("kafka")
         await create_topics(servers)
 
-        def make() -> Wire:
-            made.append(KafkaWire(servers, "conformance"))
+        def make() -> Transport:
+            made.append(KafkaTransport(servers, "conformance"))
             return made[-1]
 
         yield make
@@ -53,7 +53,7 @@ async def urls(postgres: Postgres) -> AsyncIterator[tuple[str, str]]:
 
 
 @pytest.fixture
-async def rig(urls: tuple[str, str], make_wire: Callable[[], Wire]) -> AsyncIterator[Rig]:
+async def rig(urls: tuple[str, str], make_wire: Callable[[], Transport]) -> AsyncIterator[Rig]:
     rig = Rig(urls, make_wire)
     yield rig
     await rig.close()

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from shared.events.envelope import Record
-from shared.transport import Receiver, Wire, WireError
+from shared.transport import Receiver, Transport, TransportError
 
 
 class WireAround:
     """Does what the wire inside does."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         self._wire = wire
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
@@ -39,7 +39,7 @@ class WireAround:
 class BreakingWire(WireAround):
     """Its `send` stops for good at one point, as a crash would."""
 
-    def __init__(self, wire: Wire, *, before: bool) -> None:
+    def __init__(self, wire: Transport, *, before: bool) -> None:
         super().__init__(wire)
         self._before = before
         self.reached = asyncio.Event()
@@ -54,7 +54,7 @@ class BreakingWire(WireAround):
 class FreezingWire(WireAround):
     """Its first `send` waits until it is woken, then goes through."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         super().__init__(wire)
         self.frozen, self.woken, self.through = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.sent = 0
@@ -70,7 +70,7 @@ class FreezingWire(WireAround):
 class CountingWire(WireAround):
     """Counts what goes over it, and keeps it."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         super().__init__(wire)
         self.records: list[Record] = []
 
@@ -82,14 +82,14 @@ class CountingWire(WireAround):
 class RefusingWire(WireAround):
     """Takes nothing while it refuses, and says so at once."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Transport) -> None:
         super().__init__(wire)
         self.refusing, self.tries = True, 0
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         if self.refusing:
             self.tries += 1
-            raise WireError("away")
+            raise TransportError("away")
         await super().send(topic, records)
 
 

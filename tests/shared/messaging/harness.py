@@ -13,10 +13,10 @@ from shared import clock, outbox
 from shared.db import Database, WriteSession
 from shared.events.envelope import Event
 from shared.events.members import CapacityChanged
-from shared.inbox import Consumer, Dead, Inbox, Worker, dead_letters
-from shared.messaging_tables import HAND_OVER_V1
+from shared.inbox import Consumer, DeadLetter, Inbox, Worker, dead_letters
+from shared.messaging_tables import MESSAGING_TABLES_V1
 from shared.outbox import Relay, Waker
-from shared.transport import Receiver, Wire
+from shared.transport import Receiver, Transport
 from tests.support.waiting import eventually
 
 TOPIC = "kei.members.v1"
@@ -29,7 +29,7 @@ async def prepare(url: str) -> None:
     """Make the hand-over's tables and one for effects."""
     database = Database(url, name="preparing")
     async with database.transaction() as tx:
-        for statement in (*HAND_OVER_V1, EFFECTS):
+        for statement in (*MESSAGING_TABLES_V1, EFFECTS):
             await tx.execute(text(statement))
     await outbox.keep_partitions(database, clock.now())
     await database.close()
@@ -39,7 +39,7 @@ async def put(database: Database, key: UUID, versions: Sequence[int]) -> None:
     """Publish versions of one aggregate, a transaction each."""
     for version in versions:
         async with database.transaction() as tx:
-            outbox.put(tx, fact(key), version=version)
+            outbox.append(tx, fact(key), version=version)
 
 
 def fact(key: UUID) -> CapacityChanged:
@@ -69,7 +69,7 @@ def effects_consumer(name: str, hook: Hook | None = None) -> Consumer:
 class Rig:
     """One producer, any number of consumers."""
 
-    def __init__(self, urls: tuple[str, str], make_wire: Callable[[], Wire]) -> None:
+    def __init__(self, urls: tuple[str, str], make_wire: Callable[[], Transport]) -> None:
         self.urls, self.make_wire = urls, make_wire
         self.source, self.sink = (Database(url, name="rig") for url in urls)
 
@@ -79,7 +79,7 @@ class Rig:
         await self.sink.close()
 
     @asynccontextmanager
-    async def relaying(self, wire: Wire, **options: Any) -> AsyncIterator[Relay]:
+    async def relaying(self, wire: Transport, **options: Any) -> AsyncIterator[Relay]:
         """A relay, until the block ends."""
         relay = Relay(self.source, wire, **{"poll": 0.2} | options)
         waker = Waker(self.source, relay)
@@ -92,7 +92,7 @@ class Rig:
     async def consuming(
         self,
         consumer: Consumer,
-        wire: Wire,
+        wire: Transport,
         *,
         around: Callable[[Receiver], Receiver] = lambda inbox: inbox,
         **options: Any,
@@ -125,7 +125,7 @@ class Rig:
         for key, count in wanted.items():
             assert [version for one, version in got if one == key] == list(range(1, count + 1))
 
-    async def dead(self, consumer: str) -> list[Dead]:
+    async def dead(self, consumer: str) -> list[DeadLetter]:
         """The consumer's dead letters."""
         async with self.sink.reading() as session:
             return await dead_letters(session, consumer, limit=10_000)
@@ -137,10 +137,10 @@ class Rig:
             rows = await session.execute(query, {"c": consumer, "k": str(key).encode()})
             return [(row.state, row.attempts) for row in rows]
 
-    async def figures(self) -> outbox.Figures:
+    async def figures(self) -> outbox.OutboxStats:
         """How far the relay is."""
         async with self.source.reading() as session:
-            return await outbox.figures(session)
+            return await outbox.stats(session)
 
     async def positions(self) -> list[int]:
         """The positions given so far, in order."""

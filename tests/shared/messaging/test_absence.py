@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 from structlog.typing import EventDict
 
 from deploy.kafka.topics import create_topics
-from shared.transport.kafka import KafkaWire
+from shared.transport.kafka import KafkaTransport
 from tests.shared.messaging.harness import Rig, effects_consumer, put
 from tests.support.kafka import Broker
 from tests.support.postgres import Postgres
@@ -26,7 +26,7 @@ async def test_what_is_put_while_the_broker_is_away_is_delivered_when_it_is_back
 ) -> None:
     broker = await own_kafka()
     await create_topics(broker.address)
-    rig = Rig(urls, lambda: KafkaWire(broker.address, "absence"))
+    rig = Rig(urls, lambda: KafkaTransport(broker.address, "absence"))
     keys = [uuid4() for _ in range(10)]
     wire = rig.make_wire()
     async with (

@@ -110,7 +110,7 @@ async def test_data_over_the_limit_is_refused_where_it_is_put(rig: Rig) -> None:
     big = fact(key).model_copy(update={"mentor_capacity": 10**MAX_BYTES})
     async with rig.source.transaction() as tx:
         with pytest.raises(ValueError, match="over the limit"):
-            outbox.put(tx, big, version=1)
+            outbox.append(tx, big, version=1)
 
 
 async def test_a_new_consumer_reads_the_whole_log_by_replay(rig: Rig, consumer_name: str) -> None:
@@ -148,7 +148,7 @@ async def _effects_of(rig: Rig, consumer: str, key: UUID, versions: list[int]) -
     return await rig.effects(consumer, [key]) == [(key, version) for version in versions]
 
 
-async def _dead(rig: Rig, consumer: str) -> list[inbox.Dead]:
+async def _dead(rig: Rig, consumer: str) -> list[inbox.DeadLetter]:
     """The dead letters that this test put: others' poison goes over the same topic."""
     async with rig.source.reading() as session:
         mine = set((await session.scalars(text("SELECT id FROM outbox"))).all())

@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError
 
 from shared.events import Record
-from shared.transport.kafka import KafkaWire
-from shared.transport.lost_records import Gaps
+from shared.transport.kafka import KafkaTransport
+from shared.transport.lost_records import LostRecordsDetector
 from tests.shared.messaging.harness import running
 from tests.support.kafka import forget_records
 from tests.support.waiting import eventually
@@ -31,15 +31,15 @@ class Kept:
         self.values += [record.value or b"" for _, record in records]
 
 
-def reading(kafka: str, inbox: Kept) -> KafkaWire:
-    wire = KafkaWire(kafka, "gaps")
+def reading(kafka: str, inbox: Kept) -> KafkaTransport:
+    wire = KafkaTransport(kafka, "gaps")
     wire.attach(inbox)
     return wire
 
 
 async def send(kafka: str, topic: str, *values: bytes) -> None:
     """All under one key, so to one partition."""
-    wire = KafkaWire(kafka, "gaps")
+    wire = KafkaTransport(kafka, "gaps")
     await wire.send(topic, [Record(b"key", (), value) for value in values])
     await wire.close()
 
@@ -119,7 +119,7 @@ class Member:
 
     def __init__(self, group: Group) -> None:
         self.group, self.skipped = group, Counter[str]()
-        self.gaps = Gaps("c", lambda: group, self.skipped)
+        self.gaps = LostRecordsDetector("c", lambda: group, self.skipped)
 
     async def assigned(self) -> None:
         self.gaps.on_partitions_revoked([PART])

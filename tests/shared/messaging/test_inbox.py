@@ -15,8 +15,8 @@ from shared.db import WriteSession
 from shared.events.envelope import Event
 from shared.events.matching import PairProposed
 from shared.events.members import CapacityChanged
-from shared.inbox import Consumer, Finished, Inbox, Waiting
-from shared.transport.local import LocalWire
+from shared.inbox import Consumer, DoneStats, Inbox, PendingStats
+from shared.transport.local import LocalTransport
 from tests.shared.messaging.harness import TOPIC, Hook, Rig, effects_consumer, fact
 from tests.support import factories
 from tests.support.waiting import eventually
@@ -24,7 +24,7 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 async def rig(urls: tuple[str, str]) -> AsyncIterator[Rig]:
-    rig = Rig(urls, LocalWire)
+    rig = Rig(urls, LocalTransport)
     yield rig
     await rig.close()
 
@@ -53,7 +53,7 @@ async def test_a_handler_that_never_ends_parks_its_key_only(rig: Rig, consumer_n
 
     consumer = effects_consumer(consumer_name, only(bad, hang))
     await arrive(rig, consumer, [*good, bad])
-    async with rig.consuming(consumer, LocalWire(), deadline=0.2, tries=2):
+    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, tries=2):
         await rig.expect(consumer_name, dict.fromkeys(good, 1))
         await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 2)]))
     assert (await rig.dead(consumer_name))[0].reason == "TimeoutError: "
@@ -81,7 +81,7 @@ async def test_a_handler_that_waits_in_the_database_for_ever_parks_its_key_only(
     bad, good = uuid4(), [uuid4() for _ in range(5)]
     consumer = slow_consumer(consumer_name, {bad: 5.0})
     await arrive(rig, consumer, [*good, bad])
-    async with rig.consuming(consumer, LocalWire(), deadline=0.2, tries=2):
+    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, tries=2):
         await rig.expect(consumer_name, dict.fromkeys(good, 1))
         await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 2)]))
 
@@ -90,7 +90,7 @@ async def test_events_that_together_take_too_long_are_handled_one_by_one(rig: Ri
     keys = [uuid4() for _ in range(6)]
     consumer = slow_consumer(consumer_name, dict.fromkeys(keys, 0.1))
     await arrive(rig, consumer, keys)
-    async with rig.consuming(consumer, LocalWire(), deadline=0.4):
+    async with rig.consuming(consumer, LocalTransport(), deadline=0.4):
         await rig.expect(consumer_name, dict.fromkeys(keys, 1))
     assert [await rig.states(consumer_name, key) for key in keys] == [[("done", 0)]] * 6
 
@@ -110,7 +110,7 @@ async def test_a_handlers_own_error_is_never_taken_for_the_databases(
 
     consumer = effects_consumer(consumer_name, only(bad, fail))
     await arrive(rig, consumer, [bad, good])
-    async with rig.consuming(consumer, LocalWire()):
+    async with rig.consuming(consumer, LocalTransport()):
         await rig.expect(consumer_name, {good: 1})
         await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 3)]))
     assert (await rig.dead(consumer_name))[0].reason.startswith(type(error).__name__)
@@ -131,7 +131,7 @@ async def test_a_lost_connection_is_no_failure_of_the_event(
         await write(tx, consumer_name, event)
 
     await arrive(rig, consumer, [key])
-    async with rig.consuming(consumer, LocalWire()):
+    async with rig.consuming(consumer, LocalTransport()):
         await rig.expect(consumer_name, {key: 1})
     assert await rig.states(consumer_name, key) == [("done", 0)]
     assert "inbox without its database" in [one["event"] for one in logs]
@@ -149,12 +149,12 @@ async def test_figures_are_there_for_every_topic_and_say_what_waits(rig: Rig, co
         await _set(tx, "dead", 2)
         await _set(tx, "discarded", 1)
     async with rig.sink.reading() as session:
-        waiting = await inbox.waiting(session, consumer)
-        finished = await inbox.finished(session, consumer)
-    assert waiting[0] == Waiting("kei.matching.v1", 0, 0, 0.0)
+        waiting = await inbox.pending_stats(session, consumer)
+        finished = await inbox.done_stats(session, consumer)
+    assert waiting[0] == PendingStats("kei.matching.v1", 0, 0, 0.0)
     assert waiting[1][:3] == (TOPIC, 2, 2)
     assert waiting[1].age > 0.0
-    assert finished == [Finished("kei.matching.v1", 0, 0), Finished(TOPIC, 4, 1)]
+    assert finished == [DoneStats("kei.matching.v1", 0, 0), DoneStats(TOPIC, 4, 1)]
 
 
 async def test_what_is_done_costs_the_metrics_nothing(rig: Rig, consumer_name: str) -> None:
@@ -166,7 +166,7 @@ async def test_what_is_done_costs_the_metrics_nothing(rig: Rig, consumer_name: s
         await tx.execute(text("ANALYZE inbox"))
     async with rig.sink.transaction() as tx:
         before = await _read(tx)
-        await inbox.waiting(tx, consumer)  # type: ignore[arg-type]  # what one transaction read can be asked in it only
+        await inbox.pending_stats(tx, consumer)  # type: ignore[arg-type]  # what one transaction read can be asked in it only
         after = await _read(tx)
     assert (after[0] - before[0], after[1] - before[1]) == (0, 10)
 

@@ -13,8 +13,8 @@ from aiokafka.errors import CoordinatorNotAvailableError
 
 from deploy.kafka.topics import create_topics
 from shared.events.envelope import Event
-from shared.transport.kafka import KafkaWire
-from shared.transport.local import LocalWire
+from shared.transport.kafka import KafkaTransport
+from shared.transport.local import LocalTransport
 from tests.shared.messaging.harness import Hook, Rig, effects_consumer, put
 from tests.support.waiting import eventually
 
@@ -26,7 +26,7 @@ async def test_two_members_split_the_partitions_and_one_takes_over_the_others(
 ) -> None:
     await create_topics(kafka)
     keys = [uuid4() for _ in range(30)]
-    rig = Rig(urls, lambda: KafkaWire(kafka, "instances"))
+    rig = Rig(urls, lambda: KafkaTransport(kafka, "instances"))
     first, second = rig.make_wire(), rig.make_wire()
     async with (
         _group(kafka, consumer_name) as group,
@@ -82,7 +82,7 @@ async def _group(kafka: str, name: str) -> AsyncIterator[_Group]:
 async def test_two_workers_of_an_inbox_share_the_lanes(urls: tuple[str, str], consumer_name: str) -> None:
     """Each waits until the other has an event in hand: alone, neither would come to an end."""
     keys = [uuid4() for _ in range(30)]
-    rig = Rig(urls, LocalWire)
+    rig = Rig(urls, LocalTransport)
     wire = rig.make_wire()
     mine, theirs = asyncio.Event(), asyncio.Event()
     first = effects_consumer(consumer_name, _meeting(mine, theirs))
@@ -106,7 +106,7 @@ async def test_a_failing_key_is_tried_as_often_as_it_should_by_two_workers(
     urls: tuple[str, str], consumer_name: str
 ) -> None:
     bad, good = uuid4(), [uuid4() for _ in range(10)]
-    rig = Rig(urls, LocalWire)
+    rig = Rig(urls, LocalTransport)
     wire = rig.make_wire()
     tried: list[int] = []
 

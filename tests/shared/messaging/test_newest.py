@@ -10,7 +10,7 @@ from sqlalchemy import text
 from shared import inbox
 from shared.inbox import Consumer
 from shared.outbox.schema import first_id
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.shared.messaging.harness import TOPIC, Rig
 
 NOW = datetime(2026, 6, 28, 9, tzinfo=UTC)
@@ -23,7 +23,7 @@ _PLANT = text(
 
 @pytest.fixture
 async def rig(urls: tuple[str, str]) -> AsyncIterator[Rig]:
-    rig = Rig(urls, LocalWire)
+    rig = Rig(urls, LocalTransport)
     yield rig
     await rig.close()
 
@@ -40,7 +40,7 @@ async def plant(rig: Rig, name: str, made: Sequence[UUID], *, topic: str = TOPIC
 
 async def newest(rig: Rig, name: str) -> list[tuple[str, UUID]]:
     async with rig.sink.reading() as session:
-        return [(one.topic, one.event_id) for one in await inbox.newest(session, Consumer(name), NOW)]
+        return [(one.topic, one.event_id) for one in await inbox.newest_handled(session, Consumer(name), NOW)]
 
 
 async def test_of_each_topic_the_newest_the_tenth_and_the_hundredth(rig: Rig, consumer_name: str) -> None:

@@ -14,7 +14,7 @@ from shared import clock, outbox
 from shared.db import Database, WriteSession
 from shared.events.envelope import Stored
 from shared.outbox.schema import first_id
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.shared.messaging.harness import TOPIC, Rig, fact, put
 from tests.support import factories
 from tests.support.waiting import eventually
@@ -24,7 +24,7 @@ LONG_AGO = datetime(2020, 2, 15, tzinfo=UTC)
 
 @pytest.fixture
 async def rig(urls: tuple[str, str]) -> AsyncIterator[Rig]:
-    rig = Rig(urls, LocalWire)
+    rig = Rig(urls, LocalTransport)
     yield rig
     await rig.close()
 
@@ -50,7 +50,7 @@ async def in_tables(database: Database) -> dict[UUID, str]:
 async def test_events_that_came_before_their_partition_move_into_it(rig: Rig) -> None:
     """As after a while without housekeeping: the month's first events are in the default partition."""
     early, late, other = event_of(LONG_AGO), event_of(LONG_AGO + timedelta(days=30)), event_of(clock.now())
-    wire = LocalWire()
+    wire = LocalTransport()
     async with rig.relaying(wire):
         await forward(rig.source, early, late, other)
         await eventually(lambda: _sent(rig, 3))
@@ -70,12 +70,12 @@ async def test_events_that_came_before_their_partition_move_into_it(rig: Rig) ->
 async def test_events_of_a_part_that_fails_go_with_it_and_the_others_keep_their_order(rig: Rig) -> None:
     keys = [uuid4() for _ in range(4)]
     async with rig.source.transaction() as tx:
-        outbox.put(tx, fact(keys[0]), version=1)
+        outbox.append(tx, fact(keys[0]), version=1)
         with pytest.raises(ValueError, match="on purpose"):
             await _fail_after_putting(tx, keys[1])
         async with tx.savepoint():
-            outbox.put(tx, fact(keys[2]), version=1)
-        outbox.put(tx, fact(keys[3]), version=1)
+            outbox.append(tx, fact(keys[2]), version=1)
+        outbox.append(tx, fact(keys[3]), version=1)
     async with rig.source.reading() as session:
         put_so_far = await session.scalars(text("SELECT key FROM outbox ORDER BY seq"))
     assert list(put_so_far) == [keys[0], keys[2], keys[3]]
@@ -83,13 +83,13 @@ async def test_events_of_a_part_that_fails_go_with_it_and_the_others_keep_their_
 
 async def _fail_after_putting(tx: WriteSession, key: UUID) -> None:
     async with tx.savepoint():
-        outbox.put(tx, fact(key), version=1)
+        outbox.append(tx, fact(key), version=1)
         raise ValueError("on purpose")
 
 
 async def test_partitions_can_be_made_while_events_are_put(rig: Rig, logs: list[EventDict]) -> None:
     key, other = uuid4(), uuid4()
-    async with rig.relaying(LocalWire()):
+    async with rig.relaying(LocalTransport()):
         await asyncio.gather(
             put(rig.source, key, range(1, 101)),
             *(outbox.keep_partitions(rig.source, LONG_AGO + timedelta(days=90 * n)) for n in range(4)),
@@ -119,13 +119,13 @@ async def test_only_what_is_old_and_sent_is_forgotten(rig: Rig) -> None:
         event_of(clock.now()),
     )
     await outbox.keep_partitions(rig.source, LONG_AGO)
-    async with rig.relaying(LocalWire()):
+    async with rig.relaying(LocalTransport()):
         await forward(rig.source, old, homeless, recent)
         await eventually(lambda: _sent(rig, 3))
     await forward(rig.source, unplaced)
     await outbox.keep_partitions(rig.source, clock.now(), retention_days=30)
     assert (await in_tables(rig.source)).keys() == {unplaced.id, recent.id}
-    async with rig.relaying(LocalWire()):
+    async with rig.relaying(LocalTransport()):
         await eventually(lambda: _sent(rig, 4))
     await outbox.keep_partitions(rig.source, clock.now(), retention_days=30)
     assert (await in_tables(rig.source)).keys() == {recent.id}
@@ -137,7 +137,7 @@ async def test_an_event_forwarded_a_second_time_is_in_the_log_once(rig: Rig) -> 
     first, second = event_of(clock.now()), event_of(clock.now())
     await forward(rig.source, first)
     await forward(rig.source, first, second)
-    async with rig.relaying(LocalWire()):
+    async with rig.relaying(LocalTransport()):
         await eventually(lambda: _sent(rig, 2))
     async with rig.source.reading() as session:
         assert [one.event.id for one in await outbox.read(session)] == [first.id, second.id]

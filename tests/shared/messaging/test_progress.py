@@ -16,7 +16,7 @@ from deploy.kafka.topics import create_topics
 from shared import runtime
 from shared.db import Database
 from shared.events import Record
-from shared.transport.kafka import KafkaWire
+from shared.transport.kafka import KafkaTransport
 from tests.shared.messaging.harness import TOPIC, effects_consumer, running
 from tests.support import factories
 from tests.support.kafka import Broker
@@ -52,7 +52,7 @@ def keys_of(records: Sequence[Record]) -> set[bytes | None]:
 async def test_what_is_not_kept_is_noticed(kafka: str, consumer_name: str) -> None:
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name)
-    wire = KafkaWire(kafka, "progress", look_every=0.1)
+    wire = KafkaTransport(kafka, "progress", look_every=0.1)
     wire.attach(inbox)
     records = some_records()
     await wire.send(TOPIC, records)
@@ -72,7 +72,7 @@ async def test_the_brokers_absence_is_not_counted(
     broker = await own_kafka()
     await create_topics(broker.address)
     inbox = ClosedInbox(consumer_name)
-    wire = KafkaWire(broker.address, "progress", look_every=0.1)
+    wire = KafkaTransport(broker.address, "progress", look_every=0.1)
     wire.attach(inbox)
     records = some_records()
     await wire.send(TOPIC, records)
@@ -93,7 +93,7 @@ async def test_an_inbox_that_says_it_cannot_is_not_counted(kafka: str, consumer_
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name, *[OSError("away")] * 100)
     inbox.opened.set()
-    wire = KafkaWire(kafka, "progress", look_every=0.05, longest_wait=0.02)
+    wire = KafkaTransport(kafka, "progress", look_every=0.05, longest_wait=0.02)
     wire.attach(inbox)
     records = some_records()
     await wire.send(TOPIC, records)
@@ -119,7 +119,7 @@ async def test_records_are_kept_whatever_an_inbox_raises(
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name, *errors)
     inbox.opened.set()
-    wire = KafkaWire(kafka, "progress", longest_wait=0.0005)
+    wire = KafkaTransport(kafka, "progress", longest_wait=0.0005)
     wire.attach(inbox)
     records = some_records()
     await wire.send(TOPIC, records)
@@ -137,7 +137,7 @@ async def test_a_record_that_stops_the_client_is_noticed_and_told(
     inbox.topics = frozenset({await topic()})
     inbox.opened.set()
     await _send_mangled(kafka, *inbox.topics)
-    wire = KafkaWire(kafka, "progress", look_every=0.1)
+    wire = KafkaTransport(kafka, "progress", look_every=0.1)
     wire.attach(inbox)
     async with running(wire.run()):
         await eventually(lambda: wire.stalled() > 0.5, 40.0)
@@ -171,7 +171,7 @@ async def test_a_service_whose_ingest_stands_still_is_not_alive(
     await create_topics(kafka)
     url = await service_database("members")
     holder = Database(url, name="holder")
-    wire = KafkaWire(kafka, "progress", look_every=0.1)
+    wire = KafkaTransport(kafka, "progress", look_every=0.1)
     async with factories.running(build, url, wire=wire) as client:
 
         async def says(status: int, words: str) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from structlog.typing import EventDict
 
 from shared.outbox import Relay
-from shared.transport.local import LocalWire
+from shared.transport.local import LocalTransport
 from tests.shared.messaging.faulty_transport import BreakingWire, CountingWire, FreezingWire, RefusingWire
 from tests.shared.messaging.harness import Rig, effects_consumer, put, running
 from tests.support.waiting import eventually
@@ -83,8 +83,8 @@ async def _sent(rig: Rig, count: int) -> bool:
 
 async def test_a_relay_whose_epoch_is_over_marks_nothing(urls: tuple[str, str], logs: list[EventDict]) -> None:
     """As if a successor had sent everything already, and its own connection had not been ended."""
-    rig = Rig(urls, LocalWire)
-    freezing = FreezingWire(LocalWire())
+    rig = Rig(urls, LocalTransport)
+    freezing = FreezingWire(LocalTransport())
     async with rig.relaying(freezing) as relay:
         await eventually(lambda: relay.leading)
         await put(rig.source, uuid4(), [1, 2])
@@ -101,8 +101,8 @@ async def test_a_relay_whose_epoch_is_over_marks_nothing(urls: tuple[str, str], 
 
 async def test_a_relay_survives_the_end_of_its_connection_at_any_moment(urls: tuple[str, str]) -> None:
     """What the driver says of it depends on where in its protocol it happened."""
-    rig = Rig(urls, LocalWire)
-    async with rig.relaying(LocalWire(), poll=0.01) as relay:
+    rig = Rig(urls, LocalTransport)
+    async with rig.relaying(LocalTransport(), poll=0.01) as relay:
         for number in range(1, 61):
             await eventually(lambda: relay.leading)
             await asyncio.gather(put(rig.source, uuid4(), range(1, 6)), _end_leader(rig))
@@ -122,8 +122,8 @@ async def _end_leader(rig: Rig) -> None:
 
 
 async def test_a_wire_that_is_away_is_not_asked_for_every_event(urls: tuple[str, str]) -> None:
-    rig = Rig(urls, LocalWire)
-    wire = RefusingWire(LocalWire())
+    rig = Rig(urls, LocalTransport)
+    wire = RefusingWire(LocalTransport())
     async with rig.relaying(wire):
         await put(rig.source, uuid4(), range(1, 101))
         assert wire.tries < 20
@@ -134,8 +134,8 @@ async def test_a_wire_that_is_away_is_not_asked_for_every_event(urls: tuple[str,
 
 async def test_a_wire_may_be_away_for_very_long(urls: tuple[str, str]) -> None:
     """Waiting twice as long each time must have an end before numbers do: with a tiny lease that is soon."""
-    rig = Rig(urls, LocalWire)
-    wire = RefusingWire(LocalWire())
+    rig = Rig(urls, LocalTransport)
+    wire = RefusingWire(LocalTransport())
     async with rig.relaying(wire, lease=0.001):
         await put(rig.source, uuid4(), [1])
         await eventually(lambda: wire.tries > 1100, deadline=30)

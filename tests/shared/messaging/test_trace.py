@@ -39,7 +39,7 @@ def answering(name: str) -> Consumer:
 
     @consumer.on(ClusterRegistered)
     async def answer(tx: WriteSession, event: Event[ClusterRegistered]) -> None:
-        outbox.put(tx, fact(event.key), version=1)
+        outbox.append(tx, fact(event.key), version=1)
 
     return consumer
 

@@ -8,14 +8,14 @@ from uuid import UUID
 
 import pytest
 
-from shared.status import Finding, Row, Unknown, diagnose
-from shared.status.models import Arrival, Told
+from shared.status import Finding, MissingEvent, ServiceReport, diagnose
+from shared.status.models import HandledEvent, ServiceStatus
 
 WHEN = datetime(2026, 6, 28, 9, 30, tzinfo=UTC)
 OLD, MIDDLE, NEW = (UUID(int=number) for number in (1, 2, 3))
 
 
-def told(service: str, **changes: Any) -> Told:
+def told(service: str, **changes: Any) -> ServiceStatus:
     """A service with nothing to find; `out` changes its outbox, `into` its inbox of members' events."""
     out: dict[str, Any] = {"assigned": 9, "sent": 9, "unsent": 0, "age_seconds": 0, "epoch": 1, "holder": "here/7"}
     out |= {"beat_age_seconds": 1, "oldest": str(MIDDLE)} | changes.pop("out", {})
@@ -23,18 +23,18 @@ def told(service: str, **changes: Any) -> Told:
     schema = {"found": "x_0001", "newest": "x_0001", "standing": "current"} | changes.pop("schema", {})
     inbox = [into | changes.pop("into")] if "into" in changes else []
     whole = {"service": service, "version": "0.1.0", "revision": schema, "outbox": out, "inbox": inbox}
-    return Told.model_validate(whole | changes)
+    return ServiceStatus.model_validate(whole | changes)
 
 
-def row(service: str = "matching", **changes: Any) -> Row:
-    return Row(service, told(service, **changes))
+def row(service: str = "matching", **changes: Any) -> ServiceReport:
+    return ServiceReport(service, told(service, **changes))
 
 
-def unknown(id: UUID, producer: str = "members") -> Sequence[Unknown]:
-    return [Unknown(producer, Arrival(id=id, received_at=WHEN))]
+def unknown(id: UUID, producer: str = "members") -> Sequence[MissingEvent]:
+    return [MissingEvent(producer, HandledEvent(id=id, received_at=WHEN))]
 
 
-WELL: dict[str, Sequence[Row]] = {
+WELL: dict[str, Sequence[ServiceReport]] = {
     "nothing at all": [],
     "nothing waits": [row("members"), row()],
     "the outbox waits for as long as it may": [row(out={"unsent": 5, "age_seconds": 30, "beat_age_seconds": 30})],
@@ -42,7 +42,7 @@ WELL: dict[str, Sequence[Row]] = {
     "the inbox waits for as long as it may": [row(into={"pending": 5, "age_seconds": 60})],
     "nothing was skipped, or nobody knows": [row(into={"skipped": 0}), row(into={"skipped": None, "lag": None})],
     "records wait on the wire": [row(into={"lag": 900})],
-    "an older version tells less": [Row("matching", told("matching").model_copy(update={"revision": None}))],
+    "an older version tells less": [ServiceReport("matching", told("matching").model_copy(update={"revision": None}))],
     "the producer has forgotten an older event": [row("members"), replace(row(), unknown=unknown(OLD))],
     "the producer has forgotten all events": [
         row("members", out={"oldest": None}),
@@ -65,9 +65,9 @@ AHEAD = (
 )
 RESTORE = "Stop members before it publishes more. Then restore all from one backup: kei restore FILE --replace."
 
-FOUND: dict[str, tuple[Sequence[Row], Finding]] = {
+FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
     "away": (
-        [Row("matching", None, "is not reached: connection refused")],
+        [ServiceReport("matching", None, "is not reached: connection refused")],
         Finding(
             "matching",
             "away",
@@ -76,7 +76,7 @@ FOUND: dict[str, tuple[Sequence[Row], Finding]] = {
         ),
     ),
     "one of them refuses the token": (
-        [row("members"), Row("matching", None, "does not admit this token: Sign in first", admitted=False)],
+        [row("members"), ServiceReport("matching", None, "does not admit this token: Sign in first", admitted=False)],
         Finding(
             "matching",
             "away",
@@ -179,7 +179,7 @@ def test_what_is_found_says_what_to_do(name: str) -> None:
 def test_all_that_is_found_is_told_in_the_order_of_the_services() -> None:
     rows = [
         row("members", out={"unsent": 1, "age_seconds": 40}),
-        Row("trainings", None, "is away"),
+        ServiceReport("trainings", None, "is away"),
         row(into={"dead": 1}),
     ]
     assert [(one.service, one.kind) for one in diagnose(rows)] == [

@@ -18,7 +18,6 @@ from shared.auth.apikeys import digest
 from shared.db import ReadSession, metadata
 from shared.errors import Conflict, NotFound, Stale
 from shared.web import (
-    Body,
     Count,
     Drain,
     IfMatch,
@@ -27,14 +26,15 @@ from shared.web import (
     Page,
     Paging,
     Read,
+    RequestModel,
+    ResponseModel,
     Router,
     Tx,
-    View,
     etag,
     idempotency_table,
     long_lived,
 )
-from shared.web import Text as TextField
+from shared.web import LongText as TextField
 
 METADATA = metadata()
 ITEM = Table(
@@ -50,14 +50,14 @@ KEY = "kei_abcdefgh1234_" + "s" * 43
 PARTNER = UUID(int=7)
 
 
-class Size(Body):
+class Size(RequestModel):
     """A nested model."""
 
     width: Count
     made: date | None = None
 
 
-class NewItem(Body):
+class NewItem(RequestModel):
     """What a caller sends."""
 
     name: Name
@@ -67,7 +67,7 @@ class NewItem(Body):
     sizes: list[Size] = Field(default_factory=list)
 
 
-class Item(View):
+class Item(ResponseModel):
     """What a caller gets."""
 
     id: UUID

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError, InternalError
 
-from shared.web.problems import RETRY_LATER, RETRY_SOON, refuse
+from shared.web.problems import RETRY_LATER, RETRY_SOON, to_problem
 
 
 def wrapped(cause: BaseException) -> DBAPIError:
@@ -25,6 +25,6 @@ def wrapped(cause: BaseException) -> DBAPIError:
     ],
 )
 def test_an_outage_says_when_to_come_again(cause: Exception, status: int, seconds: int | None) -> None:
-    refusal = refuse(wrapped(cause))
+    refusal = to_problem(wrapped(cause))
     assert refusal.status == status
     assert refusal.headers.get("Retry-After") == (None if seconds is None else str(seconds))

@@ -12,13 +12,13 @@ from sqlalchemy import func, select, text
 
 from shared.auth import Issuer, Principal, Role, public
 from shared.db import Database
-from shared.web import Body, Ops, Router, Tx, create_app
+from shared.web import Ops, RequestModel, Router, Tx, create_app
 from tests.shared.web import example_service
 
 PUBLIC = [public()]
 
 
-class Thing(Body):
+class Thing(RequestModel):
     """Any body."""
 
     name: str
