@@ -1,4 +1,4 @@
-"""A5d, A5e: the whole way from one database to another, over Kafka and over the local wire."""
+"""A5d, A5e: the whole way from one database to another, over Kafka and over the local transport."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,11 +25,11 @@ from shared.transport.local import LocalTransport
 from tests.support.waiting import eventually
 
 COUNT = 20_000
-KAFKA, LOCAL = "kei: over Kafka", "kei: over the local wire"
+KAFKA, LOCAL = "kei: over Kafka", "kei: over the local transport"
 
 
 class Ways:
-    """Two databases and the wires between them."""
+    """Two databases and the transports between them."""
 
     def __init__(self, source: Place, sink: Place, stage: Stage) -> None:
         self._source, self._sink, self._stage = source, sink, stage
@@ -38,8 +38,8 @@ class Ways:
         """A full outbox into an inbox."""
         await self._sink.empty("inbox")
         await self._source.fill_outbox(count)
-        async with self._wired(nothing(), kafka=kafka) as (wire, tap, _):
-            relay = Relay(self._source.database, wire)
+        async with self._connected(nothing(), kafka=kafka) as (transport, tap, _):
+            relay = Relay(self._source.database, transport)
             with watch() as clock:
                 async with running(relay.run()):
                     await tap.until(count)
@@ -65,8 +65,8 @@ class Ways:
             had.update(dict.fromkeys(handled, perf_counter()))
             handled.clear()
 
-        async with self._wired(_noting(handled), kafka=kafka) as (wire, _, worker):
-            relay = Relay(source, wire)
+        async with self._connected(_noting(handled), kafka=kafka) as (transport, _, worker):
+            relay = Relay(source, transport)
             waker = Waker(source, relay)
             source.on_commit.append(waker)
             sink.on_commit.append(committed)
@@ -80,23 +80,23 @@ class Ways:
         return {"p50": percentile(values, 0.5), "p99": percentile(values, 0.99)}
 
     @asynccontextmanager
-    async def _wired(self, consumer: Consumer, *, kafka: bool) -> AsyncIterator[tuple[Transport, Tap, Worker]]:
-        """A wire that runs, its group joined; what it delivers to; a worker that does not run yet."""
+    async def _connected(self, consumer: Consumer, *, kafka: bool) -> AsyncIterator[tuple[Transport, Tap, Worker]]:
+        """A transport that runs, its group joined; what it delivers to; a worker that does not run yet."""
         inbox = Inbox(self._sink.database, consumer)
         name = f"bench-{uuid4().hex}"
         topic = await self._stage.topic() if kafka else TOPIC
         tap = Tap(inbox, topic, name)
-        wire: Transport = KafkaTransport(await self._stage.kafka(), "bench") if kafka else LocalTransport()
-        wire.attach(tap)
+        transport: Transport = KafkaTransport(await self._stage.kafka(), "bench") if kafka else LocalTransport()
+        transport.attach(tap)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(wire.close)
-            await stack.enter_async_context(running(wire.run()))
+            stack.push_async_callback(transport.close)
+            await stack.enter_async_context(running(transport.run()))
             if kafka:
-                await warmed(wire, topic)
+                await warmed(transport, topic)
                 await tap.until(1)
                 tap.again()
                 await self._sink.empty("inbox")
-            renamed: Transport = Renamed(wire, topic) if kafka else wire
+            renamed: Transport = Renamed(transport, topic) if kafka else transport
             yield renamed, tap, Worker(self._sink.database, consumer, inbox)
 
 
@@ -127,7 +127,7 @@ async def a5d(stage: Stage) -> AsyncIterator[Bench]:
         yield Bench(
             f"events from a full outbox into an inbox of another database ({COUNT:,} of them)",
             {KAFKA: partial(ways.to_inbox, kafka=True), LOCAL: partial(ways.to_inbox, kafka=False)},
-            [Goal("A5d", "events/s to the local wire", KAFKA, LOCAL, 0.6)],
+            [Goal("A5d", "events/s to the local transport", KAFKA, LOCAL, 0.6)],
         )
 
 
@@ -148,7 +148,7 @@ async def a5e(stage: Stage) -> AsyncIterator[Bench]:
                 consumer: partial(delays.kei, SLOW),
             },
             [
-                over("p50 to the local wire", peer=LOCAL, bound=1.6),
+                over("p50 to the local transport", peer=LOCAL, bound=1.6),
                 over("p50 to commit → consumer", peer=consumer, bound=2.5),
             ],
             warm=0,

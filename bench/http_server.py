@@ -115,7 +115,7 @@ def kei(url: str, issuer: Issuer) -> FastAPI:
     """Our members as it is deployed, its relay in another process."""
     values = {"database_url": url, "role": "web", "issuer": NAME, "audience": AUDIENCE, "cursor_secret": "c" * 32}
     settings = Settings.model_validate({**values, "pool_size": POOL})
-    return members.build(settings, wire=LocalTransport(), keys=KeySource.of(issuer.jwks()))
+    return members.build(settings, transport=LocalTransport(), keys=KeySource.of(issuer.jwks()))
 
 
 def main(kind: str, port: str, url: str, key: str) -> None:

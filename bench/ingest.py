@@ -53,15 +53,15 @@ class Ingest:
     async def kei(self, count: int = COUNT) -> Metrics:
         """`KafkaTransport` into `Inbox`. The clock runs from the first batch on: joining a group is no part of it."""
         await self._emptied()
-        wire = KafkaTransport(self._servers, "bench")
+        transport = KafkaTransport(self._servers, "bench")
         tap = Tap(self._inbox, self._topic, f"bench-{uuid4().hex}")
         began: list[float] = []
         tap.first = lambda number: began.extend((number, perf_counter(), process_time()))
-        wire.attach(tap)
-        async with running(wire.run()):
+        transport.attach(tap)
+        async with running(transport.run()):
             await tap.until(count)
             ended, processor = perf_counter(), process_time()
-        await wire.close()
+        await transport.close()
         items = count - began[0]
         return {"rate": items / (ended - began[1]), "cpu": (processor - began[2]) / items * 1e6}
 
@@ -126,11 +126,11 @@ def _columns(batch: Sequence[Record]) -> list[list[object]]:
 async def produced(stage: Stage, count: int) -> str:
     """A topic with that many records."""
     topic = await stage.topic()
-    wire = KafkaTransport(await stage.kafka(), "bench")
-    await warmed(wire, topic)
+    transport = KafkaTransport(await stage.kafka(), "bench")
+    await warmed(transport, topic)
     for batch in batches(records(count - 1), 2000):
-        await wire.send(topic, batch)
-    await wire.close()
+        await transport.send(topic, batch)
+    await transport.close()
     return topic
 
 

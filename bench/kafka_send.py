@@ -23,21 +23,21 @@ _AIOKAFKA_BATCH = 256 * 1024
 class Sending:
     """The ways to send the same records."""
 
-    def __init__(self, wire: KafkaTransport, producer: AIOKafkaProducer, confluent: Producer, topic: str) -> None:
-        self._wire, self._producer, self._confluent, self._topic = wire, producer, confluent, topic
+    def __init__(self, transport: KafkaTransport, producer: AIOKafkaProducer, confluent: Producer, topic: str) -> None:
+        self._transport, self._producer, self._confluent, self._topic = transport, producer, confluent, topic
         self._records = records(COUNT)
 
     async def kei(self) -> Metrics:
         """`KafkaWire.send`, all at once: what the peers do too."""
         with watch() as clock:
-            await self._wire.send(self._topic, self._records)
+            await self._transport.send(self._topic, self._records)
         return clock.per(COUNT)
 
     async def kei_in_batches(self) -> Metrics:
         """As the relay does: each batch is acknowledged before the next is sent."""
         with watch() as clock:
             for batch in batches(self._records, BATCH):
-                await self._wire.send(self._topic, batch)
+                await self._transport.send(self._topic, batch)
         return clock.per(COUNT)
 
     async def aiokafka(self) -> Metrics:
@@ -106,13 +106,13 @@ async def a3(stage: Stage) -> AsyncIterator[Bench]:
     servers = await stage.kafka()
     topic = await stage.topic()
     async with AsyncExitStack() as stack:
-        wire = KafkaTransport(servers, "bench")
-        stack.push_async_callback(wire.close)
-        await warmed(wire, topic)
+        transport = KafkaTransport(servers, "bench")
+        stack.push_async_callback(transport.close)
+        await warmed(transport, topic)
         producer = _aiokafka(servers)
         await producer.start()
         stack.push_async_callback(producer.stop)
-        ways = Sending(wire, producer, _confluent(servers), topic)
+        ways = Sending(transport, producer, _confluent(servers), topic)
         yield Bench(
             "records to 8 partitions, acks=all",
             {

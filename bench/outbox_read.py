@@ -1,4 +1,4 @@
-"""A2: reading the outbox without a wire: positions given and marked, beside a log that rewrites nothing."""
+"""A2: reading the outbox without a transport: positions given and marked, beside a log that rewrites nothing."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -71,7 +71,7 @@ class Delays:
         """`outbox.put`, commit, the relay woken in process."""
         database = self._ways.here.database
         await self._ways.here.fill_outbox(0)
-        relay = Relay(database, Renamed(self._ways.wire, self._topic))
+        relay = Relay(database, Renamed(self._ways.transport, self._topic))
         waker = Waker(database, relay)
 
         async def commit(number: int) -> None:

@@ -20,12 +20,12 @@ class Relaying:
 
     def __init__(self, here: Place, peer: Peer, servers: str, topic: str) -> None:
         self.here, self.peers, self._servers, self.topic = here, peer, servers, topic
-        self.wire = KafkaTransport(servers, "bench")
+        self.transport = KafkaTransport(servers, "bench")
 
     async def kei(self, count: int = COUNT) -> Metrics:
         """`Relay.run` over `KafkaTransport`, until all is marked as sent."""
         await self.here.fill_outbox(count, self.topic)
-        relay = Relay(self.here.database, self.wire)
+        relay = Relay(self.here.database, self.transport)
         with watch() as clock:
             async with running(relay.run()):
                 await self.here.until(SENT, count)
@@ -36,7 +36,7 @@ class Relaying:
         pieces = batches(records(count), BATCH)
         with watch() as clock:
             for piece in pieces:
-                await self.wire.send(self.topic, piece)
+                await self.transport.send(self.topic, piece)
         return clock.per(count)
 
     async def peer(self) -> Metrics:
@@ -61,8 +61,8 @@ async def relaying(stage: Stage) -> AsyncIterator[Relaying]:
         stack.push_async_callback(peer.engine.dispose)
         await peer.prepare()
         ways = Relaying(here, peer, await stage.kafka(), await stage.topic())
-        stack.push_async_callback(ways.wire.close)
-        await warmed(ways.wire, ways.topic)
+        stack.push_async_callback(ways.transport.close)
+        await warmed(ways.transport, ways.topic)
         yield ways
 
 

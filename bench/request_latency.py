@@ -124,13 +124,13 @@ async def d(stage: Stage) -> AsyncIterator[Bench]:
     """Requests, and beside them a bare way through Kafka."""
     async with AsyncExitStack() as stack:
         variants: dict[str, Variant] = {}
-        wires: dict[str, str | None] = {"local wire": None}
+        transports: dict[str, str | None] = {"local transport": None}
         if available():
             await stage.without_kei()
-            wires["Kafka"] = await stage.kafka()
-        for wire, servers in wires.items():
+            transports["Kafka"] = await stage.kafka()
+        for transport, servers in transports.items():
             asking = await stack.enter_async_context(_asking(stage, servers))
-            variants |= {f"{wire}, {load[0]}/s": partial(asking.delays, load) for load in LOADS}
+            variants |= {f"{transport}, {load[0]}/s": partial(asking.delays, load) for load in LOADS}
         if available():
             ways = await stack.enter_async_context(relaying(stage))
             bare = Delays(ways, await stage.kafka(), ways.topic)

@@ -161,7 +161,7 @@ async def _story(stage: Stage, kafka: str | None) -> Metrics:
 @asynccontextmanager
 async def story(stage: Stage) -> AsyncIterator[Bench]:
     """The story."""
-    variants: dict[str, Variant] = {"over the local wire": partial(_story, stage, None)}
+    variants: dict[str, Variant] = {"over the local transport": partial(_story, stage, None)}
     if available():
         variants["over Kafka"] = partial(_story, stage, await stage.kafka())
     yield Bench("`kei run --story-only` in an empty folder, from begin to end", variants, warm=0, at_most=2)

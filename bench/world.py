@@ -1,4 +1,4 @@
-"""What several benches need: databases with the hand-over's tables, events, and wires that count."""
+"""What several benches need: databases with the hand-over's tables, events, and transports that count."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -128,7 +128,7 @@ def events(count: int) -> list[Stored]:
 
 
 def records(count: int) -> list[Record]:
-    """The same as the wire carries them."""
+    """The same as the transport carries them."""
     return [event.record() for event in events(count)]
 
 
@@ -171,22 +171,22 @@ class Tap:
                 await self._complete.wait()
 
 
-async def warmed(wire: Transport, topic: str) -> None:
-    """Let a wire connect: the first send may take a second."""
+async def warmed(transport: Transport, topic: str) -> None:
+    """Let a transport connect: the first send may take a second."""
     async with asyncio.timeout(30):
         while True:
             with suppress(TransportError):
-                await wire.send(topic, records(1))
+                await transport.send(topic, records(1))
                 return
 
 
 class Renamed(WireAround):
-    """A wire on which every topic is another one, so that no bench reads what an earlier one has sent."""
+    """A transport on which every topic is another one, so that no bench reads what an earlier one has sent."""
 
-    def __init__(self, wire: Transport, topic: str) -> None:
-        super().__init__(wire)
+    def __init__(self, transport: Transport, topic: str) -> None:
+        super().__init__(transport)
         self._topic = topic
 
     async def send(self, _: str, records: Sequence[Record]) -> None:
         """Send on the topic given."""
-        await self._wire.send(self._topic, records)
+        await self._transport.send(self._topic, records)

@@ -63,12 +63,19 @@ class Api:
             cursor = {"cursor": page["next"]}
 
     async def write(
-        self, service: str, path: str, body: Json, *, once: str, method: str = "POST", seen: str | None = None
+        self,
+        service: str,
+        path: str,
+        body: Json,
+        *,
+        once: str,
+        method: str = "POST",
+        expected_version: str | None = None,
     ) -> Json:
         """Write so that the same `once` has one effect, however often it is asked for; return the answer's body."""
         headers = {"Idempotency-Key": str(uuid5(NAMESPACE_URL, f"urn:kei:once:{once}"))}
-        if seen is not None:
-            headers["If-Match"] = seen
+        if expected_version is not None:
+            headers["If-Match"] = expected_version
         response = await self.ask(method, service, path, json=body, headers=headers)
         return response.json() if response.content else None
 

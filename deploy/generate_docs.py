@@ -71,7 +71,7 @@ def _openapi(service: str) -> Json:
     """The service's document. No server is asked: the application is only put together."""
     settings = Settings(database_url=SecretStr("postgresql://nobody@localhost/none"), cursor_secret=SecretStr("none"))
     main = importlib.import_module(f"services.{service}.main")
-    app = main.build(settings, wire=LocalTransport(), keys=KeySource.of({"keys": []}))
+    app = main.build(settings, transport=LocalTransport(), keys=KeySource.of({"keys": []}))
     made: Json = app.openapi()
     return made
 

@@ -46,28 +46,28 @@ class WriteSession(AsyncSession):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._late: dict[DeferredWrite, list[Any]] = {}
+        self._deferred: dict[DeferredWrite, list[Any]] = {}
 
-    def later(self, write: "DeferredWrite", row: object) -> None:
+    def defer(self, write: "DeferredWrite", row: object) -> None:
         """Have `write` called with all the rows it was given, in their order, before the savepoint or this ends."""
-        self._late.setdefault(write, []).append(row)
+        self._deferred.setdefault(write, []).append(row)
 
-    async def write_late(self) -> None:
+    async def flush_deferred(self) -> None:
         """Write what was put off."""
-        late, self._late = self._late, {}
-        for write, rows in late.items():
+        deferred, self._deferred = self._deferred, {}
+        for write, rows in deferred.items():
             await write(self, rows)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part that may fail without the rest: what was put off in it goes with it."""
-        await self.write_late()
+        await self.flush_deferred()
         try:
             async with self.begin_nested():
                 yield
-                await self.write_late()
+                await self.flush_deferred()
         except BaseException:
-            self._late = {}
+            self._deferred = {}
             raise
 
 
@@ -114,7 +114,7 @@ class Database:
         """Open a write session; commit at the end of the block, roll back if it raises."""
         async with self._writers() as session:
             yield session
-            await session.write_late()
+            await session.flush_deferred()
             failpoint("commit.before")
             await session.commit()
         failpoint("commit.after")

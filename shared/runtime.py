@@ -72,7 +72,7 @@ class _Parts:
     service: Service
     settings: Settings
     database: Database
-    wire: Transport
+    transport: Transport
     relay: Relay
     stalled_after: float
     workers: list[Worker] = field(default_factory=list)
@@ -86,7 +86,7 @@ def build(
     service: Service,
     settings: Settings,
     *,
-    wire: Transport | None = None,
+    transport: Transport | None = None,
     keys: KeySource | None = None,
     stalled_after: float = STALL_TIMEOUT,
 ) -> FastAPI:
@@ -95,21 +95,23 @@ def build(
     Args:
         service: what makes it this one.
         settings: from its environment.
-        wire: the wire of the embedded mode; else Kafka.
+        transport: the transport of the embedded mode; else Kafka.
         keys: the issuer's keys, if they are at hand; else `settings.jwks` says where.
         stalled_after: seconds without a turn of a loop after which the process counts as not alive.
 
     Raises:
-        ValueError: there is neither a wire nor KEI_KAFKA, or what goes with it does not fit together.
+        ValueError: there is neither a transport nor KEI_KAFKA, or what goes with it does not fit together.
     """
-    wire = wire or _kafka(service, settings)
+    transport = transport or _kafka(service, settings)
     database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
-    parts = _Parts(service, settings, database, wire, Relay(database, wire, announce=service.announce), stalled_after)
+    parts = _Parts(
+        service, settings, database, transport, Relay(database, transport, announce=service.announce), stalled_after
+    )
     if service.consumer is not None:
         arrivals = Inbox(database, service.consumer)
-        wire.attach(arrivals)
+        transport.attach(arrivals)
         parts.workers.append(Worker(database, service.consumer, arrivals))
-    operations = admin_router(service.name, service.consumer, database, wire, reads=parts.works)
+    operations = admin_router(service.name, service.consumer, database, transport, reads=parts.works)
     own = [partial(figures, database) for figures in service.figures]
     ops = web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *own])
     return web.create_app(
@@ -140,7 +142,7 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
     parts.database.on_commit.append(waker)
     loops = [waker.run(), *(job(parts.database) for job in parts.service.background)]
     if parts.works:
-        loops += [parts.relay.run(), parts.wire.run(), _housekeeping(parts)]
+        loops += [parts.relay.run(), parts.transport.run(), _housekeeping(parts)]
         loops += [worker.run() for worker in parts.workers]
         loops += [job(parts.database) for job in parts.service.jobs]
     tasks = [asyncio.create_task(loop) for loop in loops]
@@ -151,7 +153,7 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
     finally:
         await _cancel(tasks)
         parts.database.on_commit.remove(waker)
-        await parts.wire.close()
+        await parts.transport.close()
         await parts.database.close()
 
 
@@ -202,7 +204,7 @@ async def _stalled(parts: _Parts) -> str | None:
     if not parts.works:
         return None
     now = monotonic()
-    ages = {"relay": now - parts.relay.progressed_at, "ingest": parts.wire.stalled()}
+    ages = {"relay": now - parts.relay.progressed_at, "ingest": parts.transport.stalled()}
     ages.update(("inbox worker", now - worker.progressed_at) for worker in parts.workers)
     late = [name for name, age in ages.items() if age > parts.stalled_after]
     return f"no progress for {parts.stalled_after:g} s: {', '.join(late)}" if late else None
@@ -214,7 +216,7 @@ async def _metrics(parts: _Parts) -> list[Metric]:
         log = await outbox.stats(session)
         waiting = [] if consumer is None else await inbox.pending_stats(session, consumer)
     families: list[Metric] = [
-        GaugeMetricFamily("kei_outbox_unsent", "Committed events the wire has not taken", log.unsent),
+        GaugeMetricFamily("kei_outbox_unsent", "Committed events the transport has not taken", log.unsent),
         GaugeMetricFamily("kei_outbox_age_seconds", "Age of the oldest of them", log.age),
         GaugeMetricFamily("kei_outbox_position", "Position of the newest event", log.assigned),
         GaugeMetricFamily("kei_relay_epoch", "How often the relay's lead was taken", log.epoch),
@@ -225,12 +227,12 @@ async def _metrics(parts: _Parts) -> list[Metric]:
         _by_topic("kei_inbox_dead", "Dead letters", {one.topic: one.dead for one in waiting}),
     ]
     if consumer is not None and parts.works:
-        lag = parts.wire.lag()
+        lag = parts.transport.lag()
         behind = {topic: lag.get(topic, 0) for topic in consumer.topics}
-        families.append(_by_topic("kei_wire_lag", "Records on the wire that this process has yet to read", behind))
+        families.append(_by_topic("kei_wire_lag", "Records on the transport that this process has yet to read", behind))
         skipped = CounterMetricFamily("kei_wire_skipped", "Records deleted before they were read", labels=["topic"])
         for topic in sorted(consumer.topics):
-            skipped.add_metric([topic], parts.wire.skipped().get(topic, 0))
+            skipped.add_metric([topic], parts.transport.skipped().get(topic, 0))
         families.append(skipped)
     return families
 

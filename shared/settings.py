@@ -18,7 +18,7 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(description="postgresql://user:password@host/database of this service")
-    kafka: str | None = Field(default=None, description="host:port of a Kafka broker; the local wire if unset")
+    kafka: str | None = Field(default=None, description="host:port of a Kafka broker; the local transport if unset")
     kafka_user: str | None = Field(default=None, description="the broker's SASL/SCRAM-SHA-512 user; nobody if unset")
     kafka_password: SecretStr | None = Field(default=None, description="the user's password")
     kafka_ca: Path | None = Field(

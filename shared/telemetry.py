@@ -1,4 +1,4 @@
-"""Traces: one from the request over outbox, wire and inbox to the effect. Exported only if an OTLP endpoint is set."""
+"""Traces: one from the request over outbox, transport and inbox to the effect, exported only to an OTLP endpoint."""
 
 import os
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The embedded mode: every service and the console in one process, at one port, over the local wire or Kafka."""
+"""The embedded mode: every service and the console in one process, at one port, over the local transport or Kafka."""
 
 import asyncio
 import importlib
@@ -79,11 +79,11 @@ async def build(where: Where) -> Starlette:
     """
     databases = await where.home.databases()
     issuer = issuer_of(where.home)
-    wire = LocalTransport()
+    transport = LocalTransport()
     if where.kafka:
         await create_topics(where.kafka)
     services = {
-        name: _service(where, name, databases[name], issuer, None if where.kafka else wire) for name in SERVICES
+        name: _service(where, name, databases[name], issuer, None if where.kafka else transport) for name in SERVICES
     }
     pages = importlib.import_module("services.console.main")  # as the services: only who runs it needs what it needs
     verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
@@ -117,7 +117,7 @@ async def _live(app: FastAPI, begun: asyncio.Event, over: asyncio.Event) -> None
         await over.wait()
 
 
-def _service(where: Where, name: str, database_url: str, issuer: Issuer, wire: Transport | None) -> FastAPI:
+def _service(where: Where, name: str, database_url: str, issuer: Issuer, transport: Transport | None) -> FastAPI:
     settings = Settings.model_validate(
         {
             "database_url": database_url,
@@ -129,5 +129,5 @@ def _service(where: Where, name: str, database_url: str, issuer: Issuer, wire: T
         }
     )
     main = importlib.import_module(f"services.{name}.main")
-    app: FastAPI = main.build(settings, wire=wire, keys=KeySource.of(issuer.jwks()))
+    app: FastAPI = main.build(settings, transport=transport, keys=KeySource.of(issuer.jwks()))
     return app

@@ -113,7 +113,7 @@ class Player:
         body = {**host, **activity.draft()}
         made = await self._write("trainings", "/activities", body, "activity", activity.ref)
         at = f"/activities/{made['id']}"
-        await self._write("trainings", f"{at}/publication", None, "publish", activity.ref, seen='"v1"')
+        await self._write("trainings", f"{at}/publication", None, "publish", activity.ref, expected_version='"v1"')
         confirmed = []
         for seats in activity.registrations:
             wish = {"cluster_id": self._clusters[seats.cluster], "seats": seats.seats}
@@ -125,8 +125,10 @@ class Player:
             away = [self._clusters[one.cluster] for one in confirmed if one.absent]
             once = ("attendance", activity.ref)
             await self._write("trainings", f"{at}/attendance", {"present": here, "absent": away}, *once, method="PUT")
-            seen = (await self._api.ask("GET", "trainings", at)).headers["etag"]
-            await self._write("trainings", f"{at}/completion", None, "complete", activity.ref, seen=seen)
+            expected_version = (await self._api.ask("GET", "trainings", at)).headers["etag"]
+            await self._write(
+                "trainings", f"{at}/completion", None, "complete", activity.ref, expected_version=expected_version
+            )
 
     async def _requests(self) -> None:
         for wish in self._story.requests:
@@ -142,8 +144,10 @@ class Player:
         run = await self._write("matching", "/runs", {"consortium_id": self.consortium_id}, "run")
         made = await planned(self._api, run["id"])
         if self._story.plan == "publish":
-            seen = f'"v{made["version"]}"'
-            await self._write("matching", f"/runs/{run['id']}/publication", None, "publish-run", seen=seen)
+            expected_version = f'"v{made["version"]}"'
+            await self._write(
+                "matching", f"/runs/{run['id']}/publication", None, "publish-run", expected_version=expected_version
+            )
 
     async def _followed(self) -> None:
         """Wait for the plan that follows the answers to the story's own."""
@@ -173,7 +177,9 @@ class Player:
             raise Unplayable(f"{answer.learner} has no proposal from a {chapter} that it could {answer.answer}.")
         body = {"side": side, "answer": answer.answer}
         once = ("answer", chapter, answer.learner, side)
-        await self._write("matching", f"/pairs/{pair['id']}/answers", body, *once, seen=f'"v{pair["version"]}"')
+        await self._write(
+            "matching", f"/pairs/{pair['id']}/answers", body, *once, expected_version=f'"v{pair["version"]}"'
+        )
 
     async def _best(self, learner: str, chapter: str) -> Json:
         """The learner's best proposal of a chapter, decided or not, so that a second playing finds the same one."""

@@ -14,7 +14,7 @@ from shared.settings import Settings
 from shared.transport import Transport
 
 
-def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(settings: Settings, *, transport: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     solver = Solver()
     service = runtime.Service(
@@ -26,6 +26,6 @@ def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource 
         figures=[requests_waiting],
         background=[solver.run, Maker(solver).run],
     )
-    app = runtime.build(service, settings, wire=wire, keys=keys)
+    app = runtime.build(service, settings, transport=transport, keys=keys)
     app.state.solver = solver
     return app

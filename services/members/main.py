@@ -10,8 +10,8 @@ from shared.settings import Settings
 from shared.transport import Transport
 
 
-def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(settings: Settings, *, transport: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     routers = [clusters.router, assessments.router]
     service = runtime.Service("members", "Kei members", routers, jobs=[expiry])
-    return runtime.build(service, settings, wire=wire, keys=keys)
+    return runtime.build(service, settings, transport=transport, keys=keys)

@@ -13,7 +13,7 @@ from shared.transport import Transport
 from shared.web import DRAIN
 
 
-def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(settings: Settings, *, transport: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     hub = Hub(DRAIN)
     service = runtime.Service(
@@ -24,4 +24,4 @@ def build(settings: Settings, *, wire: Transport | None = None, keys: KeySource 
         background=[hub.run],
         announce=CHANNEL,
     )
-    return runtime.build(service, settings, wire=wire, keys=keys)
+    return runtime.build(service, settings, transport=transport, keys=keys)

@@ -28,7 +28,7 @@ class Poison(Exception):
 
 
 class Record(NamedTuple):
-    """A message as the wire carries it."""
+    """A message as the transport carries it."""
 
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]

@@ -1,7 +1,7 @@
 """The inbox: what arrives for a service is kept raw first, then handled in order per key, each event once.
 
 An event's effect and its `done` mark commit together. A failing event parks its key only; it is tried again with
-back-off and is dead, with its reason, after the last try. The inbox's key absorbs whatever the wire repeats.
+back-off and is dead, with its reason, after the last try. The inbox's key absorbs whatever the transport repeats.
 """
 
 from shared.inbox.consumer import Consumer

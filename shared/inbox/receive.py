@@ -101,7 +101,7 @@ def unpack(packed: bytes) -> tuple[tuple[str, bytes], ...]:
 
 
 class Inbox:
-    """One consumer's inbox, as the wires see it."""
+    """One consumer's inbox, as the transports see it."""
 
     def __init__(self, database: Database, consumer: Consumer) -> None:
         self._database = database

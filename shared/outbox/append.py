@@ -47,14 +47,14 @@ def append(tx: WriteSession, data: Data, *, version: int) -> Stored:
     if len(stored.data) > MAX_BYTES:
         message = f"{entry.name} of {len(stored.data)} bytes is over the limit of {MAX_BYTES}"
         raise ValueError(message)
-    tx.later(_put_all, (entry.topic, stored))
+    tx.defer(_put_all, (entry.topic, stored))
     return stored
 
 
 async def forward(tx: WriteSession, events: Sequence[Stored], topic: str) -> None:
     """Put events that exist already into this outbox, unchanged, to be sent on `topic`.
 
-    One that is here is passed over: it comes again when the inbox has forgotten it and the wire repeats it.
+    One that is here is passed over: it comes again when the inbox has forgotten it and the transport repeats it.
     """
     await _insert(tx, _FORWARD, [(topic, event) for event in events])
 

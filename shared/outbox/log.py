@@ -1,4 +1,4 @@
-"""The outbox as a log: read it by position, replay it over a wire, and say how far the relay is behind."""
+"""The outbox as a log: read it by position, replay it over a transport, and say how far the relay is behind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ def page(placed: Sequence[LogEntry], after: int) -> bytes:
     return b'{"items":[%b],"next":%d}' % (items, placed[-1].position if placed else after)
 
 
-async def replay(database: Database, wire: Transport, *, after: int = 0, batch: int = 500) -> int:
+async def replay(database: Database, transport: Transport, *, after: int = 0, batch: int = 500) -> int:
     """Send every event above position `after` again, in order. Consumers that know an event ignore it.
 
     Returns:
@@ -107,7 +107,7 @@ async def replay(database: Database, wire: Transport, *, after: int = 0, batch: 
         if not placed:
             return count
         for topic in {one.topic for one in placed}:
-            await wire.send(topic, [one.event.record() for one in placed if one.topic == topic])
+            await transport.send(topic, [one.event.record() for one in placed if one.topic == topic])
         count += len(placed)
         after = placed[-1].position
 

@@ -1,4 +1,4 @@
-"""The relay: places committed events, sends them in order, marks what the wire has taken. One leads per service.
+"""The relay: places committed events, sends them in order, marks what the transport has taken. One leads per service.
 
 It leads while its own connection holds an advisory lock; every statement it leads with goes over that connection and
 names the epoch it took. A frozen leader keeps the lock, so whoever stands by ends a leader's connection when that has
@@ -66,24 +66,24 @@ class Relay:
 
     Args:
         database: where the outbox is.
-        wire: where the events go.
+        transport: where the events go.
         batch: events placed and sent together, at most.
         poll: seconds between looks without being woken.
-        lease: seconds without progress after which another may take over; above the wire's deadline.
+        lease: seconds without progress after which another may take over; above the transport's deadline.
         announce: a channel to notify when events have been placed.
     """
 
     def __init__(
         self,
         database: Database,
-        wire: Transport,
+        transport: Transport,
         *,
         batch: int = 500,
         poll: float = 1.0,
         lease: float = 15.0,
         announce: str | None = None,
     ) -> None:
-        self._database, self._wire = database, wire
+        self._database, self._transport = database, transport
         self._batch, self._poll, self._lease, self._announce = batch, poll, lease, announce
         self._size, self._step = batch, max(1, batch // 20)
         self._holder = f"{socket.gethostname()}/{os.getpid()}"
@@ -96,7 +96,7 @@ class Relay:
         self._woken.set()
 
     async def run(self) -> None:
-        """Stand by for the lead and lead, until cancelled. Survives the absence of database and wire."""
+        """Stand by for the lead and lead, until cancelled. Survives the absence of database and transport."""
         while True:
             try:
                 connection = await self._database.connect()
@@ -150,7 +150,7 @@ class Relay:
                 failures, self._size = 0, min(self._size + self._step, self._batch)
             except TransportError as error:
                 failures += 1
-                _log.warning("wire did not take events", reason=str(error), events=len(batch), failures=failures)
+                _log.warning("transport did not take events", reason=str(error), events=len(batch), failures=failures)
                 self._halve()
                 batch = log.rewind()
                 await log.beat(0)
@@ -166,7 +166,7 @@ class Relay:
         return batch
 
     async def _forward(self, log: "_Log", batch: list[asyncpg.Record]) -> list[asyncpg.Record]:
-        """Send a batch while the next one is placed; mark it when the wire has taken it; return the next one."""
+        """Send a batch while the next one is placed; mark it when the transport has taken it; return the next one."""
         sending = asyncio.create_task(self._send(batch))
         try:
             ahead = await self._next(log) if len(batch) >= self._size else []
@@ -181,7 +181,7 @@ class Relay:
 
     async def _send(self, batch: Sequence[asyncpg.Record]) -> None:
         for topic, rows in groupby(sorted(batch, key=_topic), key=_topic):  # a key is on one topic
-            await self._wire.send(topic, [Stored(*tuple(row)[3:]).record() for row in rows])
+            await self._transport.send(topic, [Stored(*tuple(row)[3:]).record() for row in rows])
 
 
 def _topic(row: asyncpg.Record) -> str:
@@ -212,12 +212,12 @@ class _Log:
         return rows
 
     def rewind(self) -> list[asyncpg.Record]:
-        """Begin again behind the last event that the wire has taken; nothing is in hand."""
+        """Begin again behind the last event that the transport has taken; nothing is in hand."""
         self._taken = self._sent
         return []
 
     async def mark(self, position: int) -> None:
-        """Everything up to `position` has been taken by the wire."""
+        """Everything up to `position` has been taken by the transport."""
         if await self.connection.execute(_MARK, self._epoch, position) != "UPDATE 1":
             raise Fenced
         self._sent = position

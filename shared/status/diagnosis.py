@@ -8,7 +8,7 @@ from shared.events.registry import registry
 from shared.status.models import InboxStatus, MissingEvent, ServiceReport, ServiceStatus
 
 MAX_UNSENT_SECONDS = 30.0
-"""Seconds for which a committed event may wait for the wire."""
+"""Seconds for which a committed event may wait for the transport."""
 MAX_HEARTBEAT_AGE_SECONDS = 30.0
 """Seconds for which the relay may show no progress while there is something to send."""
 MAX_PENDING_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""The wire between services: a relay sends records over it, and it puts what arrives into inboxes, at least once."""
+"""The transport between services: a relay sends records over it, and it puts them into inboxes, at least once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -7,11 +7,11 @@ from shared.events.envelope import Record
 
 
 class TransportError(Exception):
-    """The wire could not take the records, or did not answer in time. They may or may not arrive; send them again."""
+    """The transport did not accept the records, or did not respond in time. They may or may not arrive; retry."""
 
 
 class Receiver(Protocol):
-    """What a wire delivers to: a consumer's inbox."""
+    """What a transport delivers to: a consumer's inbox."""
 
     @property
     def consumer(self) -> str:
@@ -26,13 +26,13 @@ class Receiver(Protocol):
 
 
 class Transport(Protocol):
-    """One interface for both wires. Order is kept for the records of one key."""
+    """One interface for both transports. Order is kept for the records of one key."""
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         """Return when all the records are safe on the other side.
 
         Raises:
-            WireError: when they are not, or it is not known, within the wire's deadline.
+            WireError: when they are not, or it is not known, within the transport's deadline.
         """
 
     def attach(self, receiver: Receiver) -> None:
@@ -45,7 +45,7 @@ class Transport(Protocol):
         """
 
     def lag(self) -> Mapping[str, int]:
-        """Records that wait on the wire for this process, by topic; topics of which it knows none may be missing."""
+        """Records not yet read by this process, by topic; topics without a known lag may be missing."""
 
     def skipped(self) -> Mapping[str, int]:
         """Records that were deleted before this process had read them, by topic: they have to be sent again."""

@@ -1,4 +1,4 @@
-"""The wire over Kafka: idempotent batches built per partition on the way out, raw bytes into the inbox on the way in.
+"""Transport over Kafka: sends idempotent batches per partition, and receives raw bytes into the inbox.
 
 Inwards FastStream runs one batch subscriber per service. Its parser would decode every header as UTF-8, and its ack
 policies lose or spin on failures; so it gets a parser that decodes nothing, a handler that does not fail (it waits

@@ -1,4 +1,4 @@
-"""The wire of the embedded mode: from the relay straight into every subscriber's inbox, in one process.
+"""The transport of the embedded mode: from the relay straight into every subscriber's inbox, in one process.
 
 Nothing is kept in memory: `send` returns when each inbox has committed, and the relay sends again when one failed.
 """

@@ -36,7 +36,7 @@ class Revision(ResponseModel):
 
 
 class OutboxStatus(ResponseModel):
-    """The outbox: positions given, positions the wire has taken, who leads, and the id of the oldest event."""
+    """The outbox: positions given, positions the transport has taken, who leads, and the id of the oldest event."""
 
     assigned: int
     sent: int
@@ -65,7 +65,7 @@ class InboxStatus(ResponseModel):
     dead: int
     discarded: int | None = Field(description="null if it was not asked for")
     age_seconds: float
-    lag: int | None = Field(description="records on the wire yet to be read; null if this process reads none")
+    lag: int | None = Field(description="records on the transport yet to be read; null if this process reads none")
     skipped: int | None = Field(
         description="records deleted before they were read, since this process began; null if it reads none"
     )
@@ -121,7 +121,7 @@ class Replay(RequestModel):
 
 
 def admin_router(
-    name: str, consumer: Consumer | None, database: Database, wire: Transport, *, reads: bool = True
+    name: str, consumer: Consumer | None, database: Database, transport: Transport, *, reads: bool = True
 ) -> Router:
     """The routes under `/ops` of the service `name`.
 
@@ -129,17 +129,17 @@ def admin_router(
         name: the service.
         consumer: what it does with others' events.
         database: where its outbox is.
-        wire: what its events go over.
-        reads: whether this process reads from the wire.
+        transport: what its events go over.
+        reads: whether this process reads from the transport.
     """
     router = Router(prefix="/ops", tags=["operations"])
-    _telling(router, name, consumer, wire if reads else None)
-    _sending(router, database, wire)
+    _telling(router, name, consumer, transport if reads else None)
+    _sending(router, database, transport)
     _handling(router, name, consumer)
     return router
 
 
-def _telling(router: Router, name: str, consumer: Consumer | None, wire: Transport | None) -> None:
+def _telling(router: Router, name: str, consumer: Consumer | None, transport: Transport | None) -> None:
     @router.get("/status")
     async def status(
         who: Operator,
@@ -150,7 +150,7 @@ def _telling(router: Router, name: str, consumer: Consumer | None, wire: Transpo
     ) -> Status:
         """How far the service is with sending and handling events."""
         log = await outbox.stats(db)
-        arrived = [] if consumer is None else await _received(db, consumer, wire, finished=finished)
+        arrived = [] if consumer is None else await _received(db, consumer, transport, finished=finished)
         return Status(
             service=name,
             version=version(),
@@ -169,7 +169,7 @@ def _telling(router: Router, name: str, consumer: Consumer | None, wire: Transpo
         )
 
 
-def _sending(router: Router, database: Database, wire: Transport) -> None:
+def _sending(router: Router, database: Database, transport: Transport) -> None:
     served: dict[str, Any] = {"response_class": Response, "responses": {200: {"content": {CONTENT_TYPE: {}}}}}
 
     @router.get("/events", **served)
@@ -193,7 +193,7 @@ def _sending(router: Router, database: Database, wire: Transport) -> None:
     @router.post("/replays", status_code=202)
     async def replay(who: Operator, body: Replay) -> DeadLetterResult:
         """Send the log again from a position on. Consumers that know an event ignore it."""
-        return DeadLetterResult(count=await outbox.replay(database, wire, after=body.after))
+        return DeadLetterResult(count=await outbox.replay(database, transport, after=body.after))
 
 
 def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
@@ -222,9 +222,9 @@ async def _revision(db: ReadSession, known: Sequence[str]) -> Revision:
 
 
 async def _received(
-    db: ReadSession, consumer: Consumer, wire: Transport | None, *, finished: bool
+    db: ReadSession, consumer: Consumer, transport: Transport | None, *, finished: bool
 ) -> list[InboxStatus]:
-    """The inbox's figures by topic; without a wire nothing can be said about what is on it."""
+    """The inbox's figures by topic; without a transport nothing can be said about what is on it."""
     waiting = {one.topic: one for one in await inbox.pending_stats(db, consumer)}
     over = {one.topic: one for one in await inbox.done_stats(db, consumer)} if finished else {}
     newest = await inbox.newest_handled(db, consumer, clock.now())
@@ -241,8 +241,8 @@ async def _received(
                 dead=still.dead,
                 discarded=done.discarded if finished else None,
                 age_seconds=still.age,
-                lag=None if wire is None else wire.lag().get(topic, 0),
-                skipped=None if wire is None else wire.skipped().get(topic, 0),
+                lag=None if transport is None else transport.lag().get(topic, 0),
+                skipped=None if transport is None else transport.skipped().get(topic, 0),
                 newest=[
                     HandledEvent(id=one.event_id, received_at=one.received_at) for one in newest if one.topic == topic
                 ],

@@ -48,10 +48,10 @@ def past() -> Iterator[Stored]:
 
 
 async def main(service: str, port: int, url: str, issuer: Issuer) -> None:
-    wire = LocalTransport()
+    transport = LocalTransport()
     build = importlib.import_module(f"services.{service}.main").build
-    app = build(factories.settings(url), wire=wire, keys=KeySource.of(issuer.jwks()))
-    await factories.deliver(wire, *past())
+    app = build(factories.settings(url), transport=transport, keys=KeySource.of(issuer.jwks()))
+    await factories.deliver(transport, *past())
     # Streams and long polls end at once, as they do when a process is about to; nobody could test them to their end.
     DRAIN.begin()
     await serve(app, "127.0.0.1", port, drain=Drain())

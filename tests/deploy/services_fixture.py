@@ -71,12 +71,12 @@ async def empty(create: Create) -> dict[str, str]:
 
 @asynccontextmanager
 async def running(urls: dict[str, str]) -> AsyncIterator[Stock]:
-    """The services over one local wire, while the block lasts."""
-    wire = LocalTransport()
+    """The services over one local transport, while the block lasts."""
+    transport = LocalTransport()
     async with AsyncExitStack() as stack:
         doors = {}
         for service, build in BUILDS.items():
-            client = await stack.enter_async_context(factories.running(build, urls[service], wire=wire))
+            client = await stack.enter_async_context(factories.running(build, urls[service], transport=transport))
             client.headers.update(factories.signed_in(Role.operator))
             doors[service] = client
         yield Stock(urls, doors)

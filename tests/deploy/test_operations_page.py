@@ -71,7 +71,7 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("metrics collector failed", "shared/web/ops.py"),
         ("request failed", "shared/web/edge.py"),
         ("request refused", "shared/web/edge.py"),
-        ("wire did not take events", "shared/outbox/relay.py"),
+        ("transport did not take events", "shared/outbox/relay.py"),
         ("relay without its database", "shared/outbox/relay.py"),
         ("relay shows no progress; taking over", "shared/outbox/relay.py"),
         ("inbox without its database", "shared/inbox/worker.py"),

@@ -1,4 +1,4 @@
-"""A stage for each fault, on both wires where the fault concerns both; the table of results lies with the run."""
+"""A stage for each fault, on both transports where the fault concerns both; the table of results lies with the run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -65,8 +65,8 @@ async def emptied(servers: str) -> str:
 
 
 @pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def wire(request: pytest.FixtureRequest) -> str | None:
-    """Both wires: None for the local one, or the address of a broker."""
+async def transport(request: pytest.FixtureRequest) -> str | None:
+    """Both transports: None for the local one, or the address of a broker."""
     return await emptied(request.getfixturevalue("worker_kafka")) if request.param == "kafka" else None
 
 
@@ -78,7 +78,7 @@ async def on_kafka(worker_kafka: str, create: Callable[[], Awaitable[str]], tmp_
 
 
 @pytest.fixture
-async def both(wire: str | None, create: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Stage]:
-    """A stage, once on each wire."""
-    async with stage(create, wire, tmp_path) as made:
+async def both(transport: str | None, create: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Stage]:
+    """A stage, once on each transport."""
+    async with stage(create, transport, tmp_path) as made:
         yield made

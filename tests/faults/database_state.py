@@ -112,7 +112,7 @@ class Ledger:
         return Account(
             acked=len(self.acked),
             seen=sum(map(len, self._seen.values())),
-            raw_dup=self._trio.wire.records - sum(kept),
+            raw_dup=self._trio.transport.records - sum(kept),
             findings=findings,
         )
 

@@ -33,8 +33,8 @@ class Instance:
         service: which one.
         url: of its database.
         folder: for its log and the issuer's keys.
-        kafka: host:port; the local wire if left out.
-        patience: seconds until a stream's reader is cut off, on the local wire.
+        kafka: host:port; the local transport if left out.
+        patience: seconds until a stream's reader is cut off, on the local transport.
     """
 
     def __init__(

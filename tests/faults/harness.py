@@ -109,7 +109,7 @@ class Node:
 
 
 class Stage:
-    """The two databases, the wire, and the nodes between them."""
+    """The two databases, the transport, and the nodes between them."""
 
     def __init__(
         self, databases: tuple[Database, Database], urls: tuple[str, str], kafka: str | None, folder: Path
@@ -153,7 +153,7 @@ class Stage:
         return self._nodes[-1]
 
     async def pair(self, **spec: Any) -> list[Node]:
-        """A producer and a consumer, each in a process of its own where the wire allows it."""
+        """A producer and a consumer, each in a process of its own where the transport allows it."""
         if self.kafka is None:
             return [await self.node(**spec)]
         return [await self.node(consumes=False, **spec), await self.node(relays=False, **spec)]
@@ -207,7 +207,7 @@ class Stage:
         written, seen = await self.written(), await self.seen()
         return Result(
             fault=fault,
-            wire="kafka" if self.kafka else "local",
+            transport="kafka" if self.kafka else "local",
             injected=injected,
             acked=len(writers.acked),
             seen=len({event.id for event in seen}),

@@ -250,7 +250,7 @@ class Histories(RuleBasedStateMachine):
         self.held[picked(list(self.log.facts), number)] = steps
         self._tally.disturbances += 1
 
-    @precondition(lambda self: self._trio.wire.brought)
+    @precondition(lambda self: self._trio.transport.brought)
     @rule(number=st.integers(0, 99))
     def duplicate(self, number: int) -> None:
         self._await(self._trio.again(number))

@@ -97,13 +97,13 @@ class Callers:
             await passing(jitter(wait))
             wait = min(wait * 2, 0.2)
 
-    def result(self, fault: str, wire: str, injected: int, log: "Log", seen: "Log", recovery: float) -> Result:
+    def result(self, fault: str, transport: str, injected: int, log: "Log", seen: "Log", recovery: float) -> Result:
         """What became of the calls, by the log of members and by where its events should be seen."""
         ids = {(str(event.key), event.version): event.id for event in log.events}
         acked = [ids.get(write, uuid4()) for write in self.answered]
         return Result(
             fault=fault,
-            wire=wire,
+            transport=transport,
             injected=injected,
             acked=len(acked),
             seen=len(seen.events),

@@ -10,7 +10,7 @@ from tests.support.run import Run
 FULL = os.environ.get("KEI_FAULTS") == "full"
 SEED = int(os.environ.get("KEI_FAULTS_SEED", "20170628"))
 HEAD = (
-    f"{'fault':34} {'wire':6} {'injected':>8} {'acked':>7} {'seen':>7} {'lost':>5} {'raw dup':>8} {'eff dup':>8}"
+    f"{'fault':34} {'transport':6} {'injected':>8} {'acked':>7} {'seen':>7} {'lost':>5} {'raw dup':>8} {'eff dup':>8}"
     f" {'swaps':>6} {'stall s':>8} {'recov s':>8}  seed"
 )
 
@@ -39,7 +39,7 @@ class Result:
     """What became of one fault. Times in seconds: the longest pause between two effects, and from heal to drained."""
 
     fault: str
-    wire: str
+    transport: str
     injected: int
     acked: int
     seen: int
@@ -52,7 +52,7 @@ class Result:
         """For the table."""
         found = self.findings
         return (
-            f"{self.fault:34} {self.wire:6} {self.injected:8} {self.acked:7} {self.seen:7} {found.lost:5}"
+            f"{self.fault:34} {self.transport:6} {self.injected:8} {self.acked:7} {self.seen:7} {found.lost:5}"
             f" {self.raw_dup:8} {found.effect_dup:8} {found.swaps:6} {self.stall:8.1f} {self.recovery:8.1f}  {SEED}"
         )
 

@@ -1,4 +1,4 @@
-"""One service in a process of its own, over the local wire: what `kei serve` does over Kafka.
+"""One service in a process of its own, over the local transport: what `kei serve` does over Kafka.
 
 python -m tests.faults.service_process SERVICE PORT PATIENCE    (settings from KEI_…; seconds for a stream reader)
 """
@@ -19,5 +19,5 @@ if __name__ == "__main__":
     service, port, patience = sys.argv[1:]
     feed.STALLED = server.WRITE_DEADLINE = float(patience)
     logs.set_up(service)
-    app: FastAPI = importlib.import_module(f"services.{service}.main").build(Settings(), wire=LocalTransport())
+    app: FastAPI = importlib.import_module(f"services.{service}.main").build(Settings(), transport=LocalTransport())
     in_loop(serve(app, "127.0.0.1", int(port)))

@@ -81,7 +81,7 @@ def _writing_down(handler: Any) -> Callable[[WriteSession, Sequence[Event[Any]]]
 
 
 class Postbox(LocalTransport):
-    """A wire that takes everything at once, as a broker does, and brings it when it is told to."""
+    """A transport that takes everything at once, as a broker does, and brings it when it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -132,13 +132,13 @@ class Postbox(LocalTransport):
 class Sender:
     """A relay of which every pass is waited for; one that has died is followed by another."""
 
-    def __init__(self, database: Database, look: Look, wire: Postbox, act: Callable[[Failpoint], None]) -> None:
-        self._database, self._look, self._wire, self._act = database, look, wire, act
+    def __init__(self, database: Database, look: Look, transport: Postbox, act: Callable[[Failpoint], None]) -> None:
+        self._database, self._look, self._transport, self._act = database, look, transport, act
         self._marked = asyncio.Event()
         self._begin()
 
     def _begin(self) -> None:
-        self._relay = Relay(self._database, self._wire, poll=0.5, lease=2.0)
+        self._relay = Relay(self._database, self._transport, poll=0.5, lease=2.0)
         context = copy_context()
         context.run(failpoints.on_failpoint.set, self._at)
         self._task = asyncio.get_running_loop().create_task(self._relay.run(), context=context)
@@ -179,12 +179,12 @@ class Trio:
 
     def __init__(self, databases: Mapping[str, Database], looks: Mapping[str, Look]) -> None:
         self.databases, self.looks = databases, looks
-        self.wire = Postbox()
+        self.transport = Postbox()
         self.armed: set[Failpoint] = set()
         self.crashes: Counter[Failpoint] = Counter()
         failpoints.on_failpoint.set(self._at)
         self._workers = {name: self._worker(name) for name in CONSUMERS}
-        self._senders = {name: Sender(databases[name], looks[name], self.wire, self._at) for name in RELAYS}
+        self._senders = {name: Sender(databases[name], looks[name], self.transport, self._at) for name in RELAYS}
         self._seen = dict.fromkeys(CONSUMERS, 0)
         self.base = dict.fromkeys(RELAYS, 0)
         self.settled = True
@@ -192,7 +192,7 @@ class Trio:
     def _worker(self, name: str) -> Worker:
         consumer = recorded(CONSUMERS[name])
         inbox = Inbox(self.databases[name], consumer)
-        self.wire.attach(inbox)
+        self.transport.attach(inbox)
         return Worker(self.databases[name], consumer, inbox)
 
     def _at(self, point: Failpoint) -> None:
@@ -218,12 +218,12 @@ class Trio:
             await sender.send()
         back = {str(key).encode() for key in held}
         for name in CONSUMERS:
-            if await self._through(partial(self.wire.bring, name, back)):
+            if await self._through(partial(self.transport.bring, name, back)):
                 await self._through(partial(self._turn, name))
 
     async def again(self, number: int) -> None:
         """Deliver something a second time."""
-        await self._through(partial(self.wire.again, number))
+        await self._through(partial(self.transport.again, number))
 
     async def _turn(self, name: str) -> None:
         while await self._workers[name].step():
@@ -247,7 +247,7 @@ class Trio:
     async def clear(self) -> None:
         """Begin anew. What a broken history has left on the way is thrown away with the relay that has it in hand."""
         self.armed.clear()
-        self.wire.empty()
+        self.transport.empty()
         for name, tables in _OWN.items():
             await self.looks[name].execute(";".join(map("DELETE FROM {}".format, tables.split())))
         for name, sender in self._senders.items():

@@ -1,6 +1,6 @@
 """A long run under load with a fault every minute: what grows, and whether every promise is kept.
 
-python -m tests.faults.soak --minutes 10    (for each wire)
+python -m tests.faults.soak --minutes 10    (for each transport)
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Plan:
 
 @dataclass
 class Soak:
-    """One wire's run."""
+    """One transport's run."""
 
     plan: Plan
     stage: Stage
@@ -87,7 +87,7 @@ class Soak:
         await self.broker.start()
 
     def known(self) -> Mapping[str, Callable[[Node, float], Awaitable[None]]]:
-        """The faults that there are on this wire."""
+        """The faults that there are on this transport."""
         on_both = {
             "node killed": self.kill,
             "node frozen": self.freeze,
@@ -140,13 +140,13 @@ class Soak:
 
 
 @asynccontextmanager
-async def soaked(run: Run, wire: str, plan: Plan) -> AsyncIterator[Soak]:
+async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
     """A stage on servers of its own, which its nodes reach through a proxy."""
     async with AsyncExitStack() as stack:
         server = OwnPostgres(run, run.folder() / "postgres", {})
         await server.start()
         stack.push_async_callback(server.end)
-        broker = brokers.new(run) if wire == "kafka" else None
+        broker = brokers.new(run) if transport == "kafka" else None
         if broker:
             stack.push_async_callback(broker.end)
             await broker.start()
@@ -162,9 +162,9 @@ async def soaked(run: Run, wire: str, plan: Plan) -> AsyncIterator[Soak]:
         yield Soak(plan, made, server, door, broker, await made.pair(failing=0.005))
 
 
-async def soak(run: Run, wire: str, plan: Plan) -> Result:
+async def soak(run: Run, transport: str, plan: Plan) -> Result:
     """Load, faults and samples; then the slopes, and the count when all is drained."""
-    async with soaked(run, wire, plan) as one:
+    async with soaked(run, transport, plan) as one:
         writers = one.stage.writers(rollbacks=0.05, dawdle=0.02)
         writing = asyncio.create_task(writers.run())
         try:
@@ -187,10 +187,10 @@ def say(line: str) -> None:
 
 
 def main() -> int:
-    """Each wire that is asked for; 1 if a promise was broken."""
+    """Each transport that is asked for; 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10.0, help="for each wire")
-    parser.add_argument("--wire", choices=["local", "kafka", "both"], default="both")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for each transport")
+    parser.add_argument("--transport", choices=["local", "kafka", "both"], default="both")
     parser.add_argument("--fault-every", type=float, default=60.0, help="seconds")
     parser.add_argument("--sample-every", type=float, default=5.0, help="seconds")
     given = parser.parse_args()
@@ -198,12 +198,12 @@ def main() -> int:
     results = []
     run = Run.begin()
     try:
-        for wire in ("local", "kafka") if given.wire == "both" else (given.wire,):
-            if wire == "kafka" and (reason := brokers.why_none(own=True)):
+        for transport in ("local", "kafka") if given.transport == "both" else (given.transport,):
+            if transport == "kafka" and (reason := brokers.why_none(own=True)):
                 say(f"kafka: skipped, {reason}")
                 continue
-            say(f"\n{wire}, {given.minutes:g} minutes, seed {SEED}")
-            results.append(asyncio.run(soak(run, wire, plan)))
+            say(f"\n{transport}, {given.minutes:g} minutes, seed {SEED}")
+            results.append(asyncio.run(soak(run, transport, plan)))
             say("\n".join([HEAD, results[-1].line()]))
     finally:
         brokers.end(run)

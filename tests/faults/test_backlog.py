@@ -8,17 +8,17 @@ from sqlalchemy import text
 
 from tests.faults import workload
 from tests.faults.report import count
-from tests.faults.test_database import Own, Wire, behind_proxy
+from tests.faults.test_database import Own, Transport, behind_proxy
 from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 async def test_f28_a_backlog_passes_over_a_slow_and_narrow_way(
-    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_postgres: Own, transport: Transport, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workload, "MAKERS", (workload.MAKERS[0],) * 3)  # one topic, as every service has
-    async with behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+    async with behind_proxy(await own_postgres(), transport, tmp_path) as (made, door):
         writers = made.writers()
         await writers.write(count(800, 1500))
         door.weather.latency, door.weather.bandwidth = 0.1, 125_000

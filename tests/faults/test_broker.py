@@ -171,11 +171,11 @@ async def _all_sent(made: Stage) -> bool:
 
 async def _replay(made: Stage, servers: str) -> None:
     """What `kei events replay` does."""
-    wire = KafkaTransport(servers, "faults")
+    transport = KafkaTransport(servers, "faults")
     try:
-        await outbox.replay(made.source, wire)
+        await outbox.replay(made.source, transport)
     finally:
-        await wire.close()
+        await transport.close()
 
 
 def _told(said: str) -> int:

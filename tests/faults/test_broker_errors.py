@@ -69,7 +69,7 @@ async def test_f17_the_broker_refuses_what_it_will_take_later(
                 healed = time.monotonic()
             result = await made.result(f"F17 {way} is refused", refused, writers, healed)
             assert [node.process.returncode for node in nodes] == [None, None]
-    replace(result, wire="mock").settle(table)
+    replace(result, transport="mock").settle(table)
 
 
 def _refuse(broker: MockBroker, refusals: Mapping[Api, int]) -> int:

@@ -46,11 +46,11 @@ LONG_AGO = datetime(2024, 3, 15, tzinfo=UTC)
 
 @pytest.fixture
 async def contended(
-    own_postgres: Callable[..., Awaitable[OwnPostgres]], wire: str | None, tmp_path: Path
+    own_postgres: Callable[..., Awaitable[OwnPostgres]], transport: str | None, tmp_path: Path
 ) -> AsyncIterator[Stage]:
     """A stage whose servers look for deadlocks at once, and not after a second."""
     server = await own_postgres(deadlock_timeout="20ms")
-    async with stage(server.create, wire, tmp_path) as made:
+    async with stage(server.create, transport, tmp_path) as made:
         yield made
 
 

@@ -21,13 +21,15 @@ from tests.support.waiting import passing
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 Own = Callable[..., Awaitable[OwnPostgres]]
-Wire = str | None
+Transport = str | None
 
 
-async def test_f20_postgresql_is_stopped_at_once(own_postgres: Own, wire: Wire, table: Path, tmp_path: Path) -> None:
+async def test_f20_postgresql_is_stopped_at_once(
+    own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
+) -> None:
     stops = count(4, 25)
     server = await own_postgres()
-    async with stage(server.create, wire, tmp_path) as made:
+    async with stage(server.create, transport, tmp_path) as made:
         await made.pair()
         async with made.writing() as writers:
             for _ in range(stops):
@@ -40,9 +42,9 @@ async def test_f20_postgresql_is_stopped_at_once(own_postgres: Own, wire: Wire, 
 
 
 async def test_f22_connections_are_dead_without_a_word(
-    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
+    own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
 ) -> None:
-    async with behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+    async with behind_proxy(await own_postgres(), transport, tmp_path) as (made, door):
         await made.pair()
         async with made.writing() as writers:
             await passing(1.0)
@@ -56,9 +58,9 @@ async def test_f22_connections_are_dead_without_a_word(
 
 
 async def test_f27_what_is_asked_arrives_and_the_answer_does_not(
-    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
+    own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
 ) -> None:
-    server, kafka = await own_postgres(), wire
+    server, kafka = await own_postgres(), transport
     async with behind_proxy(server, kafka, tmp_path) as (made, door):
         await made.pair(lease=2.0)
         async with made.writing() as writers:
@@ -73,9 +75,9 @@ async def test_f27_what_is_asked_arrives_and_the_answer_does_not(
 
 
 async def test_f28_the_way_to_the_database_is_slow_and_narrow(
-    own_postgres: Own, wire: Wire, table: Path, tmp_path: Path
+    own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
 ) -> None:
-    async with behind_proxy(await own_postgres(), wire, tmp_path) as (made, door):
+    async with behind_proxy(await own_postgres(), transport, tmp_path) as (made, door):
         await made.pair()
         door.weather.latency, door.weather.bandwidth = 0.1, 125_000
         writers = made.writers()
@@ -85,12 +87,14 @@ async def test_f28_the_way_to_the_database_is_slow_and_narrow(
     result.settle(table)
 
 
-async def test_f23_the_disk_is_full(own_postgres: Own, wire: Wire, run: Run, table: Path, tmp_path: Path) -> None:
+async def test_f23_the_disk_is_full(
+    own_postgres: Own, transport: Transport, run: Run, table: Path, tmp_path: Path
+) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
     with _small_disk(run.folder(), 160) as folder:
         server = await own_postgres(folder / "postgres", max_wal_size="64MB")
-        async with stage(server.create, wire, tmp_path) as made:
+        async with stage(server.create, transport, tmp_path) as made:
             await made.pair()
             async with made.writing() as writers:
                 await passing(1.0)
@@ -107,9 +111,11 @@ async def test_f23_the_disk_is_full(own_postgres: Own, wire: Wire, run: Run, tab
     result.settle(table)
 
 
-async def test_f24_there_is_no_connection_left(own_postgres: Own, wire: Wire, table: Path, tmp_path: Path) -> None:
+async def test_f24_there_is_no_connection_left(
+    own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
+) -> None:
     server = await own_postgres(max_connections="40", superuser_reserved_connections="0")
-    async with stage(server.create, wire, tmp_path, pool=5) as made:
+    async with stage(server.create, transport, tmp_path, pool=5) as made:
         await made.pair()
         async with made.writing() as writers:
             await passing(1.0)

@@ -71,9 +71,9 @@ async def test_f11_dead_letters_and_the_whole_log_come_back_twice(both: Stage, t
     await eventually(lambda: _dead(both, failed), PROMPT)
     broken.unlink()
     replayed = 0
-    async with _other_wire(both) as wire:
+    async with _other_transport(both) as transport:
         for _ in range(count(2, 10)):
-            replayed += await outbox.replay(both.source, wire)
+            replayed += await outbox.replay(both.source, transport)
             async with both.sink.transaction() as tx:
                 replayed += await inbox.retry(tx, both.consumer)
     result = await both.result("F11 dead letters and log replayed", replayed, writers, time.monotonic())
@@ -93,26 +93,26 @@ async def _send_strange(stage: Stage) -> int:
     """What no outbox can hold: no key, no headers, nothing at all, very much."""
     if stage.kafka is None:
         return 0
-    wire = KafkaTransport(stage.kafka, "stranger")
+    transport = KafkaTransport(stage.kafka, "stranger")
     records = [
         Record(None, (), b"{}"),
         Record(b"key", (), None),
         Record(b"\xff", (("ce_id", b"\xff"), ("ce_type", b"\0")), b"\0"),
         Record(b"much", (), bytes(900_000)),
     ]
-    await wire.send(TOPIC, records)
-    await wire.close()
+    await transport.send(TOPIC, records)
+    await transport.close()
     return len(records)
 
 
 @asynccontextmanager
-async def _other_wire(stage: Stage) -> AsyncIterator[Transport]:
+async def _other_transport(stage: Stage) -> AsyncIterator[Transport]:
     """One that ends in the same inbox."""
-    wire: Transport = KafkaTransport(stage.kafka, "replays") if stage.kafka else LocalTransport()
+    transport: Transport = KafkaTransport(stage.kafka, "replays") if stage.kafka else LocalTransport()
     if stage.kafka is None:
-        wire.attach(CountedInbox(stage.sink, effects(stage.spec()), stage.mine))
-    yield wire
-    await wire.close()
+        transport.attach(CountedInbox(stage.sink, effects(stage.spec()), stage.mine))
+    yield transport
+    await transport.close()
 
 
 async def _dead(stage: Stage, wanted: int) -> bool:

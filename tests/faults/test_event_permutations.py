@@ -1,6 +1,6 @@
 """All 720 orders of six related events of one mentor and one learner, each event once and doubled: one state.
 
-On the wire the events of a key keep their order; here not even that is given.
+On the transport the events of a key keep their order; here not even that is given.
 """
 
 import hashlib
@@ -120,7 +120,7 @@ def once(event: Stored) -> list[Stored]:
 
 
 def doubled(event: Stored) -> list[Stored]:
-    """Again by the wire, which the inbox knows, and again as after the inbox has forgotten it."""
+    """Again by the transport, which the inbox knows, and again as after the inbox has forgotten it."""
     return [event, event, replace(event, id=uuid4())]
 
 

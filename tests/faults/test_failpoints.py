@@ -20,7 +20,7 @@ KAFKA = {"ingest.committed"}
 @pytest.mark.parametrize("point", [point for point in get_args(Failpoint) if point not in KAFKA])
 async def test_f2_a_process_ends_at_a_point(both: Stage, table: Path, point: str) -> None:
     result = await _died_again_and_again(both, point)
-    if point == "relay.sent":  # F3: the wire had them all, the mark was not made
+    if point == "relay.sent":  # F3: the transport had them all, the mark was not made
         assert result.raw_dup > 0
     result.settle(table)
 

@@ -102,7 +102,7 @@ async def test_f38_many_idle_readers_some_slow_ones_and_all_of_them_back_at_once
     await database.close()
     Result(
         fault=f"F38 {len(listeners)} readers, {each / 1000:.0f} kB each",
-        wire="local",
+        transport="local",
         injected=len(listeners),
         acked=len(told.events),
         seen=sum(len(one.seen) for one in listeners),
@@ -142,7 +142,7 @@ async def test_f38_more_readers_come_than_there_is_room_for(
     refused = sum(one.refused for one in listeners)
     Result(
         fault=f"F38 room for {room}, {many} came",
-        wire="local",
+        transport="local",
         injected=refused,
         acked=len(told.events),
         seen=sum(len(one.seen) for one in listeners),

@@ -74,7 +74,7 @@ def test_whatever_happens_is_what_the_model_says(theatre: Theatre, table: Path) 
     tally = theatre.play(histories, Phase.generate, Phase.shrink)
     Result(
         fault=f"model: {histories} x {STEPS}, {tally.steps} steps",
-        wire="local",
+        transport="local",
         injected=tally.disturbances + theatre.trio.crashes.total(),
         acked=tally.acked,
         seen=tally.seen,
@@ -100,7 +100,7 @@ def no_capacity(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_memory(patch: pytest.MonkeyPatch) -> None:
-    """The inbox forgets what is done before the wire does."""
+    """The inbox forgets what is done before the transport does."""
     kept = Inbox.receive
 
     async def receive(self: Inbox, records: Sequence[tuple[str, Record]]) -> None:

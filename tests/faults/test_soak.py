@@ -9,7 +9,7 @@ import pytest
 from tests.faults.samples import Process, Sample, Table, slopes
 from tests.support.kei import ROOT
 
-SHORT = ("--minutes", "0.2", "--wire", "local", "--fault-every", "9", "--sample-every", "2")
+SHORT = ("--minutes", "0.2", "--transport", "local", "--fault-every", "9", "--sample-every", "2")
 
 
 @pytest.mark.slow
@@ -34,8 +34,8 @@ async def test_a_short_soak_prints_samples_slopes_and_the_count() -> None:
     growing = {line[:26].strip() for line in lines if line.endswith("an hour")}
     assert {"RSS 1, MB", "fds 1", "tasks 1", "outbox, rows", "inbox, bytes a row"} <= growing
     (result,) = (line[34:].split() for line in lines if line.startswith("soak 0.2 min"))
-    wire, injected, acked, seen, lost = result[:5]
-    assert (wire, injected, lost) == ("local", "1", "0")
+    transport, injected, acked, seen, lost = result[:5]
+    assert (transport, injected, lost) == ("local", "1", "0")
     assert int(seen) >= int(acked) > 100
 
 

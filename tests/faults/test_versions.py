@@ -36,16 +36,16 @@ New = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def rig(create: New, wire: str | None) -> AsyncIterator[Rig]:
+async def rig(create: New, transport: str | None) -> AsyncIterator[Rig]:
     """A writer, and a reader of everything."""
     urls, local = (await create(), await create()), LocalTransport()
     for url in urls:
         await prepare(url)
 
-    def make_wire() -> Transport:
-        return KafkaTransport(wire, "versions") if wire else local
+    def make_transport() -> Transport:
+        return KafkaTransport(transport, "versions") if transport else local
 
-    made = Rig(urls, make_wire)
+    made = Rig(urls, make_transport)
     yield made
     await made.close()
 
@@ -53,7 +53,7 @@ async def rig(create: New, wire: str | None) -> AsyncIterator[Rig]:
 @pytest.fixture
 async def services(rig: Rig, service_database: New) -> AsyncIterator[dict[str, Rig]]:
     """The services that read others' events."""
-    made = {name: Rig((rig.urls[0], await service_database(name)), rig.make_wire) for name in SERVICES}
+    made = {name: Rig((rig.urls[0], await service_database(name)), rig.make_transport) for name in SERVICES}
     yield made
     for one in made.values():
         await one.close()
@@ -127,16 +127,16 @@ def _everything(name: str, read: dict[UUID, Any]) -> Consumer:
 async def _reading(readers: Iterable[tuple[Rig, Consumer]]) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for rig, consumer in readers:
-            await stack.enter_async_context(rig.consuming(consumer, rig.make_wire()))
+            await stack.enter_async_context(rig.consuming(consumer, rig.make_transport()))
         yield
 
 
 @asynccontextmanager
 async def _writing(rig: Rig) -> AsyncIterator[None]:
-    wire = rig.make_wire()
-    async with rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.relaying(transport):
         yield
-    await wire.close()
+    await transport.close()
 
 
 async def _publish(rig: Rig, sent: Sequence[Sent]) -> None:
@@ -185,7 +185,7 @@ async def _result(rig: Rig, name: str, fault: str, injected: int, sent: Iterable
     seen = [ranks.get(id, checks.Event(id, key, 0)) for id, key in rows]
     return Result(
         fault=fault,
-        wire="local" if isinstance(rig.make_wire(), LocalTransport) else "kafka",
+        transport="local" if isinstance(rig.make_transport(), LocalTransport) else "kafka",
         injected=injected,
         acked=len(written),
         seen=len(seen),

@@ -51,7 +51,7 @@ _ARRIVED = text("UPDATE arrival SET records = records + :count")
 
 
 class Spec(BaseModel):
-    """What a node is: a relay, a consumer or both; on the local wire it has to be both."""
+    """What a node is: a relay, a consumer or both; on the local transport it has to be both."""
 
     source: str
     sink: str
@@ -94,7 +94,7 @@ def effects(spec: Spec) -> Consumer:
 
 
 class CountedInbox(Inbox):
-    """Counts every record of this stage that the wire delivers, repeats included."""
+    """Counts every record of this stage that the transport delivers, repeats included."""
 
     def __init__(self, database: Database, consumer: Consumer, mine: str) -> None:
         super().__init__(database, consumer)
@@ -111,19 +111,19 @@ class CountedInbox(Inbox):
 async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
     """What a node runs."""
     source, sink = Database(spec.source, name="source"), Database(spec.sink, name="sink")
-    wire: Transport = KafkaTransport(spec.kafka, "faults") if spec.kafka else LocalTransport()
+    transport: Transport = KafkaTransport(spec.kafka, "faults") if spec.kafka else LocalTransport()
     running: list[Coroutine[Any, Any, None]] = []
     if spec.consumes:
         consumer = effects(spec)
         inbox = CountedInbox(sink, consumer, spec.mine)
-        wire.attach(inbox)
-        running += [Worker(sink, consumer, inbox, tries=spec.tries, base_wait=0.05, poll=0.1).run(), wire.run()]
+        transport.attach(inbox)
+        running += [Worker(sink, consumer, inbox, tries=spec.tries, base_wait=0.05, poll=0.1).run(), transport.run()]
     if spec.relays:
-        running.append(Relay(source, wire, poll=0.05, lease=spec.lease).run())
+        running.append(Relay(source, transport, poll=0.05, lease=spec.lease).run())
     try:
         yield running
     finally:
-        await wire.close()
+        await transport.close()
         await source.close()
         await sink.close()
 

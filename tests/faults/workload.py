@@ -106,7 +106,7 @@ class Writers:
         try:
             async with self._database.transaction() as tx:
                 put = [await self._put(tx, number) for number in numbers]
-                await tx.write_late()  # so that what is rolled back has taken a number
+                await tx.flush_deferred()  # so that what is rolled back has taken a number
                 self._perhaps_roll_back()
         except _RolledBack:
             return

@@ -76,7 +76,7 @@ async def test_dead_letters_are_listed_tried_again_and_given_up(running: Kei) ->
 
 
 async def _poison(kei: Kei, *ids: UUID) -> None:
-    """Records that no service can read, put where the wire would put them."""
+    """Records that no service can read, put where the transport would put them."""
     socket = (kei.home / "postgres" / "postmaster.pid").read_text().splitlines()[4]
     database = Database(f"postgresql://matching:@/matching?host={socket}", name="test")
     try:

@@ -148,8 +148,8 @@ async def lost_and_restored(lost: Kei, new: Kei, folder: Path, table: Path) -> L
     ids = {(str(event.key), event.version): event.id for event in log.events}
     acked = [ids.get(write) or uuid4() for write in noted.before(manifest.cut_at)]
     findings = examine(acked, log.events, shown.events, shown.positions)
-    fault, wire = f"F42 restored, {manifest.held_up * 1000:.0f} ms held up", "kafka" if new.kafka else "local"
-    Result(fault, wire, 1, len(acked), len(shown.events), again, noted.stall, recovery, findings).settle(table)
+    fault, transport = f"F42 restored, {manifest.held_up * 1000:.0f} ms held up", "kafka" if new.kafka else "local"
+    Result(fault, transport, 1, len(acked), len(shown.events), again, noted.stall, recovery, findings).settle(table)
     assert len(noted.answers) > len(acked) > 50
     assert noted.stall < STALL
     assert (await done(new, "matching", "rebuild")).endswith("The same.\n")

@@ -1,4 +1,4 @@
-"""The TRACE-KEI story from an empty folder to the partner feed, over both wires: started twice, nothing doubles."""
+"""The TRACE-KEI story from an empty folder to the partner feed, over both transports, started twice."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -93,7 +93,7 @@ async def play_twice(kei: Kei) -> list[dict[str, Any]]:
     return events
 
 
-async def test_the_story_on_the_embedded_wire(kei: Kei) -> None:
+async def test_the_story_on_the_embedded_transport(kei: Kei) -> None:
     events = await play_twice(kei)
     assert [one["type"] for one in events].count("kei.trainings.training.completed.v1") == 2
 

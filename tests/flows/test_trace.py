@@ -1,4 +1,4 @@
-"""One trace from a request over outbox, wire and inbox to the effect, and on to the effect's own events."""
+"""One trace from a request over outbox, transport and inbox to the effect, and on to the effect's own events."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -40,7 +40,7 @@ def spans() -> Iterator[InMemorySpanExporter]:
 
 
 @pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def wire_of(request: pytest.FixtureRequest) -> Callable[[str], Transport]:
+async def transport_of(request: pytest.FixtureRequest) -> Callable[[str], Transport]:
     if request.param == "local":
         shared = LocalTransport()
         return lambda _: shared
@@ -51,13 +51,13 @@ async def wire_of(request: pytest.FixtureRequest) -> Callable[[str], Transport]:
 
 @pytest.fixture
 async def running(
-    wire_of: Callable[[str], Transport], service_database: Callable[[str], Awaitable[str]]
+    transport_of: Callable[[str], Transport], service_database: Callable[[str], Awaitable[str]]
 ) -> AsyncIterator[tuple[httpx2.AsyncClient, Urls]]:
     """A client of members, and where the databases of all three services are."""
     urls = {name: await service_database(name) for name in SERVICES}
     async with AsyncExitStack() as stack:
         clients = {
-            name: await stack.enter_async_context(factories.running(build, urls[name], wire=wire_of(name)))
+            name: await stack.enter_async_context(factories.running(build, urls[name], transport=transport_of(name)))
             for name, build in SERVICES.items()
         }
         yield clients["members"], urls
@@ -137,7 +137,7 @@ async def _of_trace(url: str, table: str) -> list[str]:
 
 
 async def _arrived(url: str) -> list[str]:
-    """The kinds of the events that came over the wire as part of the trace, by their headers."""
+    """The kinds of the events that came over the transport as part of the trace, by their headers."""
     headers = [dict(json.loads(row["headers"])) for row in await factories.rows(url, "SELECT headers FROM inbox")]
     mine = [one for one in headers if TRACE in one.get("ce_traceparent", "")]
     return sorted(".".join(one["ce_type"].split(".")[2:4]) for one in mine)

@@ -21,7 +21,7 @@ Create = Callable[[str], Awaitable[str]]
 
 
 class LateWire(LocalTransport):
-    """A wire that is behind, and has lost something."""
+    """A transport that is behind, and has lost something."""
 
     def lag(self) -> Mapping[str, int]:
         return {TOPIC: 7}
@@ -53,12 +53,12 @@ def test_a_service_without_a_database_has_no_revisions() -> None:
     assert version.revisions("console") == ()
 
 
-async def test_the_status_tells_what_arrived_and_what_waits_on_the_wire(service_database: Create) -> None:
-    wire = LateWire()
-    async with factories.running(trainings.build, await service_database("trainings"), wire=wire) as client:
+async def test_the_status_tells_what_arrived_and_what_waits_on_the_transport(service_database: Create) -> None:
+    transport = LateWire()
+    async with factories.running(trainings.build, await service_database("trainings"), transport=transport) as client:
         first, second = factories.cluster_registered_event(), factories.cluster_registered_event()
-        await factories.deliver(wire, first)
-        await factories.deliver(wire, second)
+        await factories.deliver(transport, first)
+        await factories.deliver(transport, second)
 
         async def handled() -> dict[str, Any]:
             status = await told(client)
@@ -77,7 +77,7 @@ async def test_the_status_tells_what_arrived_and_what_waits_on_the_wire(service_
 
 async def test_a_process_that_reads_nothing_does_not_guess(service_database: Create) -> None:
     url = await service_database("trainings")
-    async with factories.running(trainings.build, url, wire=LateWire(), role="web") as client:
+    async with factories.running(trainings.build, url, transport=LateWire(), role="web") as client:
         topic = (await told(client))["inbox"][0]
         assert (topic["lag"], topic["skipped"], topic["newest"]) == (None, None, [])
 

@@ -24,7 +24,7 @@ Create = Callable[[str], Awaitable[str]]
 
 
 class SilentWire(LocalTransport):
-    """A wire on which something waits that nobody reads."""
+    """A transport on which something waits that nobody reads."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,23 +46,23 @@ def build(*settings: Any, **options: Any) -> FastAPI:
 
 
 async def test_liveness_names_the_ingest_that_reads_nothing(service_database: Create) -> None:
-    wire = SilentWire()
-    async with factories.running(build, await service_database("trainings"), wire=wire) as client:
+    transport = SilentWire()
+    async with factories.running(build, await service_database("trainings"), transport=transport) as client:
         assert (await client.get("/livez")).status_code == 200
-        wire.silence = 3.0
+        transport.silence = 3.0
         reply = await client.get("/livez")
         assert (reply.status_code, reply.json()["detail"]) == (503, "no progress for 2 s: ingest")
-        wire.silence = 0.0
+        transport.silence = 0.0
         assert (await client.get("/livez")).status_code == 200
 
 
 async def test_liveness_names_the_worker_whose_handler_never_ends(service_database: Create) -> None:
     url = await service_database("trainings")
     holder = Database(url, name="holder")
-    wire = SilentWire()
-    async with factories.running(build, url, wire=wire) as client, holder.transaction() as tx:
+    transport = SilentWire()
+    async with factories.running(build, url, transport=transport) as client, holder.transaction() as tx:
         await tx.execute(text("LOCK TABLE cluster IN ACCESS EXCLUSIVE MODE"))
-        await factories.deliver(wire, factories.cluster_registered_event())
+        await factories.deliver(transport, factories.cluster_registered_event())
 
         async def names_it() -> bool:
             reply = await client.get("/livez")
@@ -129,7 +129,7 @@ async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(
 
 
 async def test_every_topic_has_its_figures_before_anything_arrives(service_database: Create) -> None:
-    async with factories.running(build, await service_database("trainings"), wire=SilentWire()) as client:
+    async with factories.running(build, await service_database("trainings"), transport=SilentWire()) as client:
         lines = (await client.get("/metrics")).text.splitlines()
     for name in ("kei_inbox_pending", "kei_inbox_age_seconds", "kei_inbox_dead"):
         assert f'{name}{{topic="{TOPIC}"}} 0.0' in lines

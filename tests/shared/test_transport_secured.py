@@ -43,7 +43,7 @@ async def broker(secured_kafka: SecuredBroker) -> SecuredBroker:
 
 @asynccontextmanager
 async def service(build: factories.Build, url: str, **settings: Any) -> AsyncIterator[httpx2.AsyncClient]:
-    """A service as it runs alone: its wire is what its settings say."""
+    """A service as it runs alone: its transport is what its settings say."""
     app = build(factories.settings(url, **settings), keys=factories.keys())
     transport = httpx2.ASGITransport(app=app)
     async with (
@@ -97,11 +97,11 @@ class Kept:
 
 async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_back(broker: SecuredBroker) -> None:
     inbox, rules = Kept(), service_rules("trainings")
-    wires = [
+    transports = [
         KafkaTransport(KafkaConnectionSettings(broker.scram, user, f"{user}'s password"), user)
         for user in ("members", "trainings")
     ]
-    sender, reader = wires
+    sender, reader = transports
     reader.attach(inbox)
     sentence = f"user trainings may not read {MEMBERS} as group trainings"
 
@@ -124,24 +124,24 @@ async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_bac
             admin.allow("trainings", rules)
             await arrives(b"after")
     assert set(inbox.values) == {b"before topic", b"without topic", b"before group", b"without group", b"after"}
-    for wire in wires:
-        await wire.close()
+    for transport in transports:
+        await transport.close()
 
 
 async def test_a_sender_without_the_right_says_so_and_sends_when_it_has_it(broker: SecuredBroker) -> None:
-    wire, record = (
+    transport, record = (
         KafkaTransport(KafkaConnectionSettings(broker.tls, "members", "members's password", broker.ca), "members"),
         Record(b"", (), b""),
     )
     with pytest.raises(
         TransportError, match=r"1 records for kei\.public\.v1: user members may not write to kei\.public\.v1"
     ):
-        await wire.send("kei.public.v1", [record])
+        await transport.send("kei.public.v1", [record])
     with KafkaAdmin(KafkaConnectionSettings(broker.address)) as admin:
         admin.allow("members", [Rule("write", "topic", "kei.public.v1")])
-        await wire.send("kei.public.v1", [record])
+        await transport.send("kei.public.v1", [record])
         admin.put_user("members", "other")
-    await wire.close()
+    await transport.close()
     with pytest.raises(TransportError, match="is not reached, or the password of user members is refused"):
         await KafkaTransport(KafkaConnectionSettings(broker.scram, "members", "members's password"), "members").send(
             MEMBERS, [record]

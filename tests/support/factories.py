@@ -1,7 +1,7 @@
 """Builders for tests: an application under test, callers with tokens, events with good defaults.
 
 async with make.running(trainings.build, url) as client:
-    await make.deliver(wire, make.cluster_registered_event(cluster_id=a))
+    await make.deliver(transport, make.cluster_registered_event(cluster_id=a))
     reply = await client.get("/activities", headers=make.signed_in(Role.operator))
 """
 
@@ -72,21 +72,21 @@ def settings(url: str, **more: Any) -> Settings:
 
 @asynccontextmanager
 async def running(
-    build: Build, url: str, *, wire: Transport | None = None, **more: Any
+    build: Build, url: str, *, transport: Transport | None = None, **more: Any
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service `build` with everything of its lifespan running; streams need `serving`.
 
     Args:
         build: a service's `main.build`.
         url: of its database, migrated.
-        wire: what it is connected to; a local wire of its own if left out.
+        transport: what it is connected to; a local transport of its own if left out.
         more: further settings.
     """
-    app = build(settings(url, **more), wire=wire or LocalTransport(), keys=keys())
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    app = build(settings(url, **more), transport=transport or LocalTransport(), keys=keys())
+    asgi = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
-        httpx2.AsyncClient(transport=transport, base_url="http://kei.test") as client,
+        httpx2.AsyncClient(transport=asgi, base_url="http://kei.test") as client,
     ):
         yield client
 
@@ -131,10 +131,10 @@ async def put(url: str) -> list[tuple[str, int, dict[str, Any]]]:
     return [(".".join(row["type"].split(".")[2:4]), row["version"], json.loads(row["data"])) for row in found]
 
 
-async def deliver(wire: Transport, *events: Stored) -> None:
-    """Send events over a wire, as their service's relay would."""
+async def deliver(transport: Transport, *events: Stored) -> None:
+    """Send events over a transport, as their service's relay would."""
     for event in events:
-        await wire.send(registry()[event.type].topic, [event.record()])
+        await transport.send(registry()[event.type].topic, [event.record()])
 
 
 def stored(data: Data, version: int = 1) -> Stored:

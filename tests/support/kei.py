@@ -29,7 +29,7 @@ class Kei:
 
     Args:
         folder: for its data and what it prints.
-        kafka: host:port of a broker; the local wire if left out.
+        kafka: host:port of a broker; the local transport if left out.
     """
 
     def __init__(self, folder: Path, kafka: str | None = None) -> None:

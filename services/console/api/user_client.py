@@ -16,12 +16,12 @@ DEADLINE = 30.0
 
 
 class Deed(NamedTuple):
-    """Something to be done in matching: how, where, with what, seen at which version, and the form's own number."""
+    """Something to be done in matching: how, where, with what, at which expected version, and the form's own number."""
 
     method: str
     path: str
     body: dict[str, Any]
-    seen: int | None
+    expected_version: int | None
     once: UUID
 
 
@@ -44,8 +44,8 @@ class Acting:
             Refusal: matching says no, in its words, or gives no answer.
         """
         headers = {"Authorization": f"Bearer {who.token}", "Content-Type": "application/json"}
-        if deed.seen is not None:
-            headers["If-Match"] = f'"v{deed.seen}"'
+        if deed.expected_version is not None:
+            headers["If-Match"] = f'"v{deed.expected_version}"'
         if deed.method == "POST":
             headers["Idempotency-Key"] = str(deed.once)
         try:

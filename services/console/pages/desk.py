@@ -99,7 +99,7 @@ class NewRun(forms.Form):
 class Publication(forms.Form):
     """A draft as it was seen."""
 
-    seen: int
+    expected_version: int
     once: UUID
 
 
@@ -116,5 +116,5 @@ async def make(request: Request, who: Coordinator) -> Response:
 async def publish(request: Request, who: Coordinator, id: UUID) -> Response:
     """Publish a draft."""
     form = await forms.read(request, Publication)
-    await acting_of(request).do(who, Deed("POST", f"/runs/{id}/publication", {}, form.seen, form.once))
+    await acting_of(request).do(who, Deed("POST", f"/runs/{id}/publication", {}, form.expected_version, form.once))
     return RedirectResponse(f"/desk/runs/{id}", 303)

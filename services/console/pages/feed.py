@@ -80,8 +80,8 @@ async def stream(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> StreamingResponse:
     """Each new event as a row of the page, until the browser or this process leaves."""
-    seen = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else after
-    rows = live_rows(request.app.state.clients, min(seen, MAX_POSITION), DRAIN)
+    position = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else after
+    rows = live_rows(request.app.state.clients, min(position, MAX_POSITION), DRAIN)
     return StreamingResponse(rows, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 

@@ -158,7 +158,7 @@ class Confirmation(forms.Form):
     """One side agrees."""
 
     side: Side
-    seen: int
+    expected_version: int
     once: UUID
 
 
@@ -194,7 +194,7 @@ class Ending(forms.Form):
     side: Side
     how: Literal["completed", "early"]
     reason: str = Field(default="", max_length=500)
-    seen: int
+    expected_version: int
     once: UUID
 
 
@@ -202,7 +202,7 @@ class Ending(forms.Form):
 async def confirm(request: Request, who: Person, id: UUID) -> Response:
     """Agree for one side."""
     form = await forms.read(request, Confirmation)
-    deed = Deed("POST", f"/mentorships/{id}/confirmations", {"side": form.side}, form.seen, form.once)
+    deed = Deed("POST", f"/mentorships/{id}/confirmations", {"side": form.side}, form.expected_version, form.once)
     return await _do(request, who, id, "confirm", deed)
 
 
@@ -235,7 +235,9 @@ async def end(request: Request, who: Person, id: UUID) -> Response:
     """End it."""
     form = await forms.read(request, Ending)
     body: dict[str, Any] = {"side": form.side, "how": form.how} | ({"reason": form.reason} if form.reason else {})
-    return await _do(request, who, id, "end", Deed("POST", f"/mentorships/{id}/ending", body, form.seen, form.once))
+    return await _do(
+        request, who, id, "end", Deed("POST", f"/mentorships/{id}/ending", body, form.expected_version, form.once)
+    )
 
 
 async def _do(request: Request, who: Visitor, id: UUID, done: Done, deed: Deed) -> Response:

@@ -118,7 +118,7 @@ class Answer(forms.Form):
     side: Side
     answer: Word
     reason: str = Field(default="", max_length=500)
-    seen: int
+    expected_version: int
     once: UUID
 
 
@@ -129,7 +129,9 @@ async def answer(request: Request, who: Person, id: UUID) -> Response:
     body: dict[str, str] = {"side": form.side, "answer": form.answer}
     if form.reason and form.answer == "decline":
         body["reason"] = form.reason
-    done = await acting_of(request).do(who, Deed("POST", f"/pairs/{id}/answers", body, form.seen, form.once))
+    done = await acting_of(request).do(
+        who, Deed("POST", f"/pairs/{id}/answers", body, form.expected_version, form.once)
+    )
     if done.get("state") == "accepted":
         return RedirectResponse(f"/mentorships/{id}", 303)
     return RedirectResponse(f"/pairs?did={form.answer}", 303)

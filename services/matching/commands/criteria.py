@@ -36,7 +36,7 @@ async def draft(tx: WriteSession, id: UUID, consortium_id: UUID, name: str, crit
 
 
 async def change(
-    tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool], criteria: Criteria
+    tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool], criteria: Criteria
 ) -> CriteriaSet:
     """Put other criteria into a draft.
 
@@ -44,20 +44,20 @@ async def change(
         NotFound, Stale.
         Conflict: it is published.
     """
-    found = await _draft(tx, id, seen, right)
+    found = await _draft(tx, id, expected_version, right)
     found.criteria = criteria.model_dump(mode="json")
     found.version += 1
     return found
 
 
-async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool]) -> CriteriaSet:
+async def publish(tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool]) -> CriteriaSet:
     """Let runs use a draft, which is not changed any more.
 
     Raises:
         NotFound, Stale.
         Conflict: it is published already.
     """
-    found = await _draft(tx, id, seen, right)
+    found = await _draft(tx, id, expected_version, right)
     found.state = "published"
     found.version += 1
     return found
@@ -78,12 +78,14 @@ async def of(tx: WriteSession, id: UUID, consortium_id: UUID, *, published: bool
     return Criteria.read(found.criteria)
 
 
-async def _draft(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool]) -> CriteriaSet:
+async def _draft(tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool]) -> CriteriaSet:
     found = await tx.scalar(select(CriteriaSet).where(CriteriaSet.id == id).with_for_update())
     if found is None or not right(found.consortium_id):
         raise NotFound("no-such-criteria", "There is no such criteria set.")
-    if found.version != seen:
-        raise Stale("stale", f"The criteria have changed since: they are at version {found.version}, not {seen}.")
+    if found.version != expected_version:
+        raise Stale(
+            "stale", f"The criteria have changed since: they are at version {found.version}, not {expected_version}."
+        )
     if found.state != "draft":
         raise Conflict("criteria-published", "Published criteria are never changed. Draft the next version.")
     return found

@@ -97,14 +97,14 @@ async def together(tx: WriteSession, ids: Iterable[UUID], rights: Rights) -> lis
     return [await locked(tx, id, rights, "mentor" if len(group) > 1 else None) for id in group]
 
 
-def check(mentorship: Mentorship, seen: int) -> None:
+def check(mentorship: Mentorship, expected_version: int) -> None:
     """Refuse to change what the caller has not seen.
 
     Raises:
         Stale
     """
-    if mentorship.version != seen:
-        said = f"The mentorship has changed since: it is at version {mentorship.version}, not {seen}."
+    if mentorship.version != expected_version:
+        said = f"The mentorship has changed since: it is at version {mentorship.version}, not {expected_version}."
         raise Stale("stale", said)
 
 
@@ -114,7 +114,7 @@ def sign(mentorship: Mentorship, now: datetime) -> None:
     mentorship.version += 1
 
 
-async def plan(tx: WriteSession, mentorship: Mentorship, seen: int, wanted: Wanted, now: datetime) -> None:
+async def plan(tx: WriteSession, mentorship: Mentorship, expected_version: int, wanted: Wanted, now: datetime) -> None:
     """Change what a locked mentorship sets out to do, before it starts. Both sides have to confirm it anew.
 
     Raises:
@@ -122,7 +122,7 @@ async def plan(tx: WriteSession, mentorship: Mentorship, seen: int, wanted: Want
         Conflict: it has started.
         Invalid: a goal is no more than what the learner can already, or it would end before it begins.
     """
-    check(mentorship, seen)
+    check(mentorship, expected_version)
     if mentorship.state != "agreed":
         raise Conflict("already-started", f"This mentorship is {mentorship.state}; what it sets out to do stays.")
     template = TEMPLATES.get(wanted.template or "")
@@ -166,7 +166,7 @@ async def _put_in_words(tx: WriteSession, mentorship: Mentorship, template: Temp
     mentorship.agreement = agreement(names[0], names[1], template or own, goals)
 
 
-async def confirm(tx: WriteSession, mentorship: Mentorship, seen: int, side: str, now: datetime) -> None:
+async def confirm(tx: WriteSession, mentorship: Mentorship, expected_version: int, side: str, now: datetime) -> None:
     """Note that a side agrees with what a locked mentorship sets out to do; with the second it starts.
 
     Raises:
@@ -177,7 +177,7 @@ async def confirm(tx: WriteSession, mentorship: Mentorship, seen: int, side: str
         raise Conflict("already-started", f"This mentorship is {mentorship.state} already.")
     if getattr(mentorship, f"{side}_confirmed_at") is not None:
         raise Conflict("already-confirmed", f"The {side} has confirmed it already.")
-    check(mentorship, seen)
+    check(mentorship, expected_version)
     setattr(mentorship, f"{side}_confirmed_at", now)
     sign(mentorship, now)
     if mentorship.mentor_confirmed_at and mentorship.learner_confirmed_at:
@@ -186,7 +186,7 @@ async def confirm(tx: WriteSession, mentorship: Mentorship, seen: int, side: str
         tell(tx, mentorship, MentorshipStarted, goals=await goals_of(tx, mentorship), **told)
 
 
-async def end(tx: WriteSession, mentorship: Mentorship, seen: int, ending: Ending, now: datetime) -> None:
+async def end(tx: WriteSession, mentorship: Mentorship, expected_version: int, ending: Ending, now: datetime) -> None:
     """End a locked mentorship: its places are free, both sides are asked how it went, and a new plan may follow.
 
     Raises:
@@ -197,7 +197,7 @@ async def end(tx: WriteSession, mentorship: Mentorship, seen: int, ending: Endin
         raise Conflict("already-over", f"This mentorship is {mentorship.state} already.")
     if ending.how == "completed" and mentorship.state != "active":
         raise Conflict("not-started", "This mentorship has not started; it can only be ended early.")
-    check(mentorship, seen)
+    check(mentorship, expected_version)
     await close(tx, mentorship, ending, now)
 
 

@@ -48,16 +48,16 @@ async def proposed(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) ->
     raise NotFound("no-such-pair", "There is no such pair.")
 
 
-async def answer(tx: WriteSession, pair: Pair, seen: int, given: Answer, now: datetime) -> None:
+async def answer(tx: WriteSession, pair: Pair, expected_version: int, given: Answer, now: datetime) -> None:
     """Note one side's answer to a locked pair, at a time. The second yes takes a place on both sides; one no ends it.
 
     Where one says no the next best mentor is proposed; what a yes leaves no use for is taken back.
 
     Raises:
-        Stale: the pair is not at version `seen` any more.
+        Stale: the pair is not at version `expected_version` any more.
         Conflict: it is decided, its time is over, this side has answered, or a side is full.
     """
-    _check(pair, seen, given, now)
+    _check(pair, expected_version, given, now)
     setattr(pair, f"{given.side}_answer", "accepted" if given.accepts else "declined")
     pair.version += 1
     if not given.accepts:
@@ -90,15 +90,15 @@ async def expire(tx: WriteSession, now: datetime) -> int:
     return len(ids)
 
 
-def _check(pair: Pair, seen: int, given: Answer, now: datetime) -> None:
+def _check(pair: Pair, expected_version: int, given: Answer, now: datetime) -> None:
     if pair.state != "proposed":
         raise Conflict("already-decided", f"This pair is {pair.state} already.")
     if pair.expires_at is not None and pair.expires_at < now:
         raise Conflict("expired", f"This proposal could be answered until {pair.expires_at:%-d %B %Y}.")
     if getattr(pair, f"{given.side}_answer") is not None:
         raise Conflict("already-answered", f"The {given.side} has answered already.")
-    if pair.version != seen:
-        raise Stale("stale", f"The pair has changed since: it is at version {pair.version}, not {seen}.")
+    if pair.version != expected_version:
+        raise Stale("stale", f"The pair has changed since: it is at version {pair.version}, not {expected_version}.")
 
 
 def _who(pair: Pair) -> dict[str, UUID]:

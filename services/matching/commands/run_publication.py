@@ -22,7 +22,9 @@ from shared.errors import Conflict, Stale
 from shared.events.matching import RunPublished
 
 
-async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID], bool], now: datetime) -> Run:
+async def publish(
+    tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool], now: datetime
+) -> Run:
     """Publish a draft, if `right(consortium)`: its new pairs are proposed, open ones that it does without withdrawn.
 
     Raises:
@@ -30,8 +32,8 @@ async def publish(tx: WriteSession, id: UUID, seen: int, right: Callable[[UUID],
         Conflict: it is published, or what it was made from has changed since.
     """
     run = await locked_run(tx, id, right, undefer(Run.inputs), undefer(Run.plan))
-    if run.version != seen:
-        raise Stale("stale", f"The run has changed since: it is at version {run.version}, not {seen}.")
+    if run.version != expected_version:
+        raise Stale("stale", f"The run has changed since: it is at version {run.version}, not {expected_version}.")
     if run.state == "published":
         raise Conflict("already-published", "This run is published already.")
     if run.state != "draft":

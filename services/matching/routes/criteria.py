@@ -102,17 +102,19 @@ async def show_criteria(who: Anyone, db: Read, id: UUID, response: Response) -> 
 
 @router.put("/criteria-sets/{id}")
 async def change_criteria(
-    who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, body: ChangedCriteria, response: Response
+    who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, body: ChangedCriteria, response: Response
 ) -> CriteriaSetView:
     """Change a draft. Published criteria stay as they are."""
-    found = await commands.change(tx, id, seen, who.within, body.criteria)
+    found = await commands.change(tx, id, expected_version, who.within, body.criteria)
     etag(response, found.version)
     return CriteriaSetView.model_validate(found)
 
 
 @router.post("/criteria-sets/{id}/publication")
-async def publish_criteria(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> CriteriaSetView:
+async def publish_criteria(
+    who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+) -> CriteriaSetView:
     """Publish a draft, so that runs can be made by it."""
-    found = await commands.publish(tx, id, seen, who.within)
+    found = await commands.publish(tx, id, expected_version, who.within)
     etag(response, found.version)
     return CriteriaSetView.model_validate(found)

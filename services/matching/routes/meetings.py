@@ -156,11 +156,11 @@ async def add_meeting(who: Manager, tx: Tx, id: UUID, body: NewGroupMeeting, res
 
 @router.put("/meetings/{meeting_id}")
 async def change_meeting(
-    who: Manager, tx: Tx, id: UUID, meeting_id: UUID, seen: IfMatch, body: NewMeeting, response: Response
+    who: Manager, tx: Tx, id: UUID, meeting_id: UUID, expected_version: IfMatch, body: NewMeeting, response: Response
 ) -> MentorshipView:
     """Say otherwise of a meeting, as for instance that it was held; for all who were to be there."""
     together = await mentorships.together(tx, await commands.group(tx, id, meeting_id), who)
-    mentorships.check(next(one for one in together if one.id == id), seen)
+    mentorships.check(next(one for one in together if one.id == id), expected_version)
     await commands.change(tx, together, meeting_id, body.facts(), clock.now())
     return await answered(tx, id, response)
 

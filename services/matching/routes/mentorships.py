@@ -209,30 +209,34 @@ async def show_mentorship(who: Anyone, db: Read, id: UUID, response: Response) -
 
 
 @router.put("/mentorships/{id}/plan")
-async def plan(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewPlan, response: Response) -> MentorshipView:
+async def plan(
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewPlan, response: Response
+) -> MentorshipView:
     """Change what it sets out to do, before it starts. Both sides have to confirm it after that."""
     mentorship = await commands.locked(tx, id, who)
     aims = None if body.goals is None else [(Skill(g.framework, g.indicator), g.target, g.due_on) for g in body.goals]
     wanted = commands.Wanted(body.template, body.every_days, body.until, body.agreement, aims)
-    await commands.plan(tx, mentorship, seen, wanted, clock.now())
+    await commands.plan(tx, mentorship, expected_version, wanted, clock.now())
     return await answered(tx, id, response)
 
 
 @router.post("/mentorships/{id}/confirmations")
 async def confirm(
-    who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewConfirmation, response: Response
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewConfirmation, response: Response
 ) -> MentorshipView:
     """Agree, for one side, with what it sets out to do. It starts when both sides have."""
     mentorship = await commands.locked(tx, id, who, body.side)
-    await commands.confirm(tx, mentorship, seen, body.side, clock.now())
+    await commands.confirm(tx, mentorship, expected_version, body.side, clock.now())
     return await answered(tx, id, response)
 
 
 @router.post("/mentorships/{id}/ending")
-async def end(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewEnding, response: Response) -> MentorshipView:
+async def end(
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewEnding, response: Response
+) -> MentorshipView:
     """End it, completed or early. Its places are free; the learner's next assessment confirms what was gained."""
     mentorship = await commands.locked(tx, id, who, body.side)
-    await commands.end(tx, mentorship, seen, commands.Ending(body.how, body.reason), clock.now())
+    await commands.end(tx, mentorship, expected_version, commands.Ending(body.how, body.reason), clock.now())
     return await answered(tx, id, response)
 
 

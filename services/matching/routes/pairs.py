@@ -92,7 +92,9 @@ async def show_pair(who: Anyone, db: Read, id: UUID, response: Response) -> Pair
 
 
 @router.post("/pairs/{id}/answers")
-async def answer_pair(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewAnswer, response: Response) -> PairView:
+async def answer_pair(
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewAnswer, response: Response
+) -> PairView:
     """Accept or decline a proposal for one side. When both have accepted, a place on each side is taken.
 
     Where one declines, the next best mentor with a free place is proposed.
@@ -101,6 +103,6 @@ async def answer_pair(who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewAn
     if not who.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
         raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
     given = proposal_replies.Answer(body.side, body.answer == "accept", body.reason)
-    await proposal_replies.answer(tx, pair, seen, given, clock.now())
+    await proposal_replies.answer(tx, pair, expected_version, given, clock.now())
     etag(response, pair.version)
     return PairView.model_validate(pair)

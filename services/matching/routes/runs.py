@@ -167,9 +167,9 @@ async def cancel_run(who: Coordinator, tx: Tx, id: UUID, response: Response) -> 
 
 
 @router.post("/runs/{id}/publication")
-async def publish_run(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> RunView:
+async def publish_run(who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response) -> RunView:
     """Publish the run: its pairs are proposed, and open proposals that it does without are withdrawn."""
-    run = await run_publication.publish(tx, id, seen, who.within, clock.now())
+    run = await run_publication.publish(tx, id, expected_version, who.within, clock.now())
     etag(response, run.version)
     return RunView.model_validate(run)
 

@@ -88,13 +88,13 @@ async def register(tx: WriteSession, id: UUID, consortium_id: UUID, facts: Facts
     return cluster
 
 
-async def change(tx: WriteSession, id: UUID, seen: int, facts: Facts) -> Cluster:
-    """Replace what is known of a cluster; `seen` is the version the caller saw.
+async def change(tx: WriteSession, id: UUID, expected_version: int, facts: Facts) -> Cluster:
+    """Replace what is known of a cluster; `expected_version` is the version the caller saw.
 
     Raises:
         NotFound, Stale, Conflict.
     """
-    cluster = await locked(tx, id, seen)
+    cluster = await locked(tx, id, expected_version)
     same_label = (cluster.label, cluster.label_valid_until) == (facts.label, facts.label_valid_until)
     cluster.label_expired = cluster.label_expired and same_label
     for name, value in asdict(facts).items():
@@ -109,13 +109,13 @@ async def change(tx: WriteSession, id: UUID, seen: int, facts: Facts) -> Cluster
     return cluster
 
 
-async def set_capacity(tx: WriteSession, id: UUID, seen: int, mentor: int, learner: int) -> Cluster:
+async def set_capacity(tx: WriteSession, id: UUID, expected_version: int, mentor: int, learner: int) -> Cluster:
     """Say how many others a cluster can mentor, and learn from, at once.
 
     Raises:
         NotFound, Stale.
     """
-    cluster = await locked(tx, id, seen)
+    cluster = await locked(tx, id, expected_version)
     cluster.mentor_capacity, cluster.learner_capacity = mentor, learner
     step(cluster)
     event = CapacityChanged(
@@ -125,33 +125,35 @@ async def set_capacity(tx: WriteSession, id: UUID, seen: int, mentor: int, learn
     return cluster
 
 
-async def archive(tx: WriteSession, id: UUID, seen: int) -> Cluster:
+async def archive(tx: WriteSession, id: UUID, expected_version: int) -> Cluster:
     """Let a cluster leave. What it did stays, and its name stays taken.
 
     Raises:
         NotFound, Conflict, Stale.
     """
-    cluster = await locked(tx, id, seen)
+    cluster = await locked(tx, id, expected_version)
     cluster.archived = True
     outbox.append(tx, ClusterArchived(cluster_id=id, consortium_id=cluster.consortium_id), version=step(cluster))
     return cluster
 
 
-async def locked(tx: WriteSession, id: UUID, seen: int | None = None) -> Cluster:
+async def locked(tx: WriteSession, id: UUID, expected_version: int | None = None) -> Cluster:
     """The cluster, its row locked until the end of the transaction.
 
     Raises:
         NotFound: no such cluster.
         Conflict: it has left; nothing about it changes any more.
-        Stale: it is not at version `seen` any more.
+        Stale: it is not at version `expected_version` any more.
     """
     cluster = await tx.scalar(select(Cluster).where(Cluster.id == id).with_for_update())
     if cluster is None:
         raise NotFound("no-such-cluster", "There is no such cluster.")
     if cluster.archived:
         raise Conflict("archived", "This cluster has left; nothing about it changes any more.")
-    if seen is not None and cluster.version != seen:
-        raise Stale("stale", f"The cluster has changed since: it is at version {cluster.version}, not {seen}.")
+    if expected_version is not None and cluster.version != expected_version:
+        raise Stale(
+            "stale", f"The cluster has changed since: it is at version {cluster.version}, not {expected_version}."
+        )
     return cluster
 
 

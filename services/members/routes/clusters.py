@@ -160,30 +160,32 @@ async def show_cluster(who: Anyone, db: Read, id: UUID, response: Response) -> C
 
 @router.put("/clusters/{id}")
 async def change_cluster(
-    who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: ClusterFacts, response: Response
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: ClusterFacts, response: Response
 ) -> ClusterView:
     """Replace what is known of a cluster."""
     await commands.require_right(tx, who.speaks_for, id)
-    cluster = await commands.change(tx, id, seen, body.facts())
+    cluster = await commands.change(tx, id, expected_version, body.facts())
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)
 
 
 @router.put("/clusters/{id}/capacity")
 async def set_capacity(
-    who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: NewCapacity, response: Response
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewCapacity, response: Response
 ) -> ClusterView:
     """Say how many others the cluster can mentor, and learn from, at once."""
     await commands.require_right(tx, who.speaks_for, id)
-    cluster = await commands.set_capacity(tx, id, seen, body.mentor_capacity, body.learner_capacity)
+    cluster = await commands.set_capacity(tx, id, expected_version, body.mentor_capacity, body.learner_capacity)
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)
 
 
 @router.post("/clusters/{id}/archive")
-async def archive_cluster(who: Coordinator, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> ClusterView:
+async def archive_cluster(
+    who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+) -> ClusterView:
     """Let a cluster leave the consortium. What it did stays; nothing about it changes any more."""
     await commands.require_right(tx, who.speaks_for, id)
-    cluster = await commands.archive(tx, id, seen)
+    cluster = await commands.archive(tx, id, expected_version)
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)

@@ -97,8 +97,8 @@ async def create(tx: WriteSession, id: UUID, consortium_id: UUID, plan: Plan) ->
     return activity
 
 
-async def change(tx: WriteSession, id: UUID, seen: int, plan: Plan) -> Activity:
-    """Replace what is planned; `seen` is the version the caller saw.
+async def change(tx: WriteSession, id: UUID, expected_version: int, plan: Plan) -> Activity:
+    """Replace what is planned; `expected_version` is the version the caller saw.
 
     Raises:
         NotFound, Stale, Invalid.
@@ -106,7 +106,7 @@ async def change(tx: WriteSession, id: UUID, seen: int, plan: Plan) -> Activity:
     """
     plan.check()
     await _check_host(tx, plan.host_cluster_id, (await owner(tx, id)).consortium_id)
-    activity = await locked(tx, id, seen)
+    activity = await locked(tx, id, expected_version)
     if activity.state != ActivityState.draft:
         raise Conflict("not-a-draft", f"The activity is {activity.state}; only a draft can be changed.")
     for name, value in asdict(plan).items():
@@ -122,14 +122,14 @@ async def _check_host(tx: WriteSession, cluster_id: UUID, consortium_id: UUID) -
         raise Invalid("unknown-cluster", message, field="host_cluster_id")
 
 
-async def publish(tx: WriteSession, id: UUID, seen: int) -> Activity:
+async def publish(tx: WriteSession, id: UUID, expected_version: int) -> Activity:
     """Open a draft for registration.
 
     Raises:
         NotFound, Stale.
         Conflict: it is no draft any more.
     """
-    activity = await locked(tx, id, seen)
+    activity = await locked(tx, id, expected_version)
     if activity.state != ActivityState.draft:
         raise Conflict("not-a-draft", f"The activity is {activity.state} already.")
     activity.state = ActivityState.published.value
@@ -151,14 +151,14 @@ async def publish(tx: WriteSession, id: UUID, seen: int) -> Activity:
     return activity
 
 
-async def complete(tx: WriteSession, id: UUID, seen: int, today: date) -> Activity:
+async def complete(tx: WriteSession, id: UUID, expected_version: int, today: date) -> Activity:
     """Say that the activity is over, and what everybody who was there gained.
 
     Raises:
         NotFound, Stale.
         Conflict: it is not open, has not begun, or it is not known of everybody whether they were there.
     """
-    activity = await locked(tx, id, seen)
+    activity = await locked(tx, id, expected_version)
     require_open(activity)
     completion.check_begun(activity.starts_on, today)
     rows = await tx.execute(
@@ -186,18 +186,20 @@ async def complete(tx: WriteSession, id: UUID, seen: int, today: date) -> Activi
     return activity
 
 
-async def locked(tx: WriteSession, id: UUID, seen: int | None = None) -> Activity:
+async def locked(tx: WriteSession, id: UUID, expected_version: int | None = None) -> Activity:
     """The activity, its row locked until the end of the transaction.
 
     Raises:
         NotFound: no such activity.
-        Stale: it is not at version `seen` any more.
+        Stale: it is not at version `expected_version` any more.
     """
     activity = await tx.scalar(select(Activity).where(Activity.id == id).with_for_update())
     if activity is None:
         raise NotFound("no-such-activity", "There is no such activity.")
-    if seen is not None and activity.version != seen:
-        raise Stale("stale", f"The activity has changed since: it is at version {activity.version}, not {seen}.")
+    if expected_version is not None and activity.version != expected_version:
+        raise Stale(
+            "stale", f"The activity has changed since: it is at version {activity.version}, not {expected_version}."
+        )
     return activity
 
 

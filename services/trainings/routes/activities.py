@@ -143,28 +143,32 @@ async def show_activity(who: Anyone, db: Read, id: UUID, response: Response) -> 
 
 @router.put("/activities/{id}")
 async def change_activity(
-    who: Manager, tx: Tx, id: UUID, seen: IfMatch, body: Plan, response: Response
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: Plan, response: Response
 ) -> ActivityView:
     """Replace what is planned, as long as it is a draft."""
     await require_host(tx, who, id)
-    activity = await commands.change(tx, id, seen, body.values())
+    activity = await commands.change(tx, id, expected_version, body.values())
     etag(response, activity.version)
     return ActivityView.model_validate(activity)
 
 
 @router.post("/activities/{id}/publication")
-async def publish_activity(who: Manager, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> ActivityView:
+async def publish_activity(
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+) -> ActivityView:
     """Open a draft for registration."""
     await require_host(tx, who, id)
-    activity = await commands.publish(tx, id, seen)
+    activity = await commands.publish(tx, id, expected_version)
     etag(response, activity.version)
     return ActivityView.model_validate(activity)
 
 
 @router.post("/activities/{id}/completion")
-async def complete_activity(who: Manager, tx: Tx, id: UUID, seen: IfMatch, response: Response) -> ActivityView:
+async def complete_activity(
+    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+) -> ActivityView:
     """Say that the activity is over. Who attended has then gained what it taught."""
     await require_host(tx, who, id)
-    activity = await commands.complete(tx, id, seen, clock.now().date())
+    activity = await commands.complete(tx, id, expected_version, clock.now().date())
     etag(response, activity.version)
     return ActivityView.model_validate(activity)

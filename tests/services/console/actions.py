@@ -63,7 +63,7 @@ class Person:
 
 
 async def poison(url: str, *ids: UUID) -> None:
-    """Put records that it cannot read into matching's database, as the wire would; return when they are dead."""
+    """Put records that it cannot read into matching's database, as the transport would; return when they are dead."""
     database = Database(url, name="test")
     header = (("ce_specversion", b"1.0"), ("ce_type", b"kei.members.moon.landed.v1"))
     try:

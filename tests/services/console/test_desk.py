@@ -57,7 +57,9 @@ async def test_a_plan_is_made_read_and_published(story: World) -> None:
         assert re.search(r"[+]\d+[.]\d", page), "who gains is said before it is published"
     assert (await desk.post(f"{path}/publish", fields)).headers["location"] == path
     assert "published" in text((await desk.get(path)).text)
-    stale = await desk.post(f"{path}/publish", [(name, "2" if name == "seen" else str(uuid4())) for name, _ in fields])
+    stale = await desk.post(
+        f"{path}/publish", [(name, "2" if name == "expected_version" else str(uuid4())) for name, _ in fields]
+    )
     assert stale.status_code in {409, 412}
 
 

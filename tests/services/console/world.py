@@ -111,12 +111,12 @@ async def world(create: Create, *, without: Sequence[str] = (), issuer: Issuer |
 
 
 def _application(databases: dict[str, str], issuer: Issuer, url: str) -> Starlette:
-    wire, keys, apps = LocalTransport(), KeySource.of(issuer.jwks()), {}
+    transport, keys, apps = LocalTransport(), KeySource.of(issuer.jwks()), {}
     for name, database in databases.items():
         settings = Settings.model_validate(
             {"database_url": database, "cursor_secret": "c" * 32, "issuer": ISSUER, "pool_size": 4}
         )
-        apps[name] = import_module(f"services.{name}.main").build(settings, wire=wire, keys=keys)
+        apps[name] = import_module(f"services.{name}.main").build(settings, transport=transport, keys=keys)
     verifier = Verifier(issuer=ISSUER, audience="kei", keys=keys)
     pages = console.build(f"{url}/api", lambda: issuer.token(console.ITSELF), verifier)
 

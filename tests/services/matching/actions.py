@@ -134,11 +134,11 @@ class Matching:
 
     client: httpx2.AsyncClient
     url: str
-    wire: Transport
+    transport: Transport
 
     async def hears(self, *events: Stored) -> None:
         """Deliver events, in this order for those of one cluster, and wait until each of them is handled."""
-        await factories.deliver(self.wire, *events)
+        await factories.deliver(self.transport, *events)
         await self.handled(events)
 
     async def handled(self, events: Iterable[Stored]) -> None:

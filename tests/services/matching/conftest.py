@@ -25,16 +25,16 @@ async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
 
 
 @pytest.fixture
-def wire() -> LocalTransport:
+def transport() -> LocalTransport:
     return LocalTransport()
 
 
 @pytest.fixture
-async def client(url: str, wire: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
-    async with factories.running(main.build, url, wire=wire) as client:
+async def client(url: str, transport: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
+    async with factories.running(main.build, url, transport=transport) as client:
         yield client
 
 
 @pytest.fixture
-def matching(client: httpx2.AsyncClient, url: str, wire: LocalTransport) -> Matching:
-    return Matching(client, url, wire)
+def matching(client: httpx2.AsyncClient, url: str, transport: LocalTransport) -> Matching:
+    return Matching(client, url, transport)

@@ -56,7 +56,7 @@ async def test_a_cluster_becomes_known_once(matching: Matching, url: str) -> Non
     before = await matching.state_hash()
     assert await clusters(url) == [("INNOSKART", 1)]
     assert await places(url) == {"mentor": (3, 1), "learner": (2, 1)}
-    await factories.deliver(matching.wire, event)
+    await factories.deliver(matching.transport, event)
     await matching.hears(replace(event, id=uuid4()))
     assert await matching.state_hash() == before
 
@@ -101,7 +101,7 @@ async def test_fields_of_a_later_time_are_passed_over(matching: Matching, url: s
 
 async def test_what_cannot_be_read_is_set_aside(matching: Matching, url: str) -> None:
     poison = replace(registered(), data=b"{}")
-    await factories.deliver(matching.wire, poison, factories.cluster_changed_event(2, cluster_id=ID, name="read"))
+    await factories.deliver(matching.transport, poison, factories.cluster_changed_event(2, cluster_id=ID, name="read"))
 
     async def dead() -> list[Json]:
         items: list[Json] = (await matching.get("/ops/dead-letters"))["items"]

@@ -20,7 +20,7 @@ async def take_places(other: Connection, one: Member) -> None:
 
 
 async def arrive_together(matching: Matching, *events: Stored) -> None:
-    await matching.wire.send("kei.members.v1", [event.record() for event in events])
+    await matching.transport.send("kei.members.v1", [event.record() for event in events])
 
 
 async def test_capacities_are_written_in_order_of_cluster(matching: Matching, url: str, said: list[EventDict]) -> None:

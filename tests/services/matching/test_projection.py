@@ -117,7 +117,7 @@ async def test_while_nothing_is_known_no_place_is_given(matching: Matching) -> N
 async def test_what_an_operator_gave_up_stays_given_up(matching: Matching, url: str) -> None:
     good = mentor().events()
     poison = replace(good[0], data=b"{}")
-    await factories.deliver(matching.wire, poison)
+    await factories.deliver(matching.transport, poison)
 
     async def state() -> list[str]:
         rows = await factories.rows(url, "SELECT state FROM inbox WHERE event_id = $1", poison.id)
@@ -132,7 +132,7 @@ async def test_what_an_operator_gave_up_stays_given_up(matching: Matching, url: 
     body = {"action": "discard", "consumer": "matching"}
     assert (await matching.client.post("/ops/dead-letters", json=body, headers=OPERATOR)).json() == {"count": 1}
     await matching.forget()
-    await factories.deliver(matching.wire, poison)
+    await factories.deliver(matching.transport, poison)
     await matching.hears(*good[1:])
     assert await state() == ["discarded"]
 
@@ -151,7 +151,7 @@ async def test_forgetting_while_events_arrive_and_pairs_are_answered(matching: M
     forgetting, answers, _ = await asyncio.gather(
         asyncio.gather(*(matching.client.delete("/projection", headers=OPERATOR) for _ in range(3))),
         asyncio.gather(*(matching.answer(pair, "learner", version=2) for pair in pairs)),
-        asyncio.gather(*(factories.deliver(matching.wire, event) for event in new)),
+        asyncio.gather(*(factories.deliver(matching.transport, event) for event in new)),
     )
     assert {reply.status_code for reply in forgetting} == {204}
     assert {reply.status_code for reply in answers} <= {200, 409}

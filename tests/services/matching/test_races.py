@@ -74,7 +74,7 @@ async def test_a_capacity_lowered_meanwhile_is_kept_from_then_on(matching: Match
     pairs = await asked_by_many(matching, able, 12)
     lowering = capacity_changed(able.id, 9, 2, 2)
     replies = await at_once(
-        (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.wire, lowering)
+        (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.transport, lowering)
     )
     await matching.handled([lowering])
     won = statuses(replies)[200]
@@ -132,7 +132,7 @@ async def test_everybody_accepts_everybody_while_capacities_change(matching: Mat
         for one in (members if version % 2 else reversed(members))
     ]
     replies = await at_once(
-        (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.wire, *changes)
+        (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.transport, *changes)
     )
     await matching.handled(changes)
     assert statuses(replies) == {200: 20}
@@ -145,13 +145,21 @@ async def test_a_request_is_answered_once_however_often_it_comes(matching: Match
     await matching.knows(asking, *(mentor(f"Mentor {number}") for number in range(4)))
     request = requested(asking.id, 4)
     repeated = [replace(request, id=uuid4(), version=version) for version in range(5, 10)]
-    # A wire may even bring it under other keys; then two workers of two replicas handle it at the same moment.
+    # A transport may even bring it under other keys; then two workers of two replicas handle it at the same moment.
     elsewhere = [replace(request, id=uuid4(), key=uuid4()) for _ in range(10)]
-    other_wire = LocalTransport()
-    async with factories.running(main.build, url, wire=other_wire):
+    other_transport = LocalTransport()
+    async with factories.running(main.build, url, transport=other_transport):
         await asyncio.gather(
-            *(factories.deliver(wire, event) for event in (request, *repeated) for wire in (matching.wire, other_wire)),
-            *(factories.deliver(wire, event) for event in elsewhere for wire in (matching.wire, other_wire)),
+            *(
+                factories.deliver(transport, event)
+                for event in (request, *repeated)
+                for transport in (matching.transport, other_transport)
+            ),
+            *(
+                factories.deliver(transport, event)
+                for event in elsewhere
+                for transport in (matching.transport, other_transport)
+            ),
         )
         await matching.handled([request, *repeated])
     assert len(await matching.told("pair.proposed")) == 3
@@ -180,7 +188,7 @@ async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching
     await matching.knows(able, *learners)
     run = (await matching.run())["run"]["id"]
     requests = [requested(one.id, 4) for one in learners]
-    (reply,) = await at_once([matching.publish(run)], factories.deliver(matching.wire, *requests))
+    (reply,) = await at_once([matching.publish(run)], factories.deliver(matching.transport, *requests))
     await matching.handled(requests)
     assert reply.status_code == 200 or problem(reply) == (409, "inputs-changed")
     live = Counter(pair["learner_id"] for pair in await matching.pairs())

@@ -28,9 +28,9 @@ ALONE = {"mentor_capacity": 0}
 
 
 @pytest.fixture
-async def matching(url: str, wire: LocalTransport) -> AsyncIterator[Matching]:
-    async with factories.running(main.build, url, wire=wire, replan_seconds=0.2) as client:
-        yield Matching(client, url, wire)
+async def matching(url: str, transport: LocalTransport) -> AsyncIterator[Matching]:
+    async with factories.running(main.build, url, transport=transport, replan_seconds=0.2) as client:
+        yield Matching(client, url, transport)
 
 
 async def published(matching: Matching, *members: Member, **wish: Any) -> None:

@@ -32,9 +32,9 @@ def solvers() -> Solvers:
 
 
 @pytest.fixture
-async def matching(url: str, wire: LocalTransport) -> AsyncIterator[Matching]:
-    async with factories.running(main.build, url, wire=wire) as client:
-        matching = Matching(client, url, wire)
+async def matching(url: str, transport: LocalTransport) -> AsyncIterator[Matching]:
+    async with factories.running(main.build, url, transport=transport) as client:
+        matching = Matching(client, url, transport)
         await matching.knows(mentor("Able"), learner("Baker"))
         await matching.run()
         yield matching
@@ -170,11 +170,11 @@ async def test_what_a_service_that_died_was_making_is_begun_again_but_not_for_ev
 
 
 async def test_a_run_of_a_service_that_ends_is_another_ones_at_once(
-    url: str, wire: LocalTransport, solvers: Solvers
+    url: str, transport: LocalTransport, solvers: Solvers
 ) -> None:
     async with AsyncExitStack() as resumed:
-        async with factories.running(main.build, url, wire=wire) as client:
-            matching = Matching(client, url, wire)
+        async with factories.running(main.build, url, transport=transport) as client:
+            matching = Matching(client, url, transport)
             await matching.knows(mentor(), learner())
             await matching.run()
             await resumed.enter_async_context(held(solvers))
@@ -182,8 +182,8 @@ async def test_a_run_of_a_service_that_ends_is_another_ones_at_once(
             await eventually(lambda: _begun(matching, run))
         (row,) = await factories.rows(url, "SELECT state, tries, beat_at FROM run WHERE id = $1", UUID(run))
         assert (row["state"], row["tries"], row["beat_at"]) == ("running", 0, None)
-    async with factories.running(main.build, url, wire=LocalTransport()) as client:
-        assert len((await Matching(client, url, wire).made(run))["pairs"]) == 1
+    async with factories.running(main.build, url, transport=LocalTransport()) as client:
+        assert len((await Matching(client, url, transport).made(run))["pairs"]) == 1
 
 
 async def test_whoever_lost_a_run_to_another_keeps_nothing_of_it(

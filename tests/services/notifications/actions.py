@@ -32,10 +32,10 @@ async def head(client: httpx2.AsyncClient) -> int:
     return position
 
 
-async def arrive(client: httpx2.AsyncClient, wire: Transport, *events: Stored) -> list[Stored]:
+async def arrive(client: httpx2.AsyncClient, transport: Transport, *events: Stored) -> list[Stored]:
     """Deliver new events and wait until the feed has them."""
     before = await head(client)
-    await factories.deliver(wire, *events)
+    await factories.deliver(transport, *events)
 
     async def there() -> bool:
         return await head(client) == before + len(events)

@@ -23,11 +23,11 @@ async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
 
 
 @pytest.fixture
-def wire() -> LocalTransport:
+def transport() -> LocalTransport:
     return LocalTransport()
 
 
 @pytest.fixture
-async def client(url: str, wire: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
-    async with factories.running(main.build, url, wire=wire) as client:
+async def client(url: str, transport: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
+    async with factories.running(main.build, url, transport=transport) as client:
         yield client

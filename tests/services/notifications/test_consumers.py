@@ -36,41 +36,41 @@ def test_every_public_type_is_handled() -> None:
         assert (consumer.handler_of(name) is not None) == entry.public
 
 
-async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
-    (event,) = await arrive(client, wire, *mixed(1))
-    await factories.deliver(wire, event, event)
-    await arrive(client, wire, *mixed(1))
-    await factories.deliver(wire, event)
-    await arrive(client, wire, *mixed(1))
+async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
+    (event,) = await arrive(client, transport, *mixed(1))
+    await factories.deliver(transport, event, event)
+    await arrive(client, transport, *mixed(1))
+    await factories.deliver(transport, event)
+    await arrive(client, transport, *mixed(1))
     items = (await client.get("/feed", headers=OPERATOR)).json()["items"]
     assert [item["event"]["id"] for item in items].count(str(event.id)) == 1
     assert [item["position"] for item in items] == [1, 2, 3]
 
 
-async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     event = factories.stored(factories.service_requested())
     data = json.dumps(json.loads(event.data) | {"mood": "good"}, indent=1).encode()
-    await arrive(client, wire, replace(event, data=data))
+    await arrive(client, transport, replace(event, data=data))
     (item,) = (await client.get("/feed", headers=OPERATOR)).json()["items"]
     assert item["event"]["data"] == json.loads(data)
 
 
-async def test_private_events_stay_private(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_private_events_stay_private(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     need = TargetSet(
         cluster_id=uuid4(), consortium_id=factories.CONSORTIUM, framework="f", indicator="i", level=1, priority=1
     )
-    await factories.deliver(wire, factories.stored(need))
-    await arrive(client, wire, *mixed(1))
+    await factories.deliver(transport, factories.stored(need))
+    await arrive(client, transport, *mixed(1))
     assert await head(client) == 1
 
 
-async def test_the_public_topic_carries_the_feed(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_the_public_topic_carries_the_feed(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     partner = Partner()
-    wire.attach(partner)
+    transport.attach(partner)
     activity = factories.training_published()
     versions = [factories.stored(activity, number) for number in range(1, 6)]
     events: list[Stored] = [one for pair in zip(versions, mixed(5), strict=True) for one in pair]
-    await arrive(client, wire, *events)
+    await arrive(client, transport, *events)
     await eventually(lambda: len(partner.received) == len(events))
     items = (await client.get("/feed", headers=OPERATOR)).json()["items"]
     assert [str(event.id) for event in partner.received] == [item["event"]["id"] for item in items]

@@ -32,9 +32,11 @@ async def read(client: httpx2.AsyncClient, headers: dict[str, str] | None = None
     return page
 
 
-async def test_events_come_unchanged_in_gap_free_positions(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_events_come_unchanged_in_gap_free_positions(
+    client: httpx2.AsyncClient, transport: LocalTransport
+) -> None:
     assert await read(client) == {"items": [], "next": 0}
-    events = await arrive(client, wire, *mixed(7))
+    events = await arrive(client, transport, *mixed(7))
     page = await read(client)
     assert [item["position"] for item in page["items"]] == list(range(1, 8))
     assert page["next"] == await head(client) == 7
@@ -46,9 +48,9 @@ async def test_events_come_unchanged_in_gap_free_positions(client: httpx2.AsyncC
 
 
 async def test_going_on_after_any_position_gives_exactly_the_rest(
-    client: httpx2.AsyncClient, wire: LocalTransport
+    client: httpx2.AsyncClient, transport: LocalTransport
 ) -> None:
-    await arrive(client, wire, *mixed(6))
+    await arrive(client, transport, *mixed(6))
     whole = (await read(client))["items"]
     for after in range(7):
         assert (await read(client, after=after))["items"] == whole[after:]
@@ -56,8 +58,10 @@ async def test_going_on_after_any_position_gives_exactly_the_rest(
     assert (page["items"], page["next"]) == (whole[2:4], 4)
 
 
-async def test_a_filter_passes_over_what_is_not_asked_for(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
-    await arrive(client, wire, *mixed(5))
+async def test_a_filter_passes_over_what_is_not_asked_for(
+    client: httpx2.AsyncClient, transport: LocalTransport
+) -> None:
+    await arrive(client, transport, *mixed(5))
     wanted = [item for item in (await read(client))["items"] if item["event"]["type"] == PUBLISHED]
     page = await read(client, types=PUBLISHED)
     assert (page["items"], page["next"]) == (wanted, 5)
@@ -88,13 +92,13 @@ async def test_questions_that_make_no_sense_are_refused(
     assert problem(await client.get("/feed", params=query, headers=OPERATOR)) == expected
 
 
-async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
     waiting = asyncio.create_task(read(client, wait=25, types=PUBLISHED))
-    await arrive(client, wire, factories.stored(factories.service_requested()))
+    await arrive(client, transport, factories.stored(factories.service_requested()))
     assert not waiting.done()
-    (event,) = await arrive(client, wire, factories.stored(factories.training_published()))
+    (event,) = await arrive(client, transport, factories.stored(factories.training_published()))
     page = await waiting
     assert [item["event"]["id"] for item in page["items"]] == [str(event.id)]
     assert page["next"] == 2
@@ -102,15 +106,17 @@ async def test_a_long_poll_answers_when_something_comes(client: httpx2.AsyncClie
     assert loop.time() - begun < 10
 
 
-async def test_a_long_poll_ends_with_nothing_after_its_time(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
-    await arrive(client, wire, *mixed(1))
+async def test_a_long_poll_ends_with_nothing_after_its_time(
+    client: httpx2.AsyncClient, transport: LocalTransport
+) -> None:
+    await arrive(client, transport, *mixed(1))
     begun = asyncio.get_running_loop().time()
     assert await read(client, wait=1, after=1) == {"items": [], "next": 1}
     assert 0.9 < asyncio.get_running_loop().time() - begun < 5
 
 
-async def test_partners_read_what_is_granted_to_them(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
-    await arrive(client, wire, *mixed(4))
+async def test_partners_read_what_is_granted_to_them(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
+    await arrive(client, transport, *mixed(4))
     some, all_ = await partner(client, "Some", PUBLISHED), await partner(client, "All")
     page = await read(client, bearing(some["key"]))
     assert {item["event"]["type"] for item in page["items"]} == {PUBLISHED}
@@ -132,10 +138,10 @@ async def test_who_may_not_read(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/feed", headers=factories.signed_in(Role.service))).status_code == 200
 
 
-async def test_a_key_revoked_while_it_waits_gets_nothing(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_a_key_revoked_while_it_waits_gets_nothing(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     made = await partner(client)
     waiting = asyncio.create_task(client.get("/feed", params={"wait": "25"}, headers=bearing(made["key"])))
     gone = await client.delete(f"/partners/{made['id']}/keys/{made['prefix']}", headers=OPERATOR)
     assert gone.status_code == 204
-    await arrive(client, wire, *mixed(1))
+    await arrive(client, transport, *mixed(1))
     assert (await waiting).status_code == 401

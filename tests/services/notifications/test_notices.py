@@ -41,7 +41,7 @@ async def notices(client: httpx2.AsyncClient, headers: dict[str, str]) -> list[d
     return items
 
 
-async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     seat: dict[str, Any] = HERE | {"activity_id": uuid4(), "registration_id": uuid4(), "cluster_id": A, "seats": 1}
     pair: dict[str, Any] = HERE | {"pair_id": uuid4(), "mentor_id": A, "learner_id": B}
     two: dict[str, Any] = HERE | {"mentorship_id": uuid4(), "mentor_id": A, "learner_id": B}
@@ -71,7 +71,7 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
         (factories.cluster_registered(), [], set()),
     ]
     for data, concerned, subjects in cases:
-        (event,) = await arrive(client, wire, factories.stored(data))
+        (event,) = await arrive(client, transport, factories.stored(data))
         found = [one for one in await notices(client, OPERATOR) if one["event_id"] == str(event.id)]
         assert {one["cluster_id"] for one in found} == {None if one is None else str(one) for one in concerned}
         assert len(found) == len(concerned)
@@ -81,12 +81,12 @@ async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, wi
             assert (one["consortium_id"], one["read_at"]) == (str(factories.CONSORTIUM), None)
 
 
-async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     first = factories.stored(factories.pair_proposed(mentor_id=A, learner_id=B))
     second = factories.stored(factories.service_requested(cluster_id=A))
     far = factories.stored(factories.service_requested(consortium_id=uuid4()))
     for event in (first, second, far):
-        await arrive(client, wire, event)
+        await arrive(client, transport, event)
     assert [one["event_id"] for one in await notices(client, manager(A))] == [str(first.id)]
     seen = [one["event_id"] for one in await notices(client, COORDINATOR)]
     assert seen == [str(second.id), str(first.id), str(first.id)]
@@ -96,8 +96,10 @@ async def test_everybody_sees_their_own_newest_first(client: httpx2.AsyncClient,
     assert [one["event_id"] for one in page["items"] + rest["items"]] == seen
 
 
-async def test_a_notice_is_read_once_by_those_it_concerns(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
-    await arrive(client, wire, factories.stored(factories.pair_proposed(mentor_id=A, learner_id=B)))
+async def test_a_notice_is_read_once_by_those_it_concerns(
+    client: httpx2.AsyncClient, transport: LocalTransport
+) -> None:
+    await arrive(client, transport, factories.stored(factories.pair_proposed(mentor_id=A, learner_id=B)))
     (notice,) = await notices(client, manager(A))
     path = f"/notices/{notice['id']}/read"
     for headers in (manager(B), factories.signed_in(Role.coordinator, consortium=uuid4())):

@@ -30,9 +30,9 @@ def drain(monkeypatch: pytest.MonkeyPatch) -> Drain:
 
 
 @pytest.fixture
-async def client(url: str, wire: LocalTransport, drain: Drain) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(url: str, transport: LocalTransport, drain: Drain) -> AsyncIterator[httpx2.AsyncClient]:
     async with factories.serving(
-        main.build(factories.settings(url), wire=wire, keys=factories.keys()), drain
+        main.build(factories.settings(url), transport=transport, keys=factories.keys()), drain
     ) as client:
         yield client
 
@@ -76,12 +76,12 @@ async def listening(
         yield Listener(response)
 
 
-async def test_a_stream_tells_what_was_and_what_comes(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
-    events = await arrive(client, wire, *mixed(3))
+async def test_a_stream_tells_what_was_and_what_comes(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
+    events = await arrive(client, transport, *mixed(3))
     async with listening(client) as listener:
         assert await listener.block() == ["retry: 2000"]
         first = await listener.events(3)
-        events += await arrive(client, wire, *mixed(2))
+        events += await arrive(client, transport, *mixed(2))
         seen = first + await listener.events(2)
     assert [position for position, _, _ in seen] == [1, 2, 3, 4, 5]
     told = {event["id"]: event for _, kind, event in seen if kind == event["type"]}
@@ -89,9 +89,9 @@ async def test_a_stream_tells_what_was_and_what_comes(client: httpx2.AsyncClient
 
 
 async def test_coming_back_with_any_position_gives_exactly_the_rest(
-    client: httpx2.AsyncClient, wire: LocalTransport
+    client: httpx2.AsyncClient, transport: LocalTransport
 ) -> None:
-    await arrive(client, wire, *mixed(4))
+    await arrive(client, transport, *mixed(4))
     async with listening(client) as listener:
         whole = await listener.events(4)
     for last in range(4):
@@ -100,27 +100,27 @@ async def test_coming_back_with_any_position_gives_exactly_the_rest(
     async with listening(client, after=3) as listener:
         assert await listener.events(1) == whole[3:]
     async with listening(client, OPERATOR | {"Last-Event-ID": "4"}) as listener:
-        await arrive(client, wire, *mixed(1))
+        await arrive(client, transport, *mixed(1))
         assert [position for position, _, _ in await listener.events(1)] == [5]
 
 
 async def test_old_positions_are_read_from_the_database(
-    client: httpx2.AsyncClient, wire: LocalTransport, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, transport: LocalTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "BATCH", 3)
-    await arrive(client, wire, *mixed(10))
+    await arrive(client, transport, *mixed(10))
     async with listening(client, types=SERVICE) as listener:
         seen = await listener.events(5)
-        await arrive(client, wire, *mixed(4))
+        await arrive(client, transport, *mixed(4))
         seen += await listener.events(2)
     assert {kind for _, kind, _ in seen} == {SERVICE}
     positions = [position for position, _, _ in seen]
     assert positions == sorted(set(positions))
 
 
-async def test_all_listeners_hear_the_same(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
+async def test_all_listeners_hear_the_same(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     async with listening(client) as one, listening(client) as two, listening(client, types=PUBLISHED) as three:
-        await arrive(client, wire, *mixed(6))
+        await arrive(client, transport, *mixed(6))
         heard = await one.events(6)
         assert await two.events(6) == heard
         assert await three.events(3) == [event for event in heard if event[1] == PUBLISHED]
@@ -133,8 +133,8 @@ async def test_a_position_that_is_none_is_refused(client: httpx2.AsyncClient, la
     assert problem(reply) == (400, "malformed-last-event-id", ["Last-Event-ID"])
 
 
-async def test_the_future_is_refused(client: httpx2.AsyncClient, wire: LocalTransport) -> None:
-    await arrive(client, wire, *mixed(1))
+async def test_the_future_is_refused(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
+    await arrive(client, transport, *mixed(1))
     for headers, query in ((OPERATOR | {"Last-Event-ID": "2"}, {}), (OPERATOR, {"after": "2"})):
         reply = await client.get("/feed/stream", headers=headers, params=query)
         assert problem(reply) == (400, "position-in-the-future", ["after"])
@@ -159,11 +159,11 @@ async def test_a_heart_beats_until_the_key_is_revoked(
 
 
 async def test_a_reader_that_takes_nothing_is_cut_off_and_harms_nobody(
-    client: httpx2.AsyncClient, wire: LocalTransport, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, transport: LocalTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "STALLED", 0.3)
     large = [factories.stored(factories.training_published(title="x" * 60_000)) for _ in range(200)]
-    await arrive(client, wire, *large)
+    await arrive(client, transport, *large)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port, limit=1024)
     request = f"GET /feed/stream HTTP/1.1\r\nHost: kei\r\nAuthorization: {OPERATOR['Authorization']}\r\n\r\n"
     with structlog.testing.capture_logs() as logs:

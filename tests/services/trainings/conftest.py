@@ -25,23 +25,23 @@ async def url(service_database: Callable[[str], Awaitable[str]]) -> str:
 
 
 @pytest.fixture
-def wire() -> LocalTransport:
+def transport() -> LocalTransport:
     return LocalTransport()
 
 
 @pytest.fixture
-async def client(url: str, wire: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
-    async with factories.running(main.build, url, wire=wire) as client:
+async def client(url: str, transport: LocalTransport) -> AsyncIterator[httpx2.AsyncClient]:
+    async with factories.running(main.build, url, transport=transport) as client:
         yield client
 
 
 @pytest.fixture
-async def clusters(client: httpx2.AsyncClient, url: str, wire: LocalTransport) -> list[UUID]:
+async def clusters(client: httpx2.AsyncClient, url: str, transport: LocalTransport) -> list[UUID]:
     """Four clusters of one consortium; the first hosts."""
     assert not client.is_closed  # it runs, and handles what is delivered
     ids = [uuid4() for _ in range(4)]
     await factories.deliver(
-        wire, *(factories.cluster_registered_event(cluster_id=id, name=f"Cluster {n}") for n, id in enumerate(ids))
+        transport, *(factories.cluster_registered_event(cluster_id=id, name=f"Cluster {n}") for n, id in enumerate(ids))
     )
 
     async def known() -> bool:

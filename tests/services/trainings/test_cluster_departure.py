@@ -13,9 +13,9 @@ from tests.support.locking import another, waiting
 from tests.support.waiting import eventually
 
 
-async def leaves(wire: LocalTransport, url: str, cluster: UUID) -> None:
+async def leaves(transport: LocalTransport, url: str, cluster: UUID) -> None:
     await factories.deliver(
-        wire, factories.stored(ClusterArchived(cluster_id=cluster, consortium_id=factories.CONSORTIUM), 9)
+        transport, factories.stored(ClusterArchived(cluster_id=cluster, consortium_id=factories.CONSORTIUM), 9)
     )
 
     async def known() -> bool:
@@ -25,7 +25,7 @@ async def leaves(wire: LocalTransport, url: str, cluster: UUID) -> None:
 
 
 async def test_its_seats_in_what_has_not_begun_go_to_those_who_wait(
-    client: httpx2.AsyncClient, url: str, wire: LocalTransport, clusters: list[UUID]
+    client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, waiting, last = clusters
     ahead = await published(client, host, capacity=2, starts_on="2999-06-29", ends_on="2999-06-29")
@@ -33,19 +33,19 @@ async def test_its_seats_in_what_has_not_begun_go_to_those_who_wait(
     for id in (ahead, begun):
         assert (await register(client, id, leaving, seats=2)).json()["state"] == "confirmed"
         assert (await register(client, id, waiting)).json()["state"] == "waitlisted"
-    await leaves(wire, url, leaving)
+    await leaves(transport, url, leaving)
     assert [one["state"] for one in await registrations(client, ahead)] == ["cancelled", "confirmed"]
     assert [one["state"] for one in await registrations(client, begun)] == ["confirmed", "waitlisted"]
     assert (await register(client, ahead, last)).json()["state"] == "confirmed"
 
 
 async def test_it_neither_registers_nor_hosts(
-    client: httpx2.AsyncClient, url: str, wire: LocalTransport, clusters: list[UUID]
+    client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, *_ = clusters
     id = await published(client, host)
-    await leaves(wire, url, leaving)
-    await leaves(wire, url, leaving)
+    await leaves(transport, url, leaving)
+    await leaves(transport, url, leaving)
     assert problem(await register(client, id, leaving)) == (409, "archived", ["cluster_id"])
     own = await client.post("/activities", json=factories.training(leaving), headers=OPERATOR)
     assert problem(own) == (409, "archived", ["host_cluster_id"])
@@ -53,7 +53,7 @@ async def test_it_neither_registers_nor_hosts(
 
 
 async def test_who_registers_while_it_leaves_has_no_seat_after_it(
-    client: httpx2.AsyncClient, url: str, wire: LocalTransport, clusters: list[UUID]
+    client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, *_ = clusters
     id = await published(client, host, starts_on="2999-06-29", ends_on="2999-06-29")
@@ -61,7 +61,7 @@ async def test_who_registers_while_it_leaves_has_no_seat_after_it(
         await other.execute("SELECT FROM activity WHERE id = $1 FOR UPDATE", UUID(id))
         registering = asyncio.create_task(register(client, id, leaving))
         await waiting(url, 1)
-        left = asyncio.create_task(leaves(wire, url, leaving))
+        left = asyncio.create_task(leaves(transport, url, leaving))
         await waiting(url, 2)
     assert (await registering).status_code == 201
     await left

@@ -45,32 +45,32 @@ def registered(name: str = "INNOSKART") -> Stored:
     return factories.cluster_registered_event(cluster_id=ID, name=name)
 
 
-async def test_a_cluster_becomes_known_once(url: str, wire: LocalTransport, handled: Handled) -> None:
+async def test_a_cluster_becomes_known_once(url: str, transport: LocalTransport, handled: Handled) -> None:
     event = registered()
-    await factories.deliver(wire, event, event)
+    await factories.deliver(transport, event, event)
     await handled(1)
-    await factories.deliver(wire, event)
-    await factories.deliver(wire, factories.cluster_registered_event())
+    await factories.deliver(transport, event)
+    await factories.deliver(transport, factories.cluster_registered_event())
     await handled(2)
     assert ("INNOSKART", 1) in await names(url)
     assert len(await names(url)) == 2
 
 
-async def test_an_older_version_changes_nothing(url: str, wire: LocalTransport, handled: Handled) -> None:
+async def test_an_older_version_changes_nothing(url: str, transport: LocalTransport, handled: Handled) -> None:
     newest = factories.cluster_changed_event(5, cluster_id=ID, name="new")
     await factories.deliver(
-        wire, newest, registered("first"), factories.cluster_changed_event(4, cluster_id=ID, name="old")
+        transport, newest, registered("first"), factories.cluster_changed_event(4, cluster_id=ID, name="old")
     )
     await handled(3)
     assert await names(url) == [("new", 5)]
-    await factories.deliver(wire, factories.cluster_changed_event(6, cluster_id=ID, name="newer"))
+    await factories.deliver(transport, factories.cluster_changed_event(6, cluster_id=ID, name="newer"))
     await handled(4)
     assert await names(url) == [("newer", 6)]
 
 
-async def test_fields_of_a_later_time_are_passed_over(url: str, wire: LocalTransport, handled: Handled) -> None:
+async def test_fields_of_a_later_time_are_passed_over(url: str, transport: LocalTransport, handled: Handled) -> None:
     event = registered()
     data = json.dumps(json.loads(event.data) | {"mood": "good"}).encode()
-    await factories.deliver(wire, replace(event, data=data))
+    await factories.deliver(transport, replace(event, data=data))
     await handled(1)
     assert await names(url) == [("INNOSKART", 1)]

@@ -21,8 +21,8 @@ def logs() -> Iterator[list[structlog.typing.EventDict]]:
 
 
 @pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
-async def make_wire(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Transport]]:
-    """Both wires. The local one is shared by all parties, as in the one process it is for."""
+async def make_transport(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], Transport]]:
+    """Both transports. The local one is shared by all parties, as in the one process it is for."""
     made: list[Transport] = []
     if request.param == "local":
         made.append(LocalTransport())
@@ -36,8 +36,8 @@ async def make_wire(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[]
             return made[-1]
 
         yield make
-    for wire in made:
-        await wire.close()
+    for transport in made:
+        await transport.close()
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ async def urls(postgres: Postgres) -> AsyncIterator[tuple[str, str]]:
 
 
 @pytest.fixture
-async def rig(urls: tuple[str, str], make_wire: Callable[[], Transport]) -> AsyncIterator[Rig]:
-    rig = Rig(urls, make_wire)
+async def rig(urls: tuple[str, str], make_transport: Callable[[], Transport]) -> AsyncIterator[Rig]:
+    rig = Rig(urls, make_transport)
     yield rig
     await rig.close()
 

@@ -9,38 +9,38 @@ from shared.transport import Receiver, Transport, TransportError
 
 
 class WireAround:
-    """Does what the wire inside does."""
+    """Does what the transport inside does."""
 
-    def __init__(self, wire: Transport) -> None:
-        self._wire = wire
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
-        await self._wire.send(topic, records)
+        await self._transport.send(topic, records)
 
     def attach(self, receiver: Receiver) -> None:
-        self._wire.attach(receiver)
+        self._transport.attach(receiver)
 
     def stalled(self) -> float:
-        return self._wire.stalled()
+        return self._transport.stalled()
 
     def lag(self) -> Mapping[str, int]:
-        return self._wire.lag()
+        return self._transport.lag()
 
     def skipped(self) -> Mapping[str, int]:
-        return self._wire.skipped()
+        return self._transport.skipped()
 
     async def run(self) -> None:
-        await self._wire.run()
+        await self._transport.run()
 
     async def close(self) -> None:
-        await self._wire.close()
+        await self._transport.close()
 
 
 class BreakingWire(WireAround):
     """Its `send` stops for good at one point, as a crash would."""
 
-    def __init__(self, wire: Transport, *, before: bool) -> None:
-        super().__init__(wire)
+    def __init__(self, transport: Transport, *, before: bool) -> None:
+        super().__init__(transport)
         self._before = before
         self.reached = asyncio.Event()
 
@@ -54,8 +54,8 @@ class BreakingWire(WireAround):
 class FreezingWire(WireAround):
     """Its first `send` waits until it is woken, then goes through."""
 
-    def __init__(self, wire: Transport) -> None:
-        super().__init__(wire)
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
         self.frozen, self.woken, self.through = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.sent = 0
 
@@ -70,8 +70,8 @@ class FreezingWire(WireAround):
 class CountingWire(WireAround):
     """Counts what goes over it, and keeps it."""
 
-    def __init__(self, wire: Transport) -> None:
-        super().__init__(wire)
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
         self.records: list[Record] = []
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
@@ -82,8 +82,8 @@ class CountingWire(WireAround):
 class RefusingWire(WireAround):
     """Takes nothing while it refuses, and says so at once."""
 
-    def __init__(self, wire: Transport) -> None:
-        super().__init__(wire)
+    def __init__(self, transport: Transport) -> None:
+        super().__init__(transport)
         self.refusing, self.tries = True, 0
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:

@@ -1,4 +1,4 @@
-"""A producing and a consuming service cut down to the hand-over, over either wire, to be broken at will."""
+"""A producing and a consuming service cut down to the hand-over, over either transport, to be broken at will."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -69,8 +69,8 @@ def effects_consumer(name: str, hook: Hook | None = None) -> Consumer:
 class Rig:
     """One producer, any number of consumers."""
 
-    def __init__(self, urls: tuple[str, str], make_wire: Callable[[], Transport]) -> None:
-        self.urls, self.make_wire = urls, make_wire
+    def __init__(self, urls: tuple[str, str], make_transport: Callable[[], Transport]) -> None:
+        self.urls, self.make_transport = urls, make_transport
         self.source, self.sink = (Database(url, name="rig") for url in urls)
 
     async def close(self) -> None:
@@ -79,9 +79,9 @@ class Rig:
         await self.sink.close()
 
     @asynccontextmanager
-    async def relaying(self, wire: Transport, **options: Any) -> AsyncIterator[Relay]:
+    async def relaying(self, transport: Transport, **options: Any) -> AsyncIterator[Relay]:
         """A relay, until the block ends."""
-        relay = Relay(self.source, wire, **{"poll": 0.2} | options)
+        relay = Relay(self.source, transport, **{"poll": 0.2} | options)
         waker = Waker(self.source, relay)
         self.source.on_commit.append(waker)
         async with running(relay.run(), waker.run()):
@@ -92,19 +92,19 @@ class Rig:
     async def consuming(
         self,
         consumer: Consumer,
-        wire: Transport,
+        transport: Transport,
         *,
         around: Callable[[Receiver], Receiver] = lambda inbox: inbox,
         **options: Any,
     ) -> AsyncIterator[Worker]:
-        """A consumer on a wire, until the block ends; `around` may put something around its inbox."""
+        """A consumer on a transport, until the block ends; `around` may put something around its inbox."""
         inbox = Inbox(self.sink, consumer)
-        wire.attach(around(inbox))
+        transport.attach(around(inbox))
         settings = {"tries": 3, "base_wait": 0.02, "poll": 0.2} | options
         worker = Worker(self.sink, consumer, inbox, **settings)
-        async with running(worker.run(), wire.run()):
+        async with running(worker.run(), transport.run()):
             yield worker
-        await wire.close()
+        await transport.close()
 
     async def effects(self, consumer: str, keys: Sequence[UUID]) -> list[tuple[UUID, int]]:
         """(key, version) of the effects, in their order."""

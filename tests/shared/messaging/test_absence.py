@@ -28,11 +28,11 @@ async def test_what_is_put_while_the_broker_is_away_is_delivered_when_it_is_back
     await create_topics(broker.address)
     rig = Rig(urls, lambda: KafkaTransport(broker.address, "absence"))
     keys = [uuid4() for _ in range(10)]
-    wire = rig.make_wire()
+    transport = rig.make_transport()
     async with (
         asyncio.timeout(None) as limit,
-        rig.consuming(effects_consumer(consumer_name), wire),
-        rig.relaying(wire),
+        rig.consuming(effects_consumer(consumer_name), transport),
+        rig.relaying(transport),
     ):
         await asyncio.gather(*(put(rig.source, key, [1]) for key in keys))
         await rig.expect(consumer_name, dict.fromkeys(keys, 1))
@@ -60,7 +60,7 @@ async def _placed(rig: Rig, count: int) -> bool:
 
 
 def _refused(logs: list[EventDict]) -> bool:
-    return any(one["event"] == "wire did not take events" for one in logs)
+    return any(one["event"] == "transport did not take events" for one in logs)
 
 
 @asynccontextmanager
@@ -88,8 +88,8 @@ async def test_what_is_put_while_an_inbox_is_away_is_delivered_when_it_is_back(
     rig: Rig, postgres: Postgres, consumer_name: str, logs: list[EventDict]
 ) -> None:
     keys = [uuid4() for _ in range(10)]
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
         await asyncio.gather(*(put(rig.source, key, [1]) for key in keys))
         await rig.expect(consumer_name, dict.fromkeys(keys, 1))
         on_the_way = asyncio.gather(*(put(rig.source, key, [2, 3]) for key in keys))
@@ -105,7 +105,7 @@ def _missed(logs: list[EventDict]) -> bool:
     """Both those who bring and those who handle have noticed."""
     found = {one["event"] for one in logs}
     return "inbox without its database" in found and not found.isdisjoint(
-        {"wire did not take events", "inbox does not take records"}
+        {"transport did not take events", "inbox does not take records"}
     )
 
 
@@ -113,8 +113,8 @@ async def test_what_is_put_before_the_outbox_was_away_is_sent_when_it_is_back(
     rig: Rig, postgres: Postgres, consumer_name: str, logs: list[EventDict]
 ) -> None:
     keys = [uuid4() for _ in range(10)]
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
         await asyncio.gather(*(put(rig.source, key, [1, 2, 3]) for key in keys))
         async with _unreachable(postgres, rig.urls[0]):
             await eventually(lambda: any(one["event"] == "relay without its database" for one in logs))

@@ -1,4 +1,4 @@
-"""What both wires promise: each event's effect once, in order per key, whatever is repeated, broken or restarted."""
+"""What both transports promise: effect once, in order per key, whatever is repeated, broken or restarted."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,8 +21,8 @@ pytestmark = pytest.mark.timeout(90)
 
 async def test_each_effect_is_there_once_and_in_order_per_key(rig: Rig, consumer_name: str) -> None:
     keys = [uuid4() for _ in range(20)]
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
         await asyncio.gather(*(put(rig.source, key, range(1, 11)) for key in keys))
         await rig.expect(consumer_name, dict.fromkeys(keys, 10))
     positions = await rig.positions()
@@ -31,22 +31,22 @@ async def test_each_effect_is_there_once_and_in_order_per_key(rig: Rig, consumer
 
 async def test_what_the_wire_repeats_has_one_effect(rig: Rig, consumer_name: str) -> None:
     key = uuid4()
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
         await put(rig.source, key, range(1, 6))
         await rig.expect(consumer_name, {key: 5})
         for _ in range(3):
-            assert await outbox.replay(rig.source, wire) == 5
+            assert await outbox.replay(rig.source, transport) == 5
         await put(rig.source, key, [6])
         await rig.expect(consumer_name, {key: 6})
 
 
 async def test_events_put_while_nothing_runs_are_delivered_later(rig: Rig, consumer_name: str) -> None:
     key = uuid4()
-    rig.make_wire().attach(inbox.Inbox(rig.sink, effects_consumer(consumer_name)))
+    rig.make_transport().attach(inbox.Inbox(rig.sink, effects_consumer(consumer_name)))
     await put(rig.source, key, range(1, 4))
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
         await rig.expect(consumer_name, {key: 3})
 
 
@@ -57,8 +57,8 @@ async def test_a_failing_event_parks_its_key_only_and_is_dead_with_its_reason(ri
         if event.key == bad and event.version == 1:
             raise ValueError("no such thing")
 
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name, refuse), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name, refuse), transport), rig.relaying(transport):
         await put(rig.source, bad, [1, 2])
         await put(rig.source, good, [1, 2])
         await rig.expect(consumer_name, {good: 2})
@@ -75,8 +75,8 @@ async def test_a_dead_letter_is_handled_when_it_is_tried_again(rig: Rig, consume
         if broken:
             raise ValueError("not yet")
 
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name, refuse), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name, refuse), transport), rig.relaying(transport):
         await put(rig.source, key, [1])
         dead = await eventually(lambda: _dead(rig, consumer_name))
         broken = False
@@ -92,15 +92,15 @@ async def test_a_discarded_dead_letter_never_has_an_effect(rig: Rig, consumer_na
         if event.version == 1:
             raise ValueError("never")
 
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name, refuse), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name, refuse), transport), rig.relaying(transport):
         await put(rig.source, key, [1])
         dead = await eventually(lambda: _dead(rig, consumer_name))
         async with rig.sink.transaction() as tx:
             assert await inbox.discard(tx, consumer_name, [dead[0].event_id]) == 1
         await put(rig.source, key, [2])
         await eventually(lambda: _effects_of(rig, consumer_name, key, [2]))
-        assert await outbox.replay(rig.source, wire) == 2
+        assert await outbox.replay(rig.source, transport) == 2
         await put(rig.source, key, [3])
         await eventually(lambda: _effects_of(rig, consumer_name, key, [2, 3]))
 
@@ -115,13 +115,13 @@ async def test_data_over_the_limit_is_refused_where_it_is_put(rig: Rig) -> None:
 
 async def test_a_new_consumer_reads_the_whole_log_by_replay(rig: Rig, consumer_name: str) -> None:
     key = uuid4()
-    wire = rig.make_wire()
-    async with rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.relaying(transport):
         await put(rig.source, key, range(1, 8))
         await eventually(lambda: _sent(rig, 7))
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire):
-        assert await outbox.replay(rig.source, wire) == 7
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport):
+        assert await outbox.replay(rig.source, transport) == 7
         await rig.expect(consumer_name, {key: 7})
 
 
@@ -136,10 +136,10 @@ async def test_batches_are_handled_by_one_call(rig: Rig, consumer_name: str) -> 
         rows = [{"c": consumer_name, "id": one.id, "k": one.key, "v": one.version} for one in events]
         await tx.execute(text("INSERT INTO effect (consumer, event_id, key, version) VALUES (:c, :id, :k, :v)"), rows)
 
-    wire = rig.make_wire()
+    transport = rig.make_transport()
     for key in mine:
         await put(rig.source, key, [1])
-    async with rig.consuming(consumer, wire), rig.relaying(wire):
+    async with rig.consuming(consumer, transport), rig.relaying(transport):
         await rig.expect(consumer_name, dict.fromkeys(mine, 1))
     assert max(sizes) > 1
 

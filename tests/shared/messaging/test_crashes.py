@@ -1,4 +1,4 @@
-"""Whoever dies, before or after any step: nothing is lost and no effect is there twice, on both wires."""
+"""Whoever dies, before or after any step: nothing is lost and no effect is there twice, on both transports."""
 
 import asyncio
 from typing import Any
@@ -19,15 +19,15 @@ pytestmark = pytest.mark.timeout(90)
 
 async def test_a_relay_that_dies_after_placing_sends_from_there(rig: Rig, consumer_name: str) -> None:
     key = uuid4()
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport):
         await put(rig.source, key, [1, 2, 3])
-        # Batches of one: the next event is placed while the first is at the wire.
-        async with running(Relay(rig.source, BreakingWire(wire, before=True), batch=1).run()):
+        # Batches of one: the next event is placed while the first is at the transport.
+        async with running(Relay(rig.source, BreakingWire(transport, before=True), batch=1).run()):
             await eventually(lambda: _placed(rig, 2))
         assert (await rig.figures()).sent == 0
         await put(rig.source, key, [4])
-        async with rig.relaying(wire):
+        async with rig.relaying(transport):
             await rig.expect(consumer_name, {key: 4})
     assert await rig.positions() == [1, 2, 3, 4]
 
@@ -37,9 +37,9 @@ async def test_a_relay_that_dies_at_its_send_loses_and_doubles_nothing(
     rig: Rig, consumer_name: str, *, before: bool
 ) -> None:
     key = uuid4()
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire):
-        breaking = BreakingWire(wire, before=before)
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport):
+        breaking = BreakingWire(transport, before=before)
         async with rig.relaying(breaking):
             await put(rig.source, key, [1])
             await breaking.reached.wait()
@@ -47,7 +47,7 @@ async def test_a_relay_that_dies_at_its_send_loses_and_doubles_nothing(
         figures = await rig.figures()
         assert figures.assigned >= 1
         assert figures.sent == 0
-        async with rig.relaying(wire):
+        async with rig.relaying(transport):
             await rig.expect(consumer_name, {key: 3})
     assert await rig.positions() == [1, 2, 3]
 
@@ -68,13 +68,13 @@ async def test_what_a_dead_ingest_did_not_confirm_comes_again_and_has_one_effect
         counting.append(CountingReceiver(inbox))
         return counting[-1]
 
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire, around=die), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport, around=die), rig.relaying(transport):
         await put(rig.source, key, [1])
         await dying[0].reached.wait()
         await put(rig.source, key, [2])
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire, around=count), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport, around=count), rig.relaying(transport):
         await rig.expect(consumer_name, {key: 2})
         assert counting[0].seen[str(key).encode()] >= 2
 
@@ -90,13 +90,13 @@ async def test_a_worker_that_dies_has_effects_once(rig: Rig, consumer_name: str,
             if point == "in-handler":
                 await asyncio.Event().wait()
 
-    wire = rig.make_wire()
-    async with rig.relaying(wire):
-        async with rig.consuming(effects_consumer(consumer_name, hang), wire):
+    transport = rig.make_transport()
+    async with rig.relaying(transport):
+        async with rig.consuming(effects_consumer(consumer_name, hang), transport):
             await put(rig.source, key, range(1, 4))
             await reached.wait()
-        wire = rig.make_wire()
-        async with rig.consuming(effects_consumer(consumer_name), wire):
+        transport = rig.make_transport()
+        async with rig.consuming(effects_consumer(consumer_name), transport):
             await rig.expect(consumer_name, {key: 3})
 
 
@@ -111,9 +111,9 @@ async def test_everything_may_stop_and_start_with_events_at_every_stage(rig: Rig
     assert (await rig.positions(), (await rig.figures()).sent) == (list(range(1, 15)), 10)
     await rig.close()
 
-    again = Rig(rig.urls, rig.make_wire)
-    wire = again.make_wire()
-    async with again.consuming(effects_consumer(consumer_name), wire), again.relaying(wire):
+    again = Rig(rig.urls, rig.make_transport)
+    transport = again.make_transport()
+    async with again.consuming(effects_consumer(consumer_name), transport), again.relaying(transport):
         await again.expect(consumer_name, {key: 2 for key in keys if key != dead})
         assert await again.states(consumer_name, dead) == [("dead", 1), ("done", 0)]
         assert await again.effects(consumer_name, [dead]) == [(dead, 2)]
@@ -126,8 +126,8 @@ async def _stop_after_the_first(rig: Rig, name: str, done: UUID, dead: UUID) -> 
         if event.key == dead and event.version == 1:
             raise ValueError("never")
 
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(name, refuse), wire, tries=1), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(name, refuse), transport, tries=1), rig.relaying(transport):
         await put(rig.source, done, [1, 2])
         await put(rig.source, dead, [1, 2])
         await eventually(lambda: _in_states(rig, name, dead, [("dead", 1), ("done", 0)]), deadline=20)
@@ -139,8 +139,8 @@ async def _stop_while_parked(rig: Rig, name: str, parked: UUID) -> None:
         if event.key == parked:
             raise ValueError("not now")
 
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(name, refuse), wire, base_wait=3.0), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(name, refuse), transport, base_wait=3.0), rig.relaying(transport):
         await put(rig.source, parked, [1, 2])
         await eventually(lambda: _in_states(rig, name, parked, [("pending", 1), ("pending", 0)]), deadline=20)
 
@@ -153,27 +153,27 @@ async def _stop_while_handled(rig: Rig, name: str, handled: UUID) -> None:
             handling.set()
             await asyncio.Event().wait()
 
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(name, hang), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(name, hang), transport), rig.relaying(transport):
         await put(rig.source, handled, [1, 2])
         await handling.wait()
         await eventually(lambda: _sent_all(rig))
 
 
 async def _stop_once_kept(rig: Rig, name: str, kept: UUID) -> None:
-    wire = rig.make_wire()
-    wire.attach(Inbox(rig.sink, effects_consumer(name)))
-    async with running(wire.run()), rig.relaying(wire):
+    transport = rig.make_transport()
+    transport.attach(Inbox(rig.sink, effects_consumer(name)))
+    async with running(transport.run()), rig.relaying(transport):
         await put(rig.source, kept, [1, 2])
         await eventually(lambda: _in_states(rig, name, kept, [("pending", 0), ("pending", 0)]), deadline=20)
         await eventually(lambda: _sent_all(rig))
 
 
 async def _stop_before_the_mark(rig: Rig, unmarked: UUID, placed: UUID) -> None:
-    """The second batch is placed while the first is at the wire, which takes it."""
+    """The second batch is placed while the first is at the transport, which takes it."""
     await put(rig.source, unmarked, [1, 2])
     await put(rig.source, placed, [1, 2])
-    breaking = BreakingWire(rig.make_wire(), before=False)
+    breaking = BreakingWire(rig.make_transport(), before=False)
     async with running(Relay(rig.source, breaking, batch=2).run()):
         await breaking.reached.wait()
         await eventually(lambda: _placed(rig, 14))

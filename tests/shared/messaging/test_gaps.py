@@ -32,40 +32,40 @@ class Kept:
 
 
 def reading(kafka: str, inbox: Kept) -> KafkaTransport:
-    wire = KafkaTransport(kafka, "gaps")
-    wire.attach(inbox)
-    return wire
+    transport = KafkaTransport(kafka, "gaps")
+    transport.attach(inbox)
+    return transport
 
 
 async def send(kafka: str, topic: str, *values: bytes) -> None:
     """All under one key, so to one partition."""
-    wire = KafkaTransport(kafka, "gaps")
-    await wire.send(topic, [Record(b"key", (), value) for value in values])
-    await wire.close()
+    transport = KafkaTransport(kafka, "gaps")
+    await transport.send(topic, [Record(b"key", (), value) for value in values])
+    await transport.close()
 
 
 async def test_what_was_deleted_while_nobody_read_is_told(kafka: str, topic: Create, consumer_name: str) -> None:
     name = await topic()
     inbox = Kept(consumer_name, name)
     await send(kafka, name, b"1", b"2")
-    wire = reading(kafka, inbox)
-    async with running(wire.run()):
+    transport = reading(kafka, inbox)
+    async with running(transport.run()):
         await eventually(lambda: inbox.values == [b"1", b"2"], 40.0)
-    await wire.close()
-    assert not wire.skipped()
+    await transport.close()
+    assert not transport.skipped()
     await send(kafka, name, b"3", b"4", b"5")
     await forget_records(kafka, [name])
-    wire = reading(kafka, inbox)
-    async with running(wire.run()):
-        await eventually(lambda: wire.skipped() == {name: 3}, 40.0)
+    transport = reading(kafka, inbox)
+    async with running(transport.run()):
+        await eventually(lambda: transport.skipped() == {name: 3}, 40.0)
         await eventually(lambda: _committed(kafka, consumer_name, name, 5), 40.0)
-    await wire.close()
-    wire = reading(kafka, inbox)
-    async with running(wire.run()):
+    await transport.close()
+    transport = reading(kafka, inbox)
+    async with running(transport.run()):
         await send(kafka, name, b"6")
         await eventually(lambda: inbox.values == [b"1", b"2", b"6"], 40.0)
-    await wire.close()
-    assert not wire.skipped(), "told once"
+    await transport.close()
+    assert not transport.skipped(), "told once"
 
 
 async def _committed(kafka: str, group: str, topic: str, offset: int) -> bool:
@@ -83,12 +83,12 @@ async def test_a_group_that_is_new_begins_with_what_there_is(kafka: str, topic: 
     await send(kafka, name, b"1", b"2")
     await forget_records(kafka, [name])
     inbox = Kept(f"c{uuid4().hex}", name)
-    wire = reading(kafka, inbox)
-    async with running(wire.run()):
+    transport = reading(kafka, inbox)
+    async with running(transport.run()):
         await send(kafka, name, b"3")
         await eventually(lambda: inbox.values == [b"3"], 40.0)
-    await wire.close()
-    assert not wire.skipped()
+    await transport.close()
+    assert not transport.skipped()
 
 
 PART = TopicPartition("t", 0)

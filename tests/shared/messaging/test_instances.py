@@ -27,7 +27,7 @@ async def test_two_members_split_the_partitions_and_one_takes_over_the_others(
     await create_topics(kafka)
     keys = [uuid4() for _ in range(30)]
     rig = Rig(urls, lambda: KafkaTransport(kafka, "instances"))
-    first, second = rig.make_wire(), rig.make_wire()
+    first, second = rig.make_transport(), rig.make_transport()
     async with (
         _group(kafka, consumer_name) as group,
         rig.consuming(effects_consumer(consumer_name), first),
@@ -83,11 +83,15 @@ async def test_two_workers_of_an_inbox_share_the_lanes(urls: tuple[str, str], co
     """Each waits until the other has an event in hand: alone, neither would come to an end."""
     keys = [uuid4() for _ in range(30)]
     rig = Rig(urls, LocalTransport)
-    wire = rig.make_wire()
+    transport = rig.make_transport()
     mine, theirs = asyncio.Event(), asyncio.Event()
     first = effects_consumer(consumer_name, _meeting(mine, theirs))
     second = effects_consumer(consumer_name, _meeting(theirs, mine))
-    async with rig.consuming(first, wire, batch=5), rig.consuming(second, wire, batch=5), rig.relaying(wire):
+    async with (
+        rig.consuming(first, transport, batch=5),
+        rig.consuming(second, transport, batch=5),
+        rig.relaying(transport),
+    ):
         await asyncio.gather(*(put(rig.source, key, range(1, 6)) for key in keys))
         await rig.expect(consumer_name, dict.fromkeys(keys, 5))
     assert mine.is_set()
@@ -107,7 +111,7 @@ async def test_a_failing_key_is_tried_as_often_as_it_should_by_two_workers(
 ) -> None:
     bad, good = uuid4(), [uuid4() for _ in range(10)]
     rig = Rig(urls, LocalTransport)
-    wire = rig.make_wire()
+    transport = rig.make_transport()
     tried: list[int] = []
 
     async def refuse(event: Event[Any]) -> None:
@@ -116,7 +120,11 @@ async def test_a_failing_key_is_tried_as_often_as_it_should_by_two_workers(
             raise ValueError("no")
 
     consumer = effects_consumer(consumer_name, refuse)
-    async with rig.consuming(consumer, wire, tries=4), rig.consuming(consumer, wire, tries=4), rig.relaying(wire):
+    async with (
+        rig.consuming(consumer, transport, tries=4),
+        rig.consuming(consumer, transport, tries=4),
+        rig.relaying(transport),
+    ):
         await put(rig.source, bad, [1, 2])
         await asyncio.gather(*(put(rig.source, key, range(1, 4)) for key in good))
         await rig.expect(consumer_name, dict.fromkeys(good, 3))

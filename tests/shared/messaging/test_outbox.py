@@ -50,8 +50,8 @@ async def in_tables(database: Database) -> dict[UUID, str]:
 async def test_events_that_came_before_their_partition_move_into_it(rig: Rig) -> None:
     """As after a while without housekeeping: the month's first events are in the default partition."""
     early, late, other = event_of(LONG_AGO), event_of(LONG_AGO + timedelta(days=30)), event_of(clock.now())
-    wire = LocalTransport()
-    async with rig.relaying(wire):
+    transport = LocalTransport()
+    async with rig.relaying(transport):
         await forward(rig.source, early, late, other)
         await eventually(lambda: _sent(rig, 3))
         assert set((await in_tables(rig.source)).values()) == {"outbox_other", f"outbox_{clock.now():%Y_%m}"}
@@ -133,7 +133,7 @@ async def test_only_what_is_old_and_sent_is_forgotten(rig: Rig) -> None:
 
 
 async def test_an_event_forwarded_a_second_time_is_in_the_log_once(rig: Rig) -> None:
-    """The inbox has forgotten it, and the wire repeats it: that is neither an error nor news."""
+    """The inbox has forgotten it, and the transport repeats it: that is neither an error nor news."""
     first, second = event_of(clock.now()), event_of(clock.now())
     await forward(rig.source, first)
     await forward(rig.source, first, second)

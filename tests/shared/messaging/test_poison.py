@@ -1,4 +1,4 @@
-"""What no consumer can read is dead with its reason, on both wires, and holds up nothing."""
+"""What no consumer can read is dead with its reason, on both transports, and holds up nothing."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -71,13 +71,13 @@ POISON = {
 
 async def test_poison_is_dead_with_its_reason_and_the_rest_flows(rig: Rig, consumer_name: str) -> None:
     good = uuid4()
-    wire = rig.make_wire()
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(wire):
+    transport = rig.make_transport()
+    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
         await put(rig.source, good, [1])
         for record, _ in POISON.values():
-            await wire.send(TOPIC, [record])
+            await transport.send(TOPIC, [record])
         for record in _strange_but_good(good):
-            await wire.send(TOPIC, [record])
+            await transport.send(TOPIC, [record])
         await put(rig.source, good, [2])
         await eventually(lambda: _effects(rig, consumer_name, good, [1, 3, 4, 2]))
         wanted = {id_of(TOPIC, record): reason for record, reason in POISON.values()}

@@ -52,17 +52,17 @@ def keys_of(records: Sequence[Record]) -> set[bytes | None]:
 async def test_what_is_not_kept_is_noticed(kafka: str, consumer_name: str) -> None:
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name)
-    wire = KafkaTransport(kafka, "progress", look_every=0.1)
-    wire.attach(inbox)
+    transport = KafkaTransport(kafka, "progress", look_every=0.1)
+    transport.attach(inbox)
     records = some_records()
-    await wire.send(TOPIC, records)
-    async with running(wire.run()):
-        await eventually(lambda: wire.stalled() > 0.5, 40.0)
-        assert wire.lag()[TOPIC] >= 3
+    await transport.send(TOPIC, records)
+    async with running(transport.run()):
+        await eventually(lambda: transport.stalled() > 0.5, 40.0)
+        assert transport.lag()[TOPIC] >= 3
         inbox.opened.set()
-        await eventually(lambda: wire.stalled() == 0.0 and not wire.lag()[TOPIC], 20.0)
+        await eventually(lambda: transport.stalled() == 0.0 and not transport.lag()[TOPIC], 20.0)
     assert keys_of(records) <= inbox.kept
-    await wire.close()
+    await transport.close()
 
 
 @pytest.mark.slow
@@ -72,20 +72,20 @@ async def test_the_brokers_absence_is_not_counted(
     broker = await own_kafka()
     await create_topics(broker.address)
     inbox = ClosedInbox(consumer_name)
-    wire = KafkaTransport(broker.address, "progress", look_every=0.1)
-    wire.attach(inbox)
+    transport = KafkaTransport(broker.address, "progress", look_every=0.1)
+    transport.attach(inbox)
     records = some_records()
-    await wire.send(TOPIC, records)
-    async with running(wire.run()):
-        await eventually(lambda: wire.stalled() > 0.5, 40.0)
+    await transport.send(TOPIC, records)
+    async with running(transport.run()):
+        await eventually(lambda: transport.stalled() > 0.5, 40.0)
         broker.pause()
-        await eventually(lambda: wire.stalled() == 0.0, 20.0)
+        await eventually(lambda: transport.stalled() == 0.0, 20.0)
         broker.resume()
-        await eventually(lambda: wire.stalled() > 0.5, 40.0)
+        await eventually(lambda: transport.stalled() > 0.5, 40.0)
         inbox.opened.set()
-        await eventually(lambda: wire.stalled() == 0.0, 20.0)
+        await eventually(lambda: transport.stalled() == 0.0, 20.0)
     assert keys_of(records) <= inbox.kept
-    await wire.close()
+    await transport.close()
 
 
 async def test_an_inbox_that_says_it_cannot_is_not_counted(kafka: str, consumer_name: str) -> None:
@@ -93,21 +93,21 @@ async def test_an_inbox_that_says_it_cannot_is_not_counted(kafka: str, consumer_
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name, *[OSError("away")] * 100)
     inbox.opened.set()
-    wire = KafkaTransport(kafka, "progress", look_every=0.05, longest_wait=0.02)
-    wire.attach(inbox)
+    transport = KafkaTransport(kafka, "progress", look_every=0.05, longest_wait=0.02)
+    transport.attach(inbox)
     records = some_records()
-    await wire.send(TOPIC, records)
+    await transport.send(TOPIC, records)
     longest = 0.0
-    async with running(wire.run()):
+    async with running(transport.run()):
 
         def kept() -> bool:
             nonlocal longest
-            longest = max(longest, wire.stalled())
+            longest = max(longest, transport.stalled())
             return keys_of(records) <= inbox.kept
 
         await eventually(kept, 40.0)
     assert longest < 1.0
-    await wire.close()
+    await transport.close()
 
 
 @pytest.mark.parametrize(
@@ -119,14 +119,14 @@ async def test_records_are_kept_whatever_an_inbox_raises(
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name, *errors)
     inbox.opened.set()
-    wire = KafkaTransport(kafka, "progress", longest_wait=0.0005)
-    wire.attach(inbox)
+    transport = KafkaTransport(kafka, "progress", longest_wait=0.0005)
+    transport.attach(inbox)
     records = some_records()
-    await wire.send(TOPIC, records)
-    async with running(wire.run()):
+    await transport.send(TOPIC, records)
+    async with running(transport.run()):
         await eventually(lambda: keys_of(records) <= inbox.kept, 40.0)
     assert not inbox.errors
-    await wire.close()
+    await transport.close()
 
 
 async def test_a_record_that_stops_the_client_is_noticed_and_told(
@@ -137,12 +137,12 @@ async def test_a_record_that_stops_the_client_is_noticed_and_told(
     inbox.topics = frozenset({await topic()})
     inbox.opened.set()
     await _send_mangled(kafka, *inbox.topics)
-    wire = KafkaTransport(kafka, "progress", look_every=0.1)
-    wire.attach(inbox)
-    async with running(wire.run()):
-        await eventually(lambda: wire.stalled() > 0.5, 40.0)
+    transport = KafkaTransport(kafka, "progress", look_every=0.1)
+    transport.attach(inbox)
+    async with running(transport.run()):
+        await eventually(lambda: transport.stalled() > 0.5, 40.0)
     assert "UnicodeDecodeError" in caplog.text
-    await wire.close()
+    await transport.close()
 
 
 async def _send_mangled(kafka: str, topic: str) -> None:
@@ -171,8 +171,8 @@ async def test_a_service_whose_ingest_stands_still_is_not_alive(
     await create_topics(kafka)
     url = await service_database("members")
     holder = Database(url, name="holder")
-    wire = KafkaTransport(kafka, "progress", look_every=0.1)
-    async with factories.running(build, url, wire=wire) as client:
+    transport = KafkaTransport(kafka, "progress", look_every=0.1)
+    async with factories.running(build, url, transport=transport) as client:
 
         async def says(status: int, words: str) -> bool:
             reply = await client.get("/livez")
@@ -180,9 +180,9 @@ async def test_a_service_whose_ingest_stands_still_is_not_alive(
 
         async with holder.transaction() as tx:
             await tx.execute(text("LOCK TABLE inbox IN SHARE MODE"))
-            await wire.send(TOPIC, some_records())
+            await transport.send(TOPIC, some_records())
             await eventually(lambda: says(503, "ingest"), 30.0)
-            assert wire.lag()[TOPIC] >= 3
+            assert transport.lag()[TOPIC] >= 3
         await eventually(lambda: says(200, "alive"), 20.0)
         metrics = (await client.get("/metrics")).text
     assert f'kei_wire_lag{{topic="{TOPIC}"}} ' in metrics

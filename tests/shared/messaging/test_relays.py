@@ -19,9 +19,13 @@ pytestmark = pytest.mark.timeout(90)
 
 async def test_two_relays_started_together_send_nothing_twice(rig: Rig, consumer_name: str) -> None:
     key = uuid4()
-    wire = rig.make_wire()
-    counting = CountingWire(wire)
-    async with rig.consuming(effects_consumer(consumer_name), wire), rig.relaying(counting), rig.relaying(counting):
+    transport = rig.make_transport()
+    counting = CountingWire(transport)
+    async with (
+        rig.consuming(effects_consumer(consumer_name), transport),
+        rig.relaying(counting),
+        rig.relaying(counting),
+    ):
         await put(rig.source, key, range(1, 21))
         await rig.expect(consumer_name, {key: 20})
     assert len(counting.records) == 20
@@ -29,15 +33,15 @@ async def test_two_relays_started_together_send_nothing_twice(rig: Rig, consumer
 
 async def test_the_second_relay_takes_over_from_a_frozen_one(rig: Rig, consumer_name: str) -> None:
     keys = [uuid4() for _ in range(5)]
-    wire = rig.make_wire()
-    frozen = BreakingWire(wire, before=True)
-    async with rig.consuming(effects_consumer(consumer_name), wire):
+    transport = rig.make_transport()
+    frozen = BreakingWire(transport, before=True)
+    async with rig.consuming(effects_consumer(consumer_name), transport):
         first = Relay(rig.source, frozen, poll=0.2, lease=60.0)
         async with running(first.run()):
             await eventually(lambda: first.leading)
             await asyncio.gather(*(put(rig.source, key, [1, 2]) for key in keys))
             await frozen.reached.wait()
-            async with rig.relaying(wire, lease=1.0) as second:
+            async with rig.relaying(transport, lease=1.0) as second:
                 await eventually(lambda: second.leading)
                 await asyncio.gather(*(put(rig.source, key, [3]) for key in keys))
                 await rig.expect(consumer_name, dict.fromkeys(keys, 3))
@@ -48,13 +52,13 @@ async def test_a_frozen_relay_that_wakes_up_repeats_and_stands_by(
     rig: Rig, consumer_name: str, logs: list[EventDict]
 ) -> None:
     keys = [uuid4() for _ in range(5)]
-    wire = rig.make_wire()
-    freezing = FreezingWire(rig.make_wire())
-    async with rig.consuming(effects_consumer(consumer_name), wire):
+    transport = rig.make_transport()
+    freezing = FreezingWire(rig.make_transport())
+    async with rig.consuming(effects_consumer(consumer_name), transport):
         first = Relay(rig.source, freezing, poll=0.2, lease=60.0)
         async with running(first.run()):
             await _frozen_with(rig, first, freezing, keys)
-            async with rig.relaying(wire, lease=1.0) as second:
+            async with rig.relaying(transport, lease=1.0) as second:
                 await eventually(lambda: second.leading)
                 await asyncio.gather(*(put(rig.source, key, [2, 3]) for key in keys))
                 await rig.expect(consumer_name, dict.fromkeys(keys, 3))
@@ -123,11 +127,11 @@ async def _end_leader(rig: Rig) -> None:
 
 async def test_a_wire_that_is_away_is_not_asked_for_every_event(urls: tuple[str, str]) -> None:
     rig = Rig(urls, LocalTransport)
-    wire = RefusingWire(LocalTransport())
-    async with rig.relaying(wire):
+    transport = RefusingWire(LocalTransport())
+    async with rig.relaying(transport):
         await put(rig.source, uuid4(), range(1, 101))
-        assert wire.tries < 20
-        wire.refusing = False
+        assert transport.tries < 20
+        transport.refusing = False
         await eventually(lambda: _sent(rig, 100))
     await rig.close()
 
@@ -135,10 +139,10 @@ async def test_a_wire_that_is_away_is_not_asked_for_every_event(urls: tuple[str,
 async def test_a_wire_may_be_away_for_very_long(urls: tuple[str, str]) -> None:
     """Waiting twice as long each time must have an end before numbers do: with a tiny lease that is soon."""
     rig = Rig(urls, LocalTransport)
-    wire = RefusingWire(LocalTransport())
-    async with rig.relaying(wire, lease=0.001):
+    transport = RefusingWire(LocalTransport())
+    async with rig.relaying(transport, lease=0.001):
         await put(rig.source, uuid4(), [1])
-        await eventually(lambda: wire.tries > 1100, deadline=30)
-        wire.refusing = False
+        await eventually(lambda: transport.tries > 1100, deadline=30)
+        transport.refusing = False
         await eventually(lambda: _sent(rig, 1))
     await rig.close()

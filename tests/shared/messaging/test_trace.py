@@ -1,4 +1,4 @@
-"""One trace from a request over outbox, wire and inbox to the effect's own event."""
+"""One trace from a request over outbox, transport and inbox to the effect's own event."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from uuid import UUID, uuid4
@@ -52,15 +52,17 @@ async def test_one_trace_leads_from_the_request_to_the_effects_own_event(
 ) -> None:
     trace, caller = uuid4().hex, uuid4().hex[:16]
     url = await service_database("members")
-    wire = CountingWire(rig.make_wire())
+    transport = CountingWire(rig.make_transport())
     async with (
-        rig.consuming(answering(consumer_name), wire),
-        factories.running(main.build, url, wire=wire) as client,
+        rig.consuming(answering(consumer_name), transport),
+        factories.running(main.build, url, transport=transport) as client,
     ):
         cluster = await _register(client, traceparent=f"00-{trace}-{caller}-01")
         put = await eventually(lambda: _traceparent(rig.urls[1], cluster), deadline=20.0)
     asked = await _traceparent(url, cluster)
-    sent = {dict(one.headers)["ce_traceparent"].decode() for one in wire.records if one.key == str(cluster).encode()}
+    sent = {
+        dict(one.headers)["ce_traceparent"].decode() for one in transport.records if one.key == str(cluster).encode()
+    }
     served = _span(spans, trace, SpanKind.SERVER)
     handled = _span(spans, trace, SpanKind.CONSUMER)
     assert _parent(served) == caller

@@ -41,7 +41,7 @@ WELL: dict[str, Sequence[ServiceReport]] = {
     "the relay rests while there is nothing to send": [row(out={"beat_age_seconds": 9000})],
     "the inbox waits for as long as it may": [row(into={"pending": 5, "age_seconds": 60})],
     "nothing was skipped, or nobody knows": [row(into={"skipped": 0}), row(into={"skipped": None, "lag": None})],
-    "records wait on the wire": [row(into={"lag": 900})],
+    "records wait on the transport": [row(into={"lag": 900})],
     "an older version tells less": [ServiceReport("matching", told("matching").model_copy(update={"revision": None}))],
     "the producer has forgotten an older event": [row("members"), replace(row(), unknown=unknown(OLD))],
     "the producer has forgotten all events": [
@@ -124,7 +124,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
             "See whether a process of matching runs that moves events (KEI_ROLE).",
         ),
     ),
-    "the wire takes nothing": (
+    "the transport takes nothing": (
         [row(out={"unsent": 2, "age_seconds": 31})],
         Finding(
             "matching",
