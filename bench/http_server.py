@@ -80,9 +80,9 @@ def usual(url: str, issuer: Issuer) -> FastAPI:
     app.state.verifier = Verifier(issuer=NAME, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
 
     @app.get("/clusters/{id}")
-    async def show(db: Session, who: Caller, id: UUID, response: Response) -> View:
+    async def show(db: Session, caller: Caller, id: UUID, response: Response) -> View:
         cluster = await db.get(Cluster, id)
-        if cluster is None or not who.within(cluster.consortium_id):
+        if cluster is None or not caller.within(cluster.consortium_id):
             raise HTTPException(404)
         response.headers["ETag"] = f'"v{cluster.version}"'
         return View.model_validate(cluster)
@@ -90,14 +90,14 @@ def usual(url: str, issuer: Issuer) -> FastAPI:
     @app.put("/clusters/{id}/capacity")
     async def change(
         db: Session,
-        who: Caller,
+        caller: Caller,
         id: UUID,
         body: Capacity,
         if_match: Annotated[str, Header()],
         response: Response,
     ) -> View:
         cluster = await db.get(Cluster, id, with_for_update=True)
-        if cluster is None or not who.speaks_for(id, cluster.consortium_id):
+        if cluster is None or not caller.speaks_for(id, cluster.consortium_id):
             raise HTTPException(404)
         if if_match != f'"v{cluster.version}"':
             raise HTTPException(412)

@@ -47,8 +47,8 @@ def token(
     roles = frozenset(role or [Role.operator])
     with sentences():
         token_source(home, None)
-        who = Principal(subject, roles, consortium=consortium, cluster=cluster)
-        typer.echo(issuer_of(Home(home)).token(who, timedelta(minutes=minutes)))
+        caller = Principal(subject, roles, consortium=consortium, cluster=cluster)
+        typer.echo(issuer_of(Home(home)).token(caller, timedelta(minutes=minutes)))
 
 
 @events.command("tail")

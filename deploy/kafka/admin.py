@@ -161,11 +161,11 @@ class KafkaAdmin:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        where, who = self._access.servers, self._access.user or "ANONYMOUS"
+        where, caller = self._access.servers, self._access.user or "ANONYMOUS"
         try:
             yield
         except ClusterAuthorizationFailedError as error:
-            raise NotAdministered(f"User {who} may not administer Kafka at {where}.") from error
+            raise NotAdministered(f"User {caller} may not administer Kafka at {where}.") from error
         except KafkaError as error:
             raise NotAdministered(f"Kafka at {where} refuses, or does not answer: {str(error)[:300]}.") from error
 

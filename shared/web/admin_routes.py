@@ -142,7 +142,7 @@ def admin_router(
 def _telling(router: Router, name: str, consumer: Consumer | None, transport: Transport | None) -> None:
     @router.get("/status")
     async def status(
-        who: Operator,
+        caller: Operator,
         db: Read,
         finished: Annotated[  # noqa: FBT002  a switch of the address
             bool, Query(description="whether to count what is done with, for which the whole inbox is read")
@@ -174,7 +174,7 @@ def _sending(router: Router, database: Database, transport: Transport) -> None:
 
     @router.get("/events", **served)
     async def events(
-        who: Operator,
+        caller: Operator,
         db: Read,
         after: Annotated[int, Query(ge=0, le=LAST)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
@@ -183,7 +183,7 @@ def _sending(router: Router, database: Database, transport: Transport) -> None:
         return Response(page(await outbox.read(db, after=after, limit=limit), after), media_type=CONTENT_TYPE)
 
     @router.get("/events/{id}", **served)
-    async def event(who: Operator, db: Read, id: UUID) -> Response:
+    async def event(caller: Operator, db: Read, id: UUID) -> Response:
         """One event of the service's own log, with its position."""
         found = await outbox.find(db, id)
         if found is None:
@@ -191,20 +191,20 @@ def _sending(router: Router, database: Database, transport: Transport) -> None:
         return Response(item(found), media_type=CONTENT_TYPE)
 
     @router.post("/replays", status_code=202)
-    async def replay(who: Operator, body: Replay) -> DeadLetterResult:
+    async def replay(caller: Operator, body: Replay) -> DeadLetterResult:
         """Send the log again from a position on. Consumers that know an event ignore it."""
         return DeadLetterResult(count=await outbox.replay(database, transport, after=body.after))
 
 
 def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
     @router.get("/dead-letters")
-    async def dead_letters(who: Operator, db: Read) -> DeadLetters:
+    async def dead_letters(caller: Operator, db: Read) -> DeadLetters:
         """The oldest hundred dead letters."""
         found = [] if consumer is None else await inbox.dead_letters(db, consumer.name)
         return DeadLetters(items=[DeadLetter.model_validate(one) for one in found])
 
     @router.post("/dead-letters")
-    async def handle(who: Operator, tx: Tx, body: DeadLetterAction) -> DeadLetterResult:
+    async def handle(caller: Operator, tx: Tx, body: DeadLetterAction) -> DeadLetterResult:
         """Have dead letters handled again, or give them up for good."""
         if consumer is None or body.consumer != consumer.name:
             raise NotFound("no-such-consumer", f"{name} has no consumer {body.consumer!r}.", field="consumer")

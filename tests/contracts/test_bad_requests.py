@@ -86,8 +86,8 @@ async def test_a_version_has_to_be_named_and_the_newest(members: Members) -> Non
 
 
 async def test_a_key_is_good_for_one_request_of_one_caller(members: Members) -> None:
-    async def register(key: str, body: dict[str, Any], **who: str) -> httpx2.Response:
-        return await members.client.post("/clusters", json=body, headers={**OPERATOR, **who, "Idempotency-Key": key})
+    async def register(key: str, body: dict[str, Any], **caller: str) -> httpx2.Response:
+        return await members.client.post("/clusters", json=body, headers={**OPERATOR, **caller, "Idempotency-Key": key})
 
     body = members.body()
     first = await register("one", body)

@@ -95,8 +95,8 @@ class Instance:
 
 def client(url: str, headers: dict[str, str] | None = None) -> httpx2.AsyncClient:
     """A client of the service at `url`, as an operator if nothing else is said."""
-    who = headers or factories.signed_in(Role.operator)
-    return httpx2.AsyncClient(base_url=url, headers=who, timeout=_TIMEOUT, limits=_LIMITS, trust_env=False)
+    caller = headers or factories.signed_in(Role.operator)
+    return httpx2.AsyncClient(base_url=url, headers=caller, timeout=_TIMEOUT, limits=_LIMITS, trust_env=False)
 
 
 async def is_ready(http: httpx2.AsyncClient) -> bool:

@@ -172,7 +172,7 @@ class Trainings:
 
         def effect() -> None:
             one.over = True
-            gains = {(who, name): gain for who in present - {one.host} for name, gain in one.teaches.items()}
+            gains = {(caller, name): gain for caller in present - {one.host} for name, gain in one.teaches.items()}
             self._log.put("completed", id, gains=gains, on=one.on)
 
         return effect

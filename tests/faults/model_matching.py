@@ -64,8 +64,8 @@ class Known:
         level, measured, _ = self.levels[cluster, name]
         more = [
             gain
-            for (_, who, what), (gain, on) in self.gains.items()
-            if (who, what) == (cluster, name) and on > measured
+            for (_, caller, what), (gain, on) in self.gains.items()
+            if (caller, what) == (cluster, name) and on > measured
         ]
         return min(TOP, level + sum(more)) if more else level
 
@@ -78,9 +78,11 @@ class Known:
     def fits(self, mentor: UUID, learner: UUID) -> bool:
         """The mentor stands above the learner in something that this one needs or asks for."""
         needs = {
-            what for (who, what), (level, _) in self.targets.items() if who == learner and level > self.level(who, what)
+            what
+            for (caller, what), (level, _) in self.targets.items()
+            if caller == learner and level > self.level(caller, what)
         }
-        needs |= {what for who, what in self.requests.values() if who == learner}
+        needs |= {what for caller, what in self.requests.values() if caller == learner}
         return self.speak(mentor, learner) and any(self.above(mentor, learner, name) for name in needs)
 
 

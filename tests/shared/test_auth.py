@@ -225,7 +225,7 @@ def test_api_keys_are_found_by_prefix_and_known_by_hash() -> None:
 
 
 @pytest.mark.parametrize(
-    ("who", "within", "speaks"),
+    ("caller", "within", "speaks"),
     [
         (Principal("o", frozenset({Role.operator})), True, True),
         (Principal("s", frozenset({Role.service})), True, False),
@@ -239,6 +239,6 @@ def test_api_keys_are_found_by_prefix_and_known_by_hash() -> None:
         (Principal("n", frozenset()), False, False),
     ],
 )
-def test_scopes(who: Principal, within: bool, speaks: bool) -> None:  # noqa: FBT001
-    assert who.within(A) is within
-    assert who.speaks_for(B, A) is speaks
+def test_scopes(caller: Principal, within: bool, speaks: bool) -> None:  # noqa: FBT001
+    assert caller.within(A) is within
+    assert caller.speaks_for(B, A) is speaks

@@ -60,7 +60,7 @@ class Operating:
         """Give up all connections."""
         await self._client.aclose()
 
-    async def rows(self, who: Visitor) -> list[ServiceReport]:
+    async def rows(self, caller: Visitor) -> list[ServiceReport]:
         """How every service is.
 
         Raises:
@@ -68,24 +68,24 @@ class Operating:
             Refusal: 403; they do, and say no.
         """
         try:
-            return await collect_status(self._client, self._base, who.token, SERVICES)
+            return await collect_status(self._client, self._base, caller.token, SERVICES)
         except AccessDenied as error:
             raise _turned_away(error.status, f"Every service {error}.") from error
 
-    async def letters(self, who: Visitor, service: str) -> list[Letter]:
+    async def letters(self, caller: Visitor, service: str) -> list[Letter]:
         """The oldest dead letters of a service.
 
         Raises:
             Away: it gives no answer that can be used.
             SignInFirst, Refusal: as above, or with what else it says.
         """
-        answer = await self._ask(who, "GET", service)
+        answer = await self._ask(caller, "GET", service)
         try:
             return Letters.model_validate_json(answer.content).items
         except ValidationError as error:
             raise Away(service, repr(error)) from error
 
-    async def handle(self, who: Visitor, service: str, action: Action, ids: Sequence[UUID] | None, key: UUID) -> int:
+    async def handle(self, caller: Visitor, service: str, action: Action, ids: Sequence[UUID] | None, key: UUID) -> int:
         """Have dead letters handled again or given up: these, or all; how many there were.
 
         Asked twice with the same key it acts once, and gives the same answer.
@@ -96,14 +96,16 @@ class Operating:
         body: dict[str, Any] = {"action": action, "consumer": service}
         if ids is not None:
             body["event_ids"] = [str(id) for id in ids]
-        answer = await self._ask(who, "POST", service, content=json.dumps(body), headers={"Idempotency-Key": str(key)})
+        answer = await self._ask(
+            caller, "POST", service, content=json.dumps(body), headers={"Idempotency-Key": str(key)}
+        )
         try:
             return Handled.model_validate_json(answer.content).count
         except ValidationError as error:
             raise Away(service, repr(error)) from error
 
-    async def _ask(self, who: Visitor, method: str, service: str, **options: Any) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {who.token}", "Content-Type": "application/json"}
+    async def _ask(self, caller: Visitor, method: str, service: str, **options: Any) -> httpx2.Response:
+        headers = {"Authorization": f"Bearer {caller.token}", "Content-Type": "application/json"}
         headers |= options.pop("headers", {})
         address = f"{self._base}/{service}/ops/dead-letters"
         try:

@@ -36,14 +36,14 @@ class Acting:
         """Give up all connections."""
         await self._client.aclose()
 
-    async def do(self, who: Visitor, deed: Deed) -> dict[str, Any]:
+    async def do(self, caller: Visitor, deed: Deed) -> dict[str, Any]:
         """Do it; asked twice with the same number it is done once. What matching answers.
 
         Raises:
             SignInFirst: the sign-in has ended.
             Refusal: matching says no, in its words, or gives no answer.
         """
-        headers = {"Authorization": f"Bearer {who.token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {caller.token}", "Content-Type": "application/json"}
         if deed.expected_version is not None:
             headers["If-Match"] = f'"v{deed.expected_version}"'
         if deed.method == "POST":

@@ -24,7 +24,7 @@ router = Router(include_in_schema=False)
 @router.get("/desk/compare")
 async def compare(
     request: Request,
-    who: Coordinator,
+    caller: Coordinator,
     one: UUID,
     other: UUID,
     consortium: Annotated[str | None, Query(max_length=100)] = None,
@@ -32,7 +32,7 @@ async def compare(
     """What one run's plan has that another's has not."""
 
     async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, who)
+        here = ours(visit, caller)
         first, second, before, after = await asyncio.gather(
             visit.ask(visit.clients.run(one), None),
             visit.ask(visit.clients.run(other), None),

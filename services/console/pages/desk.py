@@ -42,26 +42,26 @@ class RunLine(NamedTuple):
     why: str
 
 
-def ours(visit: Visit, who: Visitor) -> UUID:
+def ours(visit: Visit, caller: Visitor) -> UUID:
     """The consortium that the desk is about; it has to be the coordinator's own.
 
     Raises:
         NotFound
     """
     visit.need("members")
-    if visit.consortium is None or not who.principal.within(visit.consortium.id):
+    if visit.consortium is None or not caller.principal.within(visit.consortium.id):
         raise NotFound("no-such-consortium", "There is no consortium here that you can plan for.")
     return visit.consortium.id
 
 
 @router.get("/desk")
 async def desk(
-    request: Request, who: Coordinator, consortium: Annotated[str | None, Query(max_length=100)] = None
+    request: Request, caller: Coordinator, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
     """What was planned, and what could be."""
 
     async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, who)
+        here = ours(visit, caller)
         newest = await visit.newest()
         runs, what_ifs = await asyncio.gather(
             visit.ask(visit.clients.drafts(), []), visit.ask(visit.clients.what_ifs(), [])
@@ -104,17 +104,17 @@ class Publication(forms.Form):
 
 
 @router.post("/desk/runs", dependencies=[Depends(from_here)])
-async def make(request: Request, who: Coordinator) -> Response:
+async def make(request: Request, caller: Coordinator) -> Response:
     """Ask for a plan."""
     form = await forms.read(request, NewRun)
     body = {"consortium_id": str(form.consortium_id)}
-    made = await acting_of(request).do(who, Deed("POST", "/runs", body, None, form.once))
+    made = await acting_of(request).do(caller, Deed("POST", "/runs", body, None, form.once))
     return RedirectResponse(f"/desk/runs/{made['id']}", 303)
 
 
 @router.post("/desk/runs/{id}/publish", dependencies=[Depends(from_here)])
-async def publish(request: Request, who: Coordinator, id: UUID) -> Response:
+async def publish(request: Request, caller: Coordinator, id: UUID) -> Response:
     """Publish a draft."""
     form = await forms.read(request, Publication)
-    await acting_of(request).do(who, Deed("POST", f"/runs/{id}/publication", {}, form.expected_version, form.once))
+    await acting_of(request).do(caller, Deed("POST", f"/runs/{id}/publication", {}, form.expected_version, form.once))
     return RedirectResponse(f"/desk/runs/{id}", 303)

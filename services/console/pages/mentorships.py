@@ -140,9 +140,11 @@ def _whole(visit: Visit, one: Mentorship) -> dict[str, Any]:
     }
 
 
-def _mine(who: Visitor | None, one: Mentorship) -> dict[str, Any]:
+def _mine(caller: Visitor | None, one: Mentorship) -> dict[str, Any]:
     """The sides for which the visitor may act, and those of them that have not confirmed."""
-    sides: Sequence[Side] = [side for side in SIDES if who and who.speaks_for(_cluster(one, side), one.consortium_id)]
+    sides: Sequence[Side] = [
+        side for side in SIDES if caller and caller.speaks_for(_cluster(one, side), one.consortium_id)
+    ]
     unconfirmed = [side for side in sides if getattr(one, f"{side}_confirmed_at") is None]
     return {"sides": sides, "unconfirmed": unconfirmed, "once": clock.new_id, "today": clock.now().date()}
 
@@ -199,47 +201,49 @@ class Ending(forms.Form):
 
 
 @router.post("/mentorships/{id}/confirm", dependencies=[Depends(from_here)])
-async def confirm(request: Request, who: Person, id: UUID) -> Response:
+async def confirm(request: Request, caller: Person, id: UUID) -> Response:
     """Agree for one side."""
     form = await forms.read(request, Confirmation)
     deed = Deed("POST", f"/mentorships/{id}/confirmations", {"side": form.side}, form.expected_version, form.once)
-    return await _do(request, who, id, "confirm", deed)
+    return await _do(request, caller, id, "confirm", deed)
 
 
 @router.post("/mentorships/{id}/check-in", dependencies=[Depends(from_here)])
-async def check_in(request: Request, who: Person, id: UUID) -> Response:
+async def check_in(request: Request, caller: Person, id: UUID) -> Response:
     """Say how it goes."""
     form = await forms.read(request, CheckIn)
     body = {"side": form.side, "feeling": form.feeling, "text": form.text}
-    return await _do(request, who, id, "check-in", Deed("POST", f"/mentorships/{id}/check-ins", body, None, form.once))
+    return await _do(
+        request, caller, id, "check-in", Deed("POST", f"/mentorships/{id}/check-ins", body, None, form.once)
+    )
 
 
 @router.post("/mentorships/{id}/meeting", dependencies=[Depends(from_here)])
-async def meeting(request: Request, who: Person, id: UUID) -> Response:
+async def meeting(request: Request, caller: Person, id: UUID) -> Response:
     """Plan or report a meeting."""
     form = await forms.read(request, Meeting)
     body = {"state": form.state, "on": form.on.isoformat(), "minutes": form.minutes}
-    return await _do(request, who, id, "meeting", Deed("POST", f"/mentorships/{id}/meetings", body, None, form.once))
+    return await _do(request, caller, id, "meeting", Deed("POST", f"/mentorships/{id}/meetings", body, None, form.once))
 
 
 @router.post("/mentorships/{id}/progress", dependencies=[Depends(from_here)])
-async def progress(request: Request, who: Person, id: UUID) -> Response:
+async def progress(request: Request, caller: Person, id: UUID) -> Response:
     """Say which level a goal has reached."""
     form = await forms.read(request, Progress)
     path = f"/mentorships/{id}/goals/{form.goal}"
-    return await _do(request, who, id, "progress", Deed("PUT", path, {"reached": form.reached}, None, form.once))
+    return await _do(request, caller, id, "progress", Deed("PUT", path, {"reached": form.reached}, None, form.once))
 
 
 @router.post("/mentorships/{id}/end", dependencies=[Depends(from_here)])
-async def end(request: Request, who: Person, id: UUID) -> Response:
+async def end(request: Request, caller: Person, id: UUID) -> Response:
     """End it."""
     form = await forms.read(request, Ending)
     body: dict[str, Any] = {"side": form.side, "how": form.how} | ({"reason": form.reason} if form.reason else {})
     return await _do(
-        request, who, id, "end", Deed("POST", f"/mentorships/{id}/ending", body, form.expected_version, form.once)
+        request, caller, id, "end", Deed("POST", f"/mentorships/{id}/ending", body, form.expected_version, form.once)
     )
 
 
-async def _do(request: Request, who: Visitor, id: UUID, done: Done, deed: Deed) -> Response:
-    await acting_of(request).do(who, deed)
+async def _do(request: Request, caller: Visitor, id: UUID, done: Done, deed: Deed) -> Response:
+    await acting_of(request).do(caller, deed)
     return RedirectResponse(f"/mentorships/{id}?did={done}", 303)

@@ -40,14 +40,14 @@ class Chosen(forms.Form):
 @router.get("/operations")
 async def operations(
     request: Request,
-    who: Operator,
+    caller: Operator,
     did: Annotated[Action | None, Query()] = None,
     service: Annotated[Service | None, Query()] = None,
     count: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
 ) -> HTMLResponse:
     """How everything is."""
     operating: Operating = request.app.state.operating
-    rows = await operating.rows(who)
+    rows = await operating.rows(caller)
     found = diagnose(rows)
     values = {
         "nav": "/operations",
@@ -59,16 +59,16 @@ async def operations(
         "kinds": status_text.KINDS,
         "services": [status_text.service(row, found) for row in rows],
         "topics": [line for row in rows for line in status_text.topics(row)],
-        "dead": await _dead(operating, who, rows),
+        "dead": await _dead(operating, caller, rows),
         "once": clock.new_id,
     }
     return templating.page(request.scope, "operations.html", values)
 
 
-async def _dead(operating: Operating, who: Visitor, rows: Sequence[ServiceReport]) -> list[Dead]:
+async def _dead(operating: Operating, caller: Visitor, rows: Sequence[ServiceReport]) -> list[Dead]:
     async def of(service: str, total: int) -> Dead:
         try:
-            return Dead(service, total, await operating.letters(who, service))
+            return Dead(service, total, await operating.letters(caller, service))
         except Away:
             return Dead(service, total, None)
 
@@ -83,19 +83,19 @@ def _did(action: Action, service: str, count: int) -> str:
 
 
 @router.post("/operations/retry", dependencies=[Depends(from_here)])
-async def retry(request: Request, who: Operator) -> Response:
+async def retry(request: Request, caller: Operator) -> Response:
     """Have dead letters handled again."""
     chosen = await forms.read(request, Chosen)
-    return await _handle(request, who, "retry", chosen, chosen.event or None)
+    return await _handle(request, caller, "retry", chosen, chosen.event or None)
 
 
 @router.get("/operations/discard")
 async def confirm(
-    request: Request, who: Operator, service: Service, event: Annotated[UUID | None, Query()] = None
+    request: Request, caller: Operator, service: Service, event: Annotated[UUID | None, Query()] = None
 ) -> Response:
     """Ask whether dead letters shall be given up: those that are shown, and none that come later."""
     try:
-        letters = await request.app.state.operating.letters(who, service)
+        letters = await request.app.state.operating.letters(caller, service)
     except Away as error:
         raise _away(service) from error
     chosen = [one for one in letters if event in (None, one.event_id)]
@@ -106,18 +106,18 @@ async def confirm(
 
 
 @router.post("/operations/discard", dependencies=[Depends(from_here)])
-async def discard(request: Request, who: Operator) -> Response:
+async def discard(request: Request, caller: Operator) -> Response:
     """Give dead letters up, for good."""
     chosen = await forms.read(request, Chosen)
-    return await _handle(request, who, "discard", chosen, chosen.event)
+    return await _handle(request, caller, "discard", chosen, chosen.event)
 
 
 async def _handle(
-    request: Request, who: Visitor, action: Action, chosen: Chosen, ids: Sequence[UUID] | None
+    request: Request, caller: Visitor, action: Action, chosen: Chosen, ids: Sequence[UUID] | None
 ) -> Response:
     operating: Operating = request.app.state.operating
     try:
-        count = await operating.handle(who, chosen.service, action, ids, chosen.once)
+        count = await operating.handle(caller, chosen.service, action, ids, chosen.once)
     except Away as error:
         raise _away(chosen.service) from error
     return _back(action, chosen.service, count)

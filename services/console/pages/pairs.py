@@ -98,13 +98,13 @@ class Asked(NamedTuple):
     sides: list[Side]
 
 
-def _waiting(who: Visitor | None, shown: Sequence[PairCard]) -> list[Asked]:
+def _waiting(caller: Visitor | None, shown: Sequence[PairCard]) -> list[Asked]:
     """What a manager can answer, for their own cluster; others who may act for all are not asked for each."""
-    if who is None or who.principal.cluster is None:
+    if caller is None or caller.principal.cluster is None:
         return []
     found = []
     for card in shown:
-        pair, own = card.pair, who.principal.cluster
+        pair, own = card.pair, caller.principal.cluster
         clusters: dict[Side, UUID] = {"mentor": pair.mentor_id, "learner": pair.learner_id}
         sides = [side for side, id in clusters.items() if id == own and getattr(pair, f"{side}_answer") is None]
         if pair.state == "proposed" and sides:
@@ -123,14 +123,14 @@ class Answer(forms.Form):
 
 
 @router.post("/pairs/{id}/answer", dependencies=[Depends(from_here)])
-async def answer(request: Request, who: Person, id: UUID) -> Response:
+async def answer(request: Request, caller: Person, id: UUID) -> Response:
     """Accept or decline a proposal for one side."""
     form = await forms.read(request, Answer)
     body: dict[str, str] = {"side": form.side, "answer": form.answer}
     if form.reason and form.answer == "decline":
         body["reason"] = form.reason
     done = await acting_of(request).do(
-        who, Deed("POST", f"/pairs/{id}/answers", body, form.expected_version, form.once)
+        caller, Deed("POST", f"/pairs/{id}/answers", body, form.expected_version, form.once)
     )
     if done.get("state") == "accepted":
         return RedirectResponse(f"/mentorships/{id}", 303)

@@ -59,7 +59,7 @@ class Turning(NamedTuple):
 @router.get("/desk/runs/{id}")
 async def run(
     request: Request,
-    who: Coordinator,
+    caller: Coordinator,
     id: UUID,
     cluster: Annotated[UUID | None, Query()] = None,
     standing: Annotated[Standing | None, Query()] = None,
@@ -70,7 +70,7 @@ async def run(
     chosen = Filter(cluster, standing, leaf)
 
     async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, who)
+        here = ours(visit, caller)
         found, plan = await asyncio.gather(
             visit.ask(visit.clients.run(id), None), visit.ask(visit.clients.plan(id), None)
         )
@@ -162,7 +162,7 @@ def _prices(visit: Visit, plan: Plan, cluster: UUID | None) -> list[tuple[str, s
 @router.get("/desk/runs/{id}/learners/{learner_id}")
 async def learner(
     request: Request,
-    who: Coordinator,
+    caller: Coordinator,
     id: UUID,
     learner_id: UUID,
     consortium: Annotated[str | None, Query(max_length=100)] = None,
@@ -170,7 +170,7 @@ async def learner(
     """Why a learner is paired as it is: each score term by term, and its alternates with what they would cost."""
 
     async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, who)
+        here = ours(visit, caller)
         found, plan, explained = await asyncio.gather(
             visit.ask(visit.clients.run(id), None),
             visit.ask(visit.clients.plan(id), None),

@@ -91,12 +91,12 @@ class Supposed(forms.Form):
 
 @router.get("/desk/what-ifs/new")
 async def new(
-    request: Request, who: Coordinator, consortium: Annotated[str | None, Query(max_length=100)] = None
+    request: Request, caller: Coordinator, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
     """The form, as a consortium begins."""
 
     async def build(visit: Visit) -> dict[str, Any]:
-        ours(visit, who)
+        ours(visit, caller)
         weights = await visit.ask(visit.clients.weights(), {})
         visit.need("matching")
         return _form(weights, "total", "A try") | {"one": None, "wishes": []}
@@ -106,12 +106,12 @@ async def new(
 
 @router.get("/desk/what-ifs/{id}")
 async def what_if(
-    request: Request, who: Coordinator, id: UUID, consortium: Annotated[str | None, Query(max_length=100)] = None
+    request: Request, caller: Coordinator, id: UUID, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
     """What it would be, beside what it is, and the form to go on from there."""
 
     async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, who)
+        here = ours(visit, caller)
         found = await visit.ask(visit.clients.what_if(id), None)
         visit.need("matching")
         if found is None or found.consortium_id != here:
@@ -168,10 +168,10 @@ def _rows(before: Figures, after: Figures) -> list[Row]:
 
 
 @router.post("/desk/what-ifs", dependencies=[Depends(from_here)])
-async def suppose(request: Request, who: Coordinator) -> Response:
+async def suppose(request: Request, caller: Coordinator) -> Response:
     """Plan for what is supposed."""
     form = await forms.read(request, Supposed)
-    made = await acting_of(request).do(who, Deed("POST", "/what-ifs", form.body(), None, form.once))
+    made = await acting_of(request).do(caller, Deed("POST", "/what-ifs", form.body(), None, form.once))
     return RedirectResponse(f"/desk/what-ifs/{made['id']}", 303)
 
 
@@ -182,8 +182,8 @@ class Drafting(forms.Form):
 
 
 @router.post("/desk/what-ifs/{id}/draft", dependencies=[Depends(from_here)])
-async def draft(request: Request, who: Coordinator, id: UUID) -> Response:
+async def draft(request: Request, caller: Coordinator, id: UUID) -> Response:
     """Make a draft of a what-if."""
     form = await forms.read(request, Drafting)
-    made = await acting_of(request).do(who, Deed("POST", f"/what-ifs/{id}/drafts", {}, None, form.once))
+    made = await acting_of(request).do(caller, Deed("POST", f"/what-ifs/{id}/drafts", {}, None, form.once))
     return RedirectResponse(f"/desk/runs/{made['id']}", 303)

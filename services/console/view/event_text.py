@@ -150,8 +150,8 @@ def _ended(data: matching.PairDeclined | matching.PairExpired | matching.PairWit
     mentor, learner = names.cluster(data.mentor_id), names.cluster(data.learner_id)
     match data:
         case matching.PairDeclined():
-            who, other = (mentor, learner) if data.side == "mentor" else (learner, mentor)
-            return Told("Pair declined", f"{who} declined to work with {other}.", "stop")
+            caller, other = (mentor, learner) if data.side == "mentor" else (learner, mentor)
+            return Told("Pair declined", f"{caller} declined to work with {other}.", "stop")
         case matching.PairExpired():
             return Told("Proposal expired", f"Whether {mentor} teaches {learner} was not answered in time.", "stop")
         case matching.PairWithdrawn():

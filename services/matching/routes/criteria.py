@@ -76,9 +76,9 @@ async def show_schema(_: Anyone) -> dict[str, Any]:
 
 
 @router.post("/criteria-sets", status_code=201)
-async def draft_criteria(who: Coordinator, tx: Tx, body: NewCriteriaSet, response: Response) -> CriteriaSetView:
+async def draft_criteria(caller: Coordinator, tx: Tx, body: NewCriteriaSet, response: Response) -> CriteriaSetView:
     """Draft criteria: the next version under their name."""
-    who.enter(body.consortium_id)
+    caller.enter(body.consortium_id)
     made = await commands.draft(tx, clock.new_id(), body.consortium_id, body.name, body.criteria)
     response.headers["Location"] = f"criteria-sets/{made.id}"
     etag(response, made.version)
@@ -86,35 +86,35 @@ async def draft_criteria(who: Coordinator, tx: Tx, body: NewCriteriaSet, respons
 
 
 @router.get("/criteria-sets")
-async def list_criteria(who: Anyone, db: Read, paging: Paging) -> Page[CriteriaSetView]:
+async def list_criteria(caller: Anyone, db: Read, paging: Paging) -> Page[CriteriaSetView]:
     """The criteria sets of the caller's consortium, oldest first."""
-    rows = await queries.criteria_sets(db, who.scope(), paging.after, paging.limit + 1)
+    rows = await queries.criteria_sets(db, caller.scope(), paging.after, paging.limit + 1)
     return paging.page([CriteriaSetView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/criteria-sets/{id}")
-async def show_criteria(who: Anyone, db: Read, id: UUID, response: Response) -> CriteriaSetView:
+async def show_criteria(caller: Anyone, db: Read, id: UUID, response: Response) -> CriteriaSetView:
     """One criteria set."""
-    found = await queries.criteria_set(db, id, who.within)
+    found = await queries.criteria_set(db, id, caller.within)
     etag(response, found.version)
     return CriteriaSetView.model_validate(found)
 
 
 @router.put("/criteria-sets/{id}")
 async def change_criteria(
-    who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, body: ChangedCriteria, response: Response
+    caller: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, body: ChangedCriteria, response: Response
 ) -> CriteriaSetView:
     """Change a draft. Published criteria stay as they are."""
-    found = await commands.change(tx, id, expected_version, who.within, body.criteria)
+    found = await commands.change(tx, id, expected_version, caller.within, body.criteria)
     etag(response, found.version)
     return CriteriaSetView.model_validate(found)
 
 
 @router.post("/criteria-sets/{id}/publication")
 async def publish_criteria(
-    who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+    caller: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
 ) -> CriteriaSetView:
     """Publish a draft, so that runs can be made by it."""
-    found = await commands.publish(tx, id, expected_version, who.within)
+    found = await commands.publish(tx, id, expected_version, caller.within)
     etag(response, found.version)
     return CriteriaSetView.model_validate(found)

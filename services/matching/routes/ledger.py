@@ -95,9 +95,9 @@ class Balances(ResponseModel):
     items: list[BalanceView]
 
 
-def _scope(who: Anyone, consortium_id: Annotated[UUID | None, Query()] = None) -> UUID | None:
+def _scope(caller: Anyone, consortium_id: Annotated[UUID | None, Query()] = None) -> UUID | None:
     """The consortium that is asked for, or the caller's own; None is all of them, for who may see all."""
-    principal: Principal = who
+    principal: Principal = caller
     if consortium_id is not None:
         principal.enter(consortium_id)
     return consortium_id or principal.scope()
@@ -120,7 +120,7 @@ Filtered = Annotated[Wanted, Depends(_wanted)]
 
 
 @router.get("/ledger")
-async def show_ledger(who: Anyone, db: Read, within: Within, wanted: Filtered, paging: Paging) -> Page[LineView]:
+async def show_ledger(caller: Anyone, db: Read, within: Within, wanted: Filtered, paging: Paging) -> Page[LineView]:
     """Who taught whom what, by what, when, and what of it an assessment confirmed; in the order of days."""
     kept = [line for line in await queries.lines(db, within) if wanted.has(line)]
     if paging.after is not None:
@@ -129,7 +129,7 @@ async def show_ledger(who: Anyone, db: Read, within: Within, wanted: Filtered, p
 
 
 @router.get("/ledger.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-async def export_ledger(who: Anyone, db: Read, within: Within, wanted: Filtered) -> Response:
+async def export_ledger(caller: Anyone, db: Read, within: Within, wanted: Filtered) -> Response:
     """The same as a table for a spreadsheet: UTF-8, a line of names first."""
     names = await queries.names(db, within)
     text = io.StringIO()
@@ -143,7 +143,7 @@ async def export_ledger(who: Anyone, db: Read, within: Within, wanted: Filtered)
 
 
 @router.get("/ledger/balances")
-async def show_balances(who: Anyone, db: Read, within: Within, wanted: Filtered) -> Balances:
+async def show_balances(caller: Anyone, db: Read, within: Within, wanted: Filtered) -> Balances:
     """What each cluster gave and took."""
     kept = [line for line in await queries.lines(db, within) if wanted.has(line)]
     sums = [BalanceView(cluster_id=id, given=_side(given), taken=_side(taken)) for id, given, taken in balances(kept)]
@@ -151,7 +151,7 @@ async def show_balances(who: Anyone, db: Read, within: Within, wanted: Filtered)
 
 
 @router.get("/ledger/downstream/{cluster_id}")
-async def show_downstream(who: Anyone, db: Read, within: Within, cluster_id: UUID) -> Steps:
+async def show_downstream(caller: Anyone, db: Read, within: Within, cluster_id: UUID) -> Steps:
     """Where a cluster's knowledge went: whom it taught, whom those taught the same after that, and so on."""
     steps = downstream(await queries.lines(db, within), cluster_id)
     return Steps(items=[StepView(depth=step.depth, line=line_view(step.line)) for step in steps])

@@ -120,14 +120,14 @@ class NotesView(ResponseModel):
 
 
 @router.get("/notes")
-async def show_notes(who: Manager, db: Read, id: UUID) -> NotesView:
+async def show_notes(caller: Manager, db: Read, id: UUID) -> NotesView:
     """What was noted of meetings, said in check-ins and answered in surveys: for the two sides and the coordinator.
 
     In a meeting of a group each learner's notes are for it and the mentor.
     """
-    done = await queries.mentorship(db, id, who.within)
+    done = await queries.mentorship(db, id, caller.within)
     pair = done.mentorship.pair
-    if not any(who.speaks_for(side, pair.consortium_id) for side in (pair.mentor_id, pair.learner_id)):
+    if not any(caller.speaks_for(side, pair.consortium_id) for side in (pair.mentor_id, pair.learner_id)):
         raise Forbidden("not-your-mentorship", "Notes are for the two sides of a mentorship.")
     own = {str(pair.mentor_id), str(pair.learner_id)}
     return NotesView(
@@ -146,9 +146,9 @@ async def show_notes(who: Manager, db: Read, id: UUID) -> NotesView:
 
 
 @router.post("/meetings", status_code=201)
-async def add_meeting(who: Manager, tx: Tx, id: UUID, body: NewGroupMeeting, response: Response) -> MentorshipView:
+async def add_meeting(caller: Manager, tx: Tx, id: UUID, body: NewGroupMeeting, response: Response) -> MentorshipView:
     """Plan or report a meeting; of several learners of the mentor, if it speaks for all of them."""
-    together = await mentorships.together(tx, [id, *body.together_with], who)
+    together = await mentorships.together(tx, [id, *body.together_with], caller)
     meeting = await commands.add(tx, together, body.facts(), clock.now())
     response.headers["Location"] = f"meetings/{meeting.id}"
     return await answered(tx, id, response)
@@ -156,46 +156,48 @@ async def add_meeting(who: Manager, tx: Tx, id: UUID, body: NewGroupMeeting, res
 
 @router.put("/meetings/{meeting_id}")
 async def change_meeting(
-    who: Manager, tx: Tx, id: UUID, meeting_id: UUID, expected_version: IfMatch, body: NewMeeting, response: Response
+    caller: Manager, tx: Tx, id: UUID, meeting_id: UUID, expected_version: IfMatch, body: NewMeeting, response: Response
 ) -> MentorshipView:
     """Say otherwise of a meeting, as for instance that it was held; for all who were to be there."""
-    together = await mentorships.together(tx, await commands.group(tx, id, meeting_id), who)
+    together = await mentorships.together(tx, await commands.group(tx, id, meeting_id), caller)
     mentorships.check(next(one for one in together if one.id == id), expected_version)
     await commands.change(tx, together, meeting_id, body.facts(), clock.now())
     return await answered(tx, id, response)
 
 
 @router.put("/meetings/{meeting_id}/note")
-async def note(who: Manager, tx: Tx, id: UUID, meeting_id: UUID, body: NewNote, response: Response) -> MentorshipView:
+async def note(
+    caller: Manager, tx: Tx, id: UUID, meeting_id: UUID, body: NewNote, response: Response
+) -> MentorshipView:
     """Keep what a side notes of a meeting, in place of what it noted before."""
     await commands.group(tx, id, meeting_id)
-    mentorship = await mentorships.locked(tx, id, who, body.side)
+    mentorship = await mentorships.locked(tx, id, caller, body.side)
     await commands.note(tx, mentorship, meeting_id, body.side, body.text, clock.now())
     return await answered(tx, id, response)
 
 
 @router.put("/goals/{framework}/{indicator}")
 async def report(
-    who: Manager, tx: Tx, id: UUID, framework: Slug, indicator: Slug, body: NewProgress, response: Response
+    caller: Manager, tx: Tx, id: UUID, framework: Slug, indicator: Slug, body: NewProgress, response: Response
 ) -> MentorshipView:
     """Say which level a goal has reached. An assessment after the end will confirm it, or not."""
-    mentorship = await mentorships.locked(tx, id, who)
+    mentorship = await mentorships.locked(tx, id, caller)
     await commands.report(tx, mentorship, Skill(framework, indicator), body.reached, clock.now())
     return await answered(tx, id, response)
 
 
 @router.post("/check-ins", status_code=201)
-async def check_in(who: Manager, tx: Tx, id: UUID, body: NewCheckIn, response: Response) -> MentorshipView:
+async def check_in(caller: Manager, tx: Tx, id: UUID, body: NewCheckIn, response: Response) -> MentorshipView:
     """Say how it goes."""
-    mentorship = await mentorships.locked(tx, id, who, body.side)
+    mentorship = await mentorships.locked(tx, id, caller, body.side)
     commands.check_in(tx, mentorship, body.side, body.feeling, body.text, clock.now())
     return await answered(tx, id, response)
 
 
 @router.post("/surveys", status_code=201)
-async def answer_survey(who: Manager, tx: Tx, id: UUID, body: NewSurvey, response: Response) -> MentorshipView:
+async def answer_survey(caller: Manager, tx: Tx, id: UUID, body: NewSurvey, response: Response) -> MentorshipView:
     """Answer a survey that is due, once."""
-    mentorship = await mentorships.locked(tx, id, who, body.side)
+    mentorship = await mentorships.locked(tx, id, caller, body.side)
     said = commands.Said(body.side, body.useful, body.again, body.text)
     await commands.answer_survey(tx, mentorship, body.day, said, clock.now())
     return await answered(tx, id, response)

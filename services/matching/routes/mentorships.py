@@ -193,27 +193,27 @@ def _unanswered(done: Work, today: date) -> list[int]:
 
 @router.get("/mentorships")
 async def list_mentorships(
-    who: Anyone, db: Read, paging: Paging, cluster: Annotated[UUID | None, Query()] = None
+    caller: Anyone, db: Read, paging: Paging, cluster: Annotated[UUID | None, Query()] = None
 ) -> Page[MentorshipView]:
     """The mentorships of the caller's consortium, oldest first; those of one cluster, if one is given."""
-    rows = await queries.mentorships(db, who.scope(), cluster, paging.after, paging.limit + 1)
+    rows = await queries.mentorships(db, caller.scope(), cluster, paging.after, paging.limit + 1)
     return paging.page([shown(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/mentorships/{id}")
-async def show_mentorship(who: Anyone, db: Read, id: UUID, response: Response) -> MentorshipView:
+async def show_mentorship(caller: Anyone, db: Read, id: UUID, response: Response) -> MentorshipView:
     """One mentorship: what it sets out to do, where it is, and what came of it. Notes are for its two sides alone."""
-    view = shown(await queries.mentorship(db, id, who.within))
+    view = shown(await queries.mentorship(db, id, caller.within))
     etag(response, view.version)
     return view
 
 
 @router.put("/mentorships/{id}/plan")
 async def plan(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewPlan, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewPlan, response: Response
 ) -> MentorshipView:
     """Change what it sets out to do, before it starts. Both sides have to confirm it after that."""
-    mentorship = await commands.locked(tx, id, who)
+    mentorship = await commands.locked(tx, id, caller)
     aims = None if body.goals is None else [(Skill(g.framework, g.indicator), g.target, g.due_on) for g in body.goals]
     wanted = commands.Wanted(body.template, body.every_days, body.until, body.agreement, aims)
     await commands.plan(tx, mentorship, expected_version, wanted, clock.now())
@@ -222,20 +222,20 @@ async def plan(
 
 @router.post("/mentorships/{id}/confirmations")
 async def confirm(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewConfirmation, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewConfirmation, response: Response
 ) -> MentorshipView:
     """Agree, for one side, with what it sets out to do. It starts when both sides have."""
-    mentorship = await commands.locked(tx, id, who, body.side)
+    mentorship = await commands.locked(tx, id, caller, body.side)
     await commands.confirm(tx, mentorship, expected_version, body.side, clock.now())
     return await answered(tx, id, response)
 
 
 @router.post("/mentorships/{id}/ending")
 async def end(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewEnding, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewEnding, response: Response
 ) -> MentorshipView:
     """End it, completed or early. Its places are free; the learner's next assessment confirms what was gained."""
-    mentorship = await commands.locked(tx, id, who, body.side)
+    mentorship = await commands.locked(tx, id, caller, body.side)
     await commands.end(tx, mentorship, expected_version, commands.Ending(body.how, body.reason), clock.now())
     return await answered(tx, id, response)
 

@@ -71,7 +71,7 @@ class NewAnswer(RequestModel):
 
 @router.get("/pairs")
 async def list_pairs(
-    who: Anyone,
+    caller: Anyone,
     db: Read,
     paging: Paging,
     state: Annotated[
@@ -79,28 +79,28 @@ async def list_pairs(
     ] = None,
 ) -> Page[PairView]:
     """The pairs of the caller's consortium that were proposed, oldest first."""
-    rows = await queries.pairs(db, who.scope(), state, paging.after, paging.limit + 1)
+    rows = await queries.pairs(db, caller.scope(), state, paging.after, paging.limit + 1)
     return paging.page([PairView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/pairs/{id}")
-async def show_pair(who: Anyone, db: Read, id: UUID, response: Response) -> PairView:
+async def show_pair(caller: Anyone, db: Read, id: UUID, response: Response) -> PairView:
     """One pair."""
-    pair = await queries.pair(db, id, who.within)
+    pair = await queries.pair(db, id, caller.within)
     etag(response, pair.version)
     return PairView.model_validate(pair)
 
 
 @router.post("/pairs/{id}/answers")
 async def answer_pair(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewAnswer, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewAnswer, response: Response
 ) -> PairView:
     """Accept or decline a proposal for one side. When both have accepted, a place on each side is taken.
 
     Where one declines, the next best mentor with a free place is proposed.
     """
-    pair = await proposal_replies.proposed(tx, id, who.within)
-    if not who.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
+    pair = await proposal_replies.proposed(tx, id, caller.within)
+    if not caller.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
         raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
     given = proposal_replies.Answer(body.side, body.answer == "accept", body.reason)
     await proposal_replies.answer(tx, pair, expected_version, given, clock.now())

@@ -83,7 +83,7 @@ class Recommendations(ResponseModel):
 
 @router.get("/needs")
 async def show_needs(
-    who: Anyone, db: Read, within: Within, cluster_id: Annotated[UUID | None, Query()] = None
+    caller: Anyone, db: Read, within: Within, cluster_id: Annotated[UUID | None, Query()] = None
 ) -> Needs:
     """One line for each need: the gap, what was done about it, and the new level."""
     needs, _ = await queries.gaps(db, within)
@@ -92,7 +92,7 @@ async def show_needs(
 
 @router.get("/recommendations")
 async def show_recommendations(
-    who: Anyone, db: Read, within: Within, cluster_id: Annotated[UUID | None, Query()] = None
+    caller: Anyone, db: Read, within: Within, cluster_id: Annotated[UUID | None, Query()] = None
 ) -> Recommendations:
     """What to join and what to ask for, for each cluster's gaps; and what nobody offers though three need it."""
     needs, levels = await queries.gaps(db, within)

@@ -88,12 +88,12 @@ class ProjectionView(ResponseModel):
 
 
 @router.post("/runs", status_code=201)
-async def make_run(who: Coordinator, tx: Tx, body: NewRun, response: Response) -> RunView:
+async def make_run(caller: Coordinator, tx: Tx, body: NewRun, response: Response) -> RunView:
     """Ask for a plan of the consortium: the best pairs under both sides' capacities. It is made from what is known now.
 
     The run is `running` until it is a draft, has failed or is cancelled: ask again for it to see.
     """
-    who.enter(body.consortium_id)
+    caller.enter(body.consortium_id)
     wish = await body.wish(tx)
     run = await runs.begin(tx, clock.new_id(), body.consortium_id, wish, clock.now().date())
     response.headers["Location"] = f"runs/{run.id}"
@@ -102,30 +102,30 @@ async def make_run(who: Coordinator, tx: Tx, body: NewRun, response: Response) -
 
 
 @router.get("/runs")
-async def list_runs(who: Anyone, db: Read, paging: Paging) -> Page[RunView]:
+async def list_runs(caller: Anyone, db: Read, paging: Paging) -> Page[RunView]:
     """The runs of the caller's consortium, oldest first."""
-    rows = await queries.runs(db, who.scope(), paging.after, paging.limit + 1)
+    rows = await queries.runs(db, caller.scope(), paging.after, paging.limit + 1)
     return paging.page([RunView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/runs/{id}")
-async def show_run(who: Anyone, db: Read, id: UUID, response: Response) -> RunWithPairs:
+async def show_run(caller: Anyone, db: Read, id: UUID, response: Response) -> RunWithPairs:
     """One run with its pairs."""
-    run = await queries.run(db, id, who.within)
+    run = await queries.run(db, id, caller.within)
     etag(response, run.version)
     pairs = [PairView.model_validate(row) for row in await queries.pairs_of(db, id)]
     return RunWithPairs(run=RunView.model_validate(run), pairs=pairs)
 
 
 @router.get("/runs/{id}/plan")
-async def show_plan(who: Anyone, db: Read, id: UUID) -> Plan:
+async def show_plan(caller: Anyone, db: Read, id: UUID) -> Plan:
     """The whole plan of a run: its pairs, its proof, what places are worth, and who is left out and why."""
-    return await queries.plan(db, id, who.within)
+    return await queries.plan(db, id, caller.within)
 
 
 @router.get("/runs/{id}/explanations/{learner_id}")
 async def explain_learner(
-    who: Anyone,
+    caller: Anyone,
     db: Read,
     id: UUID,
     learner_id: UUID,
@@ -133,7 +133,7 @@ async def explain_learner(
     mentor_id: Annotated[UUID | None, Query()] = None,
 ) -> Explanation:
     """A learner's alternates with what each would cost; of one mentor also what it would take."""
-    question = await queries.question(db, id, who.within)
+    question = await queries.question(db, id, caller.within)
     here = {one.id for one in question.clusters}
     for field, one in (("learner_id", learner_id), ("mentor_id", mentor_id)):
         if one is not None and one not in here:
@@ -143,44 +143,44 @@ async def explain_learner(
 
 
 @router.post("/runs/{id}/replay")
-async def replay_run(who: Coordinator, db: Read, id: UUID, request: Request) -> Replay:
+async def replay_run(caller: Coordinator, db: Read, id: UUID, request: Request) -> Replay:
     """Answer the run's question anew, and say whether and where the answer differs. Nothing is changed."""
-    kept = await queries.plan(db, id, who.within)
-    anew, _ = await request.app.state.solver.plan(await queries.question(db, id, who.within))
+    kept = await queries.plan(db, id, caller.within)
+    anew, _ = await request.app.state.solver.plan(await queries.question(db, id, caller.within))
     return replayed(kept, anew)
 
 
 @router.get("/runs/{id}/moves")
-async def show_moves(who: Anyone, db: Read, id: UUID, request: Request) -> Moves:
+async def show_moves(caller: Anyone, db: Read, id: UUID, request: Request) -> Moves:
     """What the plan would add up to by how many open proposals it dropped, for each price of dropping one."""
-    question = await queries.question(db, id, who.within)
+    question = await queries.question(db, id, caller.within)
     traced: Moves = await request.app.state.solver.moves(question)
     return traced
 
 
 @router.post("/runs/{id}/cancellation")
-async def cancel_run(who: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
+async def cancel_run(caller: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
     """Stop a run that is being made."""
-    run = await run_execution.cancel(tx, id, who.within)
+    run = await run_execution.cancel(tx, id, caller.within)
     etag(response, run.version)
     return RunView.model_validate(run)
 
 
 @router.post("/runs/{id}/publication")
-async def publish_run(who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response) -> RunView:
+async def publish_run(caller: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response) -> RunView:
     """Publish the run: its pairs are proposed, and open proposals that it does without are withdrawn."""
-    run = await run_publication.publish(tx, id, expected_version, who.within, clock.now())
+    run = await run_publication.publish(tx, id, expected_version, caller.within, clock.now())
     etag(response, run.version)
     return RunView.model_validate(run)
 
 
 @router.get("/projection")
-async def show_projection(who: Operator, db: Read) -> ProjectionView:
+async def show_projection(caller: Operator, db: Read) -> ProjectionView:
     """The fingerprint of the projection: the same events give the same, in whatever order they came."""
     return ProjectionView(state_hash=await projected.state_hash(db))
 
 
 @router.delete("/projection", status_code=204)
-async def forget_projection(who: Operator, tx: Tx) -> None:
+async def forget_projection(caller: Operator, tx: Tx) -> None:
     """Empty the projection, to be built anew by replaying members' and trainings' events. Runs and pairs stay."""
     await projection.forget(tx, "matching")

@@ -86,9 +86,9 @@ class WhatIfInFull(WhatIfView):
 
 
 @router.post("/what-ifs", status_code=201)
-async def make_what_if(who: Manager, tx: Tx, body: NewWhatIf, request: Request, response: Response) -> WhatIfView:
+async def make_what_if(caller: Manager, tx: Tx, body: NewWhatIf, request: Request, response: Response) -> WhatIfView:
     """Plan for what is supposed, and keep it beside the plan for what is so. Nothing else comes of it."""
-    who.enter(body.consortium_id)
+    caller.enter(body.consortium_id)
     today, solve = clock.now().date(), request.app.state.solver.plan
     changes = body.changes(await body.chosen(tx, published=False))
     made = await commands.make(tx, clock.new_id(), body.consortium_id, body.name, changes, today, solve)
@@ -97,16 +97,16 @@ async def make_what_if(who: Manager, tx: Tx, body: NewWhatIf, request: Request, 
 
 
 @router.get("/what-ifs")
-async def list_what_ifs(who: Anyone, db: Read, paging: Paging) -> Page[WhatIfView]:
+async def list_what_ifs(caller: Anyone, db: Read, paging: Paging) -> Page[WhatIfView]:
     """The what-ifs of the caller's consortium, oldest first."""
-    rows = await queries.what_ifs(db, who.scope(), paging.after, paging.limit + 1)
+    rows = await queries.what_ifs(db, caller.scope(), paging.after, paging.limit + 1)
     return paging.page([WhatIfView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/what-ifs/{id}")
-async def show_what_if(who: Anyone, db: Read, id: UUID) -> WhatIfInFull:
+async def show_what_if(caller: Anyone, db: Read, id: UUID) -> WhatIfInFull:
     """One what-if, with the criteria and the pairs that it was planned by."""
-    found = WhatIfView.model_validate(await queries.what_if(db, id, who.within))
+    found = WhatIfView.model_validate(await queries.what_if(db, id, caller.within))
     criteria, forced, forbidden = await queries.wished(db, id)
     return WhatIfInFull(**dict(found), criteria=criteria, forced=_ids(forced), forbidden=_ids(forbidden))
 
@@ -116,15 +116,15 @@ def _ids(pairs: Sequence[Two]) -> list[TwoIds]:
 
 
 @router.get("/what-ifs/{id}/plan")
-async def show_what_if_plan(who: Anyone, db: Read, id: UUID) -> Plan:
+async def show_what_if_plan(caller: Anyone, db: Read, id: UUID) -> Plan:
     """The whole plan of a what-if."""
-    return await queries.plan(db, id, who.within)
+    return await queries.plan(db, id, caller.within)
 
 
 @router.post("/what-ifs/{id}/drafts", status_code=201)
-async def draft_what_if(who: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
+async def draft_what_if(caller: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
     """Ask for a run by a what-if's criteria and pairs, for what is so now. It is published like any other."""
-    run = await commands.draft(tx, id, clock.new_id(), who.within, clock.now().date())
+    run = await commands.draft(tx, id, clock.new_id(), caller.within, clock.now().date())
     response.headers["Location"] = f"../../runs/{run.id}"
     etag(response, run.version)
     return RunView.model_validate(run)

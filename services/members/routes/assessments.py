@@ -144,7 +144,7 @@ class RequestView(ResponseModel):
 
 
 @router.post("/frameworks", status_code=201)
-async def add_framework(who: Operator, tx: Tx, body: NewFramework) -> FrameworkView:
+async def add_framework(caller: Operator, tx: Tx, body: NewFramework) -> FrameworkView:
     """Add an assessment framework. The same one again is no error."""
     indicators = [one.model_dump() for one in body.indicators]
     added = await commands.add_framework(tx, body.code, body.title, body.scale_max, indicators)
@@ -152,31 +152,31 @@ async def add_framework(who: Operator, tx: Tx, body: NewFramework) -> FrameworkV
 
 
 @router.get("/frameworks")
-async def list_frameworks(who: Anyone, db: Read, paging: Paging) -> Page[FrameworkView]:
+async def list_frameworks(caller: Anyone, db: Read, paging: Paging) -> Page[FrameworkView]:
     """The assessment frameworks."""
     rows = await queries.frameworks(db, paging.after, paging.limit + 1)
     return paging.page([FrameworkView.model_validate(row) for row in rows], lambda row: (row.code,))
 
 
 @router.get("/frameworks/{code}")
-async def show_framework(who: Anyone, db: Read, code: Slug) -> FrameworkView:
+async def show_framework(caller: Anyone, db: Read, code: Slug) -> FrameworkView:
     """One assessment framework."""
     return FrameworkView.model_validate(await queries.framework(db, code))
 
 
 @router.post("/clusters/{id}/assessments", status_code=201)
-async def record_assessment(who: Manager, tx: Tx, id: UUID, body: NewAssessment) -> AssessmentView:
+async def record_assessment(caller: Manager, tx: Tx, id: UUID, body: NewAssessment) -> AssessmentView:
     """Record an assessment of the cluster."""
-    await require_right(tx, who.speaks_for, id)
+    await require_right(tx, caller.speaks_for, id)
     recorded = commands.Recorded(**dict(body))
     made = await commands.record(tx, clock.new_id(), id, recorded, clock.now().date())
     return AssessmentView.model_validate(made)
 
 
 @router.get("/clusters/{id}/assessments")
-async def list_assessments(who: Anyone, db: Read, id: UUID, paging: Paging) -> Page[AssessmentView]:
+async def list_assessments(caller: Anyone, db: Read, id: UUID, paging: Paging) -> Page[AssessmentView]:
     """The cluster's assessments, oldest first."""
-    await _visible(db, who, id)
+    await _visible(db, caller, id)
     rows = await queries.assessments(db, id, paging.after, paging.limit + 1)
     return paging.page(
         [AssessmentView.model_validate(row) for row in rows], lambda row: (row.assessed_on.isoformat(), row.id)
@@ -184,9 +184,9 @@ async def list_assessments(who: Anyone, db: Read, id: UUID, paging: Paging) -> P
 
 
 @router.get("/clusters/{id}/levels")
-async def show_levels(who: Anyone, db: Read, id: UUID) -> Standings:
+async def show_levels(caller: Anyone, db: Read, id: UUID) -> Standings:
     """Where the cluster stands today, and where that is known from."""
-    await _visible(db, who, id)
+    await _visible(db, caller, id)
     rows = await queries.standings(db, id, clock.now().date())
     return Standings(items=[_standing(row) for row in rows])
 
@@ -207,30 +207,32 @@ def _standing(row: queries.Standing) -> StandingView:
 
 
 @router.put("/clusters/{id}/targets/{framework}/{indicator}")
-async def set_target(who: Manager, tx: Tx, id: UUID, framework: Slug, indicator: Slug, body: NewTarget) -> TargetView:
+async def set_target(
+    caller: Manager, tx: Tx, id: UUID, framework: Slug, indicator: Slug, body: NewTarget
+) -> TargetView:
     """Say which level the cluster wants to reach in an indicator."""
-    await require_right(tx, who.speaks_for, id)
+    await require_right(tx, caller.speaks_for, id)
     need = commands.Need(framework, indicator)
     made = await commands.set_target(tx, id, need, commands.Aim(body.level, body.priority, body.illustrative))
     return TargetView.model_validate(made)
 
 
 @router.post("/clusters/{id}/requests", status_code=201)
-async def request_service(who: Manager, tx: Tx, id: UUID, body: NewRequest) -> RequestView:
+async def request_service(caller: Manager, tx: Tx, id: UUID, body: NewRequest) -> RequestView:
     """Ask for help in an indicator."""
-    await require_right(tx, who.speaks_for, id)
+    await require_right(tx, caller.speaks_for, id)
     made = await commands.request_service(tx, clock.new_id(), id, body.model_dump())
     return RequestView.model_validate(made)
 
 
 @router.get("/requests")
-async def list_requests(who: Anyone, db: Read, paging: Paging) -> Page[RequestView]:
+async def list_requests(caller: Anyone, db: Read, paging: Paging) -> Page[RequestView]:
     """The service requests of the caller's consortium, oldest first."""
-    rows = await queries.requests(db, who.scope(), paging.after, paging.limit + 1)
+    rows = await queries.requests(db, caller.scope(), paging.after, paging.limit + 1)
     return paging.page([RequestView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
-async def _visible(db: ReadSession, who: Principal, cluster_id: UUID) -> None:
+async def _visible(db: ReadSession, caller: Principal, cluster_id: UUID) -> None:
     cluster = await clusters.cluster(db, cluster_id)
-    if not who.within(cluster.consortium_id):
+    if not caller.within(cluster.consortium_id):
         raise NotFound("no-such-cluster", "There is no such cluster.")

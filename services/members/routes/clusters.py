@@ -108,7 +108,7 @@ class ClusterView(ResponseModel):
 
 
 @router.post("/consortia", status_code=201)
-async def create_consortium(who: Operator, tx: Tx, body: NewConsortium, response: Response) -> ConsortiumView:
+async def create_consortium(caller: Operator, tx: Tx, body: NewConsortium, response: Response) -> ConsortiumView:
     """Create a consortium."""
     made = await commands.create_consortium(tx, clock.new_id(), body.model_dump())
     response.headers["Location"] = f"consortia/{made.id}"
@@ -116,24 +116,24 @@ async def create_consortium(who: Operator, tx: Tx, body: NewConsortium, response
 
 
 @router.get("/consortia")
-async def list_consortia(who: Anyone, db: Read, paging: Paging) -> Page[ConsortiumView]:
+async def list_consortia(caller: Anyone, db: Read, paging: Paging) -> Page[ConsortiumView]:
     """The consortia that the caller belongs to."""
-    rows = await queries.consortia(db, who.scope(), paging.after, paging.limit + 1)
+    rows = await queries.consortia(db, caller.scope(), paging.after, paging.limit + 1)
     return paging.page([ConsortiumView.model_validate(row) for row in rows], lambda row: (row.slug,))
 
 
 @router.get("/consortia/{id}")
-async def show_consortium(who: Anyone, db: Read, id: UUID) -> ConsortiumView:
+async def show_consortium(caller: Anyone, db: Read, id: UUID) -> ConsortiumView:
     """One consortium."""
-    if not who.within(id):
+    if not caller.within(id):
         raise NotFound("no-such-consortium", "There is no such consortium.")
     return ConsortiumView.model_validate(await queries.consortium(db, id))
 
 
 @router.post("/clusters", status_code=201)
-async def register_cluster(who: Coordinator, tx: Tx, body: NewCluster, response: Response) -> ClusterView:
+async def register_cluster(caller: Coordinator, tx: Tx, body: NewCluster, response: Response) -> ClusterView:
     """Register a cluster in a consortium."""
-    who.enter(body.consortium_id)
+    caller.enter(body.consortium_id)
     capacity = (body.mentor_capacity, body.learner_capacity)
     cluster = await commands.register(tx, clock.new_id(), body.consortium_id, body.facts(), capacity)
     response.headers["Location"] = f"clusters/{cluster.id}"
@@ -142,17 +142,17 @@ async def register_cluster(who: Coordinator, tx: Tx, body: NewCluster, response:
 
 
 @router.get("/clusters")
-async def list_clusters(who: Anyone, db: Read, paging: Paging) -> Page[ClusterView]:
+async def list_clusters(caller: Anyone, db: Read, paging: Paging) -> Page[ClusterView]:
     """The clusters of the caller's consortium."""
-    rows = await queries.clusters(db, who.scope(), paging.after, paging.limit + 1)
+    rows = await queries.clusters(db, caller.scope(), paging.after, paging.limit + 1)
     return paging.page([ClusterView.model_validate(row) for row in rows], lambda row: (row.name, row.id))
 
 
 @router.get("/clusters/{id}")
-async def show_cluster(who: Anyone, db: Read, id: UUID, response: Response) -> ClusterView:
+async def show_cluster(caller: Anyone, db: Read, id: UUID, response: Response) -> ClusterView:
     """One cluster."""
     cluster = await queries.cluster(db, id)
-    if not who.within(cluster.consortium_id):
+    if not caller.within(cluster.consortium_id):
         raise NotFound("no-such-cluster", "There is no such cluster.")
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)
@@ -160,10 +160,10 @@ async def show_cluster(who: Anyone, db: Read, id: UUID, response: Response) -> C
 
 @router.put("/clusters/{id}")
 async def change_cluster(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: ClusterFacts, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: ClusterFacts, response: Response
 ) -> ClusterView:
     """Replace what is known of a cluster."""
-    await commands.require_right(tx, who.speaks_for, id)
+    await commands.require_right(tx, caller.speaks_for, id)
     cluster = await commands.change(tx, id, expected_version, body.facts())
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)
@@ -171,10 +171,10 @@ async def change_cluster(
 
 @router.put("/clusters/{id}/capacity")
 async def set_capacity(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewCapacity, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewCapacity, response: Response
 ) -> ClusterView:
     """Say how many others the cluster can mentor, and learn from, at once."""
-    await commands.require_right(tx, who.speaks_for, id)
+    await commands.require_right(tx, caller.speaks_for, id)
     cluster = await commands.set_capacity(tx, id, expected_version, body.mentor_capacity, body.learner_capacity)
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)
@@ -182,10 +182,10 @@ async def set_capacity(
 
 @router.post("/clusters/{id}/archive")
 async def archive_cluster(
-    who: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+    caller: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
 ) -> ClusterView:
     """Let a cluster leave the consortium. What it did stays; nothing about it changes any more."""
-    await commands.require_right(tx, who.speaks_for, id)
+    await commands.require_right(tx, caller.speaks_for, id)
     cluster = await commands.archive(tx, id, expected_version)
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)

@@ -101,7 +101,7 @@ def feed_router(hub: Hub) -> Router:
     _push(router, hub)
 
     @router.get("/head")
-    async def show_head(who: Reader, db: Read) -> FeedHead:
+    async def show_head(caller: Reader, db: Read) -> FeedHead:
         """The newest position: where to go on after to hear of what is to come."""
         return FeedHead(position=await feed.head(db))
 
@@ -113,7 +113,7 @@ def _pull(router: Router, hub: Hub) -> None:
     @long_lived
     async def read_feed(
         request: Request,
-        who: Reader,
+        caller: Reader,
         database: Source,
         types: Types,
         after: After = 0,
@@ -121,7 +121,7 @@ def _pull(router: Router, hub: Hub) -> None:
         wait: Annotated[int, Query(ge=0, le=25, description="seconds to wait if there is nothing yet")] = 0,
     ) -> Response:
         """Public events above a position, oldest first."""
-        chosen = await _selection(database, who, types)
+        chosen = await _selection(database, caller, types)
         until, position = monotonic() + wait, after
         while True:
             async with database.reading() as db:
@@ -140,14 +140,14 @@ def _push(router: Router, hub: Hub) -> None:
     @long_lived
     async def stream_feed(
         request: Request,
-        who: Reader,
+        caller: Reader,
         database: Source,
         types: Types,
         after: After = 0,
         last: Annotated[str | None, Header(alias="Last-Event-ID", description="the last position you have")] = None,
     ) -> EventStream:
         """Public events above a position as server-sent events, and what is to come as it comes."""
-        chosen = await _selection(database, who, types)
+        chosen = await _selection(database, caller, types)
         begin = after if last is None else _position(last)
         async with database.reading() as db:
             _refuse_future(begin, await feed.head(db))
@@ -165,11 +165,11 @@ async def _admitted(request: Request) -> None:
     await _POLICY.dependency(request)
 
 
-async def _selection(database: Database, who: Principal, asked: Sequence[str]) -> list[str] | None:
+async def _selection(database: Database, caller: Principal, asked: Sequence[str]) -> list[str] | None:
     granted: Sequence[str] = ()
-    if not who.has(Role.operator, Role.service):
+    if not caller.has(Role.operator, Role.service):
         async with database.reading() as db:
-            granted = await partners.granted(db, who.partner)
+            granted = await partners.granted(db, caller.partner)
     return subscriptions.select(asked, granted, [entry.name for entry in registry().values() if entry.public])
 
 

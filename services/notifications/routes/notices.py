@@ -28,34 +28,34 @@ class NoticeView(ResponseModel):
     read_at: datetime | None
 
 
-def _scope(who: Principal) -> tuple[UUID | None, UUID | None]:
+def _scope(caller: Principal) -> tuple[UUID | None, UUID | None]:
     """The consortium and the cluster the caller is limited to; None for those who see all.
 
     Raises:
         Forbidden: the sign-in does not name what the caller acts for.
     """
-    if who.has(Role.operator):
+    if caller.has(Role.operator):
         return None, None
-    if who.consortium is None:
+    if caller.consortium is None:
         raise Forbidden("no-consortium", "Your sign-in names no consortium.")
-    if who.has(Role.coordinator):
-        return who.consortium, None
-    if who.cluster is None:
+    if caller.has(Role.coordinator):
+        return caller.consortium, None
+    if caller.cluster is None:
         raise Forbidden("no-cluster", "Your sign-in names no cluster.")
-    return who.consortium, who.cluster
+    return caller.consortium, caller.cluster
 
 
 @router.get("")
-async def list_notices(who: Manager, db: Read, paging: Paging) -> Page[NoticeView]:
+async def list_notices(caller: Manager, db: Read, paging: Paging) -> Page[NoticeView]:
     """Notices, newest first: a manager's own cluster's, a coordinator's whole consortium's."""
-    consortium, cluster = _scope(who)
+    consortium, cluster = _scope(caller)
     rows = await queries.notices(db, paging.after, paging.limit + 1, consortium=consortium, cluster=cluster)
     return paging.page([NoticeView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.put("/{id}/read")
-async def mark_read(who: Manager, tx: Tx, id: UUID) -> NoticeView:
+async def mark_read(caller: Manager, tx: Tx, id: UUID) -> NoticeView:
     """Say that a notice has been read."""
-    consortium, cluster = _scope(who)
+    consortium, cluster = _scope(caller)
     notice = await commands.mark_read(tx, id, clock.now(), consortium=consortium, cluster=cluster)
     return NoticeView.model_validate(notice)

@@ -71,7 +71,7 @@ class ShownOnce(Response):
 
 
 @router.post("", status_code=201, response_model=NewKeyView)
-async def add_partner(who: Operator, tx: Tx, body: NewPartner) -> Response:
+async def add_partner(caller: Operator, tx: Tx, body: NewPartner) -> Response:
     """Add a partner, with a first key."""
     key = ApiKey.new()
     partner = await commands.add(tx, clock.new_id(), body.name, body.types, key)
@@ -80,14 +80,14 @@ async def add_partner(who: Operator, tx: Tx, body: NewPartner) -> Response:
 
 
 @router.get("")
-async def list_partners(who: Operator, db: Read, paging: Paging) -> Page[PartnerView]:
+async def list_partners(caller: Operator, db: Read, paging: Paging) -> Page[PartnerView]:
     """The partners, in order of name."""
     rows = await queries.partners(db, paging.after, paging.limit + 1)
     return paging.page([PartnerView.model_validate(row) for row in rows], lambda row: (row.name,))
 
 
 @router.post("/{id}/keys", status_code=201, response_model=NewKeyView)
-async def add_key(who: Operator, tx: Tx, id: UUID) -> Response:
+async def add_key(caller: Operator, tx: Tx, id: UUID) -> Response:
     """Give a partner one key more; those it has stay live until they are revoked."""
     key = ApiKey.new()
     partner = await commands.add_key(tx, id, key)
@@ -97,7 +97,7 @@ async def add_key(who: Operator, tx: Tx, id: UUID) -> Response:
 
 @router.delete("/{id}/keys/{prefix}", status_code=204)
 async def revoke_key(
-    who: Operator, tx: Tx, id: UUID, prefix: Annotated[str, Path(pattern="^[A-Za-z0-9]{8,16}$")]
+    caller: Operator, tx: Tx, id: UUID, prefix: Annotated[str, Path(pattern="^[A-Za-z0-9]{8,16}$")]
 ) -> None:
     """Revoke a key, from now on."""
     await commands.revoke(tx, id, prefix, clock.now())

@@ -19,26 +19,26 @@ from shared.web import IfMatch, Name, Page, Paging, Read, RequestModel, Response
 router = Router()
 
 
-async def require_sight(tx: WriteSession, who: Principal, id: UUID) -> commands.Owner:
+async def require_sight(tx: WriteSession, caller: Principal, id: UUID) -> commands.Owner:
     """The activity's owner, if the caller may see the activity.
 
     Raises:
         NotFound
     """
     owner = await commands.owner(tx, id)
-    if not who.within(owner.consortium_id):
+    if not caller.within(owner.consortium_id):
         raise NotFound("no-such-activity", "There is no such activity.")
     return owner
 
 
-async def require_host(tx: WriteSession, who: Principal, id: UUID) -> None:
+async def require_host(tx: WriteSession, caller: Principal, id: UUID) -> None:
     """Refuse whoever may not act for the activity's host.
 
     Raises:
         NotFound, Forbidden.
     """
-    owner = await require_sight(tx, who, id)
-    if not who.speaks_for(*owner):
+    owner = await require_sight(tx, caller, id)
+    if not caller.speaks_for(*owner):
         raise Forbidden("not-your-activity", "Only its host and the coordinator may do this.")
 
 
@@ -112,9 +112,9 @@ class ActivityView(ResponseModel):
 
 
 @router.post("/activities", status_code=201)
-async def draft_activity(who: Manager, tx: Tx, body: NewActivity, response: Response) -> ActivityView:
+async def draft_activity(caller: Manager, tx: Tx, body: NewActivity, response: Response) -> ActivityView:
     """Draft an activity."""
-    if not who.speaks_for(body.host_cluster_id, body.consortium_id):
+    if not caller.speaks_for(body.host_cluster_id, body.consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for the host.", field="host_cluster_id")
     activity = await commands.create(tx, clock.new_id(), body.consortium_id, body.values())
     response.headers["Location"] = f"activities/{activity.id}"
@@ -123,19 +123,19 @@ async def draft_activity(who: Manager, tx: Tx, body: NewActivity, response: Resp
 
 
 @router.get("/activities")
-async def list_activities(who: Anyone, db: Read, paging: Paging) -> Page[ActivityView]:
+async def list_activities(caller: Anyone, db: Read, paging: Paging) -> Page[ActivityView]:
     """The activities of the caller's consortium, in order of their first day."""
-    rows = await queries.activities(db, who.scope(), paging.after, paging.limit + 1)
+    rows = await queries.activities(db, caller.scope(), paging.after, paging.limit + 1)
     return paging.page(
         [ActivityView.model_validate(row) for row in rows], lambda row: (row.starts_on.isoformat(), row.id)
     )
 
 
 @router.get("/activities/{id}")
-async def show_activity(who: Anyone, db: Read, id: UUID, response: Response) -> ActivityView:
+async def show_activity(caller: Anyone, db: Read, id: UUID, response: Response) -> ActivityView:
     """One activity."""
     activity = await queries.activity(db, id)
-    if not who.within(activity.consortium_id):
+    if not caller.within(activity.consortium_id):
         raise NotFound("no-such-activity", "There is no such activity.")
     etag(response, activity.version)
     return ActivityView.model_validate(activity)
@@ -143,10 +143,10 @@ async def show_activity(who: Anyone, db: Read, id: UUID, response: Response) -> 
 
 @router.put("/activities/{id}")
 async def change_activity(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: Plan, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: Plan, response: Response
 ) -> ActivityView:
     """Replace what is planned, as long as it is a draft."""
-    await require_host(tx, who, id)
+    await require_host(tx, caller, id)
     activity = await commands.change(tx, id, expected_version, body.values())
     etag(response, activity.version)
     return ActivityView.model_validate(activity)
@@ -154,10 +154,10 @@ async def change_activity(
 
 @router.post("/activities/{id}/publication")
 async def publish_activity(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
 ) -> ActivityView:
     """Open a draft for registration."""
-    await require_host(tx, who, id)
+    await require_host(tx, caller, id)
     activity = await commands.publish(tx, id, expected_version)
     etag(response, activity.version)
     return ActivityView.model_validate(activity)
@@ -165,10 +165,10 @@ async def publish_activity(
 
 @router.post("/activities/{id}/completion")
 async def complete_activity(
-    who: Manager, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
+    caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
 ) -> ActivityView:
     """Say that the activity is over. Who attended has then gained what it taught."""
-    await require_host(tx, who, id)
+    await require_host(tx, caller, id)
     activity = await commands.complete(tx, id, expected_version, clock.now().date())
     etag(response, activity.version)
     return ActivityView.model_validate(activity)

@@ -48,11 +48,11 @@ class Attendance(RequestModel):
 
 
 @router.post("/registrations", status_code=201)
-async def register(who: Manager, tx: Tx, id: UUID, body: NewRegistration, response: Response) -> RegistrationView:
+async def register(caller: Manager, tx: Tx, id: UUID, body: NewRegistration, response: Response) -> RegistrationView:
     """Register a cluster: it has its seats at once, or a place in the queue."""
-    await require_sight(tx, who, id)
+    await require_sight(tx, caller, id)
     consortium_id = await activities.consortium_of(tx, body.cluster_id, "cluster_id")
-    if not who.speaks_for(body.cluster_id, consortium_id):
+    if not caller.speaks_for(body.cluster_id, consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for this cluster.", field="cluster_id")
     placed = await commands.register(tx, clock.new_id(), id, body.cluster_id, body.seats)
     made = placed.registration
@@ -62,29 +62,29 @@ async def register(who: Manager, tx: Tx, id: UUID, body: NewRegistration, respon
 
 
 @router.get("/registrations")
-async def list_registrations(who: Anyone, db: Read, id: UUID, paging: Paging) -> Page[RegistrationView]:
+async def list_registrations(caller: Anyone, db: Read, id: UUID, paging: Paging) -> Page[RegistrationView]:
     """An activity's registrations in the order of arrival, cancelled ones included."""
     activity = await activity_queries.activity(db, id)
-    if not who.within(activity.consortium_id):
+    if not caller.within(activity.consortium_id):
         raise NotFound("no-such-activity", "There is no such activity.")
     rows = await queries.registrations(db, id, paging.after, paging.limit + 1)
     return paging.page([RegistrationView.model_validate(row) for row in rows], lambda row: (row.queue,))
 
 
 @router.delete("/registrations/{registration_id}", status_code=204)
-async def cancel(who: Manager, tx: Tx, id: UUID, registration_id: UUID) -> None:
+async def cancel(caller: Manager, tx: Tx, id: UUID, registration_id: UUID) -> None:
     """Give up a registration. Its seats go to those who wait, first come, first served."""
-    owner = await require_sight(tx, who, id)
+    owner = await require_sight(tx, caller, id)
     cluster_id = await commands.cluster_of(tx, id, registration_id)
-    if not who.speaks_for(cluster_id, owner.consortium_id):
+    if not caller.speaks_for(cluster_id, owner.consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for this cluster.")
     await commands.cancel(tx, id, registration_id)
 
 
 @router.put("/attendance")
-async def record_attendance(who: Manager, tx: Tx, id: UUID, body: Attendance, response: Response) -> ActivityView:
+async def record_attendance(caller: Manager, tx: Tx, id: UUID, body: Attendance, response: Response) -> ActivityView:
     """Record who was there, in place of what was recorded before. It can be corrected until the completion."""
-    await require_host(tx, who, id)
+    await require_host(tx, caller, id)
     activity = await commands.attend(tx, id, body.present, body.absent, clock.now().date())
     etag(response, activity.version)
     return ActivityView.model_validate(activity)

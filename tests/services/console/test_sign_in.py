@@ -139,11 +139,11 @@ async def test_other_roles_are_turned_away_on_a_page(alone: World) -> None:
         assert "Sign out" in page.text
 
 
-@pytest.mark.parametrize("who", OTHERS)
+@pytest.mark.parametrize("caller", OTHERS)
 @pytest.mark.parametrize("path", ["/sign-in", "/sign-out", *POSTS])
-async def test_forms_of_other_sites_do_nothing(alone: World, path: str, who: str) -> None:
+async def test_forms_of_other_sites_do_nothing(alone: World, path: str, caller: str) -> None:
     operator = Person(alone, Role.operator)
-    page = await operator.post(path, [("token", operator.token)], OTHERS[who])
+    page = await operator.post(path, [("token", operator.token)], OTHERS[caller])
     assert page.status_code == 403
     assert "was not sent from a page of Kei" in page.text
     assert "set-cookie" not in page.headers

@@ -246,9 +246,9 @@ async def test_the_more_urgent_of_two_requests_for_a_skill_counts(matching: Matc
 async def test_only_operators_ask_for_the_projection(matching: Matching) -> None:
     assert len(await matching.state_hash()) == 64
     for role in (Role.coordinator, Role.manager, Role.service):
-        who = factories.signed_in(role, consortium=factories.CONSORTIUM)
-        assert (await matching.client.get("/projection", headers=who)).status_code == 403
-        assert (await matching.client.delete("/projection", headers=who)).status_code == 403
+        caller = factories.signed_in(role, consortium=factories.CONSORTIUM)
+        assert (await matching.client.get("/projection", headers=caller)).status_code == 403
+        assert (await matching.client.delete("/projection", headers=caller)).status_code == 403
     assert (await matching.client.delete("/projection")).status_code == 401
 
 

@@ -153,10 +153,10 @@ async def test_strangers_find_no_pair(matching: Matching, url: str) -> None:
     pair, one, _ = await one_pair(matching)
     coordinator = factories.signed_in(Role.coordinator, consortium=uuid4())
     manager = factories.signed_in(Role.manager, consortium=uuid4(), cluster=one.id)
-    for who in (coordinator, manager):
-        assert problem(await matching.answer(pair["id"], "mentor", headers=who)) == (404, "no-such-pair")
-        assert problem(await matching.client.get(f"/pairs/{pair['id']}", headers=who)) == (404, "no-such-pair")
-        assert (await matching.get("/pairs", who))["items"] == []
+    for caller in (coordinator, manager):
+        assert problem(await matching.answer(pair["id"], "mentor", headers=caller)) == (404, "no-such-pair")
+        assert problem(await matching.client.get(f"/pairs/{pair['id']}", headers=caller)) == (404, "no-such-pair")
+        assert (await matching.get("/pairs", caller))["items"] == []
     assert problem(await matching.answer(str(uuid4()), "mentor")) == (404, "no-such-pair")
     assert len(await factories.put(url)) == 2
 

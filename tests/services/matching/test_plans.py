@@ -181,8 +181,8 @@ async def test_others_do_not_see_a_plan_and_managers_do_not_replay(matching: Mat
         ("GET", "plan", mine),
         ("GET", f"explanations/{members[3].id}", mine),
     ]
-    for method, path, who in paths:
-        assert (await matching.client.request(method, f"/runs/{id}/{path}", headers=who)).status_code == 200
+    for method, path, caller in paths:
+        assert (await matching.client.request(method, f"/runs/{id}/{path}", headers=caller)).status_code == 200
         assert (await matching.client.request(method, f"/runs/{id}/{path}", headers=foreign)).status_code == 404
     assert (await matching.client.post(f"/runs/{id}/replay", headers=mine)).status_code == 403
     assert (await matching.client.post(f"/runs/{id}/replay", headers=foreign)).status_code == 404

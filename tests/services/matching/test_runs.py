@@ -151,9 +151,9 @@ async def test_only_coordinators_make_and_publish_runs(matching: Matching, url: 
     await matching.knows(mentor(), learner())
     id = (await matching.run())["run"]["id"]
     for role in (Role.manager, Role.associate, Role.partner, Role.service):
-        who = factories.signed_in(role, consortium=factories.CONSORTIUM, cluster=uuid4())
-        assert problem(await matching.plan(headers=who)) == (403, "forbidden"), role
-        assert problem(await matching.publish(id, headers=who)) == (403, "forbidden"), role
+        caller = factories.signed_in(role, consortium=factories.CONSORTIUM, cluster=uuid4())
+        assert problem(await matching.plan(headers=caller)) == (403, "forbidden"), role
+        assert problem(await matching.publish(id, headers=caller)) == (403, "forbidden"), role
     assert (await matching.plan(headers={})).status_code == 401
     assert (await matching.publish(id, headers={})).status_code == 401
     assert (await matching.client.get("/runs")).status_code == 401

@@ -12,8 +12,8 @@ from tests.services.members.actions import OPERATOR, with_label
 from tests.support import factories
 
 
-async def archive(client: httpx2.AsyncClient, id: str, version: int, **who: Any) -> httpx2.Response:
-    headers = (factories.signed_in(**who) if who else OPERATOR) | {"If-Match": f'"v{version}"'}
+async def archive(client: httpx2.AsyncClient, id: str, version: int, **caller: Any) -> httpx2.Response:
+    headers = (factories.signed_in(**caller) if caller else OPERATOR) | {"If-Match": f'"v{version}"'}
     return await client.post(f"/clusters/{id}/archive", headers=headers)
 
 
@@ -44,5 +44,5 @@ async def test_of_many_who_let_it_leave_one_does(url: str) -> None:
 async def test_it_is_for_the_coordinator_to_say(url: str, role: Role, status: int) -> None:
     async with factories.running(build, url) as client:
         cluster = await with_label(client)
-        who = {"consortium": cluster["consortium_id"], "cluster": cluster["id"]}
-        assert (await archive(client, cluster["id"], 1, role=role, **who)).status_code == status
+        caller = {"consortium": cluster["consortium_id"], "cluster": cluster["id"]}
+        assert (await archive(client, cluster["id"], 1, role=role, **caller)).status_code == status

@@ -221,10 +221,10 @@ async def test_who_belongs_elsewhere_sees_and_changes_nothing(
         assert (await client.get(path, headers=stranger)).status_code == 404
     assert (await client.get("/clusters", headers=stranger)).json()["items"] == []
     capacity = {"mentor_capacity": 1, "learner_capacity": 1}
-    for who in (stranger, sibling):
-        reply = await client.put(f"{at}/capacity", json=capacity, headers={**who, "If-Match": '"v1"'})
+    for caller in (stranger, sibling):
+        reply = await client.put(f"{at}/capacity", json=capacity, headers={**caller, "If-Match": '"v1"'})
         assert reply.status_code == 404
-        assert (await client.post(f"{at}/assessments", json=ASSESSMENT, headers=who)).status_code == 404
+        assert (await client.post(f"{at}/assessments", json=ASSESSMENT, headers=caller)).status_code == 404
 
 
 async def test_only_the_right_roles_may_write(client: httpx2.AsyncClient, cluster: dict[str, Any]) -> None:

@@ -96,12 +96,12 @@ def router() -> Router:
 
 def _writes(router: Router) -> None:
     @router.post("", status_code=201)
-    async def create(tx: Tx, body: NewItem, response: Response, who: Coordinator) -> Item:
+    async def create(tx: Tx, body: NewItem, response: Response, caller: Coordinator) -> Item:
         """Put a new item on the shelf."""
         item = Item(id=clock.new_id(), name=body.name, stock=body.stock, version=1)
         await tx.execute(insert(ITEM).values(item.model_dump()))
         if body.name == "taken":
-            raise Conflict("taken", f"{who.subject}: there is one already.", field="name")
+            raise Conflict("taken", f"{caller.subject}: there is one already.", field="name")
         response.headers["Location"] = f"/items/{item.id}"
         etag(response, 1)
         return item
@@ -149,9 +149,9 @@ def keyed_router() -> Router:
     router = Router(prefix="/keyed")
 
     @router.get("")
-    async def keyed(who: Annotated[Principal, partner_key(find_key, Role.operator)]) -> dict[str, str]:
+    async def keyed(caller: Annotated[Principal, partner_key(find_key, Role.operator)]) -> dict[str, str]:
         """For partners."""
-        return {"subject": who.subject}
+        return {"subject": caller.subject}
 
     return router
 

@@ -86,8 +86,8 @@ def asks(needs: Sequence[Need], offers: Sequence[Offer], levels: Levels) -> list
         taught = any(offer.host_id != need.cluster_id and offer.teaches.get(need.skill) for offer in offers)
         able = _able(need.skill, levels, need.provisional, need.cluster_id)
         if need.gap and not taught and able:
-            who = "One cluster stands" if len(able) == 1 else f"{len(able)} clusters stand"
-            reason = f"No activity to come teaches {need.skill.words}. {who} above you in it."
+            caller = "One cluster stands" if len(able) == 1 else f"{len(able)} clusters stand"
+            reason = f"No activity to come teaches {need.skill.words}. {caller} above you in it."
             found.append(Ask(need.cluster_id, need.skill, need.gap * need.aim.priority, able, reason))
     return sorted(found, key=lambda one: (one.cluster_id, -one.worth, one.skill))
 
