@@ -95,7 +95,7 @@ def build(
     Args:
         service: what makes it this one.
         settings: from its environment.
-        transport: the transport of the embedded mode; else Kafka.
+        transport: of the embedded mode; Kafka if left out.
         keys: the issuer's keys, if they are at hand; else `settings.jwks` says where.
         stalled_after: seconds without a turn of a loop after which the process counts as not alive.
 
@@ -104,25 +104,23 @@ def build(
     """
     transport = transport or _kafka(service, settings)
     database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
-    parts = _Parts(
-        service, settings, database, transport, Relay(database, transport, announce=service.announce), stalled_after
-    )
+    relay = Relay(database, transport, announce=service.announce)
+    parts = _Parts(service, settings, database, transport, relay, stalled_after)
     if service.consumer is not None:
         arrivals = Inbox(database, service.consumer)
         transport.attach(arrivals)
         parts.workers.append(Worker(database, service.consumer, arrivals))
-    operations = admin_router(service.name, service.consumer, database, transport, reads=parts.works)
+    admin = admin_router(service.name, service.consumer, database, transport, reads=parts.works)
     own = [partial(figures, database) for figures in service.figures]
-    ops = web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *own])
     return web.create_app(
         title=service.title,
         version="1",
         database=database,
         cursor_secret=settings.cursor_secret.get_secret_value(),
         verifier=Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys or KeySource.at(settings.jwks)),
-        routers=[*service.routers, operations],
+        routers=[*service.routers, admin],
         lifespan=lambda _: _running(parts),
-        ops=ops,
+        ops=web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *own]),
     )
 
 
