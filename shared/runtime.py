@@ -13,10 +13,10 @@ import structlog
 from fastapi import APIRouter, FastAPI
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
-from sqlalchemy.exc import SQLAlchemyError
 
 from shared import clock, inbox, outbox, web
 from shared.auth import KeySource, Verifier
+from shared.background import every
 from shared.db import Database
 from shared.inbox import Consumer, Inbox, Worker
 from shared.outbox import Relay, Waker
@@ -140,7 +140,10 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
     parts.database.on_commit.append(waker)
     loops = [waker.run(), *(job(parts.database) for job in parts.service.background)]
     if parts.works:
-        loops += [parts.relay.run(), parts.transport.run(), _housekeeping(parts)]
+        loops += [parts.relay.run(), parts.transport.run()]
+        loops.append(
+            every(HOUSEKEEPING, partial(_housekeeping, parts), failure_message="housekeeping failed, retrying")
+        )
         loops += [worker.run() for worker in parts.workers]
         loops += [job(parts.database) for job in parts.service.jobs]
     tasks = [asyncio.create_task(loop) for loop in loops]
@@ -175,20 +178,14 @@ def _ended(task: "asyncio.Task[None]") -> None:
 
 
 async def _housekeeping(parts: _Parts) -> None:
-    """Once an hour: the next partitions of the outbox, and what the retention settings let go."""
-    settings = parts.settings
-    while True:
-        now = clock.now()
-        try:
-            await outbox.keep_partitions(parts.database, now, settings.outbox_retention_days)
-            if parts.service.consumer is not None and settings.inbox_retention_days is not None:
-                before = now - timedelta(days=settings.inbox_retention_days)
-                await _purge(parts.database, parts.service.consumer.name, before)
-            async with parts.database.transaction() as tx:
-                await web.delete_before(tx, now - timedelta(days=settings.idempotency_retention_days))
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            _log.warning("housekeeping put off", reason=str(error))
-        await asyncio.sleep(clock.jitter(HOUSEKEEPING))
+    """Make the next partitions of the outbox, and delete what is older than the retention settings say."""
+    settings, now = parts.settings, clock.now()
+    await outbox.keep_partitions(parts.database, now, settings.outbox_retention_days)
+    if parts.service.consumer is not None and settings.inbox_retention_days is not None:
+        before = now - timedelta(days=settings.inbox_retention_days)
+        await _purge(parts.database, parts.service.consumer.name, before)
+    async with parts.database.transaction() as tx:
+        await web.delete_before(tx, now - timedelta(days=settings.idempotency_retention_days))
 
 
 async def _purge(database: Database, consumer: str, before: datetime) -> None:

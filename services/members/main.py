@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.members.jobs.label_expiry import expiry
+from services.members.jobs.label_expiry import expire_labels
 from services.members.routes import assessments, clusters
 from shared import runtime
 from shared.auth import KeySource
@@ -13,5 +13,5 @@ from shared.transport import Transport
 def build(settings: Settings, *, transport: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
     routers = [clusters.router, assessments.router]
-    service = runtime.Service("members", "Kei members", routers, jobs=[expiry])
+    service = runtime.Service("members", "Kei members", routers, jobs=[expire_labels])
     return runtime.build(service, settings, transport=transport, keys=keys)

@@ -9,14 +9,14 @@ LOCKED on the heads of lanes; a lane's second event is no head until the first i
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 import structlog
 from sqlalchemy import Row, text
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
+from shared.background import every
 from shared.clock import jitter
 from shared.db import Database, WriteSession
 from shared.events.envelope import Event, Poison, Record, parse
@@ -90,20 +90,21 @@ class Worker:
         self.progressed_at = monotonic()
 
     async def run(self) -> None:
-        """Handle what is there and what arrives, until cancelled. Survives the database's absence."""
-        while True:
-            self._inbox.arrived.clear()
-            try:
-                handled = await self.step()
-                wait = 0.0 if handled else await self._pause()
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                _log.warning("inbox without its database", consumer=self._consumer.name, reason=str(error))
-                wait = jitter(self._poll)
+        """Handle what is pending and what arrives, until cancelled. Survives the absence of the database."""
+        await every(
+            self._poll,
+            self._turn,
+            failure_message="inbox worker failed, retrying",
+            wake=self._inbox.arrived,
+            consumer=self._consumer.name,
+        )
+
+    async def _turn(self) -> float:
+        """Handle one batch; return the seconds until the next."""
+        try:
+            return 0.0 if await self.step() else await self._pause()
+        finally:
             self.progressed_at = monotonic()
-            if wait:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
-                        await self._inbox.arrived.wait()
 
     async def step(self) -> int:
         """Handle one batch of heads; return how many there were."""

@@ -3,16 +3,13 @@
 import asyncio
 from typing import Protocol
 
-import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
+from shared.background import every
 from shared.db import Database
 
 CHANNEL = "outbox"
 _COALESCE = 0.005
-
-_log = structlog.get_logger(__name__)
 
 
 class _Relay(Protocol):
@@ -42,13 +39,11 @@ class Waker:
             self._asked.set()
 
     async def run(self) -> None:
-        """Send the notifications that were asked for, until cancelled."""
-        while True:
-            await self._asked.wait()
-            self._asked.clear()
-            try:
-                async with self._database.reading() as session:
-                    await session.execute(text(f"NOTIFY {CHANNEL}"))
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                _log.warning("relay not notified; it will poll", reason=str(error))
-            await asyncio.sleep(_COALESCE)
+        """Send the requested notifications, until cancelled."""
+        await every(_COALESCE, self._notify, failure_message="relay not notified; it will poll")
+
+    async def _notify(self) -> None:
+        await self._asked.wait()
+        self._asked.clear()
+        async with self._database.reading() as session:
+            await session.execute(text(f"NOTIFY {CHANNEL}"))

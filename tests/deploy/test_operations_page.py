@@ -74,7 +74,7 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("transport did not take events", "shared/outbox/relay.py"),
         ("relay without its database", "shared/outbox/relay.py"),
         ("relay shows no progress; taking over", "shared/outbox/relay.py"),
-        ("inbox without its database", "shared/inbox/worker.py"),
+        ("inbox worker failed, retrying", "shared/inbox/worker.py"),
         ("event failed", "shared/inbox/worker.py"),
         ("does not read from Kafka", "shared/transport/kafka.py"),
         ("no certificate is shown", "services/console/jobs/certificate_monitor.py"),

@@ -105,7 +105,7 @@ async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(
     service_database: Create, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its connection was lost when it was cancelled: rolling back fails, and that error is all that comes out."""
-    monkeypatch.setattr(runtime, "_PATIENCE", (0.5, 5.0))
+    monkeypatch.setattr(runtime, "_SHUTDOWN_TIMEOUTS", (0.5, 5.0))
     turns, ended = asyncio.Queue[int](), asyncio.Event()
 
     async def job(database: Database) -> None:
