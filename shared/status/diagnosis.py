@@ -6,6 +6,7 @@ from uuid import UUID
 
 from shared.events.registry import registry
 from shared.status.models import InboxStatus, MissingEvent, ServiceReport, ServiceStatus
+from shared.wording import counted
 
 MAX_UNSENT_SECONDS = 30.0
 """Seconds for which a committed event may wait for the transport."""
@@ -50,15 +51,11 @@ def _of(row: ServiceReport, all_told: Mapping[str, ServiceStatus]) -> Iterator[F
     for topic in told.inbox:
         yield from _receiving(name, topic)
     if told.dead:
-        yield Finding(name, "dead", f"{name}: {_letters(told.dead)}.", _DEAD.format(name=name))
+        yield Finding(name, "dead", f"{name}: {counted(told.dead, 'dead letter')}.", _DEAD.format(name=name))
     yield from _ahead(row, all_told)
 
 
 _DEAD = "Look: kei inbox dead {name}. Then: kei inbox retry {name}."
-
-
-def _letters(number: int) -> str:
-    return f"{number} dead letter{'' if number == 1 else 's'}"
 
 
 def _schema(name: str, told: ServiceStatus) -> Iterator[Finding]:
@@ -97,7 +94,7 @@ def _receiving(name: str, topic: InboxStatus) -> Iterator[Finding]:
         said = f"{name}: {waits}, the oldest for {age(topic.age_seconds)}."
         yield Finding(name, "inbox", said, remedy)
     if topic.skipped:
-        records = f"{topic.skipped} record{' was' if topic.skipped == 1 else 's were'}"
+        records = counted(topic.skipped, "record was", "records were")
         said = f"{name}: {records} deleted from {topic.topic} before they were read."
         remedy = f"Send them again: kei events replay {producer}. The count begins anew when {name} is started again."
         yield Finding(name, "skipped", said, remedy)
@@ -105,7 +102,7 @@ def _receiving(name: str, topic: InboxStatus) -> Iterator[Finding]:
 
 def _waiting(number: int, producer: str = "") -> str:
     of = f" of {producer}" if producer else ""
-    return f"1 event{of} waits" if number == 1 else f"{number} events{of} wait"
+    return counted(number, f"event{of} waits", f"events{of} wait")
 
 
 def age(seconds: float) -> str:
