@@ -8,18 +8,17 @@ from sqlalchemy import select
 from services.matching.tables import CriteriaSet
 from shared.db import ReadSession
 from shared.errors import NotFound
+from shared.keyset import page
 
 
 async def criteria_sets(
     db: ReadSession, within: UUID | None, after: tuple[UUID] | None, limit: int
 ) -> Sequence[CriteriaSet]:
     """Criteria sets, oldest first."""
-    query = select(CriteriaSet).order_by(CriteriaSet.id).limit(limit)
+    query = select(CriteriaSet)
     if within is not None:
         query = query.where(CriteriaSet.consortium_id == within)
-    if after is not None:
-        query = query.where(CriteriaSet.id > after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [CriteriaSet.id], after, limit))).all()
 
 
 async def criteria_set(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> CriteriaSet:

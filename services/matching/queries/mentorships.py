@@ -10,6 +10,7 @@ from sqlalchemy import select
 from services.matching.tables import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Pair, Survey
 from shared.db import ReadSession, WriteSession
 from shared.errors import NotFound
+from shared.keyset import page
 
 
 @dataclass
@@ -27,14 +28,12 @@ async def mentorships(
     db: ReadSession, within: UUID | None, cluster: UUID | None, after: tuple[UUID] | None, limit: int
 ) -> list[Work]:
     """Mentorships, oldest first; `within` limits them to one consortium (None sees all), `cluster` to one's own."""
-    query = select(Mentorship).join(Pair, Pair.id == Mentorship.id).order_by(Mentorship.id).limit(limit)
+    query = select(Mentorship).join(Pair, Pair.id == Mentorship.id)
     if within is not None:
         query = query.where(Pair.consortium_id == within)
     if cluster is not None:
         query = query.where((Pair.mentor_id == cluster) | (Pair.learner_id == cluster))
-    if after is not None:
-        query = query.where(Mentorship.id > after[0])
-    return await _work(db, (await db.scalars(query)).all())
+    return await _work(db, (await db.scalars(page(query, [Mentorship.id], after, limit))).all())
 
 
 async def mentorship(db: ReadSession | WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Work:

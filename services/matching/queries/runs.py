@@ -10,16 +10,15 @@ from services.matching.rules.inputs.plan_models import Plan
 from services.matching.tables import Pair, Run
 from shared.db import ReadSession
 from shared.errors import NotFound
+from shared.keyset import page
 
 
 async def runs(db: ReadSession, within: UUID | None, after: tuple[UUID] | None, limit: int) -> Sequence[Run]:
     """Runs, oldest first."""
-    query = select(Run).order_by(Run.id).limit(limit)
+    query = select(Run)
     if within is not None:
         query = query.where(Run.consortium_id == within)
-    if after is not None:
-        query = query.where(Run.id > after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [Run.id], after, limit))).all()
 
 
 async def run(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Run:
@@ -72,14 +71,12 @@ async def pairs(
     db: ReadSession, within: UUID | None, state: str | None, after: tuple[UUID] | None, limit: int
 ) -> Sequence[Pair]:
     """Pairs that were proposed, oldest first."""
-    query = select(Pair).where(Pair.state != "draft").order_by(Pair.id).limit(limit)
+    query = select(Pair).where(Pair.state != "draft")
     if within is not None:
         query = query.where(Pair.consortium_id == within)
     if state is not None:
         query = query.where(Pair.state == state)
-    if after is not None:
-        query = query.where(Pair.id > after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [Pair.id], after, limit))).all()
 
 
 async def pair(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:

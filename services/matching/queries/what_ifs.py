@@ -11,16 +11,15 @@ from services.matching.rules.inputs.plan_models import Plan
 from services.matching.tables import WhatIf
 from shared.db import ReadSession
 from shared.errors import NotFound
+from shared.keyset import page
 
 
 async def what_ifs(db: ReadSession, within: UUID | None, after: tuple[UUID] | None, limit: int) -> Sequence[WhatIf]:
     """What-ifs, oldest first."""
-    query = select(WhatIf).order_by(WhatIf.id).limit(limit)
+    query = select(WhatIf)
     if within is not None:
         query = query.where(WhatIf.consortium_id == within)
-    if after is not None:
-        query = query.where(WhatIf.id > after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [WhatIf.id], after, limit))).all()
 
 
 async def what_if(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> WhatIf:

@@ -11,6 +11,7 @@ from services.members.rules.levels import Score, current
 from services.members.tables import Assessment, Framework, ServiceRequest, Target
 from shared.db import ReadSession
 from shared.errors import NotFound
+from shared.keyset import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,7 @@ class Standing:
 
 async def frameworks(db: ReadSession, after: tuple[str] | None, limit: int) -> Sequence[Framework]:
     """Frameworks in order of code."""
-    query = select(Framework).order_by(Framework.code).limit(limit)
-    if after is not None:
-        query = query.where(Framework.code > after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(select(Framework), [Framework.code], after, limit))).all()
 
 
 async def framework(db: ReadSession, code: str) -> Framework:
@@ -49,12 +47,7 @@ async def assessments(
 ) -> Sequence[Assessment]:
     """A cluster's assessments, oldest first."""
     query = select(Assessment).where(Assessment.cluster_id == cluster_id)
-    query = query.order_by(Assessment.assessed_on, Assessment.id).limit(limit)
-    if after is not None:
-        day, id = date.fromisoformat(after[0]), after[1]
-        later = (Assessment.assessed_on == day) & (Assessment.id > id)
-        query = query.where((Assessment.assessed_on > day) | later)
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [Assessment.assessed_on, Assessment.id], after, limit))).all()
 
 
 async def standings(db: ReadSession, cluster_id: UUID, today: date) -> list[Standing]:
@@ -81,9 +74,7 @@ async def requests(
     db: ReadSession, within: UUID | None, after: tuple[UUID] | None, limit: int
 ) -> Sequence[ServiceRequest]:
     """Service requests, oldest first."""
-    query = select(ServiceRequest).order_by(ServiceRequest.id).limit(limit)
+    query = select(ServiceRequest)
     if within is not None:
         query = query.where(ServiceRequest.consortium_id == within)
-    if after is not None:
-        query = query.where(ServiceRequest.id > after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [ServiceRequest.id], after, limit))).all()

@@ -8,16 +8,15 @@ from sqlalchemy import select
 from services.members.tables import Cluster, Consortium
 from shared.db import ReadSession
 from shared.errors import NotFound
+from shared.keyset import page
 
 
 async def consortia(db: ReadSession, within: UUID | None, after: tuple[str] | None, limit: int) -> Sequence[Consortium]:
     """Consortia in order of slug."""
-    query = select(Consortium).order_by(Consortium.slug).limit(limit)
+    query = select(Consortium)
     if within is not None:
         query = query.where(Consortium.id == within)
-    if after is not None:
-        query = query.where(Consortium.slug > after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [Consortium.slug], after, limit))).all()
 
 
 async def consortium(db: ReadSession, id: UUID) -> Consortium:
@@ -36,13 +35,10 @@ async def clusters(
     db: ReadSession, within: UUID | None, after: tuple[str, UUID] | None, limit: int
 ) -> Sequence[Cluster]:
     """Clusters in order of name."""
-    query = select(Cluster).order_by(Cluster.name, Cluster.id).limit(limit)
+    query = select(Cluster)
     if within is not None:
         query = query.where(Cluster.consortium_id == within)
-    if after is not None:
-        name, id = after
-        query = query.where((Cluster.name > name) | ((Cluster.name == name) & (Cluster.id > id)))
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [Cluster.name, Cluster.id], after, limit))).all()
 
 
 async def cluster(db: ReadSession, id: UUID) -> Cluster:

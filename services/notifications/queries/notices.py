@@ -7,17 +7,16 @@ from sqlalchemy import select
 
 from services.notifications.tables import Notice
 from shared.db import ReadSession
+from shared.keyset import page
 
 
 async def notices(
     db: ReadSession, after: tuple[UUID] | None, limit: int, *, consortium: UUID | None, cluster: UUID | None
 ) -> Sequence[Notice]:
     """Notices, newest first, of one consortium and one cluster if given."""
-    query = select(Notice).order_by(Notice.id.desc()).limit(limit)
+    query = select(Notice)
     if consortium is not None:
         query = query.where(Notice.consortium_id == consortium)
     if cluster is not None:
         query = query.where(Notice.cluster_id == cluster)
-    if after is not None:
-        query = query.where(Notice.id < after[0])
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [Notice.id], after, limit, descending=True))).all()

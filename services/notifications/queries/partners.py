@@ -11,6 +11,7 @@ from services.notifications.tables import ApiKey, Partner
 from shared.auth import StoredKey
 from shared.db import ReadSession
 from shared.errors import Forbidden
+from shared.keyset import page
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,7 @@ class Listed:
 
 async def partners(db: ReadSession, after: tuple[str] | None, limit: int) -> list[Listed]:
     """Partners in order of name."""
-    query = select(Partner).order_by(Partner.name).limit(limit)
-    if after is not None:
-        query = query.where(Partner.name > after[0])
-    found = (await db.scalars(query)).all()
+    found = (await db.scalars(page(select(Partner), [Partner.name], after, limit))).all()
     owned = select(ApiKey).where(ApiKey.partner_id.in_([one.id for one in found]))
     keys = (await db.scalars(owned.order_by(ApiKey.created_at, ApiKey.prefix))).all()
     return [

@@ -1,27 +1,24 @@
 """Reading activities. `within` limits the query to one consortium; None sees all."""
 
 from collections.abc import Sequence
-from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from services.trainings.tables import Activity
 from shared.db import ReadSession
 from shared.errors import NotFound
+from shared.keyset import page
 
 
 async def activities(
     db: ReadSession, within: UUID | None, after: tuple[str, UUID] | None, limit: int
 ) -> Sequence[Activity]:
     """Activities in order of their first day."""
-    query = select(Activity).order_by(Activity.starts_on, Activity.id).limit(limit)
+    query = select(Activity)
     if within is not None:
         query = query.where(Activity.consortium_id == within)
-    if after is not None:
-        day, id = date.fromisoformat(after[0]), after[1]
-        query = query.where(tuple_(Activity.starts_on, Activity.id) > tuple_(day, id))
-    return (await db.scalars(query)).all()
+    return (await db.scalars(page(query, [Activity.starts_on, Activity.id], after, limit))).all()
 
 
 async def activity(db: ReadSession, id: UUID) -> Activity:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import aliased
 from services.trainings.rules.vocabulary import RegistrationState
 from services.trainings.tables import Registration
 from shared.db import ReadSession
+from shared.keyset import page
 
 
 class Listed(NamedTuple):
@@ -39,7 +40,5 @@ async def registrations(db: ReadSession, activity_id: UUID, after: tuple[int] | 
     )
     waits = Registration.state == RegistrationState.waitlisted
     columns = select(*Registration.__table__.columns, case((waits, place)).label("place_in_queue"))
-    query = columns.where(Registration.activity_id == activity_id).order_by(Registration.queue).limit(limit)
-    if after is not None:
-        query = query.where(Registration.queue > after[0])
+    query = page(columns.where(Registration.activity_id == activity_id), [Registration.queue], after, limit)
     return [Listed(**row._mapping) for row in await db.execute(query)]  # noqa: SLF001  SQLAlchemy's public name for it

@@ -23,7 +23,9 @@ async def arrive_together(matching: Matching, *events: Stored) -> None:
     await matching.transport.send("kei.members.v1", [event.record() for event in events])
 
 
-async def test_capacities_are_written_in_order_of_cluster(matching: Matching, url: str, said: list[EventDict]) -> None:
+async def test_capacities_are_written_in_order_of_cluster(
+    matching: Matching, url: str, logged: list[EventDict]
+) -> None:
     low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
     await matching.knows(low, high)
     changes = [capacity_changed(one.id, 9, 5, 5) for one in (high, low)]
@@ -33,7 +35,7 @@ async def test_capacities_are_written_in_order_of_cluster(matching: Matching, ur
         await waiting(url, 1)
         await take_places(other, high)
     await matching.handled(changes)
-    assert tried_again(said) == []
+    assert tried_again(logged) == []
 
 
 async def test_an_acceptance_takes_places_in_order_of_cluster(matching: Matching, url: str) -> None:
@@ -49,7 +51,9 @@ async def test_an_acceptance_takes_places_in_order_of_cluster(matching: Matching
     assert (await answering).json()["state"] == "accepted"
 
 
-async def test_forgetting_waits_for_what_is_being_handled(matching: Matching, url: str, said: list[EventDict]) -> None:
+async def test_forgetting_waits_for_what_is_being_handled(
+    matching: Matching, url: str, logged: list[EventDict]
+) -> None:
     low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
     await matching.knows(high)  # so that it is found first, by whoever walks through the table
     await matching.knows(low)
@@ -61,6 +65,6 @@ async def test_forgetting_waits_for_what_is_being_handled(matching: Matching, ur
         forgetting = asyncio.create_task(matching.client.delete("/projection", headers=OPERATOR))
         await waiting(url, 2)
     assert (await forgetting).status_code == 204
-    assert tried_again(said) == []
+    assert tried_again(logged) == []
     assert await factories.rows(url, "SELECT FROM cluster") == []
     assert await factories.rows(url, "SELECT FROM inbox") == []

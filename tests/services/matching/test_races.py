@@ -116,7 +116,7 @@ async def test_both_sides_at_once(matching: Matching, url: str) -> None:
     assert await versions(url, pair["id"]) == [1, 2]
 
 
-async def test_everybody_accepts_everybody_while_capacities_change(matching: Matching, said: list[EventDict]) -> None:
+async def test_everybody_accepts_everybody_while_capacities_change(matching: Matching, logged: list[EventDict]) -> None:
     skills = [f"skill-{number}" for number in range(5)]
     members = [member(own, {one: 5 if one == own else 1 for one in skills}, dict.fromkeys(skills, 4)) for own in skills]
     await matching.knows(*members)
@@ -137,7 +137,7 @@ async def test_everybody_accepts_everybody_while_capacities_change(matching: Mat
     await matching.handled(changes)
     assert statuses(replies) == {200: 20}
     assert [await matching.used(one, side) for one in members for side in ("mentor", "learner")] == [4] * 10
-    assert tried_again(said) == []
+    assert tried_again(logged) == []
 
 
 async def test_a_request_is_answered_once_however_often_it_comes(matching: Matching, url: str) -> None:
@@ -183,7 +183,7 @@ async def test_of_drafts_with_the_same_pairs_one_is_published(matching: Matching
     assert Counter(kind for kind, _, _ in await factories.put(url)) == {"run.published": 1, "pair.proposed": 6}
 
 
-async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching, said: list[EventDict]) -> None:
+async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching, logged: list[EventDict]) -> None:
     able, learners = mentor(mentor_capacity=8), [learner(f"Learner {number}") for number in range(8)]
     await matching.knows(able, *learners)
     run = (await matching.run())["run"]["id"]
@@ -194,7 +194,7 @@ async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching
     live = Counter(pair["learner_id"] for pair in await matching.pairs())
     assert live == {str(one.id): 1 for one in learners}
     assert Counter(data["learner_id"] for data in await matching.told("pair.proposed")) == live
-    assert tried_again(said) == []
+    assert tried_again(logged) == []
 
 
 async def test_runs_of_one_consortium_do_not_mix(matching: Matching, url: str) -> None:

@@ -1,15 +1,12 @@
 """The doors of members: what each does, what it refuses, and the event it leaves in the outbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
 
-from deploy.migrate import differences
-from services.members.main import build
 from shared.auth import Role
 from tests.support import factories
 
@@ -38,12 +35,6 @@ OPERATOR = factories.signed_in(Role.operator)
 
 
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with factories.running(build, url) as client:
-        yield client
-
-
-@pytest.fixture
 async def cluster(client: httpx2.AsyncClient) -> dict[str, Any]:
     consortium = await posted(
         client,
@@ -67,14 +58,7 @@ def manager_of(cluster: dict[str, Any]) -> dict[str, str]:
     return factories.signed_in(Role.manager, consortium=cluster["consortium_id"], cluster=cluster["id"])
 
 
-async def test_tables_and_migrations_are_in_step(url: str) -> None:
-    assert await differences("members", url) == []
-
-
-async def test_registering_a_cluster_publishes_it(
-    client: httpx2.AsyncClient, url: str, cluster: dict[str, Any]
-) -> None:
-    del client
+async def test_registering_a_cluster_publishes_it(url: str, cluster: dict[str, Any]) -> None:
     ((kind, version, data),) = await factories.put(url)
     assert (kind, version) == ("cluster.registered", 1)
     assert data["cluster_id"] == cluster["id"]

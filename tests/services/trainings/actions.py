@@ -7,8 +7,21 @@ import httpx2
 
 from shared.auth import Role
 from tests.support import factories
+from tests.support.waiting import eventually
 
 OPERATOR = factories.signed_in(Role.operator)
+
+
+async def wait_until_handled(client: httpx2.AsyncClient, count: int) -> None:
+    """Wait until trainings has handled `count` events in all; none may be a dead letter."""
+
+    async def handled() -> bool:
+        status = (await client.get("/ops/status", headers=OPERATOR)).json()
+        assert sum(inbox["dead"] for inbox in status["inbox"]) == 0
+        done: int = sum(inbox["done"] for inbox in status["inbox"])
+        return done == count
+
+    await eventually(handled)
 
 
 async def draft(client: httpx2.AsyncClient, host: UUID, **other: Any) -> dict[str, Any]:

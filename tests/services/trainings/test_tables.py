@@ -1,9 +1,0 @@
-"""The migrations make what the tables say."""
-
-from collections.abc import Awaitable, Callable
-
-from deploy.migrate import differences
-
-
-async def test_migrations_and_tables_are_in_step(service_database: Callable[[str], Awaitable[str]]) -> None:
-    assert await differences("trainings", await service_database("trainings")) == []
