@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +11,6 @@ from time import monotonic
 
 import structlog
 from fastapi import APIRouter, FastAPI
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from shared import clock, inbox, outbox, web
@@ -19,6 +18,7 @@ from shared.auth import KeySource, Verifier
 from shared.background import every
 from shared.db import Database
 from shared.inbox import Consumer, Inbox, Worker
+from shared.messaging_metrics import consumer_metrics, inbox_metrics, outbox_metrics
 from shared.outbox import Relay, Waker
 from shared.settings import Settings
 from shared.transport import Transport
@@ -209,31 +209,8 @@ async def _metrics(parts: _Parts) -> list[Metric]:
     consumer = parts.service.consumer
     async with parts.database.reading() as session:
         log = await outbox.stats(session)
-        waiting = [] if consumer is None else await inbox.pending_stats(session, consumer)
-    families: list[Metric] = [
-        GaugeMetricFamily("kei_outbox_unsent", "Committed events the transport has not taken", log.unsent),
-        GaugeMetricFamily("kei_outbox_age_seconds", "Age of the oldest of them", log.age),
-        GaugeMetricFamily("kei_outbox_position", "Position of the newest event", log.assigned),
-        GaugeMetricFamily("kei_relay_epoch", "How often the relay's lead was taken", log.epoch),
-        GaugeMetricFamily("kei_relay_leading", "1 if this process leads", int(parts.relay.leading)),
-        GaugeMetricFamily("kei_relay_beat_age_seconds", "Since the leader last showed progress", log.beat_age),
-        _by_topic("kei_inbox_pending", "Events waiting to be handled", {one.topic: one.pending for one in waiting}),
-        _by_topic("kei_inbox_age_seconds", "Age of the oldest of them", {one.topic: one.age for one in waiting}),
-        _by_topic("kei_inbox_dead", "Dead letters", {one.topic: one.dead for one in waiting}),
-    ]
+        pending = [] if consumer is None else await inbox.pending_stats(session, consumer)
+    families = [*outbox_metrics(log, is_leader=parts.relay.leading), *inbox_metrics(pending)]
     if consumer is not None and parts.works:
-        lag = parts.transport.lag()
-        behind = {topic: lag.get(topic, 0) for topic in consumer.topics}
-        families.append(_by_topic("kei_wire_lag", "Records on the transport that this process has yet to read", behind))
-        skipped = CounterMetricFamily("kei_wire_skipped", "Records deleted before they were read", labels=["topic"])
-        for topic in sorted(consumer.topics):
-            skipped.add_metric([topic], parts.transport.skipped().get(topic, 0))
-        families.append(skipped)
+        families += consumer_metrics(consumer.topics, parts.transport.lag(), parts.transport.skipped())
     return families
-
-
-def _by_topic(name: str, text: str, values: Mapping[str, float]) -> Metric:
-    gauge = GaugeMetricFamily(name, text, labels=["topic"])
-    for topic in sorted(values):
-        gauge.add_metric([topic], values[topic])
-    return gauge

@@ -6,7 +6,7 @@ from services.matching.consumers import consumer
 from services.matching.jobs.run_worker import Maker
 from services.matching.jobs.scheduler import Replanner
 from services.matching.jobs.solver_pool import Solver
-from services.matching.metrics import requests_waiting
+from services.matching.metrics import unresolved_requests
 from services.matching.routes import criteria, ledger, meetings, mentorships, pairs, recommendations, runs, what_ifs
 from shared import runtime
 from shared.auth import KeySource
@@ -23,7 +23,7 @@ def build(settings: Settings, *, transport: Transport | None = None, keys: KeySo
         [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, recommendations)],
         consumer=consumer,
         jobs=[Replanner(settings.replan_seconds).run],
-        figures=[requests_waiting],
+        figures=[unresolved_requests],
         background=[solver.run, Maker(solver).run],
     )
     app = runtime.build(service, settings, transport=transport, keys=keys)

@@ -1,4 +1,4 @@
-"""What matching tells of itself at each scrape."""
+"""Metrics of matching, collected at each scrape."""
 
 from collections.abc import Sequence
 
@@ -9,9 +9,9 @@ from services.matching.queries.projection import waiting
 from shared.db import Database
 
 
-async def requests_waiting(database: Database) -> Sequence[Metric]:
-    """How many requests wait for their cluster to become known."""
+async def unresolved_requests(database: Database) -> Sequence[Metric]:
+    """The number of service requests of clusters that are not in the projection yet."""
     async with database.reading() as db:
         count = await waiting(db)
-    told = "Requests of clusters that are not known yet"
-    return [GaugeMetricFamily("kei_matching_requests_waiting", told, value=count)]
+    description = "Number of service requests of clusters that matching does not know yet"
+    return [GaugeMetricFamily("kei_matching_unresolved_requests", description, value=count)]

@@ -69,8 +69,10 @@ _PURGE = text(
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
 """Half the time of `json.dumps`, which is asked for every record."""
 
-_received = Counter("kei_inbox_received", "Records that arrived, repeats included", ["consumer"])
-_repeated = Counter("kei_inbox_repeated", "Records that had arrived before", ["consumer"])
+_received = Counter("kei_inbox_received_records", "Number of records received, duplicates included", ["consumer"])
+_repeated = Counter(
+    "kei_inbox_duplicate_records", "Number of records received that had been received before", ["consumer"]
+)
 
 
 def _uuid_of(text_bytes: bytes | None) -> UUID | None:

@@ -30,9 +30,18 @@ class RequestMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["method", "route", "status"]
-        self._count = Counter("kei_http_requests", "Requests answered", labels, registry=registry)
+        self._count = Counter(
+            "kei_http_requests",
+            "Number of HTTP requests answered, by method, route and status",
+            labels,
+            registry=registry,
+        )
         self._time = Histogram(
-            "kei_http_request_seconds", "Time until the answer began", labels[:2], registry=registry, buckets=_BUCKETS
+            "kei_http_request_duration_seconds",
+            "Seconds from an HTTP request to the start of its response",
+            labels[:2],
+            registry=registry,
+            buckets=_BUCKETS,
         )
 
     def note(self, scope: Scope, status: int, seconds: float) -> None:

@@ -98,7 +98,10 @@ async def _collect(collectors: list[Collector]) -> list[Metric]:
         except Exception as error:  # noqa: BLE001 - whatever it is, the other figures matter more then
             failed += 1
             _log.warning("metrics collector failed", error=repr(error))
-    return [*families, GaugeMetricFamily("kei_collectors_failed", "Collectors that failed at this scrape", failed)]
+    return [
+        *families,
+        GaugeMetricFamily("kei_failed_collectors", "Number of metrics collectors that failed at this scrape", failed),
+    ]
 
 
 async def _run(checks: Mapping[str, Check], slug: str) -> None:

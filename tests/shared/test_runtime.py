@@ -131,8 +131,8 @@ async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(
 async def test_every_topic_has_its_figures_before_anything_arrives(service_database: Create) -> None:
     async with factories.running(build, await service_database("trainings"), transport=SilentWire()) as client:
         lines = (await client.get("/metrics")).text.splitlines()
-    for name in ("kei_inbox_pending", "kei_inbox_age_seconds", "kei_inbox_dead"):
+    for name in ("kei_inbox_pending_events", "kei_inbox_oldest_pending_age_seconds", "kei_inbox_dead_letters"):
         assert f'{name}{{topic="{TOPIC}"}} 0.0' in lines
-    assert f'kei_wire_lag{{topic="{TOPIC}"}} 7.0' in lines
-    assert f'kei_wire_skipped_total{{topic="{TOPIC}"}} 2.0' in lines
-    assert "kei_outbox_unsent 0.0" in lines
+    assert f'kei_consumer_lag_records{{topic="{TOPIC}"}} 7.0' in lines
+    assert f'kei_consumer_lost_records_total{{topic="{TOPIC}"}} 2.0' in lines
+    assert "kei_outbox_unsent_events 0.0" in lines

@@ -70,8 +70,8 @@ class Certificates:
     async def collect(self) -> Iterable[Metric]:
         """The gauge; of an address that showed none it is 0."""
         gauge = GaugeMetricFamily(
-            "kei_certificate_expires_seconds",
-            "Unix time at which the certificate ends; 0 if none was shown",
+            "kei_certificate_not_after_timestamp_seconds",
+            "Unix time in seconds at which the certificate at this address expires; 0 if no TLS handshake succeeded",
             labels=["address"],
         )
         for address, ends in self._ends.items():

@@ -97,7 +97,7 @@ async def test_the_console_looks_by_itself_and_tells_it_among_its_metrics(tmp_pa
         ):
 
             async def seen() -> list[float]:
-                name = f'kei_certificate_expires_seconds{{address="localhost:{port}"}} '
+                name = f'kei_certificate_not_after_timestamp_seconds{{address="localhost:{port}"}} '
                 lines = (await client.get("/metrics")).text.splitlines()
                 return [float(line.removeprefix(name)) for line in lines if line.startswith(name)]
 

@@ -37,7 +37,7 @@ async def test_nobody_is_paired_with_it_any_more(matching: Matching) -> None:
     await matching.hears(requested(bee.id, 9), requested(ant.id, 21))
     assert {pair["mentor_id"] for pair in await matching.pairs()} == {str(other.id)}
     text = (await matching.client.get("/metrics")).text
-    assert "kei_matching_requests_waiting 0.0" in text, "a request of one that left waits for nobody"
+    assert "kei_matching_unresolved_requests 0.0" in text, "a request of one that left waits for nobody"
 
 
 async def test_a_draft_with_it_cannot_be_published(matching: Matching) -> None:

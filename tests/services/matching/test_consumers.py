@@ -258,7 +258,7 @@ async def test_a_request_that_waits_for_its_cluster_is_told_until_it_comes(match
 
     async def waiting() -> str:
         text = (await matching.client.get("/metrics")).text
-        return next(line for line in text.splitlines() if line.startswith("kei_matching_requests_waiting"))
+        return next(line for line in text.splitlines() if line.startswith("kei_matching_unresolved_requests"))
 
     assert (await waiting()).endswith(" 0.0")
     await matching.hears(requested(baker.id, 4))

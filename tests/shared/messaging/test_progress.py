@@ -185,5 +185,5 @@ async def test_a_service_whose_ingest_stands_still_is_not_alive(
             assert transport.lag()[TOPIC] >= 3
         await eventually(lambda: says(200, "alive"), 20.0)
         metrics = (await client.get("/metrics")).text
-    assert f'kei_wire_lag{{topic="{TOPIC}"}} ' in metrics
+    assert f'kei_consumer_lag_records{{topic="{TOPIC}"}} ' in metrics
     await holder.close()

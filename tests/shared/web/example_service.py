@@ -238,6 +238,6 @@ def ops() -> Ops:
         return None
 
     async def queue() -> list[GaugeMetricFamily]:
-        return [GaugeMetricFamily("kei_outbox_age_seconds", "Age of the oldest unsent event", 0.5)]
+        return [GaugeMetricFamily("kei_outbox_oldest_unsent_age_seconds", "Age of the oldest unsent event", 0.5)]
 
     return Ops(alive={"relay": fine}, ready={"consumer": fine}, collectors=[queue], drain=Drain())

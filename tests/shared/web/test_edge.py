@@ -196,8 +196,8 @@ async def test_metrics_can_be_scraped(client: httpx2.AsyncClient, ops: Ops) -> N
         if sample.name.endswith("_total")
     }
     assert requests == {("GET", "/items/{item_id}", "404"), ("GET", "other", "404"), ("other", "other", "405")}
-    assert families["kei_outbox_age_seconds"].samples[0].value == 0.5
-    assert families["kei_collectors_failed"].samples[0].value == 1
+    assert families["kei_outbox_oldest_unsent_age_seconds"].samples[0].value == 0.5
+    assert families["kei_failed_collectors"].samples[0].value == 1
 
 
 async def test_who_may_not_learns_no_more(client: httpx2.AsyncClient, issuer: Issuer) -> None:
