@@ -40,7 +40,7 @@ _UPSERT_RAW = (
 _HEADS_RAW = """
     SELECT i.event_id, i.topic, i.key, i.headers, i.value FROM inbox i
     WHERE i.consumer = $1 AND i.state = 'pending' AND i.not_before <= clock_timestamp()
-      AND NOT EXISTS (SELECT FROM inbox p WHERE p.consumer = $1 AND p.lane = i.lane
+      AND NOT EXISTS (SELECT FROM inbox p WHERE p.consumer = $1 AND p.partition_key = i.partition_key
                       AND p.state = 'pending' AND p.seq < i.seq)
     ORDER BY i.seq LIMIT $2 FOR UPDATE SKIP LOCKED
 """

@@ -22,12 +22,13 @@ SINGLY = 300
 BATCH = 1000
 """What the subscription reads at once, at most."""
 _MANY = """
-    INSERT INTO inbox (consumer, event_id, lane, topic, key, headers, value)
+    INSERT INTO inbox (consumer, event_id, partition_key, topic, key, headers, value)
     SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[])
     ON CONFLICT DO NOTHING
 """
 _ONE = """
-    INSERT INTO inbox (consumer, event_id, lane, topic, key, headers, value) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO inbox (consumer, event_id, partition_key, topic, key, headers, value)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT DO NOTHING
 """
 

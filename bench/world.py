@@ -16,7 +16,7 @@ from shared.db import Database
 from shared.events.envelope import Record, Stored
 from shared.events.members import CapacityChanged
 from shared.events.registry import type_of
-from shared.messaging_tables import MESSAGING_TABLES_V1
+from shared.messaging_tables import MESSAGING_TABLES
 from shared.transport import Receiver, Transport, TransportError
 from tests.shared.messaging.faulty_transport import WireAround
 from tests.support.waiting import eventually
@@ -80,7 +80,7 @@ async def place(stage: Stage, *statements: str, pool_size: int = 10) -> AsyncIte
         database = Database(url, name="bench", pool_size=pool_size)
         stack.push_async_callback(database.close)
         async with database.transaction() as tx:
-            for statement in (*MESSAGING_TABLES_V1, *statements):
+            for statement in (*MESSAGING_TABLES, *statements):
                 await tx.execute(text(statement))
         await outbox.keep_partitions(database, clock.now())
         raw = await asyncpg.connect(url)

@@ -27,7 +27,7 @@ _OUTBOX: Mapping[str, tuple[str, Callable[[OutboxStats], float]]] = {
     ),
     "kei_relay_heartbeat_age_seconds": (
         "Seconds since the last heartbeat of the relay's leader",
-        lambda log: log.beat_age,
+        lambda log: log.heartbeat_age,
     ),
 }
 _INBOX: Mapping[str, tuple[str, Callable[[PendingStats], float]]] = {

@@ -1,7 +1,7 @@
-"""The tables every service with a database has: outbox, inbox and the answers kept for Idempotency-Keys."""
+"""The tables of every service with a database: outbox, inbox and the responses stored for Idempotency-Keys."""
 
-from shared.inbox import INBOX_V1
-from shared.outbox import OUTBOX_V1
+from shared.inbox import INBOX_V1, INBOX_V2
+from shared.outbox import OUTBOX_V1, OUTBOX_V2
 
 _IDEMPOTENCY_V1 = (
     """
@@ -21,4 +21,10 @@ _IDEMPOTENCY_V1 = (
 )
 
 MESSAGING_TABLES_V1 = (*OUTBOX_V1, *INBOX_V1, *_IDEMPOTENCY_V1)
-"""The statements that make them. A service's first migration runs these; a later shape is a later constant."""
+"""The statements that create them; the first migration of a service runs them. They never change."""
+
+MESSAGING_TABLES_V2 = (*OUTBOX_V2, *INBOX_V2)
+"""The changes since V1; a later migration of a service runs them."""
+
+MESSAGING_TABLES = (*MESSAGING_TABLES_V1, *MESSAGING_TABLES_V2)
+"""The newest schema, for databases without migrations."""

@@ -31,7 +31,9 @@ _OTHERS = """
 """
 _RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p')"
 _SET_ON = "SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)"
-_AGAIN = f"UPDATE {RELAY} SET sent = 0, epoch = epoch + 1, holder = '', beat_at = clock_timestamp()"  # noqa: S608  a constant
+_SEND_AGAIN = f"""
+    UPDATE {ASIDE}.{RELAY} SET sent = 0, epoch = epoch + 1, holder = '', heartbeat_at = clock_timestamp()
+"""  # noqa: S608  only constants are put in
 """The relay sends the whole log again: who knows an event ignores it, and a new broker gets everything."""
 
 Tell = Callable[[str], None]
@@ -69,6 +71,7 @@ class _Target:
             await self.connection.execute(f"SET LOCAL search_path = {ASIDE}")
             await self._fill(archive, tell)
         await upgrade(self.service, self._url, schema=ASIDE)
+        await self.connection.execute(_SEND_AGAIN)
         names = [f"{ASIDE}.{quoted(row[0])}" for row in await self.connection.fetch(_RELATIONS, ASIDE)]
         await self.connection.execute(f"ANALYZE {', '.join(names)}")
 
@@ -124,7 +127,6 @@ class _Target:
         for one in self._held.sequences:
             if one.table in known:
                 await self.connection.fetch(_SET_ON, one.table, one.column, one.last)
-        await run(_AGAIN)
 
     async def _copy(self, archive: Archive, rows: Rows) -> None:
         async def source() -> AsyncIterator[bytes]:

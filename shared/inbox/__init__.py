@@ -16,11 +16,12 @@ from shared.inbox.receive import (
     pending_stats,
     purge,
 )
-from shared.inbox.schema import INBOX_V1
+from shared.inbox.schema import INBOX_V1, INBOX_V2
 from shared.inbox.worker import Worker
 
 __all__ = [
     "INBOX_V1",
+    "INBOX_V2",
     "Consumer",
     "DeadLetter",
     "DoneStats",

@@ -19,11 +19,11 @@ from shared.outbox.schema import first_id
 
 _INSERT = text(
     """
-    INSERT INTO inbox (consumer, event_id, lane, topic, key, headers, value)
-    SELECT :consumer, r.event_id, r.lane, r.topic, r.key, r.headers, r.value
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:lanes AS uuid[]), CAST(:topics AS text[]), CAST(:keys AS bytea[]),
+    INSERT INTO inbox (consumer, event_id, partition_key, topic, key, headers, value)
+    SELECT :consumer, r.event_id, r.partition_key, r.topic, r.key, r.headers, r.value
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:partition_keys AS uuid[]), CAST(:topics AS text[]), CAST(:keys AS bytea[]),
                 CAST(:headers AS bytea[]), CAST(:bodies AS bytea[]))
-        WITH ORDINALITY AS r (event_id, lane, topic, key, headers, value, place)
+        WITH ORDINALITY AS r (event_id, partition_key, topic, key, headers, value, place)
     ORDER BY r.place
     ON CONFLICT DO NOTHING
     """
@@ -119,7 +119,7 @@ class Inbox:
                 {
                     "consumer": self.consumer,
                     "ids": [id_of(topic, record) for topic, record in records],
-                    "lanes": [_uuid_of(record.key) or _digest(record.key or b"") for _, record in records],
+                    "partition_keys": [_uuid_of(record.key) or _digest(record.key or b"") for _, record in records],
                     "topics": [topic for topic, _ in records],
                     "keys": [record.key for _, record in records],
                     "headers": [pack(record.headers) for _, record in records],

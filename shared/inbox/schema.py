@@ -1,6 +1,7 @@
-"""The inbox's table.
+"""The table of the inbox.
 
-`lane` is the record's key made to fixed size: records of one lane are handled in order of `seq`.
+`partition_key` is the key of the record, hashed to a fixed size: records with the same one are handled in order of
+`seq`.
 """
 
 INBOX_V1 = (
@@ -28,4 +29,10 @@ INBOX_V1 = (
     "CREATE INDEX ix_inbox_lane ON inbox (consumer, lane, seq) WHERE state = 'pending'",
     "CREATE INDEX ix_inbox_dead ON inbox (consumer, seq) WHERE state = 'dead'",
 )
-"""The statements that make the inbox; a service's migration runs them. A later shape is a later constant."""
+"""The statements that create the inbox. Migrations run them, so they never change; a change is a later constant."""
+
+INBOX_V2 = (
+    "ALTER TABLE inbox RENAME COLUMN lane TO partition_key",
+    "ALTER INDEX ix_inbox_lane RENAME TO ix_inbox_partition_key",
+)
+"""Clearer names."""

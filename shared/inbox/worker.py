@@ -33,7 +33,7 @@ _HEADS = text(
     SELECT i.event_id, i.topic, i.key, i.headers, i.value, i.attempts FROM inbox i
     WHERE i.consumer = :consumer AND i.state = 'pending' AND i.not_before <= clock_timestamp()
       AND (CAST(:only AS uuid[]) IS NULL OR i.event_id = ANY(CAST(:only AS uuid[])))
-      AND NOT EXISTS (SELECT FROM inbox p WHERE p.consumer = :consumer AND p.lane = i.lane
+      AND NOT EXISTS (SELECT FROM inbox p WHERE p.consumer = :consumer AND p.partition_key = i.partition_key
                       AND p.state = 'pending' AND p.seq < i.seq)
     ORDER BY i.seq LIMIT :limit FOR UPDATE SKIP LOCKED
     """

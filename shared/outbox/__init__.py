@@ -8,11 +8,12 @@ the aggregate's row first, which makes `seq` the order of an aggregate's version
 from shared.outbox.append import append, forward
 from shared.outbox.log import OutboxStats, find, oldest, read, replay, stats
 from shared.outbox.relay import Relay
-from shared.outbox.schema import OUTBOX_V1, keep_partitions
+from shared.outbox.schema import OUTBOX_V1, OUTBOX_V2, keep_partitions
 from shared.outbox.wake import Waker
 
 __all__ = [
     "OUTBOX_V1",
+    "OUTBOX_V2",
     "OutboxStats",
     "Relay",
     "Waker",

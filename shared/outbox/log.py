@@ -27,7 +27,7 @@ _OLDEST = text("SELECT id FROM outbox ORDER BY id LIMIT 1")
 _FIGURES = text(
     """
     SELECT r.assigned, r.sent, r.epoch, r.holder,
-           extract(epoch FROM clock_timestamp() - r.beat_at)::float8 AS beat_age,
+           extract(epoch FROM clock_timestamp() - r.heartbeat_at)::float8 AS heartbeat_age,
            (SELECT count(*) FROM outbox WHERE position IS NULL) + r.assigned - r.sent AS unsent,
            coalesce(extract(epoch FROM clock_timestamp() - least(
                (SELECT min(time) FROM outbox WHERE position IS NULL),
@@ -48,13 +48,13 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStats:
-    """How far the relay is. Ages are in seconds; `beat_age` is the time since the relay last showed progress."""
+    """How far the relay is. Ages are in seconds; `heartbeat_age` is the time since the relay last showed progress."""
 
     assigned: int
     sent: int
     epoch: int
     holder: str
-    beat_age: float
+    heartbeat_age: float
     unsent: int
     age: float
 

@@ -31,7 +31,8 @@ LOCK = 0x4B6569
 
 _COLUMNS = "o.seq, o.position, o.topic, o.id, o.type, o.source, o.key, o.version, o.time, o.traceparent, o.data"
 _TAKE = """
-    UPDATE outbox_relay SET epoch = epoch + 1, holder = $1, beat_at = clock_timestamp() RETURNING epoch, assigned, sent
+    UPDATE outbox_relay SET epoch = epoch + 1, holder = $1, heartbeat_at = clock_timestamp()
+    RETURNING epoch, assigned, sent
 """
 _PLACE = f"""
     WITH mine AS (SELECT assigned FROM outbox_relay WHERE epoch = $1 FOR UPDATE),
@@ -39,14 +40,14 @@ _PLACE = f"""
     numbered AS (SELECT id, mine.assigned + row_number() OVER (ORDER BY seq) AS place FROM batch, mine),
     placed AS (UPDATE outbox o SET position = n.place FROM numbered n WHERE o.id = n.id RETURNING {_COLUMNS}),
     counted AS (
-        UPDATE outbox_relay SET assigned = assigned + (SELECT count(*) FROM placed), beat_at = clock_timestamp()
+        UPDATE outbox_relay SET assigned = assigned + (SELECT count(*) FROM placed), heartbeat_at = clock_timestamp()
         WHERE epoch = $1 AND EXISTS (SELECT FROM placed)
     )
     SELECT * FROM placed ORDER BY position
 """  # noqa: S608  only constants are put in
 _UNSENT = f"SELECT {_COLUMNS} FROM outbox o WHERE position > $1 AND position <= $2 ORDER BY position LIMIT $3"  # noqa: S608
-_MARK = "UPDATE outbox_relay SET sent = greatest(sent, $2), beat_at = clock_timestamp() WHERE epoch = $1"
-_STALE = "SELECT beat_at < clock_timestamp() - make_interval(secs => $1) FROM outbox_relay"
+_MARK = "UPDATE outbox_relay SET sent = greatest(sent, $2), heartbeat_at = clock_timestamp() WHERE epoch = $1"
+_STALE = "SELECT heartbeat_at < clock_timestamp() - make_interval(secs => $1) FROM outbox_relay"
 _END_LEADER = """
     SELECT pg_terminate_backend(pid) FROM pg_locks
     WHERE locktype = 'advisory' AND classid = 0 AND objid = $1 AND objsubid = 1 AND granted AND pid <> pg_backend_pid()
@@ -140,7 +141,7 @@ class Relay:
             batch = batch or await self._next(log)
             self.progressed_at = monotonic()
             if not batch:
-                await log.beat(self._lease / 5)
+                await log.heartbeat(self._lease / 5)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._poll):
                         await self._woken.wait()
@@ -153,7 +154,7 @@ class Relay:
                 _log.warning("transport did not take events", reason=str(error), events=len(batch), failures=failures)
                 self._halve()
                 batch = log.rewind()
-                await log.beat(0)
+                await log.heartbeat(0)
                 # Not to be cut short by new events: each of them would be another try.
                 await asyncio.sleep(jitter(min(0.1 * 2 ** min(failures, 8), self._lease / 5)))
 
@@ -195,7 +196,7 @@ class _Log:
         self.connection = connection
         self._epoch, self._assigned, self._sent = epoch, assigned, sent
         self._taken = sent
-        self._beat_at = monotonic()
+        self._heartbeat_at = monotonic()
         self._seen: deque[tuple[float, int]] = deque()
         self._low = -1
         self._swept_at = monotonic()
@@ -221,11 +222,11 @@ class _Log:
         if await self.connection.execute(_MARK, self._epoch, position) != "UPDATE 1":
             raise Fenced
         self._sent = position
-        self._beat_at = monotonic()
+        self._heartbeat_at = monotonic()
 
-    async def beat(self, every: float) -> None:
+    async def heartbeat(self, every: float) -> None:
         """Show that the leader lives, at most once in `every` seconds."""
-        if monotonic() - self._beat_at >= every:
+        if monotonic() - self._heartbeat_at >= every:
             await self.mark(self._sent)
 
     def _bound(self) -> int:

@@ -41,7 +41,14 @@ OUTBOX_V1 = (
     """,
     "INSERT INTO outbox_relay DEFAULT VALUES",
 )
-"""The statements that make the outbox; a service's migration runs them. A later shape is a later constant."""
+"""The statements that create the outbox. Migrations run them, so they never change; a change is a later constant."""
+
+OUTBOX_V2 = (
+    "ALTER INDEX ix_outbox_unplaced RENAME TO ix_outbox_unassigned",
+    "ALTER TABLE outbox_relay RENAME COLUMN one TO singleton",
+    "ALTER TABLE outbox_relay RENAME COLUMN beat_at TO heartbeat_at",
+)
+"""Clearer names."""
 
 _log = structlog.get_logger(__name__)
 

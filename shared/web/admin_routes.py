@@ -162,7 +162,7 @@ def _telling(router: Router, name: str, consumer: Consumer | None, transport: Tr
                 age_seconds=log.age,
                 epoch=log.epoch,
                 holder=log.holder,
-                beat_age_seconds=log.beat_age,
+                beat_age_seconds=log.heartbeat_age,
                 oldest=await outbox.oldest(db),
             ),
             inbox=arrived,

@@ -17,7 +17,7 @@ from sqlalchemy import TextClause, text
 
 from shared import clock, outbox
 from shared.db import Database
-from shared.messaging_tables import MESSAGING_TABLES_V1
+from shared.messaging_tables import MESSAGING_TABLES
 from tests.faults.checks import Event, examine
 from tests.faults.report import SEED, Result, count
 from tests.faults.worker_process import READY, SINK, TASKS, Spec
@@ -244,7 +244,7 @@ async def stage(
 async def _prepare(made: Stage) -> None:
     for database, more in ((made.source, (AGGREGATE,)), (made.sink, SINK)):
         async with database.transaction() as tx:
-            for statement in (*MESSAGING_TABLES_V1, *more):
+            for statement in (*MESSAGING_TABLES, *more):
                 await tx.execute(text(statement))
     await outbox.keep_partitions(made.source, clock.now())
     async with made.source.transaction() as tx:

@@ -34,7 +34,7 @@ _OLD_OUTBOX = text(
 )
 _OLD_INBOX = text(
     f"""
-    INSERT INTO inbox (consumer, event_id, lane, topic, key, headers, value, state, done_at, received_at)
+    INSERT INTO inbox (consumer, event_id, partition_key, topic, key, headers, value, state, done_at, received_at)
     SELECT :consumer, {_OLD_ID}, CAST(lpad(to_hex(n), 32, '0') AS uuid), 'kei.members.v1', CAST('old' AS bytea),
            CAST('[]' AS bytea), CAST(repeat('x', 200) AS bytea), 'done', :day, :day
     FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n

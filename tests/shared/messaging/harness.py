@@ -14,7 +14,7 @@ from shared.db import Database, WriteSession
 from shared.events.envelope import Event
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, DeadLetter, Inbox, Worker, dead_letters
-from shared.messaging_tables import MESSAGING_TABLES_V1
+from shared.messaging_tables import MESSAGING_TABLES
 from shared.outbox import Relay, Waker
 from shared.transport import Receiver, Transport
 from tests.support.waiting import eventually
@@ -29,7 +29,7 @@ async def prepare(url: str) -> None:
     """Make the hand-over's tables and one for effects."""
     database = Database(url, name="preparing")
     async with database.transaction() as tx:
-        for statement in (*MESSAGING_TABLES_V1, EFFECTS):
+        for statement in (*MESSAGING_TABLES, EFFECTS):
             await tx.execute(text(statement))
     await outbox.keep_partitions(database, clock.now())
     await database.close()

@@ -16,7 +16,7 @@ from tests.shared.messaging.harness import TOPIC, Rig
 NOW = datetime(2026, 6, 28, 9, tzinfo=UTC)
 OTHER = "kei.trainings.v1"
 _PLANT = text(
-    "INSERT INTO inbox (consumer, event_id, lane, topic, headers, state)"
+    "INSERT INTO inbox (consumer, event_id, partition_key, topic, headers, state)"
     " SELECT :consumer, id, id, :topic, '[]', :state FROM unnest(CAST(:ids AS uuid[])) AS id"
 )
 
