@@ -3,9 +3,9 @@
 from fastapi import FastAPI
 
 from services.matching.consumers import consumer
-from services.matching.jobs.run_worker import Maker
-from services.matching.jobs.scheduler import Replanner
-from services.matching.jobs.solver_pool import Solver
+from services.matching.jobs.run_worker import RunWorker
+from services.matching.jobs.scheduler import Scheduler
+from services.matching.jobs.solver_pool import SolverPool
 from services.matching.metrics import unresolved_requests
 from services.matching.routes import criteria, ledger, meetings, mentorships, pairs, recommendations, runs, what_ifs
 from shared import runtime
@@ -16,15 +16,15 @@ from shared.transport import Transport
 
 def build(settings: Settings, *, transport: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
     """The service's application."""
-    solver = Solver()
+    solver = SolverPool()
     service = runtime.Service(
         "matching",
         "Kei matching",
         [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, recommendations)],
         consumer=consumer,
-        jobs=[Replanner(settings.replan_seconds).run],
+        jobs=[Scheduler(settings.replan_seconds).run],
         figures=[unresolved_requests],
-        background=[solver.run, Maker(solver).run],
+        background=[solver.run, RunWorker(solver).run],
     )
     app = runtime.build(service, settings, transport=transport, keys=keys)
     app.state.solver = solver

@@ -127,7 +127,7 @@ def plan(id: UUID) -> Work:
     """A run that is asked for, taken up and made."""
 
     async def work(tx: WriteSession) -> None:
-        await runs.begin(tx, id, CONSORTIUM, runs.Wish(Criteria()), TODAY)
+        await runs.begin(tx, id, CONSORTIUM, runs.RunRequest(Criteria()), TODAY)
         run = await run_execution.claim(tx)
         assert run is not None
         assert run.id == id
@@ -142,7 +142,7 @@ def publish(id: UUID, seen: int) -> Work:
 
 def answer(id: UUID, side: str, seen: int, *, accepts: bool) -> Work:
     async def work(tx: WriteSession) -> None:
-        pair = await proposal_replies.proposed(tx, id, lambda _: True)
-        await proposal_replies.answer(tx, pair, seen, proposal_replies.Answer(side, accepts), NOW)
+        pair = await proposal_replies.lock_proposal(tx, id, lambda _: True)
+        await proposal_replies.reply(tx, pair, seen, proposal_replies.ProposalReply(side, accepts), NOW)
 
     return work

@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import select, text, update
 
 from services.matching.commands import proposal_replies, proposals
-from services.matching.commands.projection import keep_clusters, keep_places
+from services.matching.commands.projection import upsert_clusters, upsert_slots
 from services.matching.rules.inputs.plan_input import Two
-from services.matching.tables import Pair, Places
+from services.matching.tables import Pair, Slots
 from shared import clock
 from shared.db import Database, WriteSession
 from shared.errors import Conflict
@@ -43,11 +43,11 @@ async def proposed(database: Database) -> Pair:
     mentor, learner, consortium = (clock.new_id() for _ in range(3))
     ends = {id: factories.cluster_registered(cluster_id=id, consortium_id=consortium) for id in (mentor, learner)}
     async with database.transaction() as tx:
-        await keep_clusters(tx, [(one, 1) for one in ends.values()])
-        await keep_places(tx, [(one, 1) for one in ends.values()])
+        await upsert_clusters(tx, [(one, 1) for one in ends.values()])
+        await upsert_slots(tx, [(one, 1) for one in ends.values()])
         pair = proposals.new_pair(Two(mentor, learner), 5000, [], consortium)
         tx.add(pair)
-        proposals.propose(tx, pair, clock.now() + timedelta(days=1))
+        proposals.open_proposal(tx, pair, clock.now() + timedelta(days=1))
         pair.mentor_answer, pair.version = "accepted", 2
     return pair
 
@@ -56,8 +56,8 @@ def says(pair: Pair, *, accepts: bool) -> Work:
     """The learner's answer."""
 
     async def work(tx: WriteSession) -> None:
-        found = await proposal_replies.proposed(tx, pair.id, lambda _: True)
-        await proposal_replies.answer(tx, found, 2, proposal_replies.Answer("learner", accepts), clock.now())
+        found = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
+        await proposal_replies.reply(tx, found, 2, proposal_replies.ProposalReply("learner", accepts), clock.now())
 
     return work
 
@@ -67,7 +67,7 @@ def expires(pair: Pair) -> Work:
 
     async def work(tx: WriteSession) -> None:
         over = update(Pair).where(Pair.id == pair.id, Pair.state == "proposed")
-        await proposal_replies.proposed(tx, pair.id, lambda _: True)
+        await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
         await tx.execute(over.values(expires_at=clock.now() - timedelta(seconds=1)))
         if await proposal_replies.expire(tx, clock.now()) == 0:
             raise Conflict("already-decided", "Nothing to end.")
@@ -79,7 +79,7 @@ def is_withdrawn(pair: Pair) -> Work:
     """A plan does without it."""
 
     async def work(tx: WriteSession) -> None:
-        found = await proposal_replies.proposed(tx, pair.id, lambda _: True)
+        found = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
         if found.state != "proposed":
             raise Conflict("already-decided", "Nothing to take back.")
         proposals.withdraw(tx, found, "plan", clock.now())
@@ -92,7 +92,7 @@ def loses_its_places(pair: Pair) -> Work:
     data = CapacityChanged(
         cluster_id=pair.mentor_id, consortium_id=pair.consortium_id, mentor_capacity=0, learner_capacity=0
     )
-    return lambda tx: keep_places(tx, [(data, 2)])
+    return lambda tx: upsert_slots(tx, [(data, 2)])
 
 
 async def tried(database: Database, work: Work, late: float) -> str:
@@ -133,7 +133,7 @@ async def judged(database: Database, id: UUID, came: dict[str, str]) -> None:
     assert len(won) <= 1, came
     async with database.transaction() as tx:
         pair = (await tx.scalars(select(Pair).where(Pair.id == id))).one()
-        sides = {one.side: one for one in await tx.scalars(select(Places).where(Places.cluster_id == pair.mentor_id))}
+        sides = {one.side: one for one in await tx.scalars(select(Slots).where(Slots.cluster_id == pair.mentor_id))}
         told = (await tx.execute(_TOLD, {"key": id})).scalars().all()
     assert pair.state == (won[0] if won else "proposed"), came
     if not won:

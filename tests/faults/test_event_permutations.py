@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from services.matching.consumers import consumer
-from services.matching.tables import PROJECTED, Base, Pair, Places
+from services.matching.tables import PROJECTED, Base, Pair, Slots
 from shared.db import Database
 from shared.events import registry
 from shared.events.envelope import Stored
@@ -33,7 +33,7 @@ target and a request."""
 OWNERS = {"cluster": "id", "activity": "host_id"}
 """The column that says of which cluster a row is, where it is not `cluster_id`."""
 Order = tuple[int, ...]
-TABLES: tuple[type[Base], ...] = (*PROJECTED, Places)
+TABLES: tuple[type[Base], ...] = (*PROJECTED, Slots)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import text, update
 from structlog.testing import capture_logs
 
-from services.matching.tables import Pair, Places
+from services.matching.tables import Pair, Slots
 from shared.db import WriteSession
 from shared.events import Record
 from shared.inbox import Inbox
@@ -90,13 +90,13 @@ def test_whatever_happens_is_what_the_model_says(theatre: Theatre, table: Path) 
 
 async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
     for cluster, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
-        whose = update(Places).where(Places.cluster_id == cluster, Places.side == side)
-        await tx.execute(whose.values(used=Places.used + 1, ceiling=Places.ceiling + 1))
+        whose = update(Slots).where(Slots.cluster_id == cluster, Slots.side == side)
+        await tx.execute(whose.values(used=Slots.used + 1, ceiling=Slots.ceiling + 1))
     return []
 
 
 def no_capacity(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("services.matching.commands.proposal_replies._take_places", _take_what_is_not_there)
+    patch.setattr("services.matching.commands.proposal_replies._take_slots", _take_what_is_not_there)
 
 
 def no_memory(patch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,11 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from services.matching.commands.locks import alone
+from services.matching.commands.locks import CRITERIA_VERSIONS, lock_consortium
 from services.matching.rules.inputs.criteria import Criteria
 from services.matching.tables import Cluster, CriteriaSet
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound, Stale
-
-_NUMBERING = 0x637265
-"""First key of the advisory lock under which versions of a consortium's criteria are numbered."""
 
 
 async def draft(tx: WriteSession, id: UUID, consortium_id: UUID, name: str, criteria: Criteria) -> CriteriaSet:
@@ -21,7 +18,7 @@ async def draft(tx: WriteSession, id: UUID, consortium_id: UUID, name: str, crit
     Raises:
         NotFound: no cluster of that consortium is known.
     """
-    await alone(tx, _NUMBERING, consortium_id)
+    await lock_consortium(tx, CRITERIA_VERSIONS, consortium_id)
     if await tx.scalar(select(Cluster.id).where(Cluster.consortium_id == consortium_id).limit(1)) is None:
         raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
     same = (CriteriaSet.consortium_id == consortium_id, CriteriaSet.name == name)
@@ -44,7 +41,7 @@ async def change(
         NotFound, Stale.
         Conflict: it is published.
     """
-    found = await _draft(tx, id, expected_version, right)
+    found = await _lock_draft(tx, id, expected_version, right)
     found.criteria = criteria.model_dump(mode="json")
     found.version += 1
     return found
@@ -57,13 +54,13 @@ async def publish(tx: WriteSession, id: UUID, expected_version: int, right: Call
         NotFound, Stale.
         Conflict: it is published already.
     """
-    found = await _draft(tx, id, expected_version, right)
+    found = await _lock_draft(tx, id, expected_version, right)
     found.state = "published"
     found.version += 1
     return found
 
 
-async def of(tx: WriteSession, id: UUID, consortium_id: UUID, *, published: bool) -> Criteria:
+async def usable_criteria(tx: WriteSession, id: UUID, consortium_id: UUID, *, published: bool) -> Criteria:
     """The criteria of a consortium's set, which has to be `published` if so asked.
 
     Raises:
@@ -78,7 +75,7 @@ async def of(tx: WriteSession, id: UUID, consortium_id: UUID, *, published: bool
     return Criteria.read(found.criteria)
 
 
-async def _draft(tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool]) -> CriteriaSet:
+async def _lock_draft(tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool]) -> CriteriaSet:
     found = await tx.scalar(select(CriteriaSet).where(CriteriaSet.id == id).with_for_update())
     if found is None or not right(found.consortium_id):
         raise NotFound("no-such-criteria", "There is no such criteria set.")

@@ -1,4 +1,4 @@
-"""What has to wait for others."""
+"""Locks: one transaction at a time for a consortium, and for a run."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -10,19 +10,26 @@ from services.matching.tables import Run
 from shared.db import WriteSession
 from shared.errors import NotFound
 
+CRITERIA_VERSIONS = 0x637265
+"""First key of the advisory lock for numbering the versions of a criteria set."""
+RUNS = 0x72756E
+"""First key of the advisory lock for starting a run."""
+PROPOSALS = 0x70616972
+"""First key of the advisory lock for opening, replying to and closing proposals."""
 
-async def alone(tx: WriteSession, what: int, consortium_id: UUID) -> None:
-    """Wait until nobody else does this for the consortium; `what` is the first key of the advisory lock."""
-    await tx.execute(select(func.pg_advisory_xact_lock(what, func.hashtext(str(consortium_id)))))
+
+async def lock_consortium(tx: WriteSession, key: int, consortium_id: UUID) -> None:
+    """Hold an advisory lock of a consortium until the transaction ends; `key` is one of the constants above."""
+    await tx.execute(select(func.pg_advisory_xact_lock(key, func.hashtext(str(consortium_id)))))
 
 
-async def locked_run(tx: WriteSession, id: UUID, right: Callable[[UUID], bool], *more: ORMOption) -> Run:
-    """A run, if `right(consortium)`, with its row locked until the end of the transaction.
+async def lock_run(tx: WriteSession, id: UUID, right: Callable[[UUID], bool], *options: ORMOption) -> Run:
+    """Load a run and lock its row until the end of the transaction.
 
     Raises:
         NotFound
     """
-    run = await tx.scalar(select(Run).where(Run.id == id).options(*more).with_for_update())
+    run = await tx.scalar(select(Run).where(Run.id == id).options(*options).with_for_update())
     if run is None or not right(run.consortium_id):
         raise NotFound("no-such-run", "There is no such run.")
     return run

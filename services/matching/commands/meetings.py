@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from services.matching.commands.mentorship_events import tell
-from services.matching.commands.mentorships import sign
+from services.matching.commands.mentorship_events import publish_fact
+from services.matching.commands.mentorships import record_activity
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.mentoring.reminders import CLOSING, surveys
-from services.matching.tables import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Survey
+from services.matching.tables import CheckIn, Goal, Meeting, MeetingMentorship, Mentorship, Survey
 from shared.clock import new_id
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound
@@ -21,7 +21,7 @@ from shared.events.matching import MentorshipMet
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MeetingDetails:
     """Of a meeting: planned, held or cancelled; when and how long; people by cluster; what follows from it."""
 
     state: str
@@ -32,7 +32,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SurveyReply:
     """One side's answers to a survey: how useful it is from 1 to 5, whether it would do it again, and in words."""
 
     side: str
@@ -41,7 +41,7 @@ class Said:
     text: str
 
 
-async def add(tx: WriteSession, mentorships: Sequence[Mentorship], facts: Facts, now: datetime) -> Meeting:
+async def add(tx: WriteSession, mentorships: Sequence[Mentorship], facts: MeetingDetails, now: datetime) -> Meeting:
     """Plan or report a meeting of a mentor with the learners of these locked mentorships.
 
     Raises:
@@ -49,33 +49,35 @@ async def add(tx: WriteSession, mentorships: Sequence[Mentorship], facts: Facts,
         Invalid: it was held on a day to come, people are of none of the clusters, or the mentors are several.
     """
     for mentorship in mentorships:
-        _active(mentorship)
+        _require_active(mentorship)
     mentors = {one.pair.mentor_id for one in mentorships}
     if len(mentors) > 1:
         raise Invalid("other-mentor", "A meeting of a group has one mentor.", field="together_with")
-    _possible(facts, mentors | {one.pair.learner_id for one in mentorships}, now.date())
+    _validate(facts, mentors | {one.pair.learner_id for one in mentorships}, now.date())
     meeting = Meeting(id=new_id(), mentor_id=mentors.pop(), notes={}, **_columns(facts))
     tx.add(meeting)
     await tx.flush()
     for mentorship in mentorships:
-        tx.add(MeetingOf(mentorship_id=mentorship.id, meeting_id=meeting.id))
-        _met(tx, mentorship, meeting, now)
+        tx.add(MeetingMentorship(mentorship_id=mentorship.id, meeting_id=meeting.id))
+        _record_meeting(tx, mentorship, meeting, now)
     return meeting
 
 
-async def group(tx: WriteSession, mentorship_id: UUID, id: UUID) -> Sequence[UUID]:
+async def mentorships_of(tx: WriteSession, mentorship_id: UUID, id: UUID) -> Sequence[UUID]:
     """The ids of all the mentorships that a meeting of one of them counts for; they never change.
 
     Raises:
         NotFound
     """
-    rows = (await tx.scalars(select(MeetingOf.mentorship_id).where(MeetingOf.meeting_id == id))).all()
+    rows = (await tx.scalars(select(MeetingMentorship.mentorship_id).where(MeetingMentorship.meeting_id == id))).all()
     if mentorship_id not in rows:
         raise NotFound("no-such-meeting", "This mentorship has no such meeting.")
     return rows
 
 
-async def change(tx: WriteSession, mentorships: Sequence[Mentorship], id: UUID, facts: Facts, now: datetime) -> None:
+async def change(
+    tx: WriteSession, mentorships: Sequence[Mentorship], id: UUID, facts: MeetingDetails, now: datetime
+) -> None:
     """Say otherwise of a meeting of locked mentorships. One that was held stays held.
 
     Raises:
@@ -83,43 +85,43 @@ async def change(tx: WriteSession, mentorships: Sequence[Mentorship], id: UUID, 
         Invalid: as `add`.
     """
     for mentorship in mentorships:
-        _active(mentorship)
+        _require_active(mentorship)
     meeting = await tx.get_one(Meeting, id, with_for_update=True)
     if meeting.state == "held" and facts.state != "held":
         raise Conflict("already-held", "This meeting was held already.")
     clusters = {one.pair.mentor_id for one in mentorships} | {one.pair.learner_id for one in mentorships}
-    _possible(facts, clusters, now.date())
+    _validate(facts, clusters, now.date())
     told = meeting.state == "held"
     for name, value in _columns(facts).items():
         setattr(meeting, name, value)
     meeting.version += 1
     for mentorship in mentorships:
-        _met(tx, mentorship, meeting, now, told=told)
+        _record_meeting(tx, mentorship, meeting, now, told=told)
 
 
-async def note(tx: WriteSession, mentorship: Mentorship, id: UUID, side: str, text: str, now: datetime) -> None:
+async def write_note(tx: WriteSession, mentorship: Mentorship, id: UUID, side: str, text: str, now: datetime) -> None:
     """Keep what a side of a locked mentorship notes of a meeting, in place of before; no text takes it away."""
     meeting = await tx.get_one(Meeting, id, with_for_update=True)
     cluster = str(getattr(mentorship.pair, f"{side}_id"))
     kept = {other: said for other, said in meeting.notes.items() if other != cluster}
     meeting.notes = kept | {cluster: text} if text else kept
     meeting.version += 1
-    sign(mentorship, now)
+    record_activity(mentorship, now)
 
 
-async def report(tx: WriteSession, mentorship: Mentorship, skill: Skill, reached: int, now: datetime) -> None:
+async def report_progress(tx: WriteSession, mentorship: Mentorship, skill: Skill, reached: int, now: datetime) -> None:
     """Say which level a goal of a locked mentorship has reached, as the two see it.
 
     Raises:
         Conflict: it is not active.
         NotFound: it has no such goal.
     """
-    _active(mentorship)
+    _require_active(mentorship)
     goal = await tx.get(Goal, (mentorship.id, *skill))
     if goal is None:
         raise NotFound("no-such-goal", f"{skill.words.capitalize()} is no goal of this mentorship.")
     goal.reached = reached
-    sign(mentorship, now)
+    record_activity(mentorship, now)
 
 
 def check_in(tx: WriteSession, mentorship: Mentorship, side: str, feeling: int, text: str, now: datetime) -> None:
@@ -128,12 +130,12 @@ def check_in(tx: WriteSession, mentorship: Mentorship, side: str, feeling: int, 
     Raises:
         Conflict: it is not active.
     """
-    _active(mentorship)
+    _require_active(mentorship)
     tx.add(CheckIn(id=new_id(), mentorship_id=mentorship.id, side=side, feeling=feeling, text=text, at=now))
-    sign(mentorship, now)
+    record_activity(mentorship, now)
 
 
-async def answer_survey(tx: WriteSession, mentorship: Mentorship, day: int, said: Said, now: datetime) -> None:
+async def reply_to_survey(tx: WriteSession, mentorship: Mentorship, day: int, said: SurveyReply, now: datetime) -> None:
     """Keep a side's answers to the survey of a day after the start of a locked mentorship (0: at its end), once.
 
     Raises:
@@ -148,22 +150,22 @@ async def answer_survey(tx: WriteSession, mentorship: Mentorship, day: int, said
     new = insert(Survey).values(row).on_conflict_do_nothing().returning(Survey.day)
     if await tx.scalar(new) is None:
         raise Conflict("already-answered", f"The {said.side} has answered this survey already.")
-    sign(mentorship, now)
+    record_activity(mentorship, now)
 
 
-def _active(mentorship: Mentorship) -> None:
+def _require_active(mentorship: Mentorship) -> None:
     if mentorship.state != "active":
         raise Conflict("not-active", f"This mentorship is {mentorship.state}, not active.")
 
 
-def _possible(facts: Facts, clusters: set[UUID], today: date) -> None:
+def _validate(facts: MeetingDetails, clusters: set[UUID], today: date) -> None:
     if facts.state == "held" and facts.on > today:
         raise Invalid("not-yet", "A meeting that was held cannot be on a day to come.", field="on")
     if others := facts.people.keys() - clusters:
         raise Invalid("other-cluster", f"{min(others)} is not one of those who meet.", field="people")
 
 
-def _columns(facts: Facts) -> dict[str, Any]:
+def _columns(facts: MeetingDetails) -> dict[str, Any]:
     return {
         "state": facts.state,
         "on": facts.on,
@@ -173,8 +175,10 @@ def _columns(facts: Facts) -> dict[str, Any]:
     }
 
 
-def _met(tx: WriteSession, mentorship: Mentorship, meeting: Meeting, now: datetime, *, told: bool = False) -> None:
-    sign(mentorship, now)
+def _record_meeting(
+    tx: WriteSession, mentorship: Mentorship, meeting: Meeting, now: datetime, *, told: bool = False
+) -> None:
+    record_activity(mentorship, now)
     if meeting.state == "held" and not told:
         when = {"on": meeting.on, "minutes": meeting.minutes}
-        tell(tx, mentorship, MentorshipMet, meeting_id=meeting.id, **when)
+        publish_fact(tx, mentorship, MentorshipMet, meeting_id=meeting.id, **when)

@@ -11,7 +11,7 @@ from shared.events.envelope import Stored
 from shared.events.matching import MentorshipFact, MentorshipGoal
 
 
-def tell(tx: WriteSession, mentorship: Mentorship, kind: type[MentorshipFact], **told: Any) -> Stored:
+def publish_fact(tx: WriteSession, mentorship: Mentorship, kind: type[MentorshipFact], **told: Any) -> Stored:
     """Publish a fact of a locked mentorship. The events of a pair and of its mentorship are numbered together."""
     pair = mentorship.pair
     pair.events += 1
@@ -19,7 +19,7 @@ def tell(tx: WriteSession, mentorship: Mentorship, kind: type[MentorshipFact], *
     return outbox.append(tx, kind(mentorship_id=pair.id, **sides, **told), version=pair.events)
 
 
-async def goals_of(tx: WriteSession, mentorship: Mentorship) -> list[MentorshipGoal]:
+async def event_goals(tx: WriteSession, mentorship: Mentorship) -> list[MentorshipGoal]:
     """The goals as events tell them."""
     query = select(Goal).where(Goal.mentorship_id == mentorship.id).order_by(Goal.framework, Goal.indicator)
     names = MentorshipGoal.model_fields

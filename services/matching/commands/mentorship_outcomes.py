@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from services.matching.commands.mentorship_events import goals_of, tell
+from services.matching.commands.mentorship_events import event_goals, publish_fact
 from services.matching.rules.mentoring.outcome import Confirmed, outcome
 from services.matching.tables import Goal, Level, Mentorship, Pair
 from shared.db import WriteSession
@@ -15,7 +15,7 @@ from shared.events.matching import MentorshipConfirmed
 from shared.events.members import AssessmentRecorded
 
 
-class Measured(NamedTuple):
+class MeasuredLevel(NamedTuple):
     """A level of a cluster, and the day of the assessment that measured it."""
 
     cluster_id: UUID
@@ -25,10 +25,10 @@ class Measured(NamedTuple):
     on: date
 
 
-async def by_assessments(tx: WriteSession, recorded: Sequence[AssessmentRecorded], now: datetime) -> None:
+async def confirm_by_assessments(tx: WriteSession, recorded: Sequence[AssessmentRecorded], now: datetime) -> None:
     """Confirm the goals of the clusters' mentorships that were over on the day of an assessment."""
     measured = [
-        Measured(one.cluster_id, one.framework, level.indicator, level.level, level.assessed_on)
+        MeasuredLevel(one.cluster_id, one.framework, level.indicator, level.level, level.assessed_on)
         for one in recorded
         for level in one.levels
     ]
@@ -39,17 +39,19 @@ async def by_assessments(tx: WriteSession, recorded: Sequence[AssessmentRecorded
     for id in (await tx.scalars(query)).all():
         mentorship = await tx.get_one(Mentorship, id)
         if mentorship.ended_at is not None:
-            await _measure(tx, mentorship, measured, now)
+            await _confirm_goals(tx, mentorship, measured, now)
 
 
-async def at_the_end(tx: WriteSession, mentorship: Mentorship, now: datetime) -> None:
+async def confirm_at_end(tx: WriteSession, mentorship: Mentorship, now: datetime) -> None:
     """Confirm what an assessment of the very day on which a mentorship ended has measured."""
     rows = await tx.scalars(select(Level).where(Level.cluster_id == mentorship.pair.learner_id))
-    measured = [Measured(row.cluster_id, row.framework, row.indicator, row.level, row.assessed_on) for row in rows]
-    await _measure(tx, mentorship, measured, now)
+    measured = [MeasuredLevel(row.cluster_id, row.framework, row.indicator, row.level, row.assessed_on) for row in rows]
+    await _confirm_goals(tx, mentorship, measured, now)
 
 
-async def _measure(tx: WriteSession, mentorship: Mentorship, measured: Sequence[Measured], now: datetime) -> None:
+async def _confirm_goals(
+    tx: WriteSession, mentorship: Mentorship, measured: Sequence[MeasuredLevel], now: datetime
+) -> None:
     """Keep the first level that was measured on the day of the end or later; all of them together are the outcome."""
     pair, ended_at = mentorship.pair, mentorship.ended_at or now
     goals = (await tx.scalars(select(Goal).where(Goal.mentorship_id == mentorship.id))).all()
@@ -68,4 +70,6 @@ async def _measure(tx: WriteSession, mentorship: Mentorship, measured: Sequence[
     mentorship.confirmed_at = now
     mentorship.version += 1
     await tx.flush()
-    tell(tx, mentorship, MentorshipConfirmed, outcome=mentorship.outcome, goals=await goals_of(tx, mentorship))
+    publish_fact(
+        tx, mentorship, MentorshipConfirmed, outcome=mentorship.outcome, goals=await event_goals(tx, mentorship)
+    )

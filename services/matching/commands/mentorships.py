@@ -9,19 +9,19 @@ from uuid import UUID
 from sqlalchemy import delete, func, select, update
 
 from services.matching.commands import mentorship_outcomes, replan
-from services.matching.commands.mentorship_events import goals_of, tell
-from services.matching.queries.plan_input import profiles
+from services.matching.commands.mentorship_events import event_goals, publish_fact
+from services.matching.queries.plan_input import load_profiles
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.mentoring.programme import STANDARD, TEMPLATES, Template, agreement, ends_on, first_goals
 from services.matching.rules.mentoring.programme import Goal as Aimed
 from services.matching.rules.mentoring.reminders import CLOSING
-from services.matching.tables import Goal, Meeting, MeetingOf, Mentorship, Pair, Places
+from services.matching.tables import Goal, Meeting, MeetingMentorship, Mentorship, Pair, Slots
 from shared.db import WriteSession
 from shared.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from shared.events.matching import Cause, MentorshipAsked, MentorshipEnded, MentorshipStarted
 
 
-class Rights(Protocol):
+class CallerRights(Protocol):
     """Of whoever asks: which consortium it belongs to, and for which of its clusters it speaks."""
 
     def within(self, consortium: UUID, /) -> bool: ...
@@ -29,7 +29,7 @@ class Rights(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ProgrammeChange:
     """What two clusters want to set out to do in place of what was planned; None leaves that as it is."""
 
     template: str | None = None
@@ -49,7 +49,7 @@ class Ending:
 
 async def begin(tx: WriteSession, pair: Pair, now: datetime) -> None:
     """Make a mentorship of a pair that both sides accepted, by the standard template; they have to confirm it."""
-    sides = await profiles(tx, [pair.mentor_id, pair.learner_id], now.date())
+    sides = await load_profiles(tx, [pair.mentor_id, pair.learner_id], now.date())
     mentor, learner = sides.get(pair.mentor_id), sides.get(pair.learner_id)
     template = TEMPLATES[STANDARD]
     until = ends_on(template, now.date())
@@ -70,7 +70,7 @@ def _levels(aimed: Aimed) -> dict[str, int | date]:
     return {"level": aimed.level, "target": aimed.target, "due_on": aimed.due_on, "reached": aimed.level}
 
 
-async def locked(tx: WriteSession, id: UUID, rights: Rights, side: str | None = None) -> Mentorship:
+async def lock_mentorship(tx: WriteSession, id: UUID, rights: CallerRights, side: str | None = None) -> Mentorship:
     """A mentorship, with its pair's row locked until the end of the transaction, for who speaks for a side of it.
 
     Raises:
@@ -87,17 +87,17 @@ async def locked(tx: WriteSession, id: UUID, rights: Rights, side: str | None = 
     return await tx.get_one(Mentorship, id)
 
 
-async def together(tx: WriteSession, ids: Iterable[UUID], rights: Rights) -> list[Mentorship]:
+async def lock_group(tx: WriteSession, ids: Iterable[UUID], rights: CallerRights) -> list[Mentorship]:
     """Several mentorships, locked in one order, for who speaks for their mentor; or one, for who speaks for a side.
 
     Raises:
         NotFound, Forbidden.
     """
     group = sorted(set(ids))
-    return [await locked(tx, id, rights, "mentor" if len(group) > 1 else None) for id in group]
+    return [await lock_mentorship(tx, id, rights, "mentor" if len(group) > 1 else None) for id in group]
 
 
-def check(mentorship: Mentorship, expected_version: int) -> None:
+def require_version(mentorship: Mentorship, expected_version: int) -> None:
     """Refuse to change what the caller has not seen.
 
     Raises:
@@ -108,13 +108,15 @@ def check(mentorship: Mentorship, expected_version: int) -> None:
         raise Stale("stale", said)
 
 
-def sign(mentorship: Mentorship, now: datetime) -> None:
+def record_activity(mentorship: Mentorship, now: datetime) -> None:
     """Note that something was heard of it; reminders begin anew."""
     mentorship.last_sign_at, mentorship.nudged = now, 0
     mentorship.version += 1
 
 
-async def plan(tx: WriteSession, mentorship: Mentorship, expected_version: int, wanted: Wanted, now: datetime) -> None:
+async def change_programme(
+    tx: WriteSession, mentorship: Mentorship, expected_version: int, wanted: ProgrammeChange, now: datetime
+) -> None:
     """Change what a locked mentorship sets out to do, before it starts. Both sides have to confirm it anew.
 
     Raises:
@@ -122,7 +124,7 @@ async def plan(tx: WriteSession, mentorship: Mentorship, expected_version: int, 
         Conflict: it has started.
         Invalid: a goal is no more than what the learner can already, or it would end before it begins.
     """
-    check(mentorship, expected_version)
+    require_version(mentorship, expected_version)
     if mentorship.state != "agreed":
         raise Conflict("already-started", f"This mentorship is {mentorship.state}; what it sets out to do stays.")
     template = TEMPLATES.get(wanted.template or "")
@@ -133,17 +135,19 @@ async def plan(tx: WriteSession, mentorship: Mentorship, expected_version: int, 
     if mentorship.ends_on <= now.date():
         raise Invalid("too-short", "It would end before it begins.", field="until")
     if wanted.goals is not None:
-        await _aim(tx, mentorship, wanted.goals, now.date())
+        await _replace_goals(tx, mentorship, wanted.goals, now.date())
     if wanted.agreement is not None:
         mentorship.agreement = wanted.agreement
     elif template is not None or wanted.goals is not None:
-        await _put_in_words(tx, mentorship, template, now.date())
+        await _write_agreement(tx, mentorship, template, now.date())
     mentorship.mentor_confirmed_at = mentorship.learner_confirmed_at = None
-    sign(mentorship, now)
+    record_activity(mentorship, now)
 
 
-async def _aim(tx: WriteSession, mentorship: Mentorship, goals: Sequence[tuple[Skill, int, date]], today: date) -> None:
-    learner = (await profiles(tx, [mentorship.pair.learner_id], today)).get(mentorship.pair.learner_id)
+async def _replace_goals(
+    tx: WriteSession, mentorship: Mentorship, goals: Sequence[tuple[Skill, int, date]], today: date
+) -> None:
+    learner = (await load_profiles(tx, [mentorship.pair.learner_id], today)).get(mentorship.pair.learner_id)
     levels = learner.levels if learner else {}
     await tx.execute(delete(Goal).where(Goal.mentorship_id == mentorship.id))
     for number, (skill, target, due_on) in enumerate(goals):
@@ -155,9 +159,9 @@ async def _aim(tx: WriteSession, mentorship: Mentorship, goals: Sequence[tuple[S
     await tx.flush()
 
 
-async def _put_in_words(tx: WriteSession, mentorship: Mentorship, template: Template | None, today: date) -> None:
+async def _write_agreement(tx: WriteSession, mentorship: Mentorship, template: Template | None, today: date) -> None:
     pair = mentorship.pair
-    sides = await profiles(tx, [pair.mentor_id, pair.learner_id], today)
+    sides = await load_profiles(tx, [pair.mentor_id, pair.learner_id], today)
     names = [sides[id].name if id in sides else "One side" for id in (pair.mentor_id, pair.learner_id)]
     rows = await tx.scalars(select(Goal).where(Goal.mentorship_id == mentorship.id))
     goals = [Aimed(Skill(row.framework, row.indicator), row.level, row.target, row.due_on) for row in rows]
@@ -177,13 +181,13 @@ async def confirm(tx: WriteSession, mentorship: Mentorship, expected_version: in
         raise Conflict("already-started", f"This mentorship is {mentorship.state} already.")
     if getattr(mentorship, f"{side}_confirmed_at") is not None:
         raise Conflict("already-confirmed", f"The {side} has confirmed it already.")
-    check(mentorship, expected_version)
+    require_version(mentorship, expected_version)
     setattr(mentorship, f"{side}_confirmed_at", now)
-    sign(mentorship, now)
+    record_activity(mentorship, now)
     if mentorship.mentor_confirmed_at and mentorship.learner_confirmed_at:
         mentorship.state, mentorship.started_at = "active", now
         told = {"every_days": mentorship.every_days, "ends_on": mentorship.ends_on}
-        tell(tx, mentorship, MentorshipStarted, goals=await goals_of(tx, mentorship), **told)
+        publish_fact(tx, mentorship, MentorshipStarted, goals=await event_goals(tx, mentorship), **told)
 
 
 async def end(tx: WriteSession, mentorship: Mentorship, expected_version: int, ending: Ending, now: datetime) -> None:
@@ -197,7 +201,7 @@ async def end(tx: WriteSession, mentorship: Mentorship, expected_version: int, e
         raise Conflict("already-over", f"This mentorship is {mentorship.state} already.")
     if ending.how == "completed" and mentorship.state != "active":
         raise Conflict("not-started", "This mentorship has not started; it can only be ended early.")
-    check(mentorship, expected_version)
+    require_version(mentorship, expected_version)
     await close(tx, mentorship, ending, now)
 
 
@@ -210,19 +214,19 @@ async def close(tx: WriteSession, mentorship: Mentorship, ending: Ending, now: d
     pair.state, pair.decided_at = "ended", now
     pair.version += 1
     for cluster_id, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
-        fewer = Places.used - 1
-        freed = {"used": fewer, "ceiling": func.greatest(Places.capacity, fewer)}
-        await tx.execute(update(Places).where(Places.cluster_id == cluster_id, Places.side == side).values(freed))
-    told = {"meetings": await _held(tx, mentorship.id), "goals": await goals_of(tx, mentorship)}
-    event = tell(tx, mentorship, MentorshipEnded, how=ending.how, **told)
+        fewer = Slots.used - 1
+        freed = {"used": fewer, "ceiling": func.greatest(Slots.capacity, fewer)}
+        await tx.execute(update(Slots).where(Slots.cluster_id == cluster_id, Slots.side == side).values(freed))
+    told = {"meetings": await _count_held_meetings(tx, mentorship.id), "goals": await event_goals(tx, mentorship)}
+    event = publish_fact(tx, mentorship, MentorshipEnded, how=ending.how, **told)
     if started:
-        tell(tx, mentorship, MentorshipAsked, day=CLOSING)
+        publish_fact(tx, mentorship, MentorshipAsked, day=CLOSING)
     cause = Cause(event_id=event.id, type=event.type, cluster_id=pair.learner_id)
-    await replan.note(tx, [replan.Caused(pair.consortium_id, cause)])
+    await replan.record_causes(tx, [replan.ConsortiumCause(pair.consortium_id, cause)])
     await tx.flush()
-    await mentorship_outcomes.at_the_end(tx, mentorship, now)
+    await mentorship_outcomes.confirm_at_end(tx, mentorship, now)
 
 
-async def _held(tx: WriteSession, id: UUID) -> int:
-    held = select(func.count()).select_from(MeetingOf).join(Meeting, Meeting.id == MeetingOf.meeting_id)
-    return await tx.scalar(held.where(MeetingOf.mentorship_id == id, Meeting.state == "held")) or 0
+async def _count_held_meetings(tx: WriteSession, id: UUID) -> int:
+    held = select(func.count()).select_from(MeetingMentorship).join(Meeting, Meeting.id == MeetingMentorship.meeting_id)
+    return await tx.scalar(held.where(MeetingMentorship.mentorship_id == id, Meeting.state == "held")) or 0

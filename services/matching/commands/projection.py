@@ -19,9 +19,9 @@ from services.matching.tables import (
     Gain,
     Level,
     Measurement,
-    Places,
     ReplanCause,
     Request,
+    Slots,
     Target,
 )
 from shared.db import WriteSession
@@ -40,7 +40,7 @@ from shared.events.trainings import TrainingCompleted, TrainingPublished
 Row = dict[str, Any]
 
 
-async def keep_clusters(tx: WriteSession, kept: Sequence[tuple[ClusterFacts, int]]) -> None:
+async def upsert_clusters(tx: WriteSession, kept: Sequence[tuple[ClusterFacts, int]]) -> None:
     """Who clusters are."""
     rows = [
         {
@@ -60,7 +60,7 @@ async def keep_clusters(tx: WriteSession, kept: Sequence[tuple[ClusterFacts, int
     await _upsert(tx, Cluster, rows)
 
 
-async def keep_places(tx: WriteSession, kept: Sequence[tuple[ClusterRegistered | CapacityChanged, int]]) -> None:
+async def upsert_slots(tx: WriteSession, kept: Sequence[tuple[ClusterRegistered | CapacityChanged, int]]) -> None:
     """How many clusters can take on each side. What is taken stays taken."""
     rows = [
         {
@@ -74,18 +74,18 @@ async def keep_places(tx: WriteSession, kept: Sequence[tuple[ClusterRegistered |
         for data, version in kept
         for side, limit in (("mentor", data.mentor_capacity), ("learner", data.learner_capacity))
     ]
-    new = insert(Places).excluded
-    changes = {"capacity": new.capacity, "ceiling": func.greatest(new.capacity, Places.used), "version": new.version}
-    await _upsert(tx, Places, rows, changes)
+    new = insert(Slots).excluded
+    changes = {"capacity": new.capacity, "ceiling": func.greatest(new.capacity, Slots.used), "version": new.version}
+    await _upsert(tx, Slots, rows, changes)
 
 
-async def keep_archived(tx: WriteSession, kept: Sequence[ClusterArchived]) -> None:
+async def project_archived(tx: WriteSession, kept: Sequence[ClusterArchived]) -> None:
     """Who has left. Nobody comes back."""
     rows = [{"cluster_id": one.cluster_id} for one in kept]
     await _write(tx, Archived, insert(Archived).on_conflict_do_nothing(), rows)
 
 
-async def keep_levels(tx: WriteSession, kept: Sequence[tuple[AssessmentRecorded, int]]) -> None:
+async def upsert_levels(tx: WriteSession, kept: Sequence[tuple[AssessmentRecorded, int]]) -> None:
     """What clusters can, as far as assessments say, and could after each of them."""
     rows = [
         {
@@ -106,14 +106,14 @@ async def keep_levels(tx: WriteSession, kept: Sequence[tuple[AssessmentRecorded,
     await _write(tx, Measurement, insert(Measurement).on_conflict_do_nothing(), history)
 
 
-async def keep_targets(tx: WriteSession, kept: Sequence[tuple[TargetSet, int]]) -> None:
+async def upsert_targets(tx: WriteSession, kept: Sequence[tuple[TargetSet, int]]) -> None:
     """What clusters want to reach."""
     names = ("cluster_id", "framework", "indicator", "level", "priority")
     rows = [{name: getattr(target, name) for name in names} | {"version": version} for target, version in kept]
     await _upsert(tx, Target, rows)
 
 
-async def keep_requests(tx: WriteSession, events: Sequence[Event[ServiceRequested]]) -> list[Request]:
+async def project_requests(tx: WriteSession, events: Sequence[Event[ServiceRequested]]) -> list[Request]:
     """What clusters ask for, and when. It never changes."""
     names = ("cluster_id", "framework", "indicator", "urgency")
     rows = [
@@ -125,7 +125,7 @@ async def keep_requests(tx: WriteSession, events: Sequence[Event[ServiceRequeste
     return [Request(**row) for row in rows]
 
 
-async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> None:
+async def project_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> None:
     """What clusters gained in trainings, which took place. It never changes."""
     rows = [
         {
@@ -140,17 +140,17 @@ async def keep_gains(tx: WriteSession, kept: Sequence[TrainingCompleted]) -> Non
         for one in completed.gains
     ]
     await _write(tx, Gain, insert(Gain).on_conflict_do_nothing(), rows)
-    await _keep_activities(tx, [_activity(completed) | {"completed": True} for completed in kept], ["completed"])
+    await _upsert_activities(tx, [_activity(completed) | {"completed": True} for completed in kept], ["completed"])
 
 
-async def keep_published(tx: WriteSession, kept: Sequence[TrainingPublished]) -> None:
+async def project_activities(tx: WriteSession, kept: Sequence[TrainingPublished]) -> None:
     """Which trainings and visits there are to be."""
     rows = [
         _activity(one)
         | {"title": one.title, "starts_on": one.starts_on, "teaches": [taught.model_dump() for taught in one.teaches]}
         for one in kept
     ]
-    await _keep_activities(tx, rows, ["title", "starts_on", "teaches"])
+    await _upsert_activities(tx, rows, ["title", "starts_on", "teaches"])
 
 
 def _activity(of: TrainingPublished | TrainingCompleted) -> Row:
@@ -159,14 +159,14 @@ def _activity(of: TrainingPublished | TrainingCompleted) -> Row:
     return own | {"title": None, "starts_on": None, "teaches": [], "completed": False}
 
 
-async def _keep_activities(tx: WriteSession, rows: Sequence[Row], told: Sequence[str]) -> None:
+async def _upsert_activities(tx: WriteSession, rows: Sequence[Row], told: Sequence[str]) -> None:
     """Insert activities, or change what an event of their kind tells."""
     statement = insert(Activity)
     changes = {name: statement.excluded[name] for name in told}
     await _write(tx, Activity, statement.on_conflict_do_update(index_elements=["id"], set_=changes), rows)
 
 
-async def forget(tx: WriteSession, consumer: str) -> None:
+async def reset(tx: WriteSession, consumer: str) -> None:
     """Empty the projection and forget which events were handled, so that a replay builds it anew.
 
     What matching decided itself, its runs, pairs, the places they take and which requests are answered, stays; so do
@@ -176,7 +176,7 @@ async def forget(tx: WriteSession, consumer: str) -> None:
     for table in PROJECTED:
         await tx.execute(delete(table))
     await tx.execute(delete(ReplanCause))
-    await tx.execute(update(Places).values(capacity=0, ceiling=Places.used, version=0))
+    await tx.execute(update(Slots).values(capacity=0, ceiling=Slots.used, version=0))
     handled = text("DELETE FROM inbox WHERE consumer = :consumer AND state IN ('pending', 'done')")
     await tx.execute(handled, {"consumer": consumer})
 

@@ -8,9 +8,9 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from services.matching.commands import mentorships, replan
-from services.matching.commands.locks import alone
-from services.matching.commands.proposals import PROPOSING, offer_next, withdraw_overtaken
-from services.matching.tables import Cluster, Pair, Places
+from services.matching.commands.locks import PROPOSALS, lock_consortium
+from services.matching.commands.proposals import propose_next, withdraw_overtaken
+from services.matching.tables import Cluster, Pair, Slots
 from shared import outbox
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound, Stale
@@ -18,12 +18,12 @@ from shared.events.envelope import Stored
 from shared.events.matching import Cause, PairAccepted, PairDeclined, PairExpired
 from shared.events.registry import Data
 
-AT_ONCE = 100
+EXPIRY_BATCH_SIZE = 100
 """Proposals that are ended in one transaction, at most."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ProposalReply:
     """What one side (mentor or learner) says to a proposal, and why it declines, if it says so."""
 
     side: str
@@ -31,7 +31,7 @@ class Answer:
     reason: str | None = None
 
 
-async def proposed(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
+async def lock_proposal(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
     """A pair that was proposed, if `right(consortium)`.
 
     Until the end of the transaction its row is locked, and nobody else proposes or answers in its consortium.
@@ -41,14 +41,14 @@ async def proposed(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) ->
     """
     consortium_id = await tx.scalar(select(Pair.consortium_id).where(Pair.id == id))
     if consortium_id is not None and right(consortium_id):
-        await alone(tx, PROPOSING, consortium_id)
+        await lock_consortium(tx, PROPOSALS, consortium_id)
         pair = await tx.scalar(select(Pair).where(Pair.id == id, Pair.state != "draft").with_for_update())
         if pair is not None:
             return pair
     raise NotFound("no-such-pair", "There is no such pair.")
 
 
-async def answer(tx: WriteSession, pair: Pair, expected_version: int, given: Answer, now: datetime) -> None:
+async def reply(tx: WriteSession, pair: Pair, expected_version: int, given: ProposalReply, now: datetime) -> None:
     """Note one side's answer to a locked pair, at a time. The second yes takes a place on both sides; one no ends it.
 
     Where one says no the next best mentor is proposed; what a yes leaves no use for is taken back.
@@ -57,7 +57,7 @@ async def answer(tx: WriteSession, pair: Pair, expected_version: int, given: Ans
         Stale: the pair is not at version `expected_version` any more.
         Conflict: it is decided, its time is over, this side has answered, or a side is full.
     """
-    _check(pair, expected_version, given, now)
+    _require_open(pair, expected_version, given, now)
     setattr(pair, f"{given.side}_answer", "accepted" if given.accepts else "declined")
     pair.version += 1
     if not given.accepts:
@@ -65,21 +65,21 @@ async def answer(tx: WriteSession, pair: Pair, expected_version: int, given: Ans
         event = _end(tx, pair, "declined", PairDeclined(**_who(pair), side=given.side), now)
         await _replace(tx, pair, event, now)
     elif pair.mentor_answer == pair.learner_answer == "accepted":
-        full = await _take_places(tx, pair)
+        full = await _take_slots(tx, pair)
         event = _end(tx, pair, "accepted", PairAccepted(**_who(pair)), now)
         await mentorships.begin(tx, pair, now)
         await withdraw_overtaken(tx, pair, full, now)
-        await replan.note(tx, [_caused(pair, event)])
+        await replan.record_causes(tx, [_consortium_cause(pair, event)])
 
 
 async def expire(tx: WriteSession, now: datetime) -> int:
     """End proposals whose time is over, and propose the next best mentors; how many, of one consortium at a time."""
     due = select(Pair.id, Pair.consortium_id).where(Pair.state == "proposed", Pair.expires_at < now).order_by(Pair.id)
-    found = (await tx.execute(due.limit(AT_ONCE))).all()
+    found = (await tx.execute(due.limit(EXPIRY_BATCH_SIZE))).all()
     if not found:
         return 0
     consortium_id = found[0].consortium_id
-    await alone(tx, PROPOSING, consortium_id)
+    await lock_consortium(tx, PROPOSALS, consortium_id)
     ids = [one.id for one in found if one.consortium_id == consortium_id]
     query = select(Pair).where(Pair.id.in_(ids), Pair.state == "proposed").order_by(Pair.id).with_for_update()
     pairs = (await tx.scalars(query)).all()
@@ -90,7 +90,7 @@ async def expire(tx: WriteSession, now: datetime) -> int:
     return len(ids)
 
 
-def _check(pair: Pair, expected_version: int, given: Answer, now: datetime) -> None:
+def _require_open(pair: Pair, expected_version: int, given: ProposalReply, now: datetime) -> None:
     if pair.state != "proposed":
         raise Conflict("already-decided", f"This pair is {pair.state} already.")
     if pair.expires_at is not None and pair.expires_at < now:
@@ -112,19 +112,19 @@ def _end(tx: WriteSession, pair: Pair, state: str, data: Data, now: datetime) ->
     return outbox.append(tx, data, version=pair.events)
 
 
-def _caused(pair: Pair, event: Stored) -> replan.Caused:
+def _consortium_cause(pair: Pair, event: Stored) -> replan.ConsortiumCause:
     cause = Cause(event_id=event.id, type=event.type, cluster_id=pair.learner_id)
-    return replan.Caused(pair.consortium_id, cause)
+    return replan.ConsortiumCause(pair.consortium_id, cause)
 
 
 async def _replace(tx: WriteSession, pair: Pair, event: Stored, now: datetime) -> None:
     """Propose another mentor for one that said no, or nothing; what is free now may be worth a new plan."""
-    caused = _caused(pair, event)
-    await offer_next(tx, pair, caused.cause, now)
-    await replan.note(tx, [caused])
+    caused = _consortium_cause(pair, event)
+    await propose_next(tx, pair, caused.cause, now)
+    await replan.record_causes(tx, [caused])
 
 
-async def _take_places(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
+async def _take_slots(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
     """Take a place on both sides, in order of cluster, so that two acceptances never wait for each other in a ring.
 
     Returns: the sides that are full now.
@@ -132,21 +132,21 @@ async def _take_places(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
     full = []
     for cluster_id, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
         taken = await tx.execute(
-            update(Places)
-            .where(Places.cluster_id == cluster_id, Places.side == side, Places.used < Places.capacity)
-            .values(used=Places.used + 1)
-            .returning(Places.used, Places.capacity)
+            update(Slots)
+            .where(Slots.cluster_id == cluster_id, Slots.side == side, Slots.used < Slots.capacity)
+            .values(used=Slots.used + 1)
+            .returning(Slots.used, Slots.capacity)
         )
         row = taken.first()
         if row is None:
-            raise await _refused(tx, cluster_id, side)
+            raise await _no_free_slot(tx, cluster_id, side)
         if row.used == row.capacity:
             full.append((cluster_id, side))
     return full
 
 
-async def _refused(tx: WriteSession, cluster_id: UUID, side: str) -> Conflict:
+async def _no_free_slot(tx: WriteSession, cluster_id: UUID, side: str) -> Conflict:
     name = await tx.scalar(select(Cluster.name).where(Cluster.id == cluster_id)) or "The cluster"
-    places = await tx.get(Places, (cluster_id, side))
+    places = await tx.get(Slots, (cluster_id, side))
     used, capacity = (places.used, places.capacity) if places else (0, 0)
     return Conflict("no-free-place", f"{name} has no free place as {side}: {used} of {capacity} are taken.")

@@ -9,13 +9,13 @@ from uuid import UUID
 from sqlalchemy import exists, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from services.matching.commands.locks import alone
-from services.matching.queries.plan_input import criteria_in_force, question_of
+from services.matching.commands.locks import PROPOSALS, lock_consortium
+from services.matching.queries.plan_input import criteria_in_force, load_plan_input
 from services.matching.rules.inputs.plan_input import Question, Two
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.planning.next_mentors import NextMentors
 from services.matching.rules.scoring.pair_score import Score
-from services.matching.tables import AnsweredRequest, Cluster, Pair, Request
+from services.matching.tables import Cluster, Pair, Request, ResolvedRequest
 from shared import outbox
 from shared.clock import new_id
 from shared.db import WriteSession
@@ -23,11 +23,8 @@ from shared.events.matching import Cause, PairProposed, PairWithdrawn, ReasonTer
 from shared.events.members import ServiceRequested
 from shared.events.registry import type_of
 
-PROPOSALS = 3
+MAX_PROPOSALS_PER_REQUEST = 3
 """How many mentors are proposed for a request, at most."""
-
-PROPOSING = 0x70616972
-"""First key of the advisory lock under which pairs of a consortium are proposed, answered and ended."""
 
 
 class _Origin(NamedTuple):
@@ -65,7 +62,7 @@ def new_pair(
     )
 
 
-def propose(tx: WriteSession, pair: Pair, until: datetime) -> None:
+def open_proposal(tx: WriteSession, pair: Pair, until: datetime) -> None:
     """Ask both sides, who can answer until then."""
     pair.state = "proposed"
     pair.expires_at = until
@@ -96,14 +93,14 @@ def withdraw(tx: WriteSession, pair: Pair, why: str, now: datetime, run_id: UUID
     outbox.append(tx, event, version=pair.events)
 
 
-async def unanswered(tx: WriteSession, clusters: Iterable[UUID]) -> Sequence[Request]:
+async def unresolved_requests(tx: WriteSession, clusters: Iterable[UUID]) -> Sequence[Request]:
     """Requests of clusters that were not known when they came."""
-    answered = exists().where(AnsweredRequest.request_id == Request.id)
+    answered = exists().where(ResolvedRequest.request_id == Request.id)
     query = select(Request).where(Request.cluster_id.in_(clusters), ~answered)
     return (await tx.scalars(query.order_by(Request.id))).all()
 
 
-async def answer_requests(tx: WriteSession, requests: Sequence[Request], now: datetime) -> None:
+async def propose_for_requests(tx: WriteSession, requests: Sequence[Request], now: datetime) -> None:
     """Propose the best mentors that can answer requests, by what is known now. Once, whatever is replayed later.
 
     While its cluster is not known a request waits. What is known of a consortium is read once for all its requests.
@@ -113,24 +110,26 @@ async def answer_requests(tx: WriteSession, requests: Sequence[Request], now: da
     by_id = {one.id: one for one in requests if one.cluster_id in known}
     if not by_id:
         return
-    first = insert(AnsweredRequest).on_conflict_do_nothing().returning(AnsweredRequest.request_id)
+    first = insert(ResolvedRequest).on_conflict_do_nothing().returning(ResolvedRequest.request_id)
     by_consortium = defaultdict[UUID, list[Request]](list)
     for id in sorted(await tx.scalars(first, [{"request_id": id} for id in sorted(by_id)])):
         by_consortium[known[by_id[id].cluster_id]].append(by_id[id])
     for consortium_id, ours in sorted(by_consortium.items()):
-        await _answer(tx, consortium_id, ours, now)
+        await _propose_in_consortium(tx, consortium_id, ours, now)
 
 
-async def _answer(tx: WriteSession, consortium_id: UUID, requests: Sequence[Request], now: datetime) -> None:
-    await alone(tx, PROPOSING, consortium_id)
+async def _propose_in_consortium(
+    tx: WriteSession, consortium_id: UUID, requests: Sequence[Request], now: datetime
+) -> None:
+    await lock_consortium(tx, PROPOSALS, consortium_id)
     criteria = await criteria_in_force(tx, consortium_id)
-    mentors = NextMentors(await question_of(tx, consortium_id, criteria, now.date()))
+    mentors = NextMentors(await load_plan_input(tx, consortium_id, criteria, now.date()))
     until = now + timedelta(days=criteria.answer_days)
     for request in requests:
         asked = Skill(request.framework, request.indicator)
         origin = _Origin(consortium_id, request.id, _cause(request))
-        for two, score in mentors.for_request(request.cluster_id, asked, PROPOSALS):
-            _offer(tx, two, score, origin, until)
+        for two, score in mentors.for_request(request.cluster_id, asked, MAX_PROPOSALS_PER_REQUEST):
+            _propose(tx, two, score, origin, until)
 
 
 def _cause(request: Request) -> Cause | None:
@@ -139,20 +138,20 @@ def _cause(request: Request) -> Cause | None:
     return Cause(event_id=request.event_id, type=type_of(ServiceRequested).name, cluster_id=request.cluster_id)
 
 
-async def offer_next(tx: WriteSession, pair: Pair, cause: Cause, now: datetime) -> None:
+async def propose_next(tx: WriteSession, pair: Pair, cause: Cause, now: datetime) -> None:
     """Propose the next best mentor in place of a pair that was declined or not answered, if there is one with a place.
 
     The caller holds the consortium's lock.
     """
     await tx.flush()
     criteria = await criteria_in_force(tx, pair.consortium_id)
-    question = await question_of(tx, pair.consortium_id, criteria, now.date())
+    question = await load_plan_input(tx, pair.consortium_id, criteria, now.date())
     origin = _Origin(pair.consortium_id, pair.request_id, cause)
-    for two, score in await _next(tx, pair, question):
-        _offer(tx, two, score, origin, now + timedelta(days=criteria.answer_days))
+    for two, score in await _next_pairs(tx, pair, question):
+        _propose(tx, two, score, origin, now + timedelta(days=criteria.answer_days))
 
 
-async def _next(tx: WriteSession, pair: Pair, question: Question) -> list[tuple[Two, Score]]:
+async def _next_pairs(tx: WriteSession, pair: Pair, question: Question) -> list[tuple[Two, Score]]:
     if pair.request_id is None:
         return NextMentors(question).for_need(pair.learner_id, 1)
     request = await tx.get(Request, pair.request_id)
@@ -180,9 +179,9 @@ async def withdraw_overtaken(tx: WriteSession, pair: Pair, full: Iterable[tuple[
         withdraw(tx, other, "answered" if met else "full", now)
 
 
-def _offer(tx: WriteSession, two: Two, score: Score, origin: _Origin, until: datetime) -> None:
+def _propose(tx: WriteSession, two: Two, score: Score, origin: _Origin, until: datetime) -> None:
     terms = [term._asdict() for term in score.terms]
     cause = None if origin.cause is None else origin.cause.model_dump(mode="json")
     pair = new_pair(two, score.total, terms, origin.consortium_id, request_id=origin.request_id, cause=cause)
     tx.add(pair)
-    propose(tx, pair, until)
+    open_proposal(tx, pair, until)

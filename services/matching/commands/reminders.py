@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
-from services.matching.commands.mentorship_events import tell
+from services.matching.commands.mentorship_events import publish_fact
 from services.matching.commands.mentorships import Ending, close
 from services.matching.rules.mentoring.reminders import (
     FIRST_SURVEY,
@@ -20,18 +20,18 @@ from services.matching.tables import Mentorship, Pair
 from shared.db import WriteSession
 from shared.events.matching import MentorshipAsked, MentorshipNudged
 
-AT_ONCE = 100
+BATCH_SIZE = 100
 """Mentorships that are looked after in one transaction, at most."""
 
 
 async def remind(tx: WriteSession, now: datetime) -> int:
     """Remind, ask and end whatever is due, and say how many mentorships that were; oldest first."""
-    due = select(Mentorship.id).where(Mentorship.ended_at.is_(None), or_(_quiet(now), _unasked(now)))
-    ids = due.order_by(Mentorship.last_sign_at).limit(AT_ONCE)
+    due = select(Mentorship.id).where(Mentorship.ended_at.is_(None), or_(_reminder_due(now), _survey_due(now)))
+    ids = due.order_by(Mentorship.last_sign_at).limit(BATCH_SIZE)
     query = select(Pair.id).where(Pair.id.in_(ids)).order_by(Pair.id).with_for_update(skip_locked=True)
     found = (await tx.scalars(query)).all()
     for id in found:
-        await _look_after(tx, await tx.get_one(Mentorship, id), now)
+        await _remind(tx, await tx.get_one(Mentorship, id), now)
     return len(found)
 
 
@@ -39,20 +39,20 @@ def _days(count: ColumnElement[int] | int) -> ColumnElement[timedelta]:
     return func.make_interval(0, 0, 0, count)
 
 
-def _quiet(now: datetime) -> ColumnElement[bool]:
+def _reminder_due(now: datetime) -> ColumnElement[bool]:
     """The next reminder, or after the last one the end, is due."""
     first, second, third = NUDGES
     waits = case({0: first, first: second, second: third}, value=Mentorship.nudged, else_=third + NOTICE)
     return Mentorship.last_sign_at <= now - _days(waits)
 
 
-def _unasked(now: datetime) -> ColumnElement[bool]:
+def _survey_due(now: datetime) -> ColumnElement[bool]:
     """The next survey is due."""
     day = case((Mentorship.surveyed == 0, FIRST_SURVEY), else_=Mentorship.surveyed + SURVEY_EVERY)
     return and_(Mentorship.started_at.is_not(None), Mentorship.started_at <= now - _days(day))
 
 
-async def _look_after(tx: WriteSession, mentorship: Mentorship, now: datetime) -> None:
+async def _remind(tx: WriteSession, mentorship: Mentorship, now: datetime) -> None:
     if mentorship.ended_at is not None:
         return
     quiet = (now - mentorship.last_sign_at).days
@@ -63,9 +63,9 @@ async def _look_after(tx: WriteSession, mentorship: Mentorship, now: datetime) -
         mentorship.nudged = days
         mentorship.version += 1
         closes = closes_on(mentorship.last_sign_at.date(), days)
-        tell(tx, mentorship, MentorshipNudged, quiet_days=quiet, closes_on=closes)
+        publish_fact(tx, mentorship, MentorshipNudged, quiet_days=quiet, closes_on=closes)
     due = surveys((now - mentorship.started_at).days) if mentorship.started_at else []
     if due and due[-1] > mentorship.surveyed:
         mentorship.surveyed = due[-1]
         mentorship.version += 1
-        tell(tx, mentorship, MentorshipAsked, day=due[-1])
+        publish_fact(tx, mentorship, MentorshipAsked, day=due[-1])

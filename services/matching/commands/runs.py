@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
-from services.matching.commands.locks import alone
-from services.matching.commands.run_execution import ASKED
-from services.matching.queries.plan_input import known_question, possible
+from services.matching.commands.locks import RUNS, lock_consortium
+from services.matching.commands.run_execution import RUNS_CHANNEL
+from services.matching.queries.plan_input import load_plan_input_or_404, validated
 from services.matching.rules.engine import SOLVER
 from services.matching.rules.inputs.criteria import Criteria
 from services.matching.rules.inputs.plan_input import Question, Two
@@ -18,12 +18,9 @@ from shared.db import WriteSession
 from shared.errors import Conflict
 from shared.events.matching import Cause
 
-ONE_RUN = 0x72756E
-"""First key of the advisory lock under which it is decided that a run of a consortium begins."""
-
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RunRequest:
     """What a run is to plan for: by which criteria, with which pairs in any case, and without which.
 
     `causes` are the events that it follows; none if a person asks for it.
@@ -37,7 +34,7 @@ class Wish:
     causes: Sequence[Cause] = ()
 
 
-async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, today: date) -> Run:
+async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: RunRequest, today: date) -> Run:
     """Ask for the best plan for the free places of a consortium. Live pairs stay and are not proposed again.
 
     What is known now is what the plan will be made from, whenever it is.
@@ -47,11 +44,11 @@ async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, tod
         Invalid: the wish contradicts itself or what is there.
         Conflict: a run of it is being made.
     """
-    await alone(tx, ONE_RUN, consortium_id)
+    await lock_consortium(tx, RUNS, consortium_id)
     query = select(Run.id).where(Run.consortium_id == consortium_id, Run.state == "running")
     if (other := await tx.scalar(query)) is not None:
         raise Conflict("run-under-way", f"Run {other} of this consortium is being made right now.")
-    question = await asked(tx, consortium_id, wish, today)
+    question = await requested_plan_input(tx, consortium_id, wish, today)
     run = Run(
         id=id,
         consortium_id=consortium_id,
@@ -68,17 +65,17 @@ async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: Wish, tod
     )
     tx.add(run)
     await tx.flush()
-    await tx.execute(select(func.pg_notify(ASKED, "")))
+    await tx.execute(select(func.pg_notify(RUNS_CHANNEL, "")))
     return run
 
 
-async def asked(tx: WriteSession, consortium_id: UUID, wish: Wish, today: date) -> Question:
+async def requested_plan_input(tx: WriteSession, consortium_id: UUID, wish: RunRequest, today: date) -> Question:
     """The question of a wish, as things are now.
 
     Raises:
         NotFound: no cluster of that consortium is known.
         Invalid: the wish contradicts itself or what is there.
     """
-    now = await known_question(tx, consortium_id, wish.criteria, today)
+    now = await load_plan_input_or_404(tx, consortium_id, wish.criteria, today)
     question = replace(now, forced=tuple(wish.forced), forbidden=tuple(wish.forbidden), seed=wish.seed)
-    return possible(question)
+    return validated(question)

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import undefer
 
-from services.matching.commands.runs import Wish, begin
-from services.matching.queries.plan_input import known_question, possible
+from services.matching.commands.runs import RunRequest, begin
+from services.matching.queries.plan_input import load_plan_input_or_404, validated
 from services.matching.rules.explaining.plan_diff import compare
 from services.matching.rules.inputs.criteria import Criteria
 from services.matching.rules.inputs.plan_input import Question
@@ -22,7 +22,7 @@ Solve = Callable[[Question], Awaitable[tuple[Plan, int]]]
 """The solver, wherever it runs: the plan, and the milliseconds it took."""
 
 
-async def make(
+async def create(
     tx: WriteSession, id: UUID, consortium_id: UUID, name: str, changes: Changes, today: date, solve: Solve
 ) -> WhatIf:
     """Plan for what is supposed, beside the plan by the criteria of the last plan that was published, and keep both.
@@ -32,10 +32,10 @@ async def make(
         Invalid: what is supposed contradicts itself.
         Conflict: a plan cannot be found.
     """
-    now = await known_question(tx, consortium_id, await _live(tx, consortium_id), today)
+    now = await load_plan_input_or_404(tx, consortium_id, await _published_criteria(tx, consortium_id), today)
     if changes.clusters - {one.id for one in now.clusters}:
         raise NotFound("no-such-cluster", "A cluster that is named is not of this consortium.")
-    question = possible(supposed(now, changes))
+    question = validated(supposed(now, changes))
     before, _ = await solve(now)
     after, took = await solve(question)
     made = WhatIf(
@@ -53,7 +53,7 @@ async def make(
     return made
 
 
-async def _live(tx: WriteSession, consortium_id: UUID) -> Criteria:
+async def _published_criteria(tx: WriteSession, consortium_id: UUID) -> Criteria:
     """By what the last published plan was made, or those that a consortium begins with."""
     published = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
     kept = await tx.scalar(published.where(Run.plan.is_not(None)).order_by(Run.id.desc()).limit(1))
@@ -74,5 +74,5 @@ async def draft(tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID]
         message = "It supposes other levels, targets or clusters; only criteria and pairs can be made into a draft."
         raise Conflict("only-supposed", message)
     asked = Question.read(found.inputs)
-    wish = Wish(asked.criteria, asked.forced, asked.forbidden, asked.seed)
+    wish = RunRequest(asked.criteria, asked.forced, asked.forbidden, asked.seed)
     return await begin(tx, run_id, found.consortium_id, wish, today)

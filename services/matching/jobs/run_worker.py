@@ -8,35 +8,35 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.matching.commands import run_execution, run_publication
 from services.matching.commands.run_execution import ClaimedRun
-from services.matching.jobs.solver_pool import Solver
+from services.matching.jobs.solver_pool import SolverPool
 from services.matching.rules.inputs.plan_input import Question
 from shared import clock
 from shared.db import Database, listen
 from shared.errors import Conflict
 
-BEAT = 0.5
-LOOK = 2.0
-RUN_LIMIT = 120.0
+HEARTBEAT_SECONDS = 0.5
+POLL_SECONDS = 2.0
+RUN_LIMIT_SECONDS = 120.0
 """Seconds after which a run's plan is the best so far."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Maker:
+class RunWorker:
     """Makes runs.
 
     Args:
         solver: is not asked to watch any other plan meanwhile.
     """
 
-    def __init__(self, solver: Solver) -> None:
+    def __init__(self, solver: SolverPool) -> None:
         self._solver = solver
         self._asked = asyncio.Event()
 
     async def run(self, database: Database) -> None:
         """Make what is asked for, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(listen(database, run_execution.ASKED, self._asked.set))
+            group.create_task(listen(database, run_execution.RUNS_CHANNEL, self._asked.set))
             group.create_task(self._work(database))
 
     async def _work(self, database: Database) -> None:
@@ -48,7 +48,7 @@ class Maker:
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("runs are not made", reason=repr(error))
             with suppress(TimeoutError):
-                async with asyncio.timeout(LOOK):
+                async with asyncio.timeout(POLL_SECONDS):
                     await self._asked.wait()
 
     async def _claimed(self, database: Database) -> ClaimedRun | None:
@@ -59,7 +59,7 @@ class Maker:
         beating = asyncio.create_task(self._beat(database, run))
         try:
             question = Question.read(run.inputs)
-            plan, took = await self._solver.watched(question, RUN_LIMIT)
+            plan, took = await self._solver.watched(question, RUN_LIMIT_SECONDS)
         except Conflict as error:
             async with database.transaction() as tx:
                 await run_execution.fail(tx, run.id, run.attempt, error.message)
@@ -75,17 +75,17 @@ class Maker:
             async with database.transaction() as tx:
                 made = await run_execution.finish(tx, run.id, run.attempt, plan, took)
                 if made is not None and made.causes:
-                    await run_publication.follow(tx, made, plan, clock.now())
+                    await run_publication.conclude_replan(tx, made, plan, clock.now())
         finally:
             beating.cancel()
 
     async def _beat(self, database: Database, run: ClaimedRun) -> None:
         """Say how far it is; what is not wanted any more is stopped."""
         while True:
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
             try:
                 async with database.transaction() as tx:
-                    wanted = await run_execution.beat(tx, run.id, run.attempt, self._solver.progress)
+                    wanted = await run_execution.heartbeat(tx, run.id, run.attempt, self._solver.progress)
             except (SQLAlchemyError, OSError) as error:
                 _log.warning("a run is made that cannot say so", run=str(run.id), reason=repr(error))
                 continue

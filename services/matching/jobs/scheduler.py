@@ -12,13 +12,13 @@ from shared import clock
 from shared.db import Database, WriteSession
 from shared.errors import Conflict, KeiError
 
-LOOK = 1.0
+POLL_SECONDS = 1.0
 """Seconds between two looks, at most."""
 
 _log = structlog.get_logger(__name__)
 
 
-class Replanner:
+class Scheduler:
     """Looks after proposals, mentorships and plans.
 
     Args:
@@ -27,7 +27,7 @@ class Replanner:
 
     def __init__(self, rest: float) -> None:
         self._rest = timedelta(seconds=rest)
-        self._look = min(LOOK, rest)
+        self._look = min(POLL_SECONDS, rest)
 
     async def run(self, database: Database) -> None:
         """Look again and again, until cancelled."""
@@ -49,7 +49,7 @@ class Replanner:
 
     async def _followed(self, database: Database) -> None:
         async with database.transaction() as tx:
-            due = await replan.due(tx, self._rest)
+            due = await replan.due_consortia(tx, self._rest)
         for consortium_id in due:
             try:
                 async with database.transaction() as tx:
@@ -59,4 +59,4 @@ class Replanner:
             except KeiError as error:
                 _log.warning("no plan follows the events", consortium=str(consortium_id), reason=error.message)
                 async with database.transaction() as tx:
-                    await replan.forget(tx, consortium_id)
+                    await replan.discard_causes(tx, consortium_id)

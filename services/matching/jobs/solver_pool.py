@@ -26,14 +26,14 @@ from shared import gc_tuning
 from shared.db import Database
 from shared.errors import Conflict
 
-TIME_LIMIT = 10.0
+TIME_LIMIT_SECONDS = 10.0
 """Seconds a what-if may take; then the best so far is given. The transaction that asks for it idles meanwhile, and
 PostgreSQL ends it after 15 s of that."""
-WORKERS = 2
+PROCESSES = 2
 """Processes, so that a what-if need not wait for a run; the second begins when it is needed."""
-NICE = 10
+NICENESS = 10
 """By how much less urgent a plan is to the machine than requests are."""
-TRIES = 2
+MAX_ATTEMPTS = 2
 """How often a plan is begun, should its process die."""
 
 _SPAWN = multiprocessing.get_context("spawn")
@@ -45,7 +45,7 @@ Marks = Any
 _marks: Marks = None
 
 
-class Solver:
+class SolverPool:
     """Answers questions in processes of their own. One plan at a time can be watched."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Solver:
         return await self._tried(work)
 
     async def _tried(self, work: Callable[[], T]) -> T:
-        for _try in range(TRIES):
+        for _try in range(MAX_ATTEMPTS):
             pool = self._pool = self._pool or _new_pool(self._marks)
             try:
                 return await asyncio.get_running_loop().run_in_executor(pool, work)
@@ -122,17 +122,18 @@ class Solver:
                 if self._pool is pool:  # another request may have replaced it already
                     self._pool = None
         raise Conflict(
-            "solver-failed", f"The plan could not be made: its process ended, {TRIES} times. It may be too large."
+            "solver-failed",
+            f"The plan could not be made: its process ended, {MAX_ATTEMPTS} times. It may be too large.",
         )
 
 
 def _plan(question: Question) -> tuple[Plan, int]:
-    return _answered(question, TIME_LIMIT, lambda _: False)
+    return _answered(question, TIME_LIMIT_SECONDS, lambda _: False)
 
 
 def _moves(question: Question) -> Moves:
     begun = monotonic()
-    return moves(question, lambda _: monotonic() - begun > TIME_LIMIT)
+    return moves(question, lambda _: monotonic() - begun > TIME_LIMIT_SECONDS)
 
 
 def _watched(question: Question, limit: float) -> tuple[Plan, int]:
@@ -151,14 +152,14 @@ def _answered(question: Question, limit: float, control: Control) -> tuple[Plan,
 
 
 def _new_pool(marks: Marks) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(WORKERS, mp_context=_SPAWN, initializer=_begin, initargs=(marks,))
+    return ProcessPoolExecutor(PROCESSES, mp_context=_SPAWN, initializer=_begin, initargs=(marks,))
 
 
 def _begin(marks: Marks) -> None:
     """In the new process: nobody else ends it when its parent dies."""
     global _marks  # noqa: PLW0603  it came with the process, and functions sent to it find it nowhere else
     _marks = marks
-    os.nice(NICE)
+    os.nice(NICENESS)
     gc_tuning.freeze_startup_objects()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -22,7 +22,7 @@ MENTORSHIP = "mentorship"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class LedgerFilter:
     """Which lines of the ledger: of one side or either, of a skill, and that ended or began in a period."""
 
     cluster_id: UUID | None = None
@@ -47,15 +47,15 @@ class Wanted:
         )
 
 
-async def lines(db: ReadSession, within: UUID | None) -> list[Taught]:
+async def ledger_lines(db: ReadSession, within: UUID | None) -> list[Taught]:
     """All lines, in the order of their days."""
     taught = [*await _mentorships(db, within), *await _activities(db, within)]
     return rules.ledger(taught, await _history(db, within))
 
 
-async def names(db: ReadSession, within: UUID | None) -> dict[UUID, str]:
+async def cluster_names(db: ReadSession, within: UUID | None) -> dict[UUID, str]:
     """Clusters by their ids."""
-    rows = await db.execute(select(Cluster.id, Cluster.name).where(_of(Cluster.consortium_id, within)))
+    rows = await db.execute(select(Cluster.id, Cluster.name).where(_within(Cluster.consortium_id, within)))
     return {row.id: row.name for row in rows}
 
 
@@ -68,12 +68,12 @@ async def gaps(db: ReadSession, within: UUID | None) -> tuple[list[Need], Levels
     levels = {id: known for id, known in (await _provisional(db, within)).items() if id not in gone}
     columns = select(Target).join(Cluster, Cluster.id == Target.cluster_id).where(Cluster.id.not_in(gone))
     aims = defaultdict[UUID, dict[Skill, Aim]](dict)
-    for row in await db.scalars(columns.where(_of(Cluster.consortium_id, within))):
+    for row in await db.scalars(columns.where(_within(Cluster.consortium_id, within))):
         aims[row.cluster_id][Skill(row.framework, row.indicator)] = Aim(row.level, row.priority)
-    return needs(aims, await _history(db, within), levels, await lines(db, within)), levels
+    return needs(aims, await _history(db, within), levels, await ledger_lines(db, within)), levels
 
 
-async def offers(db: ReadSession, within: UUID | None, today: date) -> list[Offer]:
+async def upcoming_activities(db: ReadSession, within: UUID | None, today: date) -> list[Offer]:
     """Activities to come."""
     query = select(Activity).where(~Activity.completed, Activity.starts_on >= today).order_by(Activity.id)
     return [
@@ -85,11 +85,11 @@ async def offers(db: ReadSession, within: UUID | None, today: date) -> list[Offe
             starts_on=row.starts_on or today,
             teaches={Skill(one["framework"], one["indicator"]): one["gain"] for one in row.teaches},
         )
-        for row in await db.scalars(query.where(_of(Activity.consortium_id, within)))
+        for row in await db.scalars(query.where(_within(Activity.consortium_id, within)))
     ]
 
 
-def _of(consortium: InstrumentedAttribute[UUID], within: UUID | None) -> ColumnElement[bool]:
+def _within(consortium: InstrumentedAttribute[UUID], within: UUID | None) -> ColumnElement[bool]:
     return true() if within is None else consortium == within
 
 
@@ -109,7 +109,7 @@ async def _mentorships(db: ReadSession, within: UUID | None) -> Iterator[Taught]
             planned=goal.target - goal.level,
             reported=max(goal.reached - goal.level, 0),
         )
-        for goal, mentorship in await db.execute(query.where(_of(Pair.consortium_id, within)))
+        for goal, mentorship in await db.execute(query.where(_within(Pair.consortium_id, within)))
     )
 
 
@@ -130,7 +130,7 @@ async def _activities(db: ReadSession, within: UUID | None) -> Iterator[Taught]:
             planned=gain.gain,
             reported=gain.gain,
         )
-        for gain, activity in await db.execute(query.where(_of(Activity.consortium_id, within)))
+        for gain, activity in await db.execute(query.where(_within(Activity.consortium_id, within)))
     )
 
 
@@ -139,7 +139,7 @@ async def _history(db: ReadSession, within: UUID | None) -> dict[tuple[UUID, Ski
     query = select(Measurement).join(Cluster, Cluster.id == Measurement.cluster_id)
     query = query.order_by(Measurement.assessed_on, Measurement.version)
     days = defaultdict[tuple[UUID, Skill], dict[date, int]](dict)
-    for row in await db.scalars(query.where(_of(Cluster.consortium_id, within))):
+    for row in await db.scalars(query.where(_within(Cluster.consortium_id, within))):
         days[row.cluster_id, Skill(row.framework, row.indicator)][row.assessed_on] = row.level
     return {key: [Reading(on, level) for on, level in known.items()] for key, known in days.items()}
 
@@ -150,10 +150,10 @@ async def _provisional(db: ReadSession, within: UUID | None) -> dict[UUID, dict[
     return provisionals(
         [
             (row.cluster_id, Skill(row.framework, row.indicator), Measured(row.level, row.assessed_on, row.scale_max))
-            for row in await db.scalars(levels.where(_of(Cluster.consortium_id, within)))
+            for row in await db.scalars(levels.where(_within(Cluster.consortium_id, within)))
         ],
         [
             (row.cluster_id, Gain(Skill(row.framework, row.indicator), row.gain, row.ended_on))
-            for row in await db.scalars(gains.where(_of(Cluster.consortium_id, within)))
+            for row in await db.scalars(gains.where(_within(Cluster.consortium_id, within)))
         ],
     )

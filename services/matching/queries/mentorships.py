@@ -7,14 +7,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from services.matching.tables import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Pair, Survey
+from services.matching.tables import CheckIn, Goal, Meeting, MeetingMentorship, Mentorship, Pair, Survey
 from shared.db import ReadSession, WriteSession
 from shared.errors import NotFound
 from shared.keyset import page
 
 
 @dataclass
-class Work:
+class MentorshipRecord:
     """A mentorship and what was done in it: meetings in order of their days, each with how many learners met."""
 
     mentorship: Mentorship
@@ -26,17 +26,17 @@ class Work:
 
 async def mentorships(
     db: ReadSession, within: UUID | None, cluster: UUID | None, after: tuple[UUID] | None, limit: int
-) -> list[Work]:
+) -> list[MentorshipRecord]:
     """Mentorships, oldest first; `within` limits them to one consortium (None sees all), `cluster` to one's own."""
     query = select(Mentorship).join(Pair, Pair.id == Mentorship.id)
     if within is not None:
         query = query.where(Pair.consortium_id == within)
     if cluster is not None:
         query = query.where((Pair.mentor_id == cluster) | (Pair.learner_id == cluster))
-    return await _work(db, (await db.scalars(page(query, [Mentorship.id], after, limit))).all())
+    return await _load_records(db, (await db.scalars(page(query, [Mentorship.id], after, limit))).all())
 
 
-async def mentorship(db: ReadSession | WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Work:
+async def mentorship(db: ReadSession | WriteSession, id: UUID, right: Callable[[UUID], bool]) -> MentorshipRecord:
     """One mentorship, if `right(consortium)`.
 
     Raises:
@@ -45,11 +45,11 @@ async def mentorship(db: ReadSession | WriteSession, id: UUID, right: Callable[[
     found = await db.get(Mentorship, id)
     if found is None or not right(found.pair.consortium_id):
         raise NotFound("no-such-mentorship", "There is no such mentorship.")
-    return (await _work(db, [found]))[0]
+    return (await _load_records(db, [found]))[0]
 
 
-async def _work(db: ReadSession | WriteSession, rows: Sequence[Mentorship]) -> list[Work]:
-    done = {row.id: Work(row) for row in rows}
+async def _load_records(db: ReadSession | WriteSession, rows: Sequence[Mentorship]) -> list[MentorshipRecord]:
+    done = {row.id: MentorshipRecord(row) for row in rows}
     ids = list(done)
     goals = select(Goal).where(Goal.mentorship_id.in_(ids)).order_by(Goal.framework, Goal.indicator)
     for goal in await db.scalars(goals):
@@ -59,13 +59,15 @@ async def _work(db: ReadSession | WriteSession, rows: Sequence[Mentorship]) -> l
     answers = select(Survey).where(Survey.mentorship_id.in_(ids)).order_by(Survey.day, Survey.side)
     for survey in await db.scalars(answers):
         done[survey.mentorship_id].surveys.append(survey)
-    await _meetings(db, ids, done)
+    await _load_meetings(db, ids, done)
     return list(done.values())
 
 
-async def _meetings(db: ReadSession | WriteSession, ids: Sequence[UUID], done: Mapping[UUID, Work]) -> None:
-    these = select(MeetingOf.meeting_id).where(MeetingOf.mentorship_id.in_(ids))
-    rows = (await db.execute(select(MeetingOf).where(MeetingOf.meeting_id.in_(these)))).scalars().all()
+async def _load_meetings(
+    db: ReadSession | WriteSession, ids: Sequence[UUID], done: Mapping[UUID, MentorshipRecord]
+) -> None:
+    these = select(MeetingMentorship.meeting_id).where(MeetingMentorship.mentorship_id.in_(ids))
+    rows = (await db.execute(select(MeetingMentorship).where(MeetingMentorship.meeting_id.in_(these)))).scalars().all()
     group = defaultdict[UUID, set[UUID]](set)
     for row in rows:
         group[row.meeting_id].add(row.mentorship_id)

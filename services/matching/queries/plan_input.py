@@ -15,18 +15,20 @@ from services.matching.rules.inputs.plan_input import Past, Question, Two
 from services.matching.rules.inputs.profile import Aim, Gain, Measured, Profile, Skill, provisional
 from services.matching.rules.planning.input_validation import refusals
 from services.matching.rules.planning.reserve import LOOKED_BACK
-from services.matching.tables import Archived, Cluster, Level, Mentorship, Pair, Places, Request, Run, Target
+from services.matching.tables import Archived, Cluster, Level, Mentorship, Pair, Request, Run, Slots, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
 from shared.errors import Invalid, NotFound
 
-_OVER = {"declined", "expired", "ended"}
+_OVER_STATES = {"declined", "expired", "ended"}
 
 
-async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
+async def load_plan_input(
+    tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date
+) -> Question:
     """Whom to pair in a consortium; without clusters if it is not known. Live pairs stay."""
     gone = exists().where(Archived.cluster_id == Cluster.id)
-    clusters = (await tx.execute(_KNOWN.where(Cluster.consortium_id == consortium_id, ~gone))).all()
+    clusters = (await tx.execute(_CLUSTER_FACTS.where(Cluster.consortium_id == consortium_id, ~gone))).all()
     columns = select(Pair.mentor_id, Pair.learner_id, Pair.state, Pair.decided_at, Pair.request_id)
     pairs = (await tx.execute(columns.where(Pair.consortium_id == consortium_id, Pair.state != "draft"))).all()
     here = {one.id for one in clusters}
@@ -40,9 +42,9 @@ async def question_of(tx: WriteSession | ReadSession, consortium_id: UUID, crite
         past=tuple(
             Past(one.mentor_id, one.learner_id, one.state, one.decided_at.date())
             for one in pairs
-            if one.state in _OVER and one.decided_at is not None and {one.mentor_id, one.learner_id} <= here
+            if one.state in _OVER_STATES and one.decided_at is not None and {one.mentor_id, one.learner_id} <= here
         ),
-        arrived=tuple(_arrived(clusters, today)),
+        arrived=tuple(_request_days(clusters, today)),
         criteria=criteria,
     )
 
@@ -54,19 +56,19 @@ async def criteria_in_force(tx: WriteSession | ReadSession, consortium_id: UUID)
     return Criteria() if kept is None else Criteria.read(kept)
 
 
-async def known_question(tx: WriteSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
+async def load_plan_input_or_404(tx: WriteSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
     """The same, of a consortium that is known.
 
     Raises:
         NotFound
     """
-    question = await question_of(tx, consortium_id, criteria, today)
+    question = await load_plan_input(tx, consortium_id, criteria, today)
     if not question.clusters:
         raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
     return question
 
 
-def possible(question: Question) -> Question:
+def validated(question: Question) -> Question:
     """The question, if nothing in it contradicts itself or what is there.
 
     Raises:
@@ -77,13 +79,13 @@ def possible(question: Question) -> Question:
     return question
 
 
-async def profiles(tx: WriteSession, ids: Sequence[UUID], today: date) -> dict[UUID, Profile]:
+async def load_profiles(tx: WriteSession, ids: Sequence[UUID], today: date) -> dict[UUID, Profile]:
     """A few clusters by their ids, as far as they are known; without their pairs."""
-    clusters = (await tx.execute(_KNOWN.where(Cluster.id.in_(ids)))).all()
+    clusters = (await tx.execute(_CLUSTER_FACTS.where(Cluster.id.in_(ids)))).all()
     return {one.id: one for one in _profiles(clusters, (), today)}
 
 
-def _arrived(clusters: Sequence[Any], today: date) -> Iterator[date]:
+def _request_days(clusters: Sequence[Any], today: date) -> Iterator[date]:
     """When help was asked for in the time that a reserve looks back on."""
     days = (date.fromisoformat(on) for one in clusters for *_, on in one.requests if on is not None)
     return (day for day in days if day > today - timedelta(days=LOOKED_BACK))
@@ -123,7 +125,7 @@ def _levels(levels: Sequence[Any], gains: Sequence[Any]) -> dict[Skill, int]:
     return provisional(measured, gained)
 
 
-def _of_each(
+def _rows_of_cluster(
     columns: Sequence[InstrumentedAttribute[Any]], condition: ColumnElement[bool], order: Sequence[Any] = ()
 ) -> ScalarSelect[Any]:
     """What else is known of each cluster: rows as lists, all in one JSON."""
@@ -132,25 +134,25 @@ def _of_each(
     return select(func.coalesce(rows, literal([], JSON))).where(condition).correlate(Cluster).scalar_subquery()
 
 
-_KNOWN = select(
+_CLUSTER_FACTS = select(
     *Cluster.__table__.columns,
-    _of_each([Places.side, Places.capacity], Places.cluster_id == Cluster.id).label("places"),
-    _of_each(
+    _rows_of_cluster([Slots.side, Slots.capacity], Slots.cluster_id == Cluster.id).label("places"),
+    _rows_of_cluster(
         [Level.framework, Level.indicator, Level.level, Level.assessed_on, Level.scale_max],
         Level.cluster_id == Cluster.id,
     ).label("levels"),
-    _of_each(
+    _rows_of_cluster(
         [GainRow.framework, GainRow.indicator, GainRow.gain, GainRow.ended_on], GainRow.cluster_id == Cluster.id
     ).label("gains"),
-    _of_each(
+    _rows_of_cluster(
         [Target.framework, Target.indicator, Target.level, Target.priority], Target.cluster_id == Cluster.id
     ).label("targets"),
-    _of_each(
+    _rows_of_cluster(
         [Request.framework, Request.indicator, Request.urgency, Request.asked_on],
         Request.cluster_id == Cluster.id,
         [Request.urgency],
     ).label("requests"),
-    _of_each(
+    _rows_of_cluster(
         [Mentorship.outcome],
         (Mentorship.id == Pair.id) & (Pair.mentor_id == Cluster.id) & Mentorship.outcome.is_not(None),
         [Mentorship.confirmed_at, Mentorship.id],

@@ -4,25 +4,25 @@ import hashlib
 
 from sqlalchemy import exists, func, select
 
-from services.matching.tables import PROJECTED, AnsweredRequest, Base, Places, Request
+from services.matching.tables import PROJECTED, Base, Request, ResolvedRequest, Slots
 from shared.db import ReadSession
 
-_OWN = {"used", "ceiling", "event_id"}
+_NOT_PROJECTED = {"used", "ceiling", "event_id"}
 
 
 async def state_hash(db: ReadSession) -> str:
     """SHA-256 over all projected rows, each table in order of its key."""
     digest = hashlib.sha256()
-    tables: tuple[type[Base], ...] = (*PROJECTED, Places)
+    tables: tuple[type[Base], ...] = (*PROJECTED, Slots)
     for table in tables:
-        columns = [column for column in table.__table__.columns if column.name not in _OWN]
+        columns = [column for column in table.__table__.columns if column.name not in _NOT_PROJECTED]
         keys = list(table.__table__.primary_key)
         rows = (await db.execute(select(*columns).order_by(*keys))).all()
         digest.update(repr((table.__tablename__, [tuple(map(str, row)) for row in rows])).encode())
     return digest.hexdigest()
 
 
-async def waiting(db: ReadSession) -> int:
+async def count_unresolved_requests(db: ReadSession) -> int:
     """How many requests are not answered, since their cluster is not known."""
-    answered = exists().where(AnsweredRequest.request_id == Request.id)
+    answered = exists().where(ResolvedRequest.request_id == Request.id)
     return await db.scalar(select(func.count()).select_from(Request).where(~answered)) or 0

@@ -1,4 +1,4 @@
-"""Reading runs and pairs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
+"""Reading runs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -48,7 +48,7 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     return Plan.model_validate(kept)
 
 
-async def question(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Question:
+async def plan_input(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Question:
     """What one run was made from, if `right(consortium)`.
 
     Raises:
@@ -65,27 +65,3 @@ async def pairs_of(db: ReadSession, run_id: UUID) -> Sequence[Pair]:
     """A run's pairs, the best first."""
     query = select(Pair).where(Pair.run_id == run_id).order_by(Pair.score.desc(), Pair.id)
     return (await db.scalars(query)).all()
-
-
-async def pairs(
-    db: ReadSession, within: UUID | None, state: str | None, after: tuple[UUID] | None, limit: int
-) -> Sequence[Pair]:
-    """Pairs that were proposed, oldest first."""
-    query = select(Pair).where(Pair.state != "draft")
-    if within is not None:
-        query = query.where(Pair.consortium_id == within)
-    if state is not None:
-        query = query.where(Pair.state == state)
-    return (await db.scalars(page(query, [Pair.id], after, limit))).all()
-
-
-async def pair(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
-    """A pair that was proposed, if `right(consortium)`.
-
-    Raises:
-        NotFound
-    """
-    found = await db.get(Pair, id)
-    if found is None or found.state == "draft" or not right(found.consortium_id):
-        raise NotFound("no-such-pair", "There is no such pair.")
-    return found

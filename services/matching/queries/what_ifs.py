@@ -44,7 +44,7 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     return Plan.model_validate(await db.scalar(select(WhatIf.plan).where(WhatIf.id == id)))
 
 
-async def wished(db: ReadSession, id: UUID) -> tuple[dict[str, Any], Sequence[Two], Sequence[Two]]:
+async def requested(db: ReadSession, id: UUID) -> tuple[dict[str, Any], Sequence[Two], Sequence[Two]]:
     """What a what-if that is there was planned by: criteria, forced and forbidden pairs."""
     parts = (WhatIf.inputs[name] for name in ("criteria", "forced", "forbidden"))
     criteria, forced, forbidden = (await db.execute(select(*parts).where(WhatIf.id == id))).one()

@@ -38,7 +38,7 @@ class ByCriteria(RequestModel):
             NotFound, Conflict.
         """
         if self.criteria_set_id is not None:
-            return await commands.of(tx, self.criteria_set_id, self.consortium_id, published=published)
+            return await commands.usable_criteria(tx, self.criteria_set_id, self.consortium_id, published=published)
         return self.criteria or Criteria()
 
 

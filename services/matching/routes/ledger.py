@@ -12,7 +12,7 @@ from fastapi import Depends, Query, Response
 from pydantic import BeforeValidator, Field
 
 from services.matching.queries import ledger as queries
-from services.matching.queries.ledger import Wanted
+from services.matching.queries.ledger import LedgerFilter
 from services.matching.rules.mentoring.ledger import Reading, Side, Taught, balances, downstream
 from shared.auth import Anyone, Principal
 from shared.web import Page, Paging, Read, ResponseModel, Router
@@ -103,7 +103,7 @@ def _scope(caller: Anyone, consortium_id: Annotated[UUID | None, Query()] = None
     return consortium_id or principal.scope()
 
 
-def _wanted(
+def _filter(
     cluster_id: Annotated[UUID | None, Query(description="on either side")] = None,
     teacher_id: Annotated[UUID | None, Query()] = None,
     learner_id: Annotated[UUID | None, Query()] = None,
@@ -111,31 +111,31 @@ def _wanted(
     indicator: Annotated[str | None, Query(max_length=80)] = None,
     since: Annotated[Day | None, Query(description="that ended on this day or later, or went on")] = None,
     until: Annotated[Day | None, Query(description="that ended on this day or before")] = None,
-) -> Wanted:
-    return Wanted(cluster_id, teacher_id, learner_id, framework, indicator, since, until)
+) -> LedgerFilter:
+    return LedgerFilter(cluster_id, teacher_id, learner_id, framework, indicator, since, until)
 
 
 Within = Annotated[UUID | None, Depends(_scope)]
-Filtered = Annotated[Wanted, Depends(_wanted)]
+Filter = Annotated[LedgerFilter, Depends(_filter)]
 
 
 @router.get("/ledger")
-async def show_ledger(caller: Anyone, db: Read, within: Within, wanted: Filtered, paging: Paging) -> Page[LineView]:
+async def show_ledger(caller: Anyone, db: Read, within: Within, wanted: Filter, paging: Paging) -> Page[LineView]:
     """Who taught whom what, by what, when, and what of it an assessment confirmed; in the order of days."""
-    kept = [line for line in await queries.lines(db, within) if wanted.has(line)]
+    kept = [line for line in await queries.ledger_lines(db, within) if wanted.has(line)]
     if paging.after is not None:
         kept = [line for line in kept if _key(line) > tuple(paging.after)]
     return paging.page([line_view(one) for one in kept[: paging.limit + 1]], _key)
 
 
 @router.get("/ledger.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-async def export_ledger(caller: Anyone, db: Read, within: Within, wanted: Filtered) -> Response:
+async def export_ledger(caller: Anyone, db: Read, within: Within, wanted: Filter) -> Response:
     """The same as a table for a spreadsheet: UTF-8, a line of names first."""
-    names = await queries.names(db, within)
+    names = await queries.cluster_names(db, within)
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow([*COLUMNS.split(","), "confirmed_levels"])
-    for line in await queries.lines(db, within):
+    for line in await queries.ledger_lines(db, within):
         if wanted.has(line):
             table.writerow([_cell(one) for one in _row(line, names)])
     headers = {"Content-Disposition": 'attachment; filename="ledger.csv"'}
@@ -143,9 +143,9 @@ async def export_ledger(caller: Anyone, db: Read, within: Within, wanted: Filter
 
 
 @router.get("/ledger/balances")
-async def show_balances(caller: Anyone, db: Read, within: Within, wanted: Filtered) -> Balances:
+async def show_balances(caller: Anyone, db: Read, within: Within, wanted: Filter) -> Balances:
     """What each cluster gave and took."""
-    kept = [line for line in await queries.lines(db, within) if wanted.has(line)]
+    kept = [line for line in await queries.ledger_lines(db, within) if wanted.has(line)]
     sums = [BalanceView(cluster_id=id, given=_side(given), taken=_side(taken)) for id, given, taken in balances(kept)]
     return Balances(items=sums)
 
@@ -153,7 +153,7 @@ async def show_balances(caller: Anyone, db: Read, within: Within, wanted: Filter
 @router.get("/ledger/downstream/{cluster_id}")
 async def show_downstream(caller: Anyone, db: Read, within: Within, cluster_id: UUID) -> Steps:
     """Where a cluster's knowledge went: whom it taught, whom those taught the same after that, and so on."""
-    steps = downstream(await queries.lines(db, within), cluster_id)
+    steps = downstream(await queries.ledger_lines(db, within), cluster_id)
     return Steps(items=[StepView(depth=step.depth, line=line_view(step.line)) for step in steps])
 
 

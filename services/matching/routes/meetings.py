@@ -10,7 +10,7 @@ from pydantic import Field
 from services.matching.commands import meetings as commands
 from services.matching.commands import mentorships
 from services.matching.queries import mentorships as queries
-from services.matching.routes.mentorships import Level, MentorshipView, Side, answered
+from services.matching.routes.mentorships import Level, MentorshipView, Side, changed_view
 from services.matching.rules.inputs.profile import Skill
 from shared import clock
 from shared.auth import Manager
@@ -39,10 +39,10 @@ class NewMeeting(RequestModel):
     people: Annotated[dict[UUID, Annotated[int, Field(ge=0, le=1000)]], Field(max_length=50, default_factory=dict)]
     follow_ups: Annotated[list[FollowUp], Field(max_length=50, default_factory=list)]
 
-    def facts(self) -> commands.Facts:
+    def facts(self) -> commands.MeetingDetails:
         """For the command."""
         follow_ups = [one.model_dump(mode="json") for one in self.follow_ups]
-        return commands.Facts(self.state, self.on, self.minutes, self.people, follow_ups)
+        return commands.MeetingDetails(self.state, self.on, self.minutes, self.people, follow_ups)
 
 
 class NewGroupMeeting(NewMeeting):
@@ -82,7 +82,7 @@ class NewSurvey(RequestModel):
     text: LongText = ""
 
 
-class NotedView(ResponseModel):
+class MeetingNotesView(ResponseModel):
     """What was noted of a meeting, by cluster, and what follows from it."""
 
     meeting_id: UUID
@@ -114,7 +114,7 @@ class SurveyView(ResponseModel):
 class NotesView(ResponseModel):
     """What the two sides have told each other."""
 
-    meetings: list[NotedView]
+    meetings: list[MeetingNotesView]
     check_ins: list[CheckInView]
     surveys: list[SurveyView]
 
@@ -132,7 +132,7 @@ async def show_notes(caller: Manager, db: Read, id: UUID) -> NotesView:
     own = {str(pair.mentor_id), str(pair.learner_id)}
     return NotesView(
         meetings=[
-            NotedView(
+            MeetingNotesView(
                 meeting_id=meeting.id,
                 on=meeting.on,
                 notes={UUID(cluster): text for cluster, text in meeting.notes.items() if cluster in own},
@@ -148,10 +148,10 @@ async def show_notes(caller: Manager, db: Read, id: UUID) -> NotesView:
 @router.post("/meetings", status_code=201)
 async def add_meeting(caller: Manager, tx: Tx, id: UUID, body: NewGroupMeeting, response: Response) -> MentorshipView:
     """Plan or report a meeting; of several learners of the mentor, if it speaks for all of them."""
-    together = await mentorships.together(tx, [id, *body.together_with], caller)
+    together = await mentorships.lock_group(tx, [id, *body.together_with], caller)
     meeting = await commands.add(tx, together, body.facts(), clock.now())
     response.headers["Location"] = f"meetings/{meeting.id}"
-    return await answered(tx, id, response)
+    return await changed_view(tx, id, response)
 
 
 @router.put("/meetings/{meeting_id}")
@@ -159,10 +159,10 @@ async def change_meeting(
     caller: Manager, tx: Tx, id: UUID, meeting_id: UUID, expected_version: IfMatch, body: NewMeeting, response: Response
 ) -> MentorshipView:
     """Say otherwise of a meeting, as for instance that it was held; for all who were to be there."""
-    together = await mentorships.together(tx, await commands.group(tx, id, meeting_id), caller)
-    mentorships.check(next(one for one in together if one.id == id), expected_version)
+    together = await mentorships.lock_group(tx, await commands.mentorships_of(tx, id, meeting_id), caller)
+    mentorships.require_version(next(one for one in together if one.id == id), expected_version)
     await commands.change(tx, together, meeting_id, body.facts(), clock.now())
-    return await answered(tx, id, response)
+    return await changed_view(tx, id, response)
 
 
 @router.put("/meetings/{meeting_id}/note")
@@ -170,10 +170,10 @@ async def note(
     caller: Manager, tx: Tx, id: UUID, meeting_id: UUID, body: NewNote, response: Response
 ) -> MentorshipView:
     """Keep what a side notes of a meeting, in place of what it noted before."""
-    await commands.group(tx, id, meeting_id)
-    mentorship = await mentorships.locked(tx, id, caller, body.side)
-    await commands.note(tx, mentorship, meeting_id, body.side, body.text, clock.now())
-    return await answered(tx, id, response)
+    await commands.mentorships_of(tx, id, meeting_id)
+    mentorship = await mentorships.lock_mentorship(tx, id, caller, body.side)
+    await commands.write_note(tx, mentorship, meeting_id, body.side, body.text, clock.now())
+    return await changed_view(tx, id, response)
 
 
 @router.put("/goals/{framework}/{indicator}")
@@ -181,23 +181,23 @@ async def report(
     caller: Manager, tx: Tx, id: UUID, framework: Slug, indicator: Slug, body: NewProgress, response: Response
 ) -> MentorshipView:
     """Say which level a goal has reached. An assessment after the end will confirm it, or not."""
-    mentorship = await mentorships.locked(tx, id, caller)
-    await commands.report(tx, mentorship, Skill(framework, indicator), body.reached, clock.now())
-    return await answered(tx, id, response)
+    mentorship = await mentorships.lock_mentorship(tx, id, caller)
+    await commands.report_progress(tx, mentorship, Skill(framework, indicator), body.reached, clock.now())
+    return await changed_view(tx, id, response)
 
 
 @router.post("/check-ins", status_code=201)
 async def check_in(caller: Manager, tx: Tx, id: UUID, body: NewCheckIn, response: Response) -> MentorshipView:
     """Say how it goes."""
-    mentorship = await mentorships.locked(tx, id, caller, body.side)
+    mentorship = await mentorships.lock_mentorship(tx, id, caller, body.side)
     commands.check_in(tx, mentorship, body.side, body.feeling, body.text, clock.now())
-    return await answered(tx, id, response)
+    return await changed_view(tx, id, response)
 
 
 @router.post("/surveys", status_code=201)
 async def answer_survey(caller: Manager, tx: Tx, id: UUID, body: NewSurvey, response: Response) -> MentorshipView:
     """Answer a survey that is due, once."""
-    mentorship = await mentorships.locked(tx, id, caller, body.side)
-    said = commands.Said(body.side, body.useful, body.again, body.text)
-    await commands.answer_survey(tx, mentorship, body.day, said, clock.now())
-    return await answered(tx, id, response)
+    mentorship = await mentorships.lock_mentorship(tx, id, caller, body.side)
+    said = commands.SurveyReply(body.side, body.useful, body.again, body.text)
+    await commands.reply_to_survey(tx, mentorship, body.day, said, clock.now())
+    return await changed_view(tx, id, response)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from services.matching.commands import mentorships as commands
 from services.matching.queries import mentorships as queries
-from services.matching.queries.mentorships import Work
+from services.matching.queries.mentorships import MentorshipRecord
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.mentoring.health import CheckIn, Moved, Signs, health
 from services.matching.rules.mentoring.next_step import Standing, next_step
@@ -132,7 +132,7 @@ class NewEnding(RequestModel):
     reason: ShortText | None = None
 
 
-def shown(done: Work) -> MentorshipView:
+def mentorship_view(done: MentorshipRecord) -> MentorshipView:
     """As callers see it, today."""
     today, mentorship, pair = clock.now().date(), done.mentorship, done.mentorship.pair
     signs = _signs(done)
@@ -167,7 +167,7 @@ def _meeting(meeting: object, group: int) -> MeetingView:
     return MeetingView(learners=group, **{name: getattr(meeting, name) for name in names})
 
 
-def _signs(done: Work) -> Signs | None:
+def _signs(done: MentorshipRecord) -> Signs | None:
     mentorship = done.mentorship
     if mentorship.started_at is None:
         return None
@@ -180,7 +180,7 @@ def _signs(done: Work) -> Signs | None:
     )
 
 
-def _unanswered(done: Work, today: date) -> list[int]:
+def _unanswered(done: MentorshipRecord, today: date) -> list[int]:
     """Surveys that are due and that a side has not answered; of one that is over, the last."""
     mentorship = done.mentorship
     if mentorship.started_at is None:
@@ -197,13 +197,13 @@ async def list_mentorships(
 ) -> Page[MentorshipView]:
     """The mentorships of the caller's consortium, oldest first; those of one cluster, if one is given."""
     rows = await queries.mentorships(db, caller.scope(), cluster, paging.after, paging.limit + 1)
-    return paging.page([shown(row) for row in rows], lambda row: (row.id,))
+    return paging.page([mentorship_view(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/mentorships/{id}")
 async def show_mentorship(caller: Anyone, db: Read, id: UUID, response: Response) -> MentorshipView:
     """One mentorship: what it sets out to do, where it is, and what came of it. Notes are for its two sides alone."""
-    view = shown(await queries.mentorship(db, id, caller.within))
+    view = mentorship_view(await queries.mentorship(db, id, caller.within))
     etag(response, view.version)
     return view
 
@@ -213,11 +213,11 @@ async def plan(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewPlan, response: Response
 ) -> MentorshipView:
     """Change what it sets out to do, before it starts. Both sides have to confirm it after that."""
-    mentorship = await commands.locked(tx, id, caller)
+    mentorship = await commands.lock_mentorship(tx, id, caller)
     aims = None if body.goals is None else [(Skill(g.framework, g.indicator), g.target, g.due_on) for g in body.goals]
-    wanted = commands.Wanted(body.template, body.every_days, body.until, body.agreement, aims)
-    await commands.plan(tx, mentorship, expected_version, wanted, clock.now())
-    return await answered(tx, id, response)
+    wanted = commands.ProgrammeChange(body.template, body.every_days, body.until, body.agreement, aims)
+    await commands.change_programme(tx, mentorship, expected_version, wanted, clock.now())
+    return await changed_view(tx, id, response)
 
 
 @router.post("/mentorships/{id}/confirmations")
@@ -225,9 +225,9 @@ async def confirm(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewConfirmation, response: Response
 ) -> MentorshipView:
     """Agree, for one side, with what it sets out to do. It starts when both sides have."""
-    mentorship = await commands.locked(tx, id, caller, body.side)
+    mentorship = await commands.lock_mentorship(tx, id, caller, body.side)
     await commands.confirm(tx, mentorship, expected_version, body.side, clock.now())
-    return await answered(tx, id, response)
+    return await changed_view(tx, id, response)
 
 
 @router.post("/mentorships/{id}/ending")
@@ -235,14 +235,14 @@ async def end(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewEnding, response: Response
 ) -> MentorshipView:
     """End it, completed or early. Its places are free; the learner's next assessment confirms what was gained."""
-    mentorship = await commands.locked(tx, id, caller, body.side)
+    mentorship = await commands.lock_mentorship(tx, id, caller, body.side)
     await commands.end(tx, mentorship, expected_version, commands.Ending(body.how, body.reason), clock.now())
-    return await answered(tx, id, response)
+    return await changed_view(tx, id, response)
 
 
-async def answered(tx: WriteSession, id: UUID, response: Response) -> MentorshipView:
+async def changed_view(tx: WriteSession, id: UUID, response: Response) -> MentorshipView:
     """What a change has made of it."""
     await tx.flush()
-    view = shown(await queries.mentorship(tx, id, lambda _: True))
+    view = mentorship_view(await queries.mentorship(tx, id, lambda _: True))
     etag(response, view.version)
     return view

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from pydantic import Field, model_validator
 
 from services.matching.commands import proposal_replies
-from services.matching.queries import runs as queries
+from services.matching.queries import pairs as queries
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.errors import Forbidden
@@ -99,10 +99,10 @@ async def answer_pair(
 
     Where one declines, the next best mentor with a free place is proposed.
     """
-    pair = await proposal_replies.proposed(tx, id, caller.within)
+    pair = await proposal_replies.lock_proposal(tx, id, caller.within)
     if not caller.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
         raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
-    given = proposal_replies.Answer(body.side, body.answer == "accept", body.reason)
-    await proposal_replies.answer(tx, pair, expected_version, given, clock.now())
+    given = proposal_replies.ProposalReply(body.side, body.answer == "accept", body.reason)
+    await proposal_replies.reply(tx, pair, expected_version, given, clock.now())
     etag(response, pair.version)
     return PairView.model_validate(pair)

@@ -96,7 +96,7 @@ async def show_recommendations(
 ) -> Recommendations:
     """What to join and what to ask for, for each cluster's gaps; and what nobody offers though three need it."""
     needs, levels = await queries.gaps(db, within)
-    offers = await queries.offers(db, within, clock.now().date())
+    offers = await queries.upcoming_activities(db, within, clock.now().date())
     return Recommendations(
         join=[_join(one) for one in recommendations.joins(needs, offers) if cluster_id in {None, one.cluster_id}],
         ask=[_ask(one) for one in recommendations.asks(needs, offers, levels) if cluster_id in {None, one.cluster_id}],

@@ -40,14 +40,14 @@ class NewRun(ByCriteria):
     forbidden: list[TwoIds] = Field(default=[], max_length=500)
     seed: int = Field(default=0, ge=0, lt=2**31, description="where simulated arrivals begin, if places are reserved")
 
-    async def wish(self, tx: WriteSession) -> runs.Wish:
+    async def wish(self, tx: WriteSession) -> runs.RunRequest:
         """As commands know it.
 
         Raises:
             NotFound, Conflict: of the criteria set.
         """
         criteria = await self.chosen(tx, published=True)
-        return runs.Wish(criteria, twos(self.forced), twos(self.forbidden), self.seed, self.criteria_set_id)
+        return runs.RunRequest(criteria, twos(self.forced), twos(self.forbidden), self.seed, self.criteria_set_id)
 
 
 def twos(listed: Sequence[TwoIds]) -> tuple[Two, ...]:
@@ -133,7 +133,7 @@ async def explain_learner(
     mentor_id: Annotated[UUID | None, Query()] = None,
 ) -> Explanation:
     """A learner's alternates with what each would cost; of one mentor also what it would take."""
-    question = await queries.question(db, id, caller.within)
+    question = await queries.plan_input(db, id, caller.within)
     here = {one.id for one in question.clusters}
     for field, one in (("learner_id", learner_id), ("mentor_id", mentor_id)):
         if one is not None and one not in here:
@@ -146,14 +146,14 @@ async def explain_learner(
 async def replay_run(caller: Coordinator, db: Read, id: UUID, request: Request) -> Replay:
     """Answer the run's question anew, and say whether and where the answer differs. Nothing is changed."""
     kept = await queries.plan(db, id, caller.within)
-    anew, _ = await request.app.state.solver.plan(await queries.question(db, id, caller.within))
+    anew, _ = await request.app.state.solver.plan(await queries.plan_input(db, id, caller.within))
     return replayed(kept, anew)
 
 
 @router.get("/runs/{id}/moves")
 async def show_moves(caller: Anyone, db: Read, id: UUID, request: Request) -> Moves:
     """What the plan would add up to by how many open proposals it dropped, for each price of dropping one."""
-    question = await queries.question(db, id, caller.within)
+    question = await queries.plan_input(db, id, caller.within)
     traced: Moves = await request.app.state.solver.moves(question)
     return traced
 
@@ -183,4 +183,4 @@ async def show_projection(caller: Operator, db: Read) -> ProjectionView:
 @router.delete("/projection", status_code=204)
 async def forget_projection(caller: Operator, tx: Tx) -> None:
     """Empty the projection, to be built anew by replaying members' and trainings' events. Runs and pairs stay."""
-    await projection.forget(tx, "matching")
+    await projection.reset(tx, "matching")

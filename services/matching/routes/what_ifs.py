@@ -22,7 +22,7 @@ from shared.auth import Anyone, Coordinator, Manager
 from shared.web import Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx, etag
 
 router = Router()
-MOST = 500
+MAX_SUPPOSITIONS = 500
 
 
 class SupposedLevel(RequestModel):
@@ -44,11 +44,13 @@ class NewWhatIf(ByCriteria):
     """What is supposed, beside what is so. Whatever is left out is as it is."""
 
     name: Name
-    forced: list[TwoIds] = Field(default=[], max_length=MOST)
-    forbidden: list[TwoIds] = Field(default=[], max_length=MOST)
-    levels: list[SupposedLevel] = Field(default=[], max_length=MOST)
-    targets: list[SupposedTarget] = Field(default=[], max_length=MOST)
-    without: list[UUID] = Field(default=[], max_length=MOST, description="clusters that are supposed not to be there")
+    forced: list[TwoIds] = Field(default=[], max_length=MAX_SUPPOSITIONS)
+    forbidden: list[TwoIds] = Field(default=[], max_length=MAX_SUPPOSITIONS)
+    levels: list[SupposedLevel] = Field(default=[], max_length=MAX_SUPPOSITIONS)
+    targets: list[SupposedTarget] = Field(default=[], max_length=MAX_SUPPOSITIONS)
+    without: list[UUID] = Field(
+        default=[], max_length=MAX_SUPPOSITIONS, description="clusters that are supposed not to be there"
+    )
 
     def changes(self, criteria: Criteria) -> Changes:
         """As rules know it."""
@@ -91,7 +93,7 @@ async def make_what_if(caller: Manager, tx: Tx, body: NewWhatIf, request: Reques
     caller.enter(body.consortium_id)
     today, solve = clock.now().date(), request.app.state.solver.plan
     changes = body.changes(await body.chosen(tx, published=False))
-    made = await commands.make(tx, clock.new_id(), body.consortium_id, body.name, changes, today, solve)
+    made = await commands.create(tx, clock.new_id(), body.consortium_id, body.name, changes, today, solve)
     response.headers["Location"] = f"what-ifs/{made.id}"
     return WhatIfView.model_validate(made)
 
@@ -107,7 +109,7 @@ async def list_what_ifs(caller: Anyone, db: Read, paging: Paging) -> Page[WhatIf
 async def show_what_if(caller: Anyone, db: Read, id: UUID) -> WhatIfInFull:
     """One what-if, with the criteria and the pairs that it was planned by."""
     found = WhatIfView.model_validate(await queries.what_if(db, id, caller.within))
-    criteria, forced, forbidden = await queries.wished(db, id)
+    criteria, forced, forbidden = await queries.requested(db, id)
     return WhatIfInFull(**dict(found), criteria=criteria, forced=_ids(forced), forbidden=_ids(forbidden))
 
 

@@ -1,8 +1,8 @@
 """The rows of matching: a projection of other services' events, and what matching itself decides."""
 
 from services.matching.tables.base import Base
-from services.matching.tables.mentorships import CheckIn, Goal, Meeting, MeetingOf, Mentorship, Survey
-from services.matching.tables.plans import AnsweredRequest, CriteriaSet, Pair, Places, ReplanCause, Run, WhatIf
+from services.matching.tables.mentorships import CheckIn, Goal, Meeting, MeetingMentorship, Mentorship, Survey
+from services.matching.tables.plans import CriteriaSet, Pair, ReplanCause, ResolvedRequest, Run, Slots, WhatIf
 from services.matching.tables.projection import (
     PROJECTED,
     Activity,
@@ -18,7 +18,6 @@ from services.matching.tables.projection import (
 __all__ = [
     "PROJECTED",
     "Activity",
-    "AnsweredRequest",
     "Archived",
     "Base",
     "CheckIn",
@@ -29,13 +28,14 @@ __all__ = [
     "Level",
     "Measurement",
     "Meeting",
-    "MeetingOf",
+    "MeetingMentorship",
     "Mentorship",
     "Pair",
-    "Places",
     "ReplanCause",
     "Request",
+    "ResolvedRequest",
     "Run",
+    "Slots",
     "Survey",
     "Target",
     "WhatIf",

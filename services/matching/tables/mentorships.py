@@ -81,7 +81,7 @@ class Meeting(Base):
     __table_args__ = (CheckConstraint("state IN ('planned', 'held', 'cancelled')", name="state"),)
 
 
-class MeetingOf(Base):
+class MeetingMentorship(Base):
     """Which mentorships a meeting counts for: several, if the mentor meets a group."""
 
     __tablename__ = "meeting_of"

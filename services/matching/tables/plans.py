@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from services.matching.tables.base import Base
 
 
-class Places(Base):
+class Slots(Base):
     """How many a cluster can take on one side (mentor or learner), and how many accepted pairs take.
 
     `capacity` is projected, `used` is ours. A capacity lowered below `used` ends no pair, so `ceiling` keeps the
@@ -161,7 +161,7 @@ class ReplanCause(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
-class AnsweredRequest(Base):
+class ResolvedRequest(Base):
     """A service request that was answered, be it by no proposal. A rebuild of the projection answers none again."""
 
     __tablename__ = "answered_request"

@@ -148,7 +148,9 @@ async def _begun(matching: Matching, run: str) -> bool:
     return bool(row["tries"])
 
 
-@pytest.mark.parametrize(("tries", "state"), [(run_execution.TRIES - 1, "draft"), (run_execution.TRIES, "failed")])
+@pytest.mark.parametrize(
+    ("tries", "state"), [(run_execution.MAX_ATTEMPTS - 1, "draft"), (run_execution.MAX_ATTEMPTS, "failed")]
+)
 async def test_what_a_service_that_died_was_making_is_begun_again_but_not_for_ever(
     matching: Matching, url: str, tries: int, state: str
 ) -> None:
@@ -159,13 +161,13 @@ async def test_what_a_service_that_died_was_making_is_begun_again_but_not_for_ev
         async with db.transaction():
             await db.execute("DELETE FROM pair WHERE run_id = $1", UUID(run))
             await db.execute(abandoned, UUID(run), tries)
-            await db.execute("SELECT pg_notify($1, '')", run_execution.ASKED)
+            await db.execute("SELECT pg_notify($1, '')", run_execution.RUNS_CHANNEL)
     finally:
         await db.close()
     shown = await matching.made(run, state)
     assert len(shown["pairs"]) == (state == "draft")
     assert shown["run"]["reason"] == (
-        None if state == "draft" else f"The process that made it ended, {run_execution.TRIES} times."
+        None if state == "draft" else f"The process that made it ended, {run_execution.MAX_ATTEMPTS} times."
     )
 
 
