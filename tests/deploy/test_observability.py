@@ -80,7 +80,8 @@ def test_an_alert_says_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) 
     assert rule["labels"]["severity"] in {"warning", "critical"}
     said = rule["annotations"]
     assert said["summary"]
-    assert said["description"].rstrip().endswith((".", "{{ end }}"))
+    assert said["description"].endswith(f" See {rule['alert']} in {PAGE}.")
+    assert re.search(r"minute|hour|humanizeDuration|since when", said["description"]), "since when"
     assert said["runbook"] == f"{PAGE}#{rule['alert'].lower()}"
     heading, _, rest = (ROOT / PAGE).read_text(encoding="utf-8").partition(f"\n### {rule['alert']}\n")
     paragraph = rest.partition("\n#")[0].strip()
