@@ -14,7 +14,7 @@ from bench.harness import Bench, measured
 from bench.machine import Busy, code, processor
 from bench.matching import incremental, quality, replan, scores, solve
 from bench.report import Result, say, tables
-from services.matching.rules.engine import warm
+from services.matching.rules.engine import warm_up
 
 ROUNDS = 5
 PACKAGES = ("numpy", "numba", "ortools", "scipy", "highspy")
@@ -38,7 +38,7 @@ def main(asked: Sequence[str]) -> None:
     if not names:
         sys.exit(f"There is nothing like {', '.join(asked)}. There are: {' '.join(every)}.")
     begun, busy, rounds = monotonic(), Busy(), int(os.environ.get("KEI_BENCH_ROUNDS", ROUNDS))
-    warm()
+    warm_up()
     results = asyncio.run(_measured(benches, names, rounds))
     good = ["", "## Quality", "", *quality.lines()] if "quality" in names else []
     lines = [

@@ -10,21 +10,21 @@ import numpy as np
 from bench.harness import Bench, Goal, Metrics, percentile, watch
 from bench.matching.memory import peak
 from bench.matching.world import instance
-from services.matching.rules.engine import Kept, Problem, check, solve
+from services.matching.rules.engine import IncrementalSolver, Problem, check, solve
 
 CHANGES = 600
 
 
-def change(kept: Kept, problem: Problem, chance: random.Random) -> Callable[[], None]:
+def change(kept: IncrementalSolver, problem: Problem, chance: random.Random) -> Callable[[], None]:
     """A change of some kind: a mentor's places, a learner that leaves or comes back, a learner's worths."""
-    mentor, learner = chance.randrange(len(problem.mentor_places)), chance.randrange(len(problem.learner_places))
+    mentor, learner = chance.randrange(len(problem.mentor_slots)), chance.randrange(len(problem.learner_slots))
     kind = chance.randrange(3)
     if kind == 0:
         places = chance.randint(0, 4)
-        return lambda: kept.mentor_places(mentor, places)
+        return lambda: kept.mentor_slots(mentor, places)
     if kind == 1:
         places = chance.randint(0, 1)
-        return lambda: kept.learner_places(learner, places)
+        return lambda: kept.learner_slots(learner, places)
     arcs = int((problem.learner == learner).sum())
     worths = np.array([chance.randint(1, 9999) for _ in range(arcs)])
     return lambda: kept.learner_worths(learner, worths)
@@ -34,14 +34,14 @@ def c2(title: str, what: str, make: Callable[[], Problem]) -> Bench:
     """One size."""
     problem = cache(make)
     memory = {
-        "kept": cache(lambda: peak(lambda: Kept(problem()))),
+        "kept": cache(lambda: peak(lambda: IncrementalSolver(problem()))),
         "anew": cache(lambda: peak(lambda: solve(problem()))),
     }
     chance = random.Random(1)  # noqa: S311  a draw that has to be the same each time
 
     async def repaired() -> Metrics:
         asked = problem()
-        kept = Kept(asked)
+        kept = IncrementalSolver(asked)
         times = []
         for _ in range(CHANGES):
             done = change(kept, asked, chance)

@@ -12,14 +12,14 @@ import numpy as np
 from bench.harness import percentile
 from bench.matching.small import disagreements
 from bench.matching.world import TODAY, clusters, consortium
-from services.matching.rules.engine import NEVER, warm
+from services.matching.rules.engine import NEVER_STOP, warm_up
 from services.matching.rules.explaining.plan_diff import compare
 from services.matching.rules.inputs.criteria import Criteria, Objective, Reserve
-from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.rules.inputs.plan_models import Plan
-from services.matching.rules.planning.assignment_problem import board
-from services.matching.rules.planning.objectives import best
-from services.matching.rules.planning.plan import answer
+from services.matching.rules.planning.assignment_problem import assignment_problem
+from services.matching.rules.planning.objectives import solve_objective
+from services.matching.rules.report import make_plan
 
 SMALL = 10_000
 SIZE = 500
@@ -42,12 +42,12 @@ def exact() -> Iterator[str]:
 def objectives() -> Iterator[str]:
     """The three side by side."""
     asked = consortium(SIZE)
-    plain = answer(asked)
+    plain = make_plan(asked)
     yield from ("", f"**Objectives**, {SIZE} clusters:", "")
     yield from ("| objective | pairs | learners served | total | worst served | Gini |", "|---|---|---|---|---|---|")
     for objective in OBJECTIVES:
         other = replace(asked, criteria=Criteria(objective=objective))
-        made = answer(other)
+        made = make_plan(other)
         side = compare(asked, plain, other, made).after
         worst = min((pair.score for pair in made.pairs), default=0)
         figures = f"{side.pairs} | {side.served} | {side.total / 100:,.0f} | {worst / 100:.2f} | {side.gini / 1000:.3f}"
@@ -62,22 +62,24 @@ def _year(seed: int, size: int, *, reserve: bool, before: bool = False) -> tuple
     """
     chance = random.Random(seed)  # noqa: S311  a draw that has to be the same each time
     everybody = consortium(size, seed).clusters
-    mentors = [replace(one, learner_places=0) for one in everybody if one.mentor_places]
-    learners = [replace(one, learner_places=1) for one in everybody if not one.mentor_places]
+    mentors = [replace(one, learner_slots=0) for one in everybody if one.mentor_slots]
+    learners = [replace(one, learner_slots=1) for one in everybody if not one.mentor_slots]
     chance.shuffle(learners)
     months = [learners[month::MONTHS] for month in range(MONTHS)]
     earlier = clusters(size, seed + 1000) if before else []
-    here = [replace(one, learner_places=1) for one in earlier if not one.mentor_places]
-    kept = tuple(Two(UUID(int=0), one.id) for one in here)
+    here = [replace(one, learner_slots=1) for one in earlier if not one.mentor_slots]
+    kept = tuple(PairKey(UUID(int=0), one.id) for one in here)
     total = 0
     for month, arrived in enumerate(months):
         here += arrived
         left = MONTHS - 1 - month
         looked = Reserve(on=reserve and left > 0, arrivals=len(arrived), days=max(30 * left, 1))
         criteria = Criteria(reserve=looked)
-        plan = answer(Question(today=TODAY, clusters=(*mentors, *here), kept=kept, criteria=criteria, seed=seed))
+        plan = make_plan(
+            PlanInput(today=TODAY, clusters=(*mentors, *here), fixed_pairs=kept, criteria=criteria, seed=seed)
+        )
         kept, total = tuple({*kept, *_twos(plan)}), plan.total
-    return total, answer(Question(today=TODAY, clusters=(*mentors, *learners))).total
+    return total, make_plan(PlanInput(today=TODAY, clusters=(*mentors, *learners))).total
 
 
 def reserve() -> Iterator[str]:
@@ -95,7 +97,7 @@ def reserve() -> Iterator[str]:
             yield f"| {size} | {name} | {median(shares):.1%} | {min(shares):.1%} | {max(shares):.1%} |"
 
 
-def _changed(asked: Question, chance: random.Random) -> Question:
+def _changed(asked: PlanInput, chance: random.Random) -> PlanInput:
     """One change: a cluster can more, has a place less, or is gone."""
     number = chance.randrange(len(asked.clusters))
     one = asked.clusters[number]
@@ -103,32 +105,34 @@ def _changed(asked: Question, chance: random.Random) -> Question:
     if kind == 0:
         changed = [replace(one, levels={skill: min(level + 1, 5) for skill, level in one.levels.items()})]
     elif kind == 1:
-        changed = [replace(one, mentor_places=max(one.mentor_places - 1, 0))]
+        changed = [replace(one, mentor_slots=max(one.mentor_slots - 1, 0))]
     else:
         changed = []
     clusters = (*asked.clusters[:number], *changed, *asked.clusters[number + 1 :])
     here = {cluster.id for cluster in clusters}
-    return replace(asked, clusters=clusters, proposed=tuple(two for two in asked.proposed if set(two) <= here))
+    return replace(
+        asked, clusters=clusters, open_proposals=tuple(two for two in asked.open_proposals if set(two) <= here)
+    )
 
 
-def _twos(plan: Plan) -> set[Two]:
-    return {Two(pair.mentor_id, pair.learner_id) for pair in plan.pairs}
+def _twos(plan: Plan) -> set[PairKey]:
+    return {PairKey(pair.mentor_id, pair.learner_id) for pair in plan.pairs}
 
 
 def moves() -> Iterator[str]:
     """Planning again after a change, with a price of moving and from scratch."""
     chance = random.Random(3)  # noqa: S311  as above
     asked = consortium(SIZE)
-    proposed = tuple(_twos(answer(asked)))
+    proposed = tuple(_twos(make_plan(asked)))
     moved, anew, gone, totals = 0, 0, 0, []
     for _ in range(CHANGES):
-        now = _changed(replace(asked, proposed=proposed), chance)
-        priced = answer(replace(now, criteria=Criteria(move_price=PRICE)))
-        scratch = answer(replace(now, proposed=()))
-        over = {Two(one.mentor_id, one.learner_id) for one in priced.dropped if not one.possible}
+        now = _changed(replace(asked, open_proposals=proposed), chance)
+        priced = make_plan(replace(now, criteria=Criteria(move_price=PRICE)))
+        scratch = make_plan(replace(now, open_proposals=()))
+        over = {PairKey(one.mentor_id, one.learner_id) for one in priced.dropped if not one.possible}
         gone += len(over)
         moved += len(priced.dropped) - len(over)
-        anew += len(set(now.proposed) - _twos(scratch) - over)
+        anew += len(set(now.open_proposals) - _twos(scratch) - over)
         totals.append(priced.total / scratch.total)
     yield from ("", f"**Moves**, {CHANGES} single changes of {SIZE} clusters with {len(proposed)} open proposals:", "")
     yield f"- proposals dropped with a price of {PRICE / 100:g} points: {moved}; planned from scratch: {anew}"
@@ -139,18 +143,18 @@ def moves() -> Iterator[str]:
 
 def what_ifs() -> Iterator[str]:
     """How long one what-if takes."""
-    warm()
+    warm_up()
     chance = random.Random(4)  # noqa: S311  as above
     asked = consortium(SIZE)
     solving, whole = [], []
     for _ in range(CHANGES):
         now = _changed(asked, chance)
-        laid = board(now)
+        problem = assignment_problem(now)
         begun = perf_counter()
-        best(laid.problem, laid.score, "total", NEVER)
+        solve_objective(problem.network, problem.score, "total", NEVER_STOP)
         solving.append((perf_counter() - begun) * 1e3)
         begun = perf_counter()
-        answer(now)
+        make_plan(now)
         whole.append((perf_counter() - begun) * 1e3)
     yield from ("", f"**What-if**, {SIZE} clusters, {CHANGES} of them:", "")
     told = [f"{np.median(one):.0f} ms, p99 {percentile(one, 0.99):.0f} ms" for one in (solving, whole)]

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from bench.harness import Bench, Goal, Metrics, Variant, watch
 from bench.matching.memory import peak
 from bench.matching.world import INDICATORS, consortium
-from services.matching.rules.scoring.candidates import worths
-from services.matching.rules.scoring.features import Table
-from services.matching.rules.scoring.pair_score import score
+from services.matching.rules.scoring.candidates import candidate_pairs
+from services.matching.rules.scoring.features import ClusterFeatures, features_of
+from services.matching.rules.scoring.pair_score import score_pair
 
 CLUSTERS = 10_000
 LARGE = tuple(f"area-{number}" for number in range(40))
@@ -20,10 +20,10 @@ SAMPLE = 2_000
 
 
 @cache
-def table(indicators: tuple[str, ...]) -> Table:
+def table(indicators: tuple[str, ...]) -> ClusterFeatures:
     """All clusters, with what is computed once for all pairs."""
-    made = consortium(CLUSTERS, indicators=indicators).table
-    worths(made, 50, learners=np.arange(500))
+    made = features_of(consortium(CLUSTERS, indicators=indicators))
+    candidate_pairs(made, 50, learners=np.arange(500))
     return made
 
 
@@ -31,13 +31,13 @@ async def at_once(indicators: tuple[str, ...]) -> Metrics:
     """Ten terms and eight rules for each of 100 million pairs."""
     made = table(indicators)
     with watch() as running:
-        worths(made, 50)
+        candidate_pairs(made, 50)
     return {**running.per(CLUSTERS**2), "mib": _memory(indicators)}
 
 
 @cache
 def _memory(indicators: tuple[str, ...]) -> float:
-    return peak(lambda: worths(table(indicators), 50))
+    return peak(lambda: candidate_pairs(table(indicators), 50))
 
 
 async def in_a_loop(indicators: tuple[str, ...]) -> Metrics:
@@ -46,7 +46,7 @@ async def in_a_loop(indicators: tuple[str, ...]) -> Metrics:
     ids = [one.id for one in made.profiles]
     with watch() as running:
         for number in range(SAMPLE):
-            score(made, ids[number], ids[number + SAMPLE])
+            score_pair(made, ids[number], ids[number + SAMPLE])
     return running.per(SAMPLE)
 
 

@@ -35,16 +35,16 @@ def ours(problem: Problem) -> int:
 
 def flow(problem: Problem) -> int:
     """OR-tools' SimpleMinCostFlow: source to learners to mentors to sink, and past them all."""
-    learners, mentors = len(problem.learner_places), len(problem.mentor_places)
+    learners, mentors = len(problem.learner_slots), len(problem.mentor_slots)
     source, sink, ones = learners + mentors, learners + mentors + 1, np.ones(len(problem.worth), np.int64)
     graph = min_cost_flow.SimpleMinCostFlow()
     add = graph.add_arcs_with_capacity_and_unit_cost
     nothing = np.zeros(max(learners, mentors), np.int64)
-    add(np.full(learners, source), np.arange(learners), problem.learner_places.astype(np.int64), nothing[:learners])
+    add(np.full(learners, source), np.arange(learners), problem.learner_slots.astype(np.int64), nothing[:learners])
     add(problem.learner.astype(np.int64), problem.mentor.astype(np.int64) + learners, ones, -problem.worth)
     to_sink = np.arange(learners, learners + mentors), np.full(mentors, sink)
-    add(*to_sink, problem.mentor_places.astype(np.int64), nothing[:mentors])
-    supply = int(problem.learner_places.sum())
+    add(*to_sink, problem.mentor_slots.astype(np.int64), nothing[:mentors])
+    supply = int(problem.learner_slots.sum())
     add(np.array([source]), np.array([sink]), np.array([supply]), np.array([0]))
     graph.set_nodes_supplies(np.array([source, sink]), np.array([supply, -supply]))
     if graph.solve() != graph.OPTIMAL:
@@ -54,18 +54,18 @@ def flow(problem: Problem) -> int:
 
 def assignment(problem: Problem) -> int:
     """SciPy's linear_sum_assignment on the full matrix; a mentor is there as often as it has places."""
-    worth = np.zeros((len(problem.learner_places), len(problem.mentor_places)), np.int64)
+    worth = np.zeros((len(problem.learner_slots), len(problem.mentor_slots)), np.int64)
     worth[problem.learner, problem.mentor] = problem.worth
-    worth = np.repeat(worth, problem.mentor_places, axis=1)
+    worth = np.repeat(worth, problem.mentor_slots, axis=1)
     rows, columns = linear_sum_assignment(worth, maximize=True)
     return int(worth[rows, columns].sum())
 
 
 def matching(problem: Problem) -> int:
     """SciPy's min_weight_full_bipartite_matching; each learner has a place of its own that is worth nothing."""
-    learners, mentors = len(problem.learner_places), len(problem.mentor_places)
-    first = np.concatenate([[0], np.cumsum(problem.mentor_places)])
-    times = problem.mentor_places[problem.mentor]
+    learners, mentors = len(problem.learner_slots), len(problem.mentor_slots)
+    first = np.concatenate([[0], np.cumsum(problem.mentor_slots)])
+    times = problem.mentor_slots[problem.mentor]
     place = (
         np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first[problem.mentor], times)
     )
@@ -80,12 +80,12 @@ def matching(problem: Problem) -> int:
 
 def linear(problem: Problem) -> int:
     """HiGHS on the linear programme, whose corners are whole."""
-    arcs, learners = len(problem.worth), len(problem.learner_places)
+    arcs, learners = len(problem.worth), len(problem.learner_slots)
     model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = arcs, learners + len(problem.mentor_places)
+    model.num_col_, model.num_row_ = arcs, learners + len(problem.mentor_slots)
     model.col_cost_, model.col_lower_, model.col_upper_ = -problem.worth.astype(float), np.zeros(arcs), np.ones(arcs)
     model.row_lower_ = np.zeros(model.num_row_)
-    model.row_upper_ = np.concatenate([problem.learner_places, problem.mentor_places]).astype(float)
+    model.row_upper_ = np.concatenate([problem.learner_slots, problem.mentor_slots]).astype(float)
     model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     model.a_matrix_.start_ = np.arange(arcs + 1) * 2
     model.a_matrix_.index_ = np.column_stack([problem.learner, problem.mentor + learners]).ravel()
@@ -99,7 +99,7 @@ def linear(problem: Problem) -> int:
 
 def greedy(problem: Problem) -> int:
     """The best pair that still fits, again and again: what people do by hand."""
-    left = [problem.mentor_places.tolist(), problem.learner_places.tolist()]
+    left = [problem.mentor_slots.tolist(), problem.learner_slots.tolist()]
     mentor, learner, total = problem.mentor.tolist(), problem.learner.tolist(), 0
     for arc in np.argsort(-problem.worth, kind="stable").tolist():
         if left[0][mentor[arc]] and left[1][learner[arc]]:

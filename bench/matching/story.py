@@ -35,8 +35,8 @@ def _told(one: Profile, number: int) -> dict[str, Any]:
         "ecosystems": sorted(one.ecosystems),
         "languages": sorted(one.languages),
         "value_chain_stages": sorted(one.stages),
-        "mentor_capacity": one.mentor_places,
-        "learner_capacity": one.learner_places,
+        "mentor_capacity": one.mentor_slots,
+        "learner_capacity": one.learner_slots,
         "assessment": {
             "framework": FRAMEWORK,
             "kind": "self",
@@ -45,7 +45,9 @@ def _told(one: Profile, number: int) -> dict[str, Any]:
             "illustrative": True,
             "scores": {skill.indicator: level for skill, level in one.levels.items()},
         },
-        "targets": {skill.indicator: {"level": aim.level, "priority": aim.priority} for skill, aim in one.aims.items()},
+        "targets": {
+            skill.indicator: {"level": aim.level, "priority": aim.priority} for skill, aim in one.targets.items()
+        },
     }
 
 

@@ -8,8 +8,8 @@ from uuid import UUID
 import numpy as np
 
 from services.matching.rules.engine import Problem
-from services.matching.rules.inputs.plan_input import Question
-from services.matching.rules.inputs.profile import Aim, Profile, Skill
+from services.matching.rules.inputs.plan_input import PlanInput
+from services.matching.rules.inputs.profile import Profile, Skill, TargetLevel
 
 TODAY = date(2026, 6, 1)
 FRAMEWORK = "self-check-8.1"
@@ -75,8 +75,10 @@ def cluster(number: int, chance: random.Random, indicators: Sequence[str] = INDI
     advanced = chance.random() < 1 / 3
     levels = {Skill(FRAMEWORK, one): chance.randint(2, TOP) if advanced else chance.randint(0, 3) for one in indicators}
     wanted = chance.sample(indicators, chance.randint(1, 2) if advanced else chance.randint(2, 4))
-    aims = {
-        Skill(FRAMEWORK, one): Aim(min(TOP, levels[Skill(FRAMEWORK, one)] + chance.randint(1, 2)), chance.randint(1, 5))
+    targets = {
+        Skill(FRAMEWORK, one): TargetLevel(
+            min(TOP, levels[Skill(FRAMEWORK, one)] + chance.randint(1, 2)), chance.randint(1, 5)
+        )
         for one in wanted
     }
     asked = [Skill(FRAMEWORK, one) for one in wanted[:1]] if chance.random() < 1 / 4 else []
@@ -88,10 +90,10 @@ def cluster(number: int, chance: random.Random, indicators: Sequence[str] = INDI
         ecosystems=frozenset(chance.sample(ECOSYSTEMS, chance.randint(1, 2))),
         stages=frozenset(chance.sample(STAGES, chance.randint(1, 3))),
         levels=levels,
-        aims=aims,
+        targets=targets,
         requests={skill: chance.randint(1, 5) for skill in asked},
-        mentor_places=chance.randint(1, 3) if advanced else 0,
-        learner_places=chance.randint(0, 1) if advanced else chance.randint(1, 2),
+        mentor_slots=chance.randint(1, 3) if advanced else 0,
+        learner_slots=chance.randint(0, 1) if advanced else chance.randint(1, 2),
     )
 
 
@@ -101,9 +103,9 @@ def clusters(size: int, seed: int = 1, indicators: Sequence[str] = INDICATORS) -
     return [cluster(number, chance, indicators) for number in range(size)]
 
 
-def consortium(size: int, seed: int = 1, indicators: Sequence[str] = INDICATORS) -> Question:
+def consortium(size: int, seed: int = 1, indicators: Sequence[str] = INDICATORS) -> PlanInput:
     """A consortium of so many clusters."""
-    return Question(today=TODAY, clusters=tuple(clusters(size, seed, indicators)))
+    return PlanInput(today=TODAY, clusters=tuple(clusters(size, seed, indicators)))
 
 
 def instance(learners: int, arcs: int, *, places: float = 2.0, seed: int = 0) -> Problem:

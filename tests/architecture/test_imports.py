@@ -31,7 +31,11 @@ for file, imported, contract in json.load(sys.stdin):
 """
 
 _SHARED = sorted(set(re.findall(r'"(shared\.\w+)"', _PROJECT)) | {"shared.errors"})
-_ROOMS = ("main", "settings", "routes.a", "commands.a", "queries.a", "rules.a", "tables", "consumers", "jobs")
+_ROOMS = ("main", "settings", "routes.a", "commands.a", "queries.a", "tables", "consumers", "jobs")
+_RULES = {
+    "members": ("a",),
+    "matching": ("engine.a", "inputs.a", "scoring.a", "mentoring.a", "planning.a", "explaining.a", "report"),
+}
 
 # Module, what it may not import, and the contract that says so.
 PLANTED = [
@@ -46,6 +50,13 @@ PLANTED = [
     ("services.members.rules.a", "sqlalchemy", "pure-rules"),
     ("services.members.rules.a", "shared.events", "pure-rules"),
     ("services.members.rules.a", "shared.clock", "pure-rules"),
+    ("services.matching.rules.inputs.a", "services.matching.rules.scoring.a", "matching-rules"),
+    ("services.matching.rules.engine.a", "services.matching.rules.scoring.a", "matching-rules"),
+    ("services.matching.rules.engine.a", "services.matching.rules.inputs.a", "matching-rules"),
+    ("services.matching.rules.scoring.a", "services.matching.rules.planning.a", "matching-rules"),
+    ("services.matching.rules.scoring.a", "services.matching.rules.mentoring.a", "matching-rules"),
+    ("services.matching.rules.planning.a", "services.matching.rules.explaining.a", "matching-rules"),
+    ("services.matching.rules.explaining.a", "services.matching.rules.report", "matching-rules"),
     ("services.members.commands.a", "fastapi", "web-at-the-door"),
     ("services.members.consumers", "shared.web", "web-at-the-door"),
     ("services.members.consumers", "faststream", "broker-in-the-transport"),
@@ -76,6 +87,11 @@ WANTED = [
     ("services.members.tables", "shared.outbox"),
     ("services.members.tables", "services.members.rules.a"),
     ("services.members.rules.a", "shared.errors"),
+    ("services.matching.rules.report", "services.matching.rules.explaining.a"),
+    ("services.matching.rules.explaining.a", "services.matching.rules.planning.a"),
+    ("services.matching.rules.planning.a", "services.matching.rules.scoring.a"),
+    ("services.matching.rules.planning.a", "services.matching.rules.engine.a"),
+    ("services.matching.rules.scoring.a", "services.matching.rules.inputs.a"),
     ("services.members.settings", "shared.settings"),
     ("shared.runtime", "shared.settings"),
     ("shared.transport", "aiokafka"),
@@ -88,7 +104,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small tree of the same shape, with the project's own contracts."""
     root = tmp_path_factory.mktemp("house")
     shutil.copy(_ROOT / "pyproject.toml", root)
-    rooms = [f"services.{service}.{room}" for service in ("members", "matching") for room in _ROOMS]
+    rooms = [f"services.{service}.{room}" for service in _RULES for room in _ROOMS]
+    rooms += [f"services.{service}.rules.{module}" for service, modules in _RULES.items() for module in modules]
     for name in [*_SHARED, *rooms, "services.console.main", "deploy.cli"]:
         path = _file(root, name)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from services.matching.commands import proposal_replies, run_execution, run_publication, runs
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.plan_input import Question
-from services.matching.rules.planning.plan import answer as answered
+from services.matching.rules.inputs.plan_input import PlanInput
+from services.matching.rules.report import make_plan as answered
 from services.members.commands import assessments, clusters
 from services.members.rules.vocabulary import Kind
 from services.trainings.commands import activities, registrations
@@ -131,7 +131,7 @@ def plan(id: UUID) -> Work:
         run = await run_execution.claim(tx)
         assert run is not None
         assert run.id == id
-        await run_execution.finish(tx, id, run.attempt, answered(Question.read(run.inputs)), 0)
+        await run_execution.finish(tx, id, run.attempt, answered(PlanInput.from_data(run.inputs)), 0)
 
     return work
 

@@ -12,7 +12,7 @@ from sqlalchemy import select, text, update
 
 from services.matching.commands import proposal_replies, proposals
 from services.matching.commands.projection import upsert_clusters, upsert_slots
-from services.matching.rules.inputs.plan_input import Two
+from services.matching.rules.inputs.plan_input import PairKey
 from services.matching.tables import Pair, Slots
 from shared import clock
 from shared.db import Database, WriteSession
@@ -45,7 +45,7 @@ async def proposed(database: Database) -> Pair:
     async with database.transaction() as tx:
         await upsert_clusters(tx, [(one, 1) for one in ends.values()])
         await upsert_slots(tx, [(one, 1) for one in ends.values()])
-        pair = proposals.new_pair(Two(mentor, learner), 5000, [], consortium)
+        pair = proposals.new_pair(PairKey(mentor, learner), 5000, [], consortium)
         tx.add(pair)
         proposals.open_proposal(tx, pair, clock.now() + timedelta(days=1))
         pair.mentor_answer, pair.version = "accepted", 2

@@ -72,7 +72,7 @@ async def usable_criteria(tx: WriteSession, id: UUID, consortium_id: UUID, *, pu
         raise NotFound("no-such-criteria", "There is no such criteria set.", field="criteria_set_id")
     if published and found.state != "published":
         raise Conflict("criteria-not-published", "A run is made by published criteria; this set is a draft.")
-    return Criteria.read(found.criteria)
+    return Criteria.from_data(found.criteria)
 
 
 async def _lock_draft(tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool]) -> CriteriaSet:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from services.matching.commands.mentorship_events import publish_fact
 from services.matching.commands.mentorships import record_activity
 from services.matching.rules.inputs.profile import Skill
-from services.matching.rules.mentoring.reminders import CLOSING, surveys
+from services.matching.rules.mentoring.reminders import CLOSING_SURVEY, survey_days
 from services.matching.tables import CheckIn, Goal, Meeting, MeetingMentorship, Mentorship, Survey
 from shared.clock import new_id
 from shared.db import WriteSession
@@ -119,7 +119,7 @@ async def report_progress(tx: WriteSession, mentorship: Mentorship, skill: Skill
     _require_active(mentorship)
     goal = await tx.get(Goal, (mentorship.id, *skill))
     if goal is None:
-        raise NotFound("no-such-goal", f"{skill.words.capitalize()} is no goal of this mentorship.")
+        raise NotFound("no-such-goal", f"{skill.text.capitalize()} is no goal of this mentorship.")
     goal.reached = reached
     record_activity(mentorship, now)
 
@@ -143,7 +143,7 @@ async def reply_to_survey(tx: WriteSession, mentorship: Mentorship, day: int, sa
     """
     started, ended = mentorship.started_at, mentorship.ended_at
     running = ((ended or now) - started).days if started else 0
-    if not started or (ended is None if day == CLOSING else day not in surveys(running)):
+    if not started or (ended is None if day == CLOSING_SURVEY else day not in survey_days(running)):
         raise Conflict("not-due", "This survey is not due.")
     row = {"mentorship_id": mentorship.id, "day": day, "side": said.side, "at": now}
     row |= {"useful": said.useful, "again": said.again, "text": said.text}

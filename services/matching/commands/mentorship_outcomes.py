@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from services.matching.commands.mentorship_events import event_goals, publish_fact
-from services.matching.rules.mentoring.outcome import Confirmed, outcome
+from services.matching.rules.mentoring.outcome import MeasuredGoal, outcome
 from services.matching.tables import Goal, Level, Mentorship, Pair
 from shared.db import WriteSession
 from shared.events.matching import MentorshipConfirmed
@@ -66,7 +66,7 @@ async def _confirm_goals(
         goal.confirmed, goal.confirmed_on = one.level, one.on
     if not new or any(goal.confirmed is None for goal in goals):
         return
-    mentorship.outcome = outcome([Confirmed(one.level, one.target, one.confirmed or 0) for one in goals])
+    mentorship.outcome = outcome([MeasuredGoal(one.level, one.target, one.confirmed or 0) for one in goals])
     mentorship.confirmed_at = now
     mentorship.version += 1
     await tx.flush()

@@ -12,9 +12,16 @@ from services.matching.commands import mentorship_outcomes, replan
 from services.matching.commands.mentorship_events import event_goals, publish_fact
 from services.matching.queries.plan_input import load_profiles
 from services.matching.rules.inputs.profile import Skill
-from services.matching.rules.mentoring.programme import STANDARD, TEMPLATES, Template, agreement, ends_on, first_goals
-from services.matching.rules.mentoring.programme import Goal as Aimed
-from services.matching.rules.mentoring.reminders import CLOSING
+from services.matching.rules.mentoring.programme import (
+    DEFAULT_TEMPLATE,
+    TEMPLATES,
+    Template,
+    agreement,
+    ends_on,
+    first_goals,
+)
+from services.matching.rules.mentoring.programme import PlannedGoal as Aimed
+from services.matching.rules.mentoring.reminders import CLOSING_SURVEY
 from services.matching.tables import Goal, Meeting, MeetingMentorship, Mentorship, Pair, Slots
 from shared.db import WriteSession
 from shared.errors import Conflict, Forbidden, Invalid, NotFound, Stale
@@ -51,7 +58,7 @@ async def begin(tx: WriteSession, pair: Pair, now: datetime) -> None:
     """Make a mentorship of a pair that both sides accepted, by the standard template; they have to confirm it."""
     sides = await load_profiles(tx, [pair.mentor_id, pair.learner_id], now.date())
     mentor, learner = sides.get(pair.mentor_id), sides.get(pair.learner_id)
-    template = TEMPLATES[STANDARD]
+    template = TEMPLATES[DEFAULT_TEMPLATE]
     until = ends_on(template, now.date())
     goals = first_goals(mentor, learner, until) if mentor and learner else []
     names = (mentor.name if mentor else "The mentor", learner.name if learner else "the learner")
@@ -153,7 +160,7 @@ async def _replace_goals(
     for number, (skill, target, due_on) in enumerate(goals):
         level = levels.get(skill, 0)
         if target <= level:
-            said = f"The learner is at {level} in {skill.words} already."
+            said = f"The learner is at {level} in {skill.text} already."
             raise Invalid("no-gain", said, field=f"goals.{number}.target")
         tx.add(_goal(mentorship.id, Aimed(skill, level, target, due_on)))
     await tx.flush()
@@ -220,7 +227,7 @@ async def close(tx: WriteSession, mentorship: Mentorship, ending: Ending, now: d
     told = {"meetings": await _count_held_meetings(tx, mentorship.id), "goals": await event_goals(tx, mentorship)}
     event = publish_fact(tx, mentorship, MentorshipEnded, how=ending.how, **told)
     if started:
-        publish_fact(tx, mentorship, MentorshipAsked, day=CLOSING)
+        publish_fact(tx, mentorship, MentorshipAsked, day=CLOSING_SURVEY)
     cause = Cause(event_id=event.id, type=event.type, cluster_id=pair.learner_id)
     await replan.record_causes(tx, [replan.ConsortiumCause(pair.consortium_id, cause)])
     await tx.flush()

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.matching.commands.locks import PROPOSALS, lock_consortium
 from services.matching.queries.plan_input import criteria_in_force, load_plan_input
-from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.planning.next_mentors import NextMentors
 from services.matching.rules.scoring.pair_score import Score
@@ -36,7 +36,7 @@ class _Origin(NamedTuple):
 
 
 def new_pair(
-    two: Two,
+    two: PairKey,
     score: int,
     terms: Sequence[dict[str, Any]],
     consortium_id: UUID,
@@ -151,9 +151,9 @@ async def propose_next(tx: WriteSession, pair: Pair, cause: Cause, now: datetime
         _propose(tx, two, score, origin, now + timedelta(days=criteria.answer_days))
 
 
-async def _next_pairs(tx: WriteSession, pair: Pair, question: Question) -> list[tuple[Two, Score]]:
+async def _next_pairs(tx: WriteSession, pair: Pair, question: PlanInput) -> list[tuple[PairKey, Score]]:
     if pair.request_id is None:
-        return NextMentors(question).for_need(pair.learner_id, 1)
+        return NextMentors(question).for_unmatched(pair.learner_id, 1)
     request = await tx.get(Request, pair.request_id)
     met = select(Pair.id).where(Pair.request_id == pair.request_id, Pair.state == "accepted").limit(1)
     if request is None or await tx.scalar(met) is not None:
@@ -179,7 +179,7 @@ async def withdraw_overtaken(tx: WriteSession, pair: Pair, full: Iterable[tuple[
         withdraw(tx, other, "answered" if met else "full", now)
 
 
-def _propose(tx: WriteSession, two: Two, score: Score, origin: _Origin, until: datetime) -> None:
+def _propose(tx: WriteSession, two: PairKey, score: Score, origin: _Origin, until: datetime) -> None:
     terms = [term._asdict() for term in score.terms]
     cause = None if origin.cause is None else origin.cause.model_dump(mode="json")
     pair = new_pair(two, score.total, terms, origin.consortium_id, request_id=origin.request_id, cause=cause)

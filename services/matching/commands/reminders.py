@@ -7,14 +7,14 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from services.matching.commands.mentorship_events import publish_fact
 from services.matching.commands.mentorships import Ending, close
 from services.matching.rules.mentoring.reminders import (
-    FIRST_SURVEY,
-    NOTICE,
-    NUDGES,
-    SURVEY_EVERY,
-    closes_on,
-    nudge,
-    over,
-    surveys,
+    FIRST_SURVEY_DAY,
+    GRACE_DAYS,
+    REMINDER_DAYS,
+    SURVEY_INTERVAL_DAYS,
+    closing_date,
+    due_reminder,
+    is_abandoned,
+    survey_days,
 )
 from services.matching.tables import Mentorship, Pair
 from shared.db import WriteSession
@@ -41,14 +41,14 @@ def _days(count: ColumnElement[int] | int) -> ColumnElement[timedelta]:
 
 def _reminder_due(now: datetime) -> ColumnElement[bool]:
     """The next reminder, or after the last one the end, is due."""
-    first, second, third = NUDGES
-    waits = case({0: first, first: second, second: third}, value=Mentorship.nudged, else_=third + NOTICE)
+    first, second, third = REMINDER_DAYS
+    waits = case({0: first, first: second, second: third}, value=Mentorship.nudged, else_=third + GRACE_DAYS)
     return Mentorship.last_sign_at <= now - _days(waits)
 
 
 def _survey_due(now: datetime) -> ColumnElement[bool]:
     """The next survey is due."""
-    day = case((Mentorship.surveyed == 0, FIRST_SURVEY), else_=Mentorship.surveyed + SURVEY_EVERY)
+    day = case((Mentorship.surveyed == 0, FIRST_SURVEY_DAY), else_=Mentorship.surveyed + SURVEY_INTERVAL_DAYS)
     return and_(Mentorship.started_at.is_not(None), Mentorship.started_at <= now - _days(day))
 
 
@@ -56,15 +56,15 @@ async def _remind(tx: WriteSession, mentorship: Mentorship, now: datetime) -> No
     if mentorship.ended_at is not None:
         return
     quiet = (now - mentorship.last_sign_at).days
-    if over(quiet, mentorship.nudged):
+    if is_abandoned(quiet, mentorship.nudged):
         await close(tx, mentorship, Ending("quiet", f"Nothing was heard of it for {quiet} days."), now)
         return
-    if days := nudge(quiet, mentorship.nudged):
+    if days := due_reminder(quiet, mentorship.nudged):
         mentorship.nudged = days
         mentorship.version += 1
-        closes = closes_on(mentorship.last_sign_at.date(), days)
+        closes = closing_date(mentorship.last_sign_at.date(), days)
         publish_fact(tx, mentorship, MentorshipNudged, quiet_days=quiet, closes_on=closes)
-    due = surveys((now - mentorship.started_at).days) if mentorship.started_at else []
+    due = survey_days((now - mentorship.started_at).days) if mentorship.started_at else []
     if due and due[-1] > mentorship.surveyed:
         mentorship.surveyed = due[-1]
         mentorship.version += 1

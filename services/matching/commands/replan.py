@@ -73,7 +73,7 @@ async def begin(tx: WriteSession, consortium_id: UUID, today: date, rest: timede
     if not rows or criteria.replan == "off":
         return None
     causes = [Cause(event_id=one.event_id, type=one.type, cluster_id=one.cluster_id) for one in rows[-MAX_CAUSES:]]
-    wish = runs.RunRequest(criteria.gentle, causes=causes)
+    wish = runs.RunRequest(criteria.for_replan, causes=causes)
     return await runs.begin(tx, new_id(), consortium_id, wish, today)
 
 

@@ -10,9 +10,8 @@ from sqlalchemy.orm import undefer
 
 from services.matching.commands.locks import lock_run
 from services.matching.commands.proposals import new_pair
-from services.matching.rules.causes import cause_of
 from services.matching.rules.engine import SOLVER
-from services.matching.rules.inputs.plan_input import Two
+from services.matching.rules.inputs.plan_input import PairKey, cause_of
 from services.matching.rules.inputs.plan_models import Plan, PlannedPair
 from services.matching.tables import Pair, Run
 from shared.db import WriteSession
@@ -112,7 +111,7 @@ def _optimality_unproved(made: Plan) -> str:
 
 
 def _draft_pair(pair: PlannedPair, run: Run) -> Pair:
-    two = Two(pair.mentor_id, pair.learner_id)
+    two = PairKey(pair.mentor_id, pair.learner_id)
     terms = [term.model_dump(mode="json") for term in pair.terms]
     cause = cause_of(run.causes, two)
     return new_pair(two, pair.score, terms, run.consortium_id, run_id=run.id, cause=cause)

@@ -11,9 +11,9 @@ from sqlalchemy.orm import undefer
 from services.matching.commands.locks import PROPOSALS, lock_consortium, lock_run
 from services.matching.commands.proposals import open_proposal, withdraw
 from services.matching.queries.plan_input import load_plan_input
-from services.matching.rules.explaining.input_diff import changes
+from services.matching.rules.explaining.input_diff import describe_changes
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.inputs.plan_models import Plan
 from services.matching.tables import Archived, Pair, Run
 from shared import outbox
@@ -69,7 +69,7 @@ async def conclude_replan(tx: WriteSession, run: Run, made: Plan, now: datetime)
     run.total = sum(pair.score for pair in new)
     if not new and not dropped:
         run.state, run.reason = "unchanged", "No plan is enough better than what is proposed already."
-    elif Criteria.read(run.criteria).replan == "publish":
+    elif Criteria.from_data(run.criteria).replan == "publish":
         _publish(tx, run, new, dropped, now)
 
 
@@ -92,7 +92,7 @@ def _publish(tx: WriteSession, run: Run, pairs: Sequence[Pair], dropped: Sequenc
     outbox.append(tx, event, version=1)
     for pair in dropped:
         withdraw(tx, pair, "plan", now, run.id)
-    until = now + timedelta(days=Criteria.read(run.criteria).answer_days)
+    until = now + timedelta(days=Criteria.from_data(run.criteria).answer_days)
     for pair in pairs:
         open_proposal(tx, pair, until)
 
@@ -110,9 +110,9 @@ async def _require_unchanged_input(tx: WriteSession, run: Run) -> None:
     """Refuse to publish what was planned for other circumstances than these."""
     if "form" not in run.inputs:
         raise Conflict("inputs-changed", "This draft is of an earlier version of Kei. Make a new run.")
-    planned = Question.read(run.inputs)
+    planned = PlanInput.from_data(run.inputs)
     now = await load_plan_input(tx, run.consortium_id, planned.criteria, planned.today)
     now = replace(now, forced=planned.forced, forbidden=planned.forbidden, seed=planned.seed)
     if now.digest != run.inputs_hash:
-        said = " ".join(changes(planned, now))
+        said = " ".join(describe_changes(planned, now))
         raise Conflict("inputs-changed", f"Since this draft was made: {said} Make a new run.")

@@ -12,7 +12,7 @@ from services.matching.commands.run_execution import RUNS_CHANNEL
 from services.matching.queries.plan_input import load_plan_input_or_404, validated
 from services.matching.rules.engine import SOLVER
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.tables import Run
 from shared.db import WriteSession
 from shared.errors import Conflict
@@ -27,8 +27,8 @@ class RunRequest:
     """
 
     criteria: Criteria
-    forced: Sequence[Two] = ()
-    forbidden: Sequence[Two] = ()
+    forced: Sequence[PairKey] = ()
+    forbidden: Sequence[PairKey] = ()
     seed: int = 0
     criteria_set_id: UUID | None = None
     causes: Sequence[Cause] = ()
@@ -69,7 +69,7 @@ async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: RunReques
     return run
 
 
-async def requested_plan_input(tx: WriteSession, consortium_id: UUID, wish: RunRequest, today: date) -> Question:
+async def requested_plan_input(tx: WriteSession, consortium_id: UUID, wish: RunRequest, today: date) -> PlanInput:
     """The question of a wish, as things are now.
 
     Raises:

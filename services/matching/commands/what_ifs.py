@@ -11,19 +11,19 @@ from services.matching.commands.runs import RunRequest, begin
 from services.matching.queries.plan_input import load_plan_input_or_404, validated
 from services.matching.rules.explaining.plan_diff import compare
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.inputs.plan_models import Plan
-from services.matching.rules.inputs.what_if import Changes, supposed
+from services.matching.rules.inputs.what_if import WhatIfChanges, with_changes
 from services.matching.tables import Run, WhatIf
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound
 
-Solve = Callable[[Question], Awaitable[tuple[Plan, int]]]
+Solve = Callable[[PlanInput], Awaitable[tuple[Plan, int]]]
 """The solver, wherever it runs: the plan, and the milliseconds it took."""
 
 
 async def create(
-    tx: WriteSession, id: UUID, consortium_id: UUID, name: str, changes: Changes, today: date, solve: Solve
+    tx: WriteSession, id: UUID, consortium_id: UUID, name: str, changes: WhatIfChanges, today: date, solve: Solve
 ) -> WhatIf:
     """Plan for what is supposed, beside the plan by the criteria of the last plan that was published, and keep both.
 
@@ -35,7 +35,7 @@ async def create(
     now = await load_plan_input_or_404(tx, consortium_id, await _published_criteria(tx, consortium_id), today)
     if changes.clusters - {one.id for one in now.clusters}:
         raise NotFound("no-such-cluster", "A cluster that is named is not of this consortium.")
-    question = validated(supposed(now, changes))
+    question = validated(with_changes(now, changes))
     before, _ = await solve(now)
     after, took = await solve(question)
     made = WhatIf(
@@ -57,7 +57,7 @@ async def _published_criteria(tx: WriteSession, consortium_id: UUID) -> Criteria
     """By what the last published plan was made, or those that a consortium begins with."""
     published = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
     kept = await tx.scalar(published.where(Run.plan.is_not(None)).order_by(Run.id.desc()).limit(1))
-    return Criteria() if kept is None else Criteria.read(kept)
+    return Criteria() if kept is None else Criteria.from_data(kept)
 
 
 async def draft(tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID], bool], today: date) -> Run:
@@ -73,6 +73,6 @@ async def draft(tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID]
     if not found.only_the_plan:
         message = "It supposes other levels, targets or clusters; only criteria and pairs can be made into a draft."
         raise Conflict("only-supposed", message)
-    asked = Question.read(found.inputs)
+    asked = PlanInput.from_data(found.inputs)
     wish = RunRequest(asked.criteria, asked.forced, asked.forbidden, asked.seed)
     return await begin(tx, run_id, found.consortium_id, wish, today)

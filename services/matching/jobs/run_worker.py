@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from services.matching.commands import run_execution, run_publication
 from services.matching.commands.run_execution import ClaimedRun
 from services.matching.jobs.solver_pool import SolverPool
-from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.inputs.plan_input import PlanInput
 from shared import clock
 from shared.db import Database, listen
 from shared.errors import Conflict
@@ -58,7 +58,7 @@ class RunWorker:
     async def _made(self, database: Database, run: ClaimedRun) -> None:
         beating = asyncio.create_task(self._beat(database, run))
         try:
-            question = Question.read(run.inputs)
+            question = PlanInput.from_data(run.inputs)
             plan, took = await self._solver.watched(question, RUN_LIMIT_SECONDS)
         except Conflict as error:
             async with database.transaction() as tx:

@@ -16,12 +16,12 @@ from time import monotonic
 from typing import Any, TypeVar
 from uuid import UUID
 
-from services.matching.rules.engine import Control, NotOptimal, warm
+from services.matching.rules.engine import Control, NotOptimal, warm_up
 from services.matching.rules.explaining.alternatives import explain
-from services.matching.rules.explaining.move_frontier import Moves, moves
-from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.explaining.move_frontier import MoveFrontier, move_frontier
+from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.inputs.plan_models import Explanation, Plan
-from services.matching.rules.planning.plan import answer
+from services.matching.rules.report import make_plan
 from shared import gc_tuning
 from shared.db import Database
 from shared.errors import Conflict
@@ -62,7 +62,7 @@ class SolverPool:
         """Have the watched plan end with what it has."""
         self._marks[1] = 1
 
-    async def watched(self, question: Question, limit: float) -> tuple[Plan, int]:
+    async def watched(self, question: PlanInput, limit: float) -> tuple[Plan, int]:
         """As `plan`, with another limit in seconds, while its progress is told and it can be stopped.
 
         Raises:
@@ -71,7 +71,7 @@ class SolverPool:
         self._marks[:] = (0, 0)
         return await self._done(partial(_watched, question, limit))
 
-    async def plan(self, question: Question) -> tuple[Plan, int]:
+    async def plan(self, question: PlanInput) -> tuple[Plan, int]:
         """The best plan, and how many milliseconds it took.
 
         Raises:
@@ -79,7 +79,7 @@ class SolverPool:
         """
         return await self._done(partial(_plan, question))
 
-    async def explain(self, question: Question, learner_id: UUID, mentor_id: UUID | None) -> Explanation:
+    async def explain(self, question: PlanInput, learner_id: UUID, mentor_id: UUID | None) -> Explanation:
         """Why a learner has the mentors it has, and what another would cost.
 
         Raises:
@@ -87,7 +87,7 @@ class SolverPool:
         """
         return await self._done(partial(explain, question, learner_id, mentor_id))
 
-    async def moves(self, question: Question) -> Moves:
+    async def moves(self, question: PlanInput) -> MoveFrontier:
         """What dropping open proposals would bring.
 
         Raises:
@@ -99,7 +99,7 @@ class SolverPool:
         """Start the process before the first plan is asked for, and end it when this is cancelled."""
         try:
             with suppress(Conflict):  # whoever asks for a plan will be told
-                await self._tried(warm)
+                await self._tried(warm_up)
             self._warm.set()
             await asyncio.Event().wait()
         finally:
@@ -127,16 +127,16 @@ class SolverPool:
         )
 
 
-def _plan(question: Question) -> tuple[Plan, int]:
+def _plan(question: PlanInput) -> tuple[Plan, int]:
     return _answered(question, TIME_LIMIT_SECONDS, lambda _: False)
 
 
-def _moves(question: Question) -> Moves:
+def _moves(question: PlanInput) -> MoveFrontier:
     begun = monotonic()
-    return moves(question, lambda _: monotonic() - begun > TIME_LIMIT_SECONDS)
+    return move_frontier(question, lambda _: monotonic() - begun > TIME_LIMIT_SECONDS)
 
 
-def _watched(question: Question, limit: float) -> tuple[Plan, int]:
+def _watched(question: PlanInput, limit: float) -> tuple[Plan, int]:
     return _answered(question, limit, _seen)
 
 
@@ -145,9 +145,9 @@ def _seen(done: float) -> bool:
     return bool(_marks[1])
 
 
-def _answered(question: Question, limit: float, control: Control) -> tuple[Plan, int]:
+def _answered(question: PlanInput, limit: float, control: Control) -> tuple[Plan, int]:
     begun = monotonic()
-    made = answer(question, lambda done: control(done) or monotonic() - begun > limit)
+    made = make_plan(question, lambda done: control(done) or monotonic() - begun > limit)
     return made, round(1000 * (monotonic() - begun))
 
 

@@ -9,11 +9,17 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
-from services.matching.rules.inputs.profile import Aim, Gain, Measured, Skill, provisionals
+from services.matching.rules.inputs.profile import (
+    MeasuredLevel,
+    Skill,
+    TargetLevel,
+    TrainingGain,
+    provisional_levels_by_cluster,
+)
 from services.matching.rules.mentoring import ledger as rules
-from services.matching.rules.mentoring.gaps import Need, needs
-from services.matching.rules.mentoring.ledger import Reading, Taught
-from services.matching.rules.mentoring.recommendations import Levels, Offer
+from services.matching.rules.mentoring.gaps import Gap, trace_gaps
+from services.matching.rules.mentoring.ledger import LedgerLine, Reading
+from services.matching.rules.mentoring.recommendations import Levels, UpcomingActivity
 from services.matching.tables import Activity, Archived, Cluster, Goal, Level, Measurement, Mentorship, Pair, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession
@@ -33,7 +39,7 @@ class LedgerFilter:
     since: date | None = None
     until: date | None = None
 
-    def has(self, line: Taught) -> bool:
+    def has(self, line: LedgerLine) -> bool:
         """Whether a line is one of them."""
         on = line.ended_on or line.began_on
         return (
@@ -47,10 +53,10 @@ class LedgerFilter:
         )
 
 
-async def ledger_lines(db: ReadSession, within: UUID | None) -> list[Taught]:
+async def ledger_lines(db: ReadSession, within: UUID | None) -> list[LedgerLine]:
     """All lines, in the order of their days."""
     taught = [*await _mentorships(db, within), *await _activities(db, within)]
-    return rules.ledger(taught, await _history(db, within))
+    return rules.confirm_lines(taught, await _history(db, within))
 
 
 async def cluster_names(db: ReadSession, within: UUID | None) -> dict[UUID, str]:
@@ -59,7 +65,7 @@ async def cluster_names(db: ReadSession, within: UUID | None) -> dict[UUID, str]
     return {row.id: row.name for row in rows}
 
 
-async def gaps(db: ReadSession, within: UUID | None) -> tuple[list[Need], Levels]:
+async def gaps(db: ReadSession, within: UUID | None) -> tuple[list[Gap], Levels]:
     """What clusters want to reach and what was done about it; and their levels with what was reported since.
 
     Of clusters that have left there is none of it.
@@ -67,17 +73,17 @@ async def gaps(db: ReadSession, within: UUID | None) -> tuple[list[Need], Levels
     gone = set(await db.scalars(select(Archived.cluster_id)))
     levels = {id: known for id, known in (await _provisional(db, within)).items() if id not in gone}
     columns = select(Target).join(Cluster, Cluster.id == Target.cluster_id).where(Cluster.id.not_in(gone))
-    aims = defaultdict[UUID, dict[Skill, Aim]](dict)
+    aims = defaultdict[UUID, dict[Skill, TargetLevel]](dict)
     for row in await db.scalars(columns.where(_within(Cluster.consortium_id, within))):
-        aims[row.cluster_id][Skill(row.framework, row.indicator)] = Aim(row.level, row.priority)
-    return needs(aims, await _history(db, within), levels, await ledger_lines(db, within)), levels
+        aims[row.cluster_id][Skill(row.framework, row.indicator)] = TargetLevel(row.level, row.priority)
+    return trace_gaps(aims, await _history(db, within), levels, await ledger_lines(db, within)), levels
 
 
-async def upcoming_activities(db: ReadSession, within: UUID | None, today: date) -> list[Offer]:
+async def upcoming_activities(db: ReadSession, within: UUID | None, today: date) -> list[UpcomingActivity]:
     """Activities to come."""
     query = select(Activity).where(~Activity.completed, Activity.starts_on >= today).order_by(Activity.id)
     return [
-        Offer(
+        UpcomingActivity(
             id=row.id,
             kind=row.kind,
             title=row.title or "",
@@ -93,11 +99,11 @@ def _within(consortium: InstrumentedAttribute[UUID], within: UUID | None) -> Col
     return true() if within is None else consortium == within
 
 
-async def _mentorships(db: ReadSession, within: UUID | None) -> Iterator[Taught]:
+async def _mentorships(db: ReadSession, within: UUID | None) -> Iterator[LedgerLine]:
     query = select(Goal, Mentorship).join(Mentorship, Mentorship.id == Goal.mentorship_id)
     query = query.join(Pair, Pair.id == Mentorship.id).where(Mentorship.started_at.is_not(None))
     return (
-        Taught(
+        LedgerLine(
             source_id=mentorship.id,
             by=MENTORSHIP,
             state=mentorship.state,
@@ -113,12 +119,12 @@ async def _mentorships(db: ReadSession, within: UUID | None) -> Iterator[Taught]
     )
 
 
-async def _activities(db: ReadSession, within: UUID | None) -> Iterator[Taught]:
+async def _activities(db: ReadSession, within: UUID | None) -> Iterator[LedgerLine]:
     """A host that was there itself taught others, not itself."""
     query = select(GainRow, Activity).join(Activity, Activity.id == GainRow.activity_id)
     query = query.where(GainRow.cluster_id != Activity.host_id)
     return (
-        Taught(
+        LedgerLine(
             source_id=activity.id,
             by=activity.kind,
             state="completed",
@@ -147,13 +153,17 @@ async def _history(db: ReadSession, within: UUID | None) -> dict[tuple[UUID, Ski
 async def _provisional(db: ReadSession, within: UUID | None) -> dict[UUID, dict[Skill, int]]:
     levels = select(Level).join(Cluster, Cluster.id == Level.cluster_id)
     gains = select(GainRow).join(Cluster, Cluster.id == GainRow.cluster_id)
-    return provisionals(
+    return provisional_levels_by_cluster(
         [
-            (row.cluster_id, Skill(row.framework, row.indicator), Measured(row.level, row.assessed_on, row.scale_max))
+            (
+                row.cluster_id,
+                Skill(row.framework, row.indicator),
+                MeasuredLevel(row.level, row.assessed_on, row.scale_max),
+            )
             for row in await db.scalars(levels.where(_within(Cluster.consortium_id, within)))
         ],
         [
-            (row.cluster_id, Gain(Skill(row.framework, row.indicator), row.gain, row.ended_on))
+            (row.cluster_id, TrainingGain(Skill(row.framework, row.indicator), row.gain, row.ended_on))
             for row in await db.scalars(gains.where(_within(Cluster.consortium_id, within)))
         ],
     )

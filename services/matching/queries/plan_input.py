@@ -11,10 +11,17 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.plan_input import Past, Question, Two
-from services.matching.rules.inputs.profile import Aim, Gain, Measured, Profile, Skill, provisional
-from services.matching.rules.planning.input_validation import refusals
-from services.matching.rules.planning.reserve import LOOKED_BACK
+from services.matching.rules.inputs.plan_input import PairKey, PastPair, PlanInput
+from services.matching.rules.inputs.profile import (
+    MeasuredLevel,
+    Profile,
+    Skill,
+    TargetLevel,
+    TrainingGain,
+    provisional_levels,
+)
+from services.matching.rules.planning.input_validation import validation_errors
+from services.matching.rules.planning.reserve import HISTORY_DAYS
 from services.matching.tables import Archived, Cluster, Level, Mentorship, Pair, Request, Run, Slots, Target
 from services.matching.tables import Gain as GainRow
 from shared.db import ReadSession, WriteSession
@@ -25,7 +32,7 @@ _OVER_STATES = {"declined", "expired", "ended"}
 
 async def load_plan_input(
     tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date
-) -> Question:
+) -> PlanInput:
     """Whom to pair in a consortium; without clusters if it is not known. Live pairs stay."""
     gone = exists().where(Archived.cluster_id == Cluster.id)
     clusters = (await tx.execute(_CLUSTER_FACTS.where(Cluster.consortium_id == consortium_id, ~gone))).all()
@@ -33,18 +40,18 @@ async def load_plan_input(
     pairs = (await tx.execute(columns.where(Pair.consortium_id == consortium_id, Pair.state != "draft"))).all()
     here = {one.id for one in clusters}
     opened = [one for one in pairs if one.state == "proposed"]
-    return Question(
+    return PlanInput(
         today=today,
         clusters=tuple(_profiles(clusters, pairs, today)),
-        kept=tuple(Two(one.mentor_id, one.learner_id) for one in pairs if one.state == "accepted"),
-        proposed=tuple(Two(one.mentor_id, one.learner_id) for one in opened if one.request_id is None),
-        asked=tuple(Two(one.mentor_id, one.learner_id) for one in opened if one.request_id is not None),
-        past=tuple(
-            Past(one.mentor_id, one.learner_id, one.state, one.decided_at.date())
+        fixed_pairs=tuple(PairKey(one.mentor_id, one.learner_id) for one in pairs if one.state == "accepted"),
+        open_proposals=tuple(PairKey(one.mentor_id, one.learner_id) for one in opened if one.request_id is None),
+        request_proposals=tuple(PairKey(one.mentor_id, one.learner_id) for one in opened if one.request_id is not None),
+        past_pairs=tuple(
+            PastPair(one.mentor_id, one.learner_id, one.state, one.decided_at.date())
             for one in pairs
             if one.state in _OVER_STATES and one.decided_at is not None and {one.mentor_id, one.learner_id} <= here
         ),
-        arrived=tuple(_request_days(clusters, today)),
+        arrival_dates=tuple(_request_days(clusters, today)),
         criteria=criteria,
     )
 
@@ -53,10 +60,10 @@ async def criteria_in_force(tx: WriteSession | ReadSession, consortium_id: UUID)
     """Those of the newest plan that was published; before there is one, those that a consortium begins with."""
     newest = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
     kept = await tx.scalar(newest.order_by(Run.id.desc()).limit(1))
-    return Criteria() if kept is None else Criteria.read(kept)
+    return Criteria() if kept is None else Criteria.from_data(kept)
 
 
-async def load_plan_input_or_404(tx: WriteSession, consortium_id: UUID, criteria: Criteria, today: date) -> Question:
+async def load_plan_input_or_404(tx: WriteSession, consortium_id: UUID, criteria: Criteria, today: date) -> PlanInput:
     """The same, of a consortium that is known.
 
     Raises:
@@ -68,13 +75,13 @@ async def load_plan_input_or_404(tx: WriteSession, consortium_id: UUID, criteria
     return question
 
 
-def validated(question: Question) -> Question:
+def validated(question: PlanInput) -> PlanInput:
     """The question, if nothing in it contradicts itself or what is there.
 
     Raises:
         Invalid: naming every field that does.
     """
-    if faults := list(refusals(question)):
+    if faults := list(validation_errors(question)):
         raise Invalid("not-possible", " ".join(sentence for _, sentence in faults), faults=faults)
     return question
 
@@ -88,7 +95,7 @@ async def load_profiles(tx: WriteSession, ids: Sequence[UUID], today: date) -> d
 def _request_days(clusters: Sequence[Any], today: date) -> Iterator[date]:
     """When help was asked for in the time that a reserve looks back on."""
     days = (date.fromisoformat(on) for one in clusters for *_, on in one.requests if on is not None)
-    return (day for day in days if day > today - timedelta(days=LOOKED_BACK))
+    return (day for day in days if day > today - timedelta(days=HISTORY_DAYS))
 
 
 def _profiles(clusters: Sequence[Any], pairs: Sequence[Any], today: date) -> Iterator[Profile]:
@@ -104,12 +111,14 @@ def _profiles(clusters: Sequence[Any], pairs: Sequence[Any], today: date) -> Ite
             ecosystems=frozenset(one.ecosystems),
             stages=frozenset(one.stages),
             levels=_levels(one.levels, one.gains),
-            aims={Skill(framework, code): Aim(level, priority) for framework, code, level, priority in one.targets},
+            targets={
+                Skill(framework, code): TargetLevel(level, priority) for framework, code, level, priority in one.targets
+            },
             # Of two requests for one skill the more urgent counts.
             requests={Skill(framework, code): urgency for framework, code, urgency, _ in one.requests},
             label="none" if one.label_valid_until is not None and one.label_valid_until < today else one.label,
-            mentor_places=places.get("mentor", 0),
-            learner_places=places.get("learner", 0),
+            mentor_slots=places.get("mentor", 0),
+            learner_slots=places.get("learner", 0),
             record=tuple(outcome for (outcome,) in one.outcomes),
             given=given[one.id],
             taken=taken[one.id],
@@ -118,11 +127,11 @@ def _profiles(clusters: Sequence[Any], pairs: Sequence[Any], today: date) -> Ite
 
 def _levels(levels: Sequence[Any], gains: Sequence[Any]) -> dict[Skill, int]:
     measured = {
-        Skill(framework, code): Measured(level, date.fromisoformat(on), top)
+        Skill(framework, code): MeasuredLevel(level, date.fromisoformat(on), top)
         for framework, code, level, on, top in levels
     }
-    gained = [Gain(Skill(framework, code), gain, date.fromisoformat(on)) for framework, code, gain, on in gains]
-    return provisional(measured, gained)
+    gained = [TrainingGain(Skill(framework, code), gain, date.fromisoformat(on)) for framework, code, gain, on in gains]
+    return provisional_levels(measured, gained)
 
 
 def _rows_of_cluster(

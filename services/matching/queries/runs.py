@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from services.matching.rules.inputs.plan_input import Question
+from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.inputs.plan_models import Plan
 from services.matching.tables import Pair, Run
 from shared.db import ReadSession
@@ -48,7 +48,7 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     return Plan.model_validate(kept)
 
 
-async def plan_input(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Question:
+async def plan_input(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> PlanInput:
     """What one run was made from, if `right(consortium)`.
 
     Raises:
@@ -58,7 +58,7 @@ async def plan_input(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -
     kept = await db.scalar(select(Run.inputs).where(Run.id == id))
     if kept is None or "form" not in kept:
         raise NotFound("no-such-question", "This run was made by an earlier version; it cannot be asked again.")
-    return Question.read(kept)
+    return PlanInput.from_data(kept)
 
 
 async def pairs_of(db: ReadSession, run_id: UUID) -> Sequence[Pair]:

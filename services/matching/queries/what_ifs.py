@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from services.matching.rules.inputs.plan_input import Two, twos_of
+from services.matching.rules.inputs.plan_input import PairKey, pair_keys
 from services.matching.rules.inputs.plan_models import Plan
 from services.matching.tables import WhatIf
 from shared.db import ReadSession
@@ -44,8 +44,8 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     return Plan.model_validate(await db.scalar(select(WhatIf.plan).where(WhatIf.id == id)))
 
 
-async def requested(db: ReadSession, id: UUID) -> tuple[dict[str, Any], Sequence[Two], Sequence[Two]]:
+async def requested(db: ReadSession, id: UUID) -> tuple[dict[str, Any], Sequence[PairKey], Sequence[PairKey]]:
     """What a what-if that is there was planned by: criteria, forced and forbidden pairs."""
     parts = (WhatIf.inputs[name] for name in ("criteria", "forced", "forbidden"))
     criteria, forced, forbidden = (await db.execute(select(*parts).where(WhatIf.id == id))).one()
-    return criteria, twos_of(forced or ()), twos_of(forbidden or ())
+    return criteria, pair_keys(forced or ()), pair_keys(forbidden or ())

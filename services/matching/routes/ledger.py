@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, Field
 
 from services.matching.queries import ledger as queries
 from services.matching.queries.ledger import LedgerFilter
-from services.matching.rules.mentoring.ledger import Reading, Side, Taught, balances, downstream
+from services.matching.rules.mentoring.ledger import LedgerLine, LedgerSide, Reading, balances, downstream
 from shared.auth import Anyone, Principal
 from shared.web import Page, Paging, Read, ResponseModel, Router
 
@@ -157,12 +157,12 @@ async def show_downstream(caller: Anyone, db: Read, within: Within, cluster_id: 
     return Steps(items=[StepView(depth=step.depth, line=line_view(step.line)) for step in steps])
 
 
-def _key(line: Taught | LineView) -> tuple[str, UUID, UUID, str, str]:
-    skill = line.skill if isinstance(line, Taught) else (line.framework, line.indicator)
+def _key(line: LedgerLine | LineView) -> tuple[str, UUID, UUID, str, str]:
+    skill = line.skill if isinstance(line, LedgerLine) else (line.framework, line.indicator)
     return (line.ended_on or line.began_on).isoformat(), line.source_id, line.learner_id, *skill
 
 
-def line_view(line: Taught) -> LineView:
+def line_view(line: LedgerLine) -> LineView:
     names = ("source_id", "by", "state", "teacher_id", "learner_id", "began_on", "ended_on", "planned", "reported")
     values: dict[str, Any] = {name: getattr(line, name) for name in names} | line.skill._asdict()
     values |= {"before": reading_view(line.before), "after": reading_view(line.after)}
@@ -173,11 +173,11 @@ def reading_view(reading: Reading | None) -> ReadingView | None:
     return None if reading is None else ReadingView(**reading._asdict())
 
 
-def _side(side: Side) -> SideView:
+def _side(side: LedgerSide) -> SideView:
     return SideView(lines=side.lines, reported=side.reported, confirmed_hundredths=side.confirmed)
 
 
-def _row(line: Taught, names: dict[UUID, str]) -> Sequence[object]:
+def _row(line: LedgerLine, names: dict[UUID, str]) -> Sequence[object]:
     sides = [names.get(id, str(id)) for id in (line.teacher_id, line.learner_id)]
     levels = [None if one is None else one.level for one in (line.before, line.after)]
     confirmed = None if line.confirmed is None else f"{line.confirmed / 100:.2f}"

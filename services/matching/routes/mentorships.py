@@ -11,9 +11,9 @@ from services.matching.commands import mentorships as commands
 from services.matching.queries import mentorships as queries
 from services.matching.queries.mentorships import MentorshipRecord
 from services.matching.rules.inputs.profile import Skill
-from services.matching.rules.mentoring.health import CheckIn, Moved, Signs, health
-from services.matching.rules.mentoring.next_step import Standing, next_step
-from services.matching.rules.mentoring.reminders import CLOSING, closes_on, surveys
+from services.matching.rules.mentoring.health import CheckIn, GoalProgress, MentorshipProgress, health
+from services.matching.rules.mentoring.next_step import MentorshipStatus, next_step
+from services.matching.rules.mentoring.reminders import CLOSING_SURVEY, closing_date, survey_days
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.db import WriteSession
@@ -141,12 +141,12 @@ def mentorship_view(done: MentorshipRecord) -> MentorshipView:
     own = ("state", "every_days", "ends_on", "agreement", "mentor_confirmed_at", "learner_confirmed_at", "started_at")
     more = ("ended_at", "reason", "outcome", "version")
     values = {name: getattr(mentorship, name) for name in (*own, *more)}
-    standing = Standing(
+    standing = MentorshipStatus(
         state=mentorship.state,
         unconfirmed=[one for one in ("mentor", "learner") if getattr(mentorship, f"{one}_confirmed_at") is None],
         signs=signs,
         planned=[meeting.on for meeting, _ in done.meetings if meeting.state == "planned"],
-        unanswered=[day for day in due if day != CLOSING],
+        unanswered=[day for day in due if day != CLOSING_SURVEY],
         unmeasured=sum(goal.confirmed is None for goal in done.goals),
     )
     return MentorshipView(
@@ -156,7 +156,7 @@ def mentorship_view(done: MentorshipRecord) -> MentorshipView:
         health_parts=[PartView(**part._asdict()) for part in parts],
         next_step=next_step(standing, today),
         surveys_due=due,
-        closes_on=None if mentorship.ended_at else closes_on(mentorship.last_sign_at.date(), mentorship.nudged),
+        closes_on=None if mentorship.ended_at else closing_date(mentorship.last_sign_at.date(), mentorship.nudged),
         goals=[GoalView.model_validate(goal) for goal in done.goals],
         meetings=[_meeting(meeting, group) for meeting, group in done.meetings],
     )
@@ -167,15 +167,15 @@ def _meeting(meeting: object, group: int) -> MeetingView:
     return MeetingView(learners=group, **{name: getattr(meeting, name) for name in names})
 
 
-def _signs(done: MentorshipRecord) -> Signs | None:
+def _signs(done: MentorshipRecord) -> MentorshipProgress | None:
     mentorship = done.mentorship
     if mentorship.started_at is None:
         return None
-    return Signs(
+    return MentorshipProgress(
         started_on=mentorship.started_at.date(),
         every_days=mentorship.every_days,
         held=[meeting.on for meeting, _ in done.meetings if meeting.state == "held"],
-        goals=[Moved(goal.level, goal.reached, goal.target, goal.due_on) for goal in done.goals],
+        goals=[GoalProgress(goal.level, goal.reached, goal.target, goal.due_on) for goal in done.goals],
         check_ins=[CheckIn(one.side, one.at.date(), one.feeling) for one in done.check_ins],
     )
 
@@ -186,7 +186,7 @@ def _unanswered(done: MentorshipRecord, today: date) -> list[int]:
     if mentorship.started_at is None:
         return []
     over = mentorship.ended_at is not None
-    days = [CLOSING] if over else surveys((today - mentorship.started_at.date()).days)
+    days = [CLOSING_SURVEY] if over else survey_days((today - mentorship.started_at.date()).days)
     answered = [one.day for one in done.surveys]
     return [day for day in days if answered.count(day) < len(("mentor", "learner"))]
 

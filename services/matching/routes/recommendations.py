@@ -10,7 +10,7 @@ from pydantic import Field
 from services.matching.queries import ledger as queries
 from services.matching.routes.ledger import LineView, ReadingView, Within, line_view, reading_view
 from services.matching.rules.mentoring import recommendations
-from services.matching.rules.mentoring.gaps import Need
+from services.matching.rules.mentoring.gaps import Gap
 from shared import clock
 from shared.auth import Anyone
 from shared.web import Read, ResponseModel, Router
@@ -98,13 +98,21 @@ async def show_recommendations(
     needs, levels = await queries.gaps(db, within)
     offers = await queries.upcoming_activities(db, within, clock.now().date())
     return Recommendations(
-        join=[_join(one) for one in recommendations.joins(needs, offers) if cluster_id in {None, one.cluster_id}],
-        ask=[_ask(one) for one in recommendations.asks(needs, offers, levels) if cluster_id in {None, one.cluster_id}],
+        join=[
+            _join(one)
+            for one in recommendations.recommend_activities(needs, offers)
+            if cluster_id in {None, one.cluster_id}
+        ],
+        ask=[
+            _ask(one)
+            for one in recommendations.recommend_requests(needs, offers, levels)
+            if cluster_id in {None, one.cluster_id}
+        ],
         white_spots=[_white(one) for one in recommendations.white_spots(needs, offers, levels)],
     )
 
 
-def _need(need: Need) -> NeedView:
+def _need(need: Gap) -> NeedView:
     return NeedView(
         cluster_id=need.cluster_id,
         **need.skill._asdict(),
@@ -118,7 +126,7 @@ def _need(need: Need) -> NeedView:
     )
 
 
-def _join(one: recommendations.Join) -> JoinView:
+def _join(one: recommendations.ActivityRecommendation) -> JoinView:
     offer = one.offer
     return JoinView(
         cluster_id=one.cluster_id,
@@ -132,7 +140,7 @@ def _join(one: recommendations.Join) -> JoinView:
     )
 
 
-def _ask(one: recommendations.Ask) -> AskView:
+def _ask(one: recommendations.RequestRecommendation) -> AskView:
     return AskView(
         cluster_id=one.cluster_id, **one.skill._asdict(), worth=one.worth, able=list(one.able), reason=one.reason
     )

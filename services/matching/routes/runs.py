@@ -13,9 +13,9 @@ from services.matching.queries import projection as projected
 from services.matching.queries import runs as queries
 from services.matching.routes.criteria import ByCriteria
 from services.matching.routes.pairs import CauseView, PairView
-from services.matching.rules.explaining.move_frontier import Moves
-from services.matching.rules.explaining.plan_diff import Replay, replayed
-from services.matching.rules.inputs.plan_input import Two
+from services.matching.rules.explaining.move_frontier import MoveFrontier
+from services.matching.rules.explaining.plan_diff import Replay, compare_replay
+from services.matching.rules.inputs.plan_input import PairKey
 from services.matching.rules.inputs.plan_models import Explanation, Plan
 from shared import clock
 from shared.auth import Anyone, Coordinator, Operator
@@ -50,9 +50,9 @@ class NewRun(ByCriteria):
         return runs.RunRequest(criteria, twos(self.forced), twos(self.forbidden), self.seed, self.criteria_set_id)
 
 
-def twos(listed: Sequence[TwoIds]) -> tuple[Two, ...]:
+def twos(listed: Sequence[TwoIds]) -> tuple[PairKey, ...]:
     """As rules know them."""
-    return tuple(Two(one.mentor_id, one.learner_id) for one in listed)
+    return tuple(PairKey(one.mentor_id, one.learner_id) for one in listed)
 
 
 class RunView(ResponseModel):
@@ -147,14 +147,14 @@ async def replay_run(caller: Coordinator, db: Read, id: UUID, request: Request) 
     """Answer the run's question anew, and say whether and where the answer differs. Nothing is changed."""
     kept = await queries.plan(db, id, caller.within)
     anew, _ = await request.app.state.solver.plan(await queries.plan_input(db, id, caller.within))
-    return replayed(kept, anew)
+    return compare_replay(kept, anew)
 
 
 @router.get("/runs/{id}/moves")
-async def show_moves(caller: Anyone, db: Read, id: UUID, request: Request) -> Moves:
+async def show_moves(caller: Anyone, db: Read, id: UUID, request: Request) -> MoveFrontier:
     """What the plan would add up to by how many open proposals it dropped, for each price of dropping one."""
     question = await queries.plan_input(db, id, caller.within)
-    traced: Moves = await request.app.state.solver.moves(question)
+    traced: MoveFrontier = await request.app.state.solver.moves(question)
     return traced
 
 

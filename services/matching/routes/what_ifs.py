@@ -13,10 +13,10 @@ from services.matching.queries import what_ifs as queries
 from services.matching.routes.criteria import ByCriteria
 from services.matching.routes.runs import RunView, TwoIds, twos
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.plan_input import Two
+from services.matching.rules.inputs.plan_input import PairKey
 from services.matching.rules.inputs.plan_models import Comparison, Plan
-from services.matching.rules.inputs.profile import Aim, Skill
-from services.matching.rules.inputs.what_if import Changes
+from services.matching.rules.inputs.profile import Skill, TargetLevel
+from services.matching.rules.inputs.what_if import WhatIfChanges
 from shared import clock
 from shared.auth import Anyone, Coordinator, Manager
 from shared.web import Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx, etag
@@ -52,15 +52,15 @@ class NewWhatIf(ByCriteria):
         default=[], max_length=MAX_SUPPOSITIONS, description="clusters that are supposed not to be there"
     )
 
-    def changes(self, criteria: Criteria) -> Changes:
+    def changes(self, criteria: Criteria) -> WhatIfChanges:
         """As rules know it."""
-        return Changes(
+        return WhatIfChanges(
             criteria=criteria,
             forced=twos(self.forced),
             forbidden=twos(self.forbidden),
             levels={(one.cluster_id, Skill(one.framework, one.indicator)): one.level for one in self.levels},
             targets={
-                (one.cluster_id, Skill(one.framework, one.indicator)): Aim(one.level, one.priority)
+                (one.cluster_id, Skill(one.framework, one.indicator)): TargetLevel(one.level, one.priority)
                 for one in self.targets
             },
             without=frozenset(self.without),
@@ -113,7 +113,7 @@ async def show_what_if(caller: Anyone, db: Read, id: UUID) -> WhatIfInFull:
     return WhatIfInFull(**dict(found), criteria=criteria, forced=_ids(forced), forbidden=_ids(forbidden))
 
 
-def _ids(pairs: Sequence[Two]) -> list[TwoIds]:
+def _ids(pairs: Sequence[PairKey]) -> list[TwoIds]:
     return [TwoIds(mentor_id=two.mentor_id, learner_id=two.learner_id) for two in pairs]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 
 
-def listed(words: Sequence[str] | Iterable[str]) -> str:
+def listed(text: Sequence[str] | Iterable[str]) -> str:
     """Words as a list in a sentence."""
-    all_ = list(words)
+    all_ = list(text)
     return " and ".join([", ".join(all_[:-1]), all_[-1]] if len(all_) > 1 else all_)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from services.matching.rules.inputs.criteria import Criteria, Weights
-from services.matching.rules.inputs.profile import Aim, Profile, Skill
+from services.matching.rules.inputs.profile import Profile, Skill, TargetLevel
 from services.matching.rules.scoring.terms import TERMS
 
 TODAY = date(2017, 6, 1)
@@ -19,7 +19,7 @@ MENTOR = Profile(
     ecosystems=frozenset({"digital"}),
     stages=frozenset({"research", "services"}),
     levels={FORESIGHT: 5, STRATEGY: 2},
-    mentor_places=1,
+    mentor_slots=1,
 )
 LEARNER = Profile(
     id=UUID(int=2),
@@ -29,9 +29,9 @@ LEARNER = Profile(
     ecosystems=frozenset({"digital", "construction"}),
     stages=frozenset({"services"}),
     levels={FORESIGHT: 1, STRATEGY: 2},
-    aims={FORESIGHT: Aim(4, 5), STRATEGY: Aim(3, 1)},
+    targets={FORESIGHT: TargetLevel(4, 5), STRATEGY: TargetLevel(3, 1)},
     requests={FORESIGHT: 4},
-    learner_places=1,
+    learner_slots=1,
 )
 
 _SKILLS = [Skill("f", name) for name in ("a", "b", "c")]
@@ -44,11 +44,11 @@ PROFILES = st.builds(
     ecosystems=st.frozensets(st.sampled_from(["digital", "agri-food"])),
     stages=st.frozensets(st.sampled_from(["research", "sales"])),
     levels=st.dictionaries(st.sampled_from(_SKILLS), st.integers(0, 5)),
-    aims=st.dictionaries(st.sampled_from(_SKILLS), st.builds(Aim, st.integers(0, 5), st.integers(1, 5))),
+    targets=st.dictionaries(st.sampled_from(_SKILLS), st.builds(TargetLevel, st.integers(0, 5), st.integers(1, 5))),
     requests=st.dictionaries(st.sampled_from(_SKILLS), st.integers(1, 5)),
     label=st.sampled_from(["none", "bronze", "silver", "gold"]),
-    mentor_places=st.integers(0, 2),
-    learner_places=st.integers(0, 2),
+    mentor_slots=st.integers(0, 2),
+    learner_slots=st.integers(0, 2),
     record=st.lists(st.integers(0, 100), max_size=3).map(tuple),
     given=st.integers(0, 4),
     taken=st.integers(0, 4),

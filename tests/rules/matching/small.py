@@ -46,11 +46,11 @@ def problem(
 
 def value(asked: Problem, taken: Taken) -> Value | None:
     """What a plan is worth; None if it takes more places than there are."""
-    mentors = np.bincount(asked.mentor[taken], minlength=len(asked.mentor_places))
-    learners = np.bincount(asked.learner[taken], minlength=len(asked.learner_places))
-    if (mentors > asked.mentor_places).any() or (learners > asked.learner_places).any():
+    mentors = np.bincount(asked.mentor[taken], minlength=len(asked.mentor_slots))
+    learners = np.bincount(asked.learner[taken], minlength=len(asked.learner_slots))
+    if (mentors > asked.mentor_slots).any() or (learners > asked.learner_slots).any():
         return None
-    needed = np.minimum(mentors, asked.mentor_least).sum() + np.minimum(learners, asked.learner_least).sum()
+    needed = np.minimum(mentors, asked.mentor_minimum).sum() + np.minimum(learners, asked.learner_minimum).sum()
     return int(needed), int(asked.worth[taken].sum())
 
 

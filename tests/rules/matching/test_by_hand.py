@@ -9,10 +9,10 @@ from uuid import UUID
 import yaml
 
 from services.matching.rules.inputs.criteria import Criteria, Weights
-from services.matching.rules.inputs.profile import Aim, Profile, Skill
-from services.matching.rules.scoring.exclusion_rules import RULES
-from services.matching.rules.scoring.features import History, Table
-from services.matching.rules.scoring.pair_score import score_anyway
+from services.matching.rules.inputs.profile import Profile, Skill, TargetLevel
+from services.matching.rules.scoring.exclusion_rules import EXCLUSION_RULES
+from services.matching.rules.scoring.features import ClusterFeatures, PairHistory
+from services.matching.rules.scoring.pair_score import score_ignoring_rules
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/matching.md").read_text()
@@ -29,13 +29,15 @@ def cluster(number: int, slug: str) -> Profile:
         ecosystems=frozenset(told["ecosystems"]),
         stages=frozenset(told["value_chain_stages"]),
         levels={Skill("f", name): level for name, level in told["assessment"]["scores"].items()},
-        aims={Skill("f", name): Aim(aim["level"], aim["priority"]) for name, aim in told["targets"].items()},
+        targets={Skill("f", name): TargetLevel(aim["level"], aim["priority"]) for name, aim in told["targets"].items()},
     )
 
 
 def test_the_pair_by_hand() -> None:
     mentor, learner = cluster(1, "innoskart"), cluster(2, "madan-parque")
-    given = score_anyway(Table([mentor, learner], Criteria(), History(date(2017, 1, 1))), mentor.id, learner.id)
+    given = score_ignoring_rules(
+        ClusterFeatures([mentor, learner], Criteria(), PairHistory(date(2017, 1, 1))), mentor.id, learner.id
+    )
     worked = TEXT.partition("### One pair by hand")[2].partition("## What excludes")[0]
     written = {name: int(points) for name, points in re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", worked, re.MULTILINE)}
     assert written == {term.term: term.hundredths for term in given.terms}
@@ -47,4 +49,4 @@ def test_the_tables_are_those_of_the_code() -> None:
     written = {name: int(weight) for name, weight in re.findall(r"^\| `(\w+)` \| (\d+) \|", terms, re.MULTILINE)}
     assert written == Weights().model_dump()
     rules = TEXT.partition("## What excludes a pair")[2].partition("## The plan")[0]
-    assert re.findall(r"^\| `(\w+)` \|", rules, re.MULTILINE) == list(RULES)
+    assert re.findall(r"^\| `(\w+)` \|", rules, re.MULTILINE) == list(EXCLUSION_RULES)

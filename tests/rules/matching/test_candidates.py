@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.rules.inputs.criteria import Criteria, Pair, Rules, Weights
-from services.matching.rules.inputs.profile import Aim, Profile
-from services.matching.rules.scoring.candidates import GROUP, worths
-from services.matching.rules.scoring.features import History, Table
-from services.matching.rules.scoring.pair_score import Excluded, Score, score
+from services.matching.rules.inputs.criteria import ConflictPair, Criteria, Rules, Weights
+from services.matching.rules.inputs.profile import Profile, TargetLevel
+from services.matching.rules.scoring.candidates import GROUP_SIZE, candidate_pairs
+from services.matching.rules.scoring.features import ClusterFeatures, PairHistory
+from services.matching.rules.scoring.pair_score import Excluded, Score, score_pair
 from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
 
 CONSORTIA = st.lists(PROFILES, max_size=6, unique_by=lambda one: one.id)
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> Table:
+def tables(draw: st.DrawFn) -> ClusterFeatures:
     """A consortium with any criteria and any past."""
     profiles = draw(CONSORTIA)
     ids = st.sampled_from([one.id for one in profiles] or [MENTOR.id])
@@ -32,37 +32,37 @@ def tables(draw: st.DrawFn) -> Table:
         other_country=draw(st.booleans()),
         teaches=draw(st.booleans()),
         label=draw(st.sampled_from(["none", "silver"])),
-        conflicts=tuple(Pair(mentor_id=one, learner_id=other) for one, other in pairs[:1]),
+        conflicts=tuple(ConflictPair(mentor_id=one, learner_id=other) for one, other in pairs[:1]),
         not_as_mentor=tuple(one for one, _ in pairs[1:2]),
         not_as_learner=tuple(one for one, _ in pairs[2:3]),
     )
     days = draw(st.integers(0, 400))
     declined = tuple((one, other, TODAY - timedelta(days=days)) for one, other in pairs[3:])
     criteria = draw(CRITERIA).model_copy(update={"rules": rules})
-    return Table(profiles, criteria, History(TODAY, frozenset(pairs[:2]), declined))
+    return ClusterFeatures(profiles, criteria, PairHistory(TODAY, frozenset(pairs[:2]), declined))
 
 
 @given(tables())
-def test_all_pairs_at_once_are_what_each_is_alone(table: Table) -> None:
-    found = worths(table)
+def test_all_pairs_at_once_are_what_each_is_alone(table: ClusterFeatures) -> None:
+    found = candidate_pairs(table)
     ids = [one.id for one in table.profiles]
     at_once = {
         (ids[mentor], ids[learner]): int(points)
         for mentor, learner, points in zip(found.mentor, found.learner, found.score, strict=True)
     }
-    each = {(one, other): score(table, one, other) for other in ids for one in ids}
+    each = {(one, other): score_pair(table, one, other) for other in ids for one in ids}
     assert at_once == {pair: given.total for pair, given in each.items() if isinstance(given, Score)}
     assert list(at_once) == [pair for pair in each if pair in at_once]
-    assert not found.cut.any()
+    assert not found.best_unexamined.any()
 
 
 @given(tables(), st.integers(1, 3))
-def test_the_best_of_each_learner_are_kept_and_the_best_of_the_others_is_told(table: Table, top: int) -> None:
-    everything, best = worths(table), worths(table, top)
+def test_the_best_of_each_learner_are_kept_and_the_best_of_the_others_is_told(table: ClusterFeatures, top: int) -> None:
+    everything, best = candidate_pairs(table), candidate_pairs(table, top)
     for learner in range(len(table.profiles)):
         points = sorted(everything.score[everything.learner == learner].tolist(), reverse=True)
         assert sorted(best.score[best.learner == learner].tolist(), reverse=True) == points[:top]
-        assert best.cut[learner] == (points[top] if len(points) > top else 0)
+        assert best.best_unexamined[learner] == (points[top] if len(points) > top else 0)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -74,49 +74,49 @@ def test_of_many_mentors_the_same_stay_as_if_all_were_compared(seed: int) -> Non
             id=UUID(int=chance.getrandbits(128)),
             country=chance.choice(["HU", "RS", "AT"]),
             levels={skill: chance.randint(0, 5) for skill in (FORESIGHT, STRATEGY)},
-            aims={chance.choice([FORESIGHT, STRATEGY]): Aim(5, chance.randint(1, 5))},
+            targets={chance.choice([FORESIGHT, STRATEGY]): TargetLevel(5, chance.randint(1, 5))},
             ecosystems=frozenset(chance.sample(["health", "digital", "tourism"], 2)),
         )
-        for _ in range(7 * GROUP)
+        for _ in range(7 * GROUP_SIZE)
     ]
     weights = Weights(knowledge=chance.randint(1, 9999), travel=chance.randint(1, 9999))
-    table = Table(profiles, Criteria(weights=weights), History(TODAY))
-    everything, best = worths(table), worths(table, top=6)
+    table = ClusterFeatures(profiles, Criteria(weights=weights), PairHistory(TODAY))
+    everything, best = candidate_pairs(table), candidate_pairs(table, top=6)
     for learner in range(len(profiles)):
         its = everything.learner == learner
         ranked = sorted(zip(-everything.score[its], everything.mentor[its], strict=True))
         assert best.mentor[best.learner == learner].tolist() == sorted(mentor for _, mentor in ranked[:6])
-        assert best.cut[learner] == (-ranked[6][0] if len(ranked) > 6 else 0)
+        assert best.best_unexamined[learner] == (-ranked[6][0] if len(ranked) > 6 else 0)
 
 
 @pytest.mark.parametrize("rule", ["consent", "conflict", "language", "other_country", "label", "freeze", "teaches"])
 def test_each_rule_excludes_and_says_why(rule: str) -> None:
-    pair = Pair(mentor_id=LEARNER.id, learner_id=MENTOR.id)
-    cases: dict[str, tuple[Sequence[Profile], Rules, History]] = {
-        "consent": ([MENTOR, LEARNER], Rules(not_as_learner=(LEARNER.id,)), History(TODAY)),
-        "conflict": ([MENTOR, LEARNER], Rules(conflicts=(pair,)), History(TODAY)),
-        "language": ([replace(MENTOR, languages=frozenset({"hu"})), LEARNER], Rules(), History(TODAY)),
-        "other_country": ([replace(MENTOR, country="RS"), LEARNER], Rules(other_country=True), History(TODAY)),
-        "label": ([replace(MENTOR, label="bronze"), LEARNER], Rules(label="silver"), History(TODAY)),
+    pair = ConflictPair(mentor_id=LEARNER.id, learner_id=MENTOR.id)
+    cases: dict[str, tuple[Sequence[Profile], Rules, PairHistory]] = {
+        "consent": ([MENTOR, LEARNER], Rules(not_as_learner=(LEARNER.id,)), PairHistory(TODAY)),
+        "conflict": ([MENTOR, LEARNER], Rules(conflicts=(pair,)), PairHistory(TODAY)),
+        "language": ([replace(MENTOR, languages=frozenset({"hu"})), LEARNER], Rules(), PairHistory(TODAY)),
+        "other_country": ([replace(MENTOR, country="RS"), LEARNER], Rules(other_country=True), PairHistory(TODAY)),
+        "label": ([replace(MENTOR, label="bronze"), LEARNER], Rules(label="silver"), PairHistory(TODAY)),
         "freeze": (
             [MENTOR, LEARNER],
             Rules(freeze_days=30),
-            History(TODAY, declined=((MENTOR.id, LEARNER.id, TODAY - timedelta(days=29)),)),
+            PairHistory(TODAY, declined=((MENTOR.id, LEARNER.id, TODAY - timedelta(days=29)),)),
         ),
-        "teaches": ([replace(MENTOR, levels={}), LEARNER], Rules(), History(TODAY)),
+        "teaches": ([replace(MENTOR, levels={}), LEARNER], Rules(), PairHistory(TODAY)),
     }
     profiles, rules, history = cases[rule]
-    excluded = score(Table(profiles, Criteria(rules=rules), history), MENTOR.id, LEARNER.id)
+    excluded = score_pair(ClusterFeatures(profiles, Criteria(rules=rules), history), MENTOR.id, LEARNER.id)
     assert isinstance(excluded, Excluded)
     assert excluded.rule == rule
     assert excluded.reason.endswith(".")
     off = Criteria(rules=Rules(language=False, teaches=False, freeze_days=29))
-    assert isinstance(score(Table(profiles, off, history), MENTOR.id, LEARNER.id), Score)
+    assert isinstance(score_pair(ClusterFeatures(profiles, off, history), MENTOR.id, LEARNER.id), Score)
 
 
 def test_of_equal_mentors_the_first_stay_whatever_the_order_of_rows() -> None:
     twins = [replace(MENTOR, id=type(MENTOR.id)(int=10 + number)) for number in range(5)]
-    found = worths(Table([*twins, LEARNER], Criteria(), History(TODAY)), top=2)
+    found = candidate_pairs(ClusterFeatures([*twins, LEARNER], Criteria(), PairHistory(TODAY)), top=2)
     assert found.mentor.tolist() == [0, 1]
-    assert found.cut[-1] == found.score[0]
+    assert found.best_unexamined[-1] == found.score[0]
     assert np.unique(found.score).size == 1

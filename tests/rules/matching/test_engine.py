@@ -41,9 +41,9 @@ def large(seed: int, learners: int = 300, mentors: int = 200) -> Problem:
 @pytest.mark.skipif(not can_compile(), reason="numba is not installed")
 def test_the_compiled_form_finds_the_same_plan_at_the_same_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = large(1)
-    assert len(asked.worth) >= solving.LARGE
+    assert len(asked.worth) >= solving.COMPILE_FROM_ARCS
     compiled = solve(asked)
-    monkeypatch.setattr(solving, "LARGE", len(asked.worth) + 1)
+    monkeypatch.setattr(solving, "COMPILE_FROM_ARCS", len(asked.worth) + 1)
     plain = solve(asked)
     assert (compiled.taken == plain.taken).all()
     assert (compiled.mentor_price == plain.mentor_price).all()
@@ -51,7 +51,7 @@ def test_the_compiled_form_finds_the_same_plan_at_the_same_prices(monkeypatch: p
 
 
 def test_who_is_stopped_gives_what_it_has_and_how_far_off_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solving, "STEP", 20)
+    monkeypatch.setattr(solving, "LEARNERS_PER_STEP", 20)
     asked = large(2)
     best = solve(asked)
     seen: list[float] = []
@@ -96,7 +96,7 @@ WRONG: dict[str, Callable[[Solved], Solved]] = {
     "learners too cheap": lambda one: one._replace(learner_price=one.learner_price - 1),
     "another bound": lambda one: one._replace(bound=one.bound + 1),
     "another worth": lambda one: one._replace(problem=one.problem._replace(worth=np.array([50, 40, 31]))),
-    "more places": lambda one: one._replace(problem=one.problem._replace(mentor_places=np.array([2, 1]))),
+    "more places": lambda one: one._replace(problem=one.problem._replace(mentor_slots=np.array([2, 1]))),
 }
 
 

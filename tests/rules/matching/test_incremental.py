@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from services.matching.rules.engine import Kept, Problem, check, solve
+from services.matching.rules.engine import IncrementalSolver, Problem, check, solve
 from services.matching.rules.engine.jit import can_compile
 from tests.rules.matching.small import best_value, problem, some_problem, value
 
@@ -14,17 +14,17 @@ solving = import_module("services.matching.rules.engine.solve")
 
 
 def without_least(asked: Problem) -> Problem:
-    return asked._replace(mentor_least=asked.mentor_least * 0, learner_least=asked.learner_least * 0)
+    return asked._replace(mentor_minimum=asked.mentor_minimum * 0, learner_minimum=asked.learner_minimum * 0)
 
 
-def changed(kept: Kept, asked: Problem, chance: random.Random) -> None:
+def changed(kept: IncrementalSolver, asked: Problem, chance: random.Random) -> None:
     """One change of some kind."""
-    mentor, learner = (chance.randrange(len(one)) for one in (asked.mentor_places, asked.learner_places))
+    mentor, learner = (chance.randrange(len(one)) for one in (asked.mentor_slots, asked.learner_slots))
     kind = chance.randrange(3)
     if kind == 0:
-        kept.mentor_places(mentor, chance.randint(0, 4))
+        kept.mentor_slots(mentor, chance.randint(0, 4))
     elif kind == 1:
-        kept.learner_places(learner, chance.randint(0, 4))
+        kept.learner_slots(learner, chance.randint(0, 4))
     else:
         arcs = int((asked.learner == learner).sum())
         kept.learner_worths(learner, np.array([chance.randint(-10, 30) for _ in range(arcs)], dtype=np.int64))
@@ -35,7 +35,7 @@ def test_after_each_change_no_plan_is_better(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(4):
         asked = without_least(some_problem(chance))
-        kept = Kept(asked)
+        kept = IncrementalSolver(asked)
         for _ in range(5):
             changed(kept, asked, chance)
             now = kept.solved()
@@ -58,10 +58,10 @@ COMPILED = pytest.param(True, marks=pytest.mark.skipif(not can_compile(), reason
 @pytest.mark.parametrize("compiles", [False, COMPILED])
 def test_a_hundred_changes_of_a_large_plan(monkeypatch: pytest.MonkeyPatch, *, compiles: bool) -> None:
     asked, chance = large(3), random.Random(4)
-    assert len(asked.worth) >= solving.LARGE
+    assert len(asked.worth) >= solving.COMPILE_FROM_ARCS
     if not compiles:
-        monkeypatch.setattr(solving, "LARGE", len(asked.worth) + 1)
-    kept = Kept(asked)
+        monkeypatch.setattr(solving, "COMPILE_FROM_ARCS", len(asked.worth) + 1)
+    kept = IncrementalSolver(asked)
     for _ in range(100):
         changed(kept, asked, chance)
     now = kept.solved()
@@ -72,13 +72,13 @@ def test_a_hundred_changes_of_a_large_plan(monkeypatch: pytest.MonkeyPatch, *, c
 
 def test_back_and_forth_is_worth_the_same() -> None:
     asked = large(5)
-    kept = Kept(asked)
+    kept = IncrementalSolver(asked)
     before = kept.solved()
     for mentor in range(0, 200, 7):
-        kept.mentor_places(mentor, 0)
+        kept.mentor_slots(mentor, 0)
     assert kept.solved().bound < before.bound
     for mentor in range(0, 200, 7):
-        kept.mentor_places(mentor, int(asked.mentor_places[mentor]))
+        kept.mentor_slots(mentor, int(asked.mentor_slots[mentor]))
     after = kept.solved()
     check(after)
     assert after.bound == before.bound
@@ -86,8 +86,8 @@ def test_back_and_forth_is_worth_the_same() -> None:
 
 def test_what_cannot_be_repaired_is_refused() -> None:
     with pytest.raises(ValueError, match="minimum loads"):
-        Kept(problem([(0, 0, 5)], ([1], [1]), ([1], [0])))
-    kept = Kept(problem([(0, 0, 5)], ([1], [1])))
+        IncrementalSolver(problem([(0, 0, 5)], ([1], [1]), ([1], [0])))
+    kept = IncrementalSolver(problem([(0, 0, 5)], ([1], [1])))
     with pytest.raises(ValueError, match="too large"):
         kept.learner_worths(0, np.array([2**60]))
     check(kept.solved())

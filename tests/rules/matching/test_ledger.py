@@ -7,10 +7,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.matching.rules.inputs.profile import Aim, Skill
-from services.matching.rules.mentoring.gaps import Need, needs
-from services.matching.rules.mentoring.ledger import Reading, Side, Taught, balances, downstream, ledger, shares
-from services.matching.rules.mentoring.recommendations import Offer, asks, joins, white_spots
+from services.matching.rules.inputs.profile import Skill, TargetLevel
+from services.matching.rules.mentoring.gaps import Gap, trace_gaps
+from services.matching.rules.mentoring.ledger import (
+    LedgerLine,
+    LedgerSide,
+    Reading,
+    balances,
+    confirm_lines,
+    downstream,
+    shares,
+)
+from services.matching.rules.mentoring.recommendations import (
+    UpcomingActivity,
+    recommend_activities,
+    recommend_requests,
+    white_spots,
+)
 
 A, B, C, D = (UUID(int=number) for number in range(1, 5))
 FORESIGHT, STRATEGY = Skill("f", "foresight"), Skill("f", "strategy")
@@ -23,8 +36,8 @@ def on(day: int) -> date:
 
 def taught(
     teacher: UUID, learner: UUID, began: int, ended: int | None, reported: int = 1, *, skill: Skill = FORESIGHT
-) -> Taught:
-    return Taught(
+) -> LedgerLine:
+    return LedgerLine(
         source_id=UUID(int=1000 * began + teacher.int),
         by="mentorship",
         state="completed",
@@ -55,19 +68,21 @@ def readings(*levels: tuple[int, int]) -> list[Reading]:
     ],
 )
 def test_the_assessments_around_the_end_confirm_a_gain(history: list[tuple[int, int]], confirmed: int | None) -> None:
-    (line,) = ledger([taught(A, B, 1, 10)], {(B, FORESIGHT): readings(*history)})
+    (line,) = confirm_lines([taught(A, B, 1, 10)], {(B, FORESIGHT): readings(*history)})
     assert line.confirmed == confirmed
 
 
 def test_what_is_under_way_is_not_confirmed() -> None:
-    (line,) = ledger([taught(A, B, 1, None)], {(B, FORESIGHT): readings((0, 1), (5, 2))})
+    (line,) = confirm_lines([taught(A, B, 1, None)], {(B, FORESIGHT): readings((0, 1), (5, 2))})
     assert (line.confirmed, line.before) == (None, Reading(on(5), 2))
 
 
 def test_several_share_what_was_gained_between_two_assessments() -> None:
     lines = [taught(A, B, 1, 10, 2), taught(C, B, 2, 12, 1), taught(C, B, 20, 30, 1), taught(C, D, 1, 10, 3)]
     history = {(B, FORESIGHT): readings((0, 1), (15, 2), (40, 4)), (D, FORESIGHT): readings((0, 1))}
-    found = {(line.teacher_id, line.learner_id, line.began_on): line.confirmed for line in ledger(lines, history)}
+    found = {
+        (line.teacher_id, line.learner_id, line.began_on): line.confirmed for line in confirm_lines(lines, history)
+    }
     assert found == {(A, B, on(1)): 67, (C, B, on(2)): 33, (C, B, on(20)): 200, (C, D, on(1)): None}
 
 
@@ -99,22 +114,22 @@ def test_knowledge_goes_on_in_the_same_skill_and_after_it_came() -> None:
 
 
 def test_balances_count_both_ways() -> None:
-    lines = ledger(
+    lines = confirm_lines(
         [taught(A, B, 1, 10, 2), taught(B, A, 1, 10, 1), taught(A, C, 1, 10, 1)],
         {(B, FORESIGHT): readings((0, 1), (20, 2))},
     )
     found = {one.cluster_id: (one.given, one.taken) for one in balances(lines)}
     assert found == {
-        A: (Side(2, 3, 100), Side(1, 1, 0)),
-        B: (Side(1, 1, 0), Side(1, 2, 100)),
-        C: (Side(), Side(1, 1, 0)),
+        A: (LedgerSide(2, 3, 100), LedgerSide(1, 1, 0)),
+        B: (LedgerSide(1, 1, 0), LedgerSide(1, 2, 100)),
+        C: (LedgerSide(), LedgerSide(1, 1, 0)),
     }
 
 
 def test_a_need_tells_the_way_from_its_gap_to_the_new_level() -> None:
-    lines = ledger([taught(A, B, 1, 10)], {})
-    (first, second) = needs(
-        {B: {STRATEGY: Aim(3, 1), FORESIGHT: Aim(5, 4)}},
+    lines = confirm_lines([taught(A, B, 1, 10)], {})
+    (first, second) = trace_gaps(
+        {B: {STRATEGY: TargetLevel(3, 1), FORESIGHT: TargetLevel(5, 4)}},
         {(B, FORESIGHT): readings((0, 1), (20, 3))},
         {B: {FORESIGHT: 4}},
         lines,
@@ -124,18 +139,18 @@ def test_a_need_tells_the_way_from_its_gap_to_the_new_level() -> None:
     assert (second.skill, second.first, second.level, second.gap, list(second.done)) == (STRATEGY, None, 0, 3, [])
 
 
-def need(cluster: UUID, level: int, target: int, skill: Skill = FORESIGHT, priority: int = 3) -> Need:
-    return Need(cluster, skill, Aim(target, priority), None, level, level, ())
+def need(cluster: UUID, level: int, target: int, skill: Skill = FORESIGHT, priority: int = 3) -> Gap:
+    return Gap(cluster, skill, TargetLevel(target, priority), None, level, level, ())
 
 
-def offer(number: int, host: UUID, teaches: dict[Skill, int]) -> Offer:
-    return Offer(UUID(int=number), "joint_training", f"Training {number}", host, SPRING, teaches)
+def offer(number: int, host: UUID, teaches: dict[Skill, int]) -> UpcomingActivity:
+    return UpcomingActivity(UUID(int=number), "joint_training", f"Training {number}", host, SPRING, teaches)
 
 
 def test_activities_are_ranked_by_the_gaps_that_they_close() -> None:
     gaps = [need(B, 1, 4, priority=5), need(B, 2, 3, STRATEGY, priority=2), need(C, 4, 4), need(A, 1, 5)]
     offers = [offer(1, A, {STRATEGY: 4}), offer(2, A, {FORESIGHT: 2, STRATEGY: 1}), offer(3, B, {FORESIGHT: 1})]
-    found = joins(gaps, offers)
+    found = recommend_activities(gaps, offers)
     assert [(one.cluster_id, one.offer.id.int, one.worth) for one in found] == [(A, 3, 3), (B, 2, 12), (B, 1, 2)]
     said = "It teaches foresight (2 levels of the 3 missing) and strategy (1 level of the 1 missing)."
     assert found[1].reason == said
@@ -143,12 +158,12 @@ def test_activities_are_ranked_by_the_gaps_that_they_close() -> None:
 
 def test_what_no_activity_teaches_is_to_be_asked_for() -> None:
     levels = {A: {FORESIGHT: 5}, B: {FORESIGHT: 1}, C: {FORESIGHT: 3}, D: {FORESIGHT: 5}}
-    (ask,) = asks([need(B, 1, 4), need(D, 5, 5)], [], levels)
+    (ask,) = recommend_requests([need(B, 1, 4), need(D, 5, 5)], [], levels)
     assert (ask.cluster_id, list(ask.able)) == (B, [A, D, C])
     assert ask.reason == "No activity to come teaches foresight. 3 clusters stand above you in it."
-    assert asks([need(B, 1, 4)], [offer(1, A, {FORESIGHT: 1})], levels) == []
-    assert asks([need(A, 5, 6)], [], levels) == [], "there is nobody to ask"
-    (own,) = asks([need(B, 1, 4)], [offer(1, B, {FORESIGHT: 1})], levels)
+    assert recommend_requests([need(B, 1, 4)], [offer(1, A, {FORESIGHT: 1})], levels) == []
+    assert recommend_requests([need(A, 5, 6)], [], levels) == [], "there is nobody to ask"
+    (own,) = recommend_requests([need(B, 1, 4)], [offer(1, B, {FORESIGHT: 1})], levels)
     assert own.cluster_id == B, "one's own training does not teach oneself"
 
 

@@ -5,12 +5,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.matching.rules.inputs.profile import Aim, Skill
-from services.matching.rules.mentoring.health import CheckIn, Moved, Signs, health
-from services.matching.rules.mentoring.next_step import Standing, next_step
-from services.matching.rules.mentoring.outcome import Confirmed, outcome
-from services.matching.rules.mentoring.programme import STANDARD, TEMPLATES, agreement, ends_on, first_goals
-from services.matching.rules.mentoring.reminders import closes_on, nudge, over, surveys
+from services.matching.rules.inputs.profile import Skill, TargetLevel
+from services.matching.rules.mentoring.health import CheckIn, GoalProgress, MentorshipProgress, health
+from services.matching.rules.mentoring.next_step import MentorshipStatus, next_step
+from services.matching.rules.mentoring.outcome import MeasuredGoal, outcome
+from services.matching.rules.mentoring.programme import DEFAULT_TEMPLATE, TEMPLATES, agreement, ends_on, first_goals
+from services.matching.rules.mentoring.reminders import (
+    closing_date,
+    due_reminder,
+    is_abandoned,
+    survey_days,
+)
 from tests.rules.matching.clusters import FORESIGHT, LEARNER, MENTOR, STRATEGY, TODAY
 
 START = TODAY - timedelta(days=60)
@@ -21,13 +26,13 @@ def after(days: int) -> date:
     return START + timedelta(days=days)
 
 
-def points(signs: Signs, today: date = TODAY) -> dict[str, tuple[int, bool]]:
+def points(signs: MentorshipProgress, today: date = TODAY) -> dict[str, tuple[int, bool]]:
     return {part.part: (part.points, part.known) for part in health(signs, today)}
 
 
-GOAL = Moved(1, 1, 4, after(180))
-NEW = Signs(started_on=TODAY, every_days=14)
-GOOD = Signs(
+GOAL = GoalProgress(1, 1, 4, after(180))
+NEW = MentorshipProgress(started_on=TODAY, every_days=14)
+GOOD = MentorshipProgress(
     started_on=START,
     every_days=14,
     held=[after(7), after(20), after(33), after(50)],
@@ -79,8 +84,8 @@ def test_young_goals_are_not_judged() -> None:
 
 
 def test_the_newest_word_of_each_side_counts() -> None:
-    words = [CheckIn("mentor", after(10), 5), CheckIn("mentor", after(58), 1), CheckIn("learner", after(20), 5)]
-    parts = points(replace(GOOD, check_ins=words))
+    text = [CheckIn("mentor", after(10), 5), CheckIn("mentor", after(58), 1), CheckIn("learner", after(20), 5)]
+    parts = points(replace(GOOD, check_ins=text))
     assert parts["sentiment"] == (10, True)
     assert parts["check_ins"] == (8, True), "the learner's is more than 30 days old"
 
@@ -90,55 +95,60 @@ def test_the_newest_word_of_each_side_counts() -> None:
     [(29, 0, None), (30, 0, 30), (31, 30, None), (60, 30, 60), (90, 60, 90), (95, 90, None), (95, 0, 90)],
 )
 def test_quiet_ones_are_reminded_once_at_each_step(quiet: int, nudged: int, due: int | None) -> None:
-    assert nudge(quiet, nudged) == due
+    assert due_reminder(quiet, nudged) == due
 
 
 def test_who_stays_quiet_after_the_last_reminder_is_over() -> None:
-    assert [over(quiet, 90) for quiet in (90, 96, 97)] == [False, False, True]
-    assert not over(400, 60), "nobody ends without notice"
-    assert (closes_on(START, 60), closes_on(START, 90)) == (None, after(97))
+    assert [is_abandoned(quiet, 90) for quiet in (90, 96, 97)] == [False, False, True]
+    assert not is_abandoned(400, 60), "nobody ends without notice"
+    assert (closing_date(START, 60), closing_date(START, 90)) == (None, after(97))
 
 
 def test_surveys_are_at_thirty_days_and_every_sixty() -> None:
-    assert surveys(29) == []
-    assert surveys(30) == [30]
-    assert surveys(211) == [30, 90, 150, 210]
+    assert survey_days(29) == []
+    assert survey_days(30) == [30]
+    assert survey_days(211) == [30, 90, 150, 210]
 
 
 def test_the_first_goals_are_the_needs_that_the_mentor_can_meet() -> None:
     mentor = replace(MENTOR, levels={FORESIGHT: 4, STRATEGY: 5, FINANCING: 1, PEOPLE: 3})
-    aims = {FORESIGHT: Aim(5, 5), STRATEGY: Aim(3, 5), FINANCING: Aim(3, 5), PEOPLE: Aim(4, 1)}
-    learner = replace(LEARNER, levels={FORESIGHT: 1, STRATEGY: 2, FINANCING: 2, PEOPLE: 1}, aims=aims)
+    targets = {
+        FORESIGHT: TargetLevel(5, 5),
+        STRATEGY: TargetLevel(3, 5),
+        FINANCING: TargetLevel(3, 5),
+        PEOPLE: TargetLevel(4, 1),
+    }
+    learner = replace(LEARNER, levels={FORESIGHT: 1, STRATEGY: 2, FINANCING: 2, PEOPLE: 1}, targets=targets)
     goals = first_goals(mentor, learner, TODAY)
     assert [(goal.skill, goal.level, goal.target) for goal in goals] == [
         (FORESIGHT, 1, 4),
         (STRATEGY, 2, 3),
         (PEOPLE, 1, 3),
     ]
-    text = agreement("Ant", "Bee", TEMPLATES[STANDARD], goals)
+    text = agreement("Ant", "Bee", TEMPLATES[DEFAULT_TEMPLATE], goals)
     assert text.startswith("Ant and Bee work together: a meeting every two weeks for half a year. We work on ")
     assert "governance (from 1 to 3)." in text
-    assert "goals at the first meeting" in agreement("Ant", "Bee", TEMPLATES[STANDARD], [])
-    assert ends_on(TEMPLATES[STANDARD], TODAY) == TODAY + timedelta(days=182)
+    assert "goals at the first meeting" in agreement("Ant", "Bee", TEMPLATES[DEFAULT_TEMPLATE], [])
+    assert ends_on(TEMPLATES[DEFAULT_TEMPLATE], TODAY) == TODAY + timedelta(days=182)
 
 
 @pytest.mark.parametrize(
     ("goals", "share"),
     [
         ([], None),
-        ([Confirmed(2, 2, 4)], None),
-        ([Confirmed(1, 4, 4)], 100),
-        ([Confirmed(1, 4, 0)], 0),
-        ([Confirmed(1, 4, 3)], 66),
-        ([Confirmed(1, 3, 5), Confirmed(1, 3, 1)], 50),
-        ([Confirmed(1, 4, 4), Confirmed(2, 3, 1)], 75),
+        ([MeasuredGoal(2, 2, 4)], None),
+        ([MeasuredGoal(1, 4, 4)], 100),
+        ([MeasuredGoal(1, 4, 0)], 0),
+        ([MeasuredGoal(1, 4, 3)], 66),
+        ([MeasuredGoal(1, 3, 5), MeasuredGoal(1, 3, 1)], 50),
+        ([MeasuredGoal(1, 4, 4), MeasuredGoal(2, 3, 1)], 75),
     ],
 )
-def test_the_outcome_is_the_share_of_the_wanted_levels(goals: list[Confirmed], share: int | None) -> None:
+def test_the_outcome_is_the_share_of_the_wanted_levels(goals: list[MeasuredGoal], share: int | None) -> None:
     assert outcome(goals) == share
 
 
-STANDING = Standing("active", [], GOOD, [], [], 0)
+STANDING = MentorshipStatus("active", [], GOOD, [], [], 0)
 
 
 @pytest.mark.parametrize(
@@ -154,5 +164,5 @@ STANDING = Standing("active", [], GOOD, [], [], 0)
         (replace(STANDING, state="ended"), "Nothing is left to do."),
     ],
 )
-def test_there_is_always_a_next_step(standing: Standing, said: str) -> None:
+def test_there_is_always_a_next_step(standing: MentorshipStatus, said: str) -> None:
     assert next_step(standing, TODAY).startswith(said)

@@ -6,15 +6,16 @@ from uuid import UUID
 
 import pytest
 
-from services.matching.rules.explaining.move_frontier import Moves, moves
+from services.matching.rules.explaining.move_frontier import MoveFrontier, move_frontier
 from services.matching.rules.inputs.criteria import Criteria, Objective
-from services.matching.rules.inputs.plan_input import Question, Two
-from services.matching.rules.inputs.profile import Aim, Profile
-from services.matching.rules.planning.plan import HIGHEST, answer
+from services.matching.rules.inputs.plan_input import PairKey, PlanInput
+from services.matching.rules.inputs.profile import Profile, TargetLevel
+from services.matching.rules.planning.plan import MAX_MOVE_PRICE
+from services.matching.rules.report import make_plan
 from tests.rules.matching.clusters import FORESIGHT, LEARNER, MENTOR, STRATEGY, TODAY
 
 
-def asked(seed: int, objective: Objective = "total") -> Question:
+def asked(seed: int, objective: Objective = "total") -> PlanInput:
     """Learners who were proposed mentors at random: much could be moved."""
     chance = random.Random(seed)
     mentors = [
@@ -23,36 +24,41 @@ def asked(seed: int, objective: Objective = "total") -> Question:
     ]
     learners = [_learner(chance, number) for number in range(11, 19)]
     everybody = [*mentors, *learners]
-    proposed = tuple({Two(chance.choice(mentors).id, one.id) for one in learners})
-    return Question(today=TODAY, clusters=tuple(everybody), proposed=proposed, criteria=Criteria(objective=objective))
+    proposed = tuple({PairKey(chance.choice(mentors).id, one.id) for one in learners})
+    return PlanInput(
+        today=TODAY, clusters=tuple(everybody), open_proposals=proposed, criteria=Criteria(objective=objective)
+    )
 
 
 def _learner(chance: random.Random, number: int) -> Profile:
-    aims = {FORESIGHT: Aim(chance.randint(2, 5), 5), STRATEGY: Aim(chance.randint(2, 5), chance.randint(1, 5))}
-    return replace(LEARNER, id=UUID(int=number), aims=aims, requests={}, learner_places=1)
+    targets = {
+        FORESIGHT: TargetLevel(chance.randint(2, 5), 5),
+        STRATEGY: TargetLevel(chance.randint(2, 5), chance.randint(1, 5)),
+    }
+    return replace(LEARNER, id=UUID(int=number), targets=targets, requests={}, learner_slots=1)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_at_every_price_the_best_plan_is_one_that_is_told(seed: int) -> None:
     question = asked(seed)
-    traced = moves(question)
+    traced = move_frontier(question)
     assert traced.whole
     dropped = [one.dropped for one in traced.points]
     assert dropped == sorted(dropped, reverse=True)
     assert [one.price for one in traced.points] == sorted(one.price for one in traced.points)
     assert len(dropped) == len(set(dropped)) > 1, "nothing could be moved"
-    for price in range(0, HIGHEST + 1, 250):
-        plan = answer(replace(question, criteria=Criteria(move_price=price)))
+    for price in range(0, MAX_MOVE_PRICE + 1, 250):
+        plan = make_plan(replace(question, criteria=Criteria(move_price=price)))
         worth = [one.total - price * one.dropped for one in traced.points]
         assert plan.total - price * len(plan.dropped) == max(worth)
 
 
 def test_without_proposals_there_is_one_plan_at_any_price() -> None:
-    traced = moves(replace(asked(1), proposed=()))
+    traced = move_frontier(replace(asked(1), open_proposals=()))
     assert [(one.price, one.dropped) for one in traced.points] == [(0, 0)]
 
 
 def test_what_there_was_no_time_for_is_said() -> None:
-    traced: Moves = moves(asked(1), lambda _: True)
+    traced: MoveFrontier = move_frontier(asked(1), lambda _: True)
     assert not traced.whole
     assert len(traced.points) == 2

@@ -5,11 +5,11 @@ import random
 import numpy as np
 import pytest
 
-from services.matching.rules.engine import Change, Problem, Residual, Solved, solve
+from services.matching.rules.engine import PlanChange, Problem, Residual, Solved, solve
 from tests.rules.matching.small import Taken, Value, best_value, some_problem, value
 
 
-def changed(solved: Solved, change: Change) -> Taken:
+def changed(solved: Solved, change: PlanChange) -> Taken:
     taken = solved.taken.copy()
     taken[list(change.added)] = True
     taken[list(change.dropped)] = False
@@ -48,10 +48,10 @@ def test_one_more_place(seed: int, side: str) -> None:
     for _ in range(4):
         asked = some_problem(chance, most_arcs=7)
         solved = solve(asked)
-        places = getattr(asked, f"{side}_places")
+        places = getattr(asked, f"{side}_slots")
         for node in range(len(places)):
-            more = asked._replace(**{f"{side}_places": places + (np.arange(len(places)) == node).astype(np.int32)})
-            change = getattr(Residual(solved), f"one_more_{side}_place")(node)
+            more = asked._replace(**{f"{side}_slots": places + (np.arange(len(places)) == node).astype(np.int32)})
+            change = getattr(Residual(solved), f"one_more_{side}_slot")(node)
             best = best_value(more)
             assert value(more, changed(solved, change)) == best
             assert worth(asked, best) == solved.bound + change.gain

@@ -4,17 +4,19 @@ from datetime import date
 from hypothesis import given
 
 from services.matching.rules.inputs.criteria import Criteria, Weights
-from services.matching.rules.inputs.profile import Gain, Measured, Profile, provisional
-from services.matching.rules.scoring.features import History, Table
+from services.matching.rules.inputs.profile import MeasuredLevel, Profile, TrainingGain, provisional_levels
+from services.matching.rules.scoring.features import ClusterFeatures, PairHistory
 from services.matching.rules.scoring.pair_score import Excluded, Score
-from services.matching.rules.scoring.pair_score import score as score_in
-from services.matching.rules.scoring.reasons import SENTENCES, teachable
+from services.matching.rules.scoring.pair_score import score_pair as score_in
+from services.matching.rules.scoring.reasons import REASONS, teachable
 from services.matching.rules.scoring.terms import TERMS
 from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
 
 
 def score(mentor: Profile, learner: Profile, criteria: Criteria | None = None) -> Score | Excluded:
-    return score_in(Table([mentor, learner], criteria or Criteria(), History(TODAY)), mentor.id, learner.id)
+    return score_in(
+        ClusterFeatures([mentor, learner], criteria or Criteria(), PairHistory(TODAY)), mentor.id, learner.id
+    )
 
 
 def scored(mentor: Profile = MENTOR, learner: Profile = LEARNER) -> Score:
@@ -54,8 +56,8 @@ def test_each_term_has_a_sentence_that_names_what_it_is_about() -> None:
 
 def test_each_weight_has_its_term_and_its_sentence() -> None:
     weights = Weights()
-    assert weights.whole == 10_000
-    assert weights.model_dump().keys() == TERMS.keys() == SENTENCES.keys()
+    assert weights.total == 10_000
+    assert weights.model_dump().keys() == TERMS.keys() == REASONS.keys()
 
 
 def test_without_a_common_language_there_is_no_pair() -> None:
@@ -71,7 +73,7 @@ def test_who_stands_above_in_nothing_is_no_mentor() -> None:
 
 
 def test_a_request_is_enough_where_no_target_is_set() -> None:
-    result = scored(learner=replace(LEARNER, aims={}))
+    result = scored(learner=replace(LEARNER, targets={}))
     assert term("knowledge", result) == (2250, "Learner has set no target above its levels, so the gain is not known.")
 
 
@@ -82,9 +84,9 @@ def test_a_mentor_lifts_no_further_than_the_target_and_no_further_than_itself() 
 
 def test_a_gain_counts_until_a_later_assessment_and_not_over_the_scale() -> None:
     before, after = date(2017, 3, 1), date(2017, 9, 1)
-    gains = [Gain(FORESIGHT, 2, date(2017, 6, 29)), Gain(STRATEGY, 1, date(2017, 6, 29))]
-    levels = {FORESIGHT: Measured(4, before, 5), STRATEGY: Measured(2, after, 5)}
-    assert provisional(levels, gains) == {FORESIGHT: 5, STRATEGY: 2}
+    gains = [TrainingGain(FORESIGHT, 2, date(2017, 6, 29)), TrainingGain(STRATEGY, 1, date(2017, 6, 29))]
+    levels = {FORESIGHT: MeasuredLevel(4, before, 5), STRATEGY: MeasuredLevel(2, after, 5)}
+    assert provisional_levels(levels, gains) == {FORESIGHT: 5, STRATEGY: 2}
 
 
 @given(PROFILES, PROFILES, CRITERIA)

@@ -7,9 +7,9 @@ from functools import cache
 from uuid import uuid4
 
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.profile import Aim, Profile, Skill
-from services.matching.rules.scoring.candidates import worths
-from services.matching.rules.scoring.features import History, Table
+from services.matching.rules.inputs.profile import Profile, Skill, TargetLevel
+from services.matching.rules.scoring.candidates import candidate_pairs
+from services.matching.rules.scoring.features import ClusterFeatures, PairHistory
 from tests.services.matching.actions import FRAMEWORK, Matching, Member, member
 
 INDICATORS = ("foresight", "strategy", "training")
@@ -44,13 +44,15 @@ def profile(one: Member) -> Profile:
         ecosystems=frozenset(one.facts["ecosystems"]),
         stages=frozenset(one.facts["value_chain_stages"]),
         levels={Skill(FRAMEWORK, indicator): level for indicator, level in one.levels.items()},
-        aims={Skill(FRAMEWORK, indicator): Aim(level, 3) for indicator, level in one.targets.items()},
+        targets={Skill(FRAMEWORK, indicator): TargetLevel(level, 3) for indicator, level in one.targets.items()},
     )
 
 
 def scores(members: list[Member]) -> dict[tuple[int, int], int]:
     """The score of each possible pair, by the places of mentor and learner in the list."""
-    found = worths(Table([profile(one) for one in members], Criteria(), History(date(2017, 6, 1))))
+    found = candidate_pairs(
+        ClusterFeatures([profile(one) for one in members], Criteria(), PairHistory(date(2017, 6, 1)))
+    )
     pairs = zip(found.mentor.tolist(), found.learner.tolist(), strict=True)
     return dict(zip(pairs, found.score.tolist(), strict=True))
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from services.matching.rules.engine.kernel import FAR
-from services.matching.rules.engine.problem import Numbers, Problem, Solved
-from services.matching.rules.engine.solve import bound, part, resumed, solve
+from services.matching.rules.engine.problem import Int64Array, Problem, Solved
+from services.matching.rules.engine.solve import bound, kernel_function, solve, state_of
 
 
-class Kept:
+class IncrementalSolver:
     """The best plan of a problem that changes.
 
     Args:
@@ -26,19 +26,19 @@ class Kept:
     """
 
     def __init__(self, problem: Problem) -> None:
-        if problem.mentor_least.any() or problem.learner_least.any():
+        if problem.mentor_minimum.any() or problem.learner_minimum.any():
             raise ValueError("A problem with minimum loads is solved anew after a change.")
-        self._mentors = len(problem.mentor_places)
-        self._change: Callable[..., Any] = part("change", len(problem.worth))
-        self._lowest: Callable[..., Any] = part("begin_price", len(problem.worth))
+        self._mentors = len(problem.mentor_slots)
+        self._change: Callable[..., Any] = kernel_function("change", len(problem.worth))
+        self._lowest: Callable[..., Any] = kernel_function("initial_price", len(problem.worth))
         self._problem = problem._replace(worth=problem.worth.copy())
         solved = solve(self._problem)
-        self._state = resumed(solved)
+        self._state = state_of(solved)
 
     @property
-    def mentor_price(self) -> Numbers:
+    def mentor_price(self) -> Int64Array:
         """What a place with each mentor is worth now; not to be kept, since it changes."""
-        prices: Numbers = self._state.price[: self._mentors]
+        prices: Int64Array = self._state.price[: self._mentors]
         return prices
 
     def solved(self) -> Solved:
@@ -46,21 +46,21 @@ class Kept:
         places = self._state.places.copy()
         problem = self._problem._replace(
             worth=self._state.worth.copy(),
-            mentor_places=places[: self._mentors],
-            learner_places=places[self._mentors :],
+            mentor_slots=places[: self._mentors],
+            learner_slots=places[self._mentors :],
         )
         prices = self._state.price[: self._mentors].copy(), self._state.price[self._mentors :].copy()
         return Solved(problem, self._state.taken.copy(), *prices, exact=True, bound=bound(problem, *prices))
 
-    def mentor_places(self, mentor: int, places: int) -> None:
+    def mentor_slots(self, mentor: int, places: int) -> None:
         """Give a mentor another number of places."""
         self._places(mentor, places)
 
-    def learner_places(self, learner: int, places: int) -> None:
+    def learner_slots(self, learner: int, places: int) -> None:
         """Give a learner another number of places."""
         self._places(self._mentors + learner, places)
 
-    def learner_worths(self, learner: int, worths: Numbers) -> None:
+    def learner_worths(self, learner: int, worths: Int64Array) -> None:
         """Let a learner's arcs, in their order, be worth something else.
 
         Raises:
@@ -69,10 +69,10 @@ class Kept:
         begin, end = self._state.start[learner], self._state.start[learner + 1]
         _fitting(self._problem, worths)
         places = int(self._state.places[self._mentors + learner])
-        self.learner_places(learner, 0)
+        self.learner_slots(learner, 0)
         self._state.worth[begin:end] = worths
         self._lowest(self._state, np.int32(self._mentors + learner))
-        self.learner_places(learner, places)
+        self.learner_slots(learner, places)
 
     def _places(self, node: int, places: int) -> None:
         state, more = self._state, node >= self._mentors  # the direction in which a node gets a pair
@@ -86,7 +86,7 @@ class Kept:
                 self._change(state, np.int32(node), more)
 
 
-def _fitting(problem: Problem, worths: Numbers) -> None:
-    most = 1 + int(problem.mentor_places.sum()) + int(problem.learner_places.sum())
+def _fitting(problem: Problem, worths: Int64Array) -> None:
+    most = 1 + int(problem.mentor_slots.sum()) + int(problem.learner_slots.sum())
     if int(np.abs(worths).max(initial=0)) * 8 * most >= FAR:
         raise ValueError("The worths of this problem are too large to be added up exactly.")

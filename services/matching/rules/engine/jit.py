@@ -8,24 +8,24 @@ from typing import Any
 
 from services.matching.rules.engine import kernel
 
-PARTS: Sequence[Callable[..., Any]] = (
-    kernel.nearer,
-    kernel.rise,
-    kernel.nearest,
-    kernel.to_gain,
-    kernel.to_lose,
-    kernel.listed,
-    kernel.at,
-    kernel.nearby,
+COMPILED_FUNCTIONS: Sequence[Callable[..., Any]] = (
+    kernel.is_nearer,
+    kernel.sift_up,
+    kernel.pop_nearest,
+    kernel.gain_cost,
+    kernel.loss_cost,
+    kernel.arc_range,
+    kernel.arc_at,
+    kernel.adjacent_end,
     kernel.search,
-    kernel.settle,
+    kernel.update_prices,
     kernel.take,
-    kernel.take_all,
-    kernel.give_up,
+    kernel.take_many,
+    kernel.release,
     kernel.augment,
     kernel.change,
-    kernel.begin_price,
-    kernel.begin_prices,
+    kernel.initial_price,
+    kernel.initial_prices,
     kernel.fill,
 )
 """What is compiled, each after what it calls."""
@@ -42,7 +42,7 @@ def compiled() -> dict[str, Any]:
     import numba  # noqa: PLC0415  most of a second and 100 MB, paid only where large plans are made
 
     space: dict[str, Any] = dict(vars(kernel))
-    for part in PARTS:
+    for part in COMPILED_FUNCTIONS:
         plain = FunctionType(part.__code__, space, part.__name__)
         try:
             space[part.__name__] = numba.njit(cache=True)(plain)

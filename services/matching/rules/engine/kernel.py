@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FAR = 2**62
-OUT, DONE = -1, -2
+UNREACHED, DONE = -1, -2
 
 
 class State(NamedTuple):
@@ -68,17 +68,17 @@ class State(NamedTuple):
     seen: NDArray[np.int32]
 
 
-def nearer(s: State, one: int, other: int) -> bool:
+def is_nearer(s: State, one: int, other: int) -> bool:
     """Which of two nodes comes first; equally far ones in their order, so that a plan depends on nothing else."""
     return bool(s.dist[one] < s.dist[other] or (s.dist[one] == s.dist[other] and one < other))
 
 
-def rise(s: State, node: int, place: int) -> None:
+def sift_up(s: State, node: int, place: int) -> None:
     """Put a node into the heap at a place from which it can only go up."""
     while place > 0:
         above = (place - 1) >> 1
         other = s.heap[above]
-        if not nearer(s, node, other):
+        if not is_nearer(s, node, other):
             break
         s.heap[place] = other
         s.where[other] = place
@@ -87,7 +87,7 @@ def rise(s: State, node: int, place: int) -> None:
     s.where[node] = place
 
 
-def nearest(s: State, size: int) -> int:
+def pop_nearest(s: State, size: int) -> int:
     """Take the nearest node out of a heap of this size."""
     top, node, size, place = s.heap[0], s.heap[size - 1], size - 1, 0
     s.where[top] = DONE
@@ -98,10 +98,10 @@ def nearest(s: State, size: int) -> int:
         if below >= size:
             break
         other = s.heap[below]
-        if below + 1 < size and nearer(s, s.heap[below + 1], other):
+        if below + 1 < size and is_nearer(s, s.heap[below + 1], other):
             below += 1
             other = s.heap[below]
-        if not nearer(s, other, node):
+        if not is_nearer(s, other, node):
             break
         s.heap[place] = other
         s.where[other] = place
@@ -111,7 +111,7 @@ def nearest(s: State, size: int) -> int:
     return top  # type: ignore[no-any-return]
 
 
-def to_gain(s: State, node: int) -> int:
+def gain_cost(s: State, node: int) -> int:
     """What it costs to end with one more pair of a node: FAR if it is full."""
     if s.load[node] >= s.places[node]:
         return FAR
@@ -119,7 +119,7 @@ def to_gain(s: State, node: int) -> int:
     return -gain - s.price[node]  # type: ignore[no-any-return]
 
 
-def to_lose(s: State, node: int, load: int) -> int:
+def loss_cost(s: State, node: int, load: int) -> int:
     """What it costs to end with one pair less of a node that has so many."""
     return s.price[node] + (s.bonus if load <= s.least[node] else 0)  # type: ignore[no-any-return]
 
@@ -132,60 +132,60 @@ def search(s: State, source: int, out: bool) -> tuple[int, int, int]:  # noqa: F
     stay as it is.
     """
     s.dist[source] = 0
-    s.via[source] = OUT
+    s.via[source] = UNREACHED
     s.seen[0] = s.heap[0] = source
     s.where[source] = 0
     seen, size = 1, 1
-    end, best = nearby(s, source, out)
+    end, best = adjacent_end(s, source, out)
     while size > 0 and s.dist[s.heap[0]] < best:
-        node, size = nearest(s, size), size - 1
+        node, size = pop_nearest(s, size), size - 1
         far = s.dist[node]
         adds = (node >= s.mentors) == out
-        begin, stop = listed(s, node, out)
+        begin, stop = arc_range(s, node, out)
         for place in range(begin, stop):
-            arc = at(s, node, place, out)
+            arc = arc_at(s, node, place, out)
             if s.taken[arc] == adds:
                 continue
             over = s.worth[arc] - s.price[s.arc_mentor[arc]] - s.price[s.arc_learner[arc]]
             other = s.arc_learner[arc] if node < s.mentors else s.arc_mentor[arc]
             reached = far - over if adds else far + over
-            if reached >= best or s.where[other] == DONE or (s.where[other] != OUT and s.dist[other] <= reached):
+            if reached >= best or s.where[other] == DONE or (s.where[other] != UNREACHED and s.dist[other] <= reached):
                 continue
-            last = to_gain(s, other) if adds else to_lose(s, other, s.load[other])
+            last = gain_cost(s, other) if adds else loss_cost(s, other, s.load[other])
             place_in = s.where[other]
-            if place_in == OUT:
+            if place_in == UNREACHED:
                 s.seen[seen] = other
                 seen += 1
                 place_in = size
                 size += 1
             s.dist[other] = reached
             s.via[other] = arc
-            rise(s, other, place_in)
+            sift_up(s, other, place_in)
             if reached + last < best:
                 end, best = other, reached + last
     return end, best, seen
 
 
-def nearby(s: State, source: int, out: bool) -> tuple[int, int]:  # noqa: FBT001  numba takes no names
+def adjacent_end(s: State, source: int, out: bool) -> tuple[int, int]:  # noqa: FBT001  numba takes no names
     """The best end beside the source or the source itself, and what it costs: what is further need not be searched."""
     end, best = source, FAR
     if s.load[source] < s.places[source]:
-        best = to_lose(s, source, s.load[source] + 1)
+        best = loss_cost(s, source, s.load[source] + 1)
     if (source >= s.mentors) == out:
-        begin, stop = listed(s, source, out)
+        begin, stop = arc_range(s, source, out)
         for place in range(begin, stop):
-            arc = at(s, source, place, out)
+            arc = arc_at(s, source, place, out)
             other = s.arc_mentor[arc] if out else s.arc_learner[arc]
             if s.taken[arc] or s.load[other] >= s.places[other]:
                 continue
             over = s.worth[arc] - s.price[other] - s.price[source]
-            if to_gain(s, other) - over < best:
-                end, best = other, to_gain(s, other) - over
+            if gain_cost(s, other) - over < best:
+                end, best = other, gain_cost(s, other) - over
                 s.via[other] = arc
     return end, best
 
 
-def listed(s: State, node: int, out: bool) -> tuple[int, int]:  # noqa: FBT001  numba takes no names
+def arc_range(s: State, node: int, out: bool) -> tuple[int, int]:  # noqa: FBT001  numba takes no names
     """Where the arcs of a node stand that a search may follow."""
     if node >= s.mentors:
         return s.start[node - s.mentors], s.start[node - s.mentors + 1]
@@ -194,14 +194,14 @@ def listed(s: State, node: int, out: bool) -> tuple[int, int]:  # noqa: FBT001  
     return s.mentor_start[node], s.mentor_start[node + 1]
 
 
-def at(s: State, node: int, place: int, out: bool) -> int:  # noqa: FBT001  numba takes no names
+def arc_at(s: State, node: int, place: int, out: bool) -> int:  # noqa: FBT001  numba takes no names
     """The arc that stands there."""
     if node >= s.mentors:
         return place
     return s.held[place] if out else s.by_mentor[place]  # type: ignore[no-any-return]
 
 
-def settle(s: State, best: int, seen: int, out: bool) -> None:  # noqa: FBT001  numba takes no names
+def update_prices(s: State, best: int, seen: int, out: bool) -> None:  # noqa: FBT001  numba takes no names
     """Change the prices of what was nearer than the end, and make ready for the next search."""
     for place in range(seen):
         node = s.seen[place]
@@ -211,7 +211,7 @@ def settle(s: State, best: int, seen: int, out: bool) -> None:  # noqa: FBT001  
                 s.price[node] += nearer_by
             else:
                 s.price[node] -= nearer_by
-        s.where[node] = OUT
+        s.where[node] = UNREACHED
 
 
 def augment(s: State, source: int, end: int, out: bool) -> bool:  # noqa: FBT001  numba takes no names
@@ -224,7 +224,7 @@ def augment(s: State, source: int, end: int, out: bool) -> bool:  # noqa: FBT001
                 if adding:
                     take(s, arc)
                 else:
-                    give_up(s, arc)
+                    release(s, arc)
             node = s.arc_learner[arc] if node < s.mentors else s.arc_mentor[arc]
             adds = not adds
     return end != source
@@ -241,13 +241,13 @@ def take(s: State, arc: int) -> None:
     s.load[s.arc_learner[arc]] += 1
 
 
-def take_all(s: State, arcs: NDArray[np.int32]) -> None:
+def take_many(s: State, arcs: NDArray[np.int32]) -> None:
     """Put arcs into the plan."""
     for arc in arcs:
         take(s, arc)
 
 
-def give_up(s: State, arc: int) -> None:
+def release(s: State, arc: int) -> None:
     """Put an arc out of the plan."""
     mentor = s.arc_mentor[arc]
     s.load[mentor] -= 1
@@ -261,11 +261,11 @@ def give_up(s: State, arc: int) -> None:
 def change(s: State, node: int, out: bool) -> bool:  # noqa: FBT001  numba takes no names
     """Change the plan at a node by the cheapest way; whether anything changes."""
     end, best, seen = search(s, node, out)
-    settle(s, best, seen, out)
+    update_prices(s, best, seen, out)
     return augment(s, node, end, out)
 
 
-def begin_price(s: State, learner: int) -> None:
+def initial_price(s: State, learner: int) -> None:
     """The lowest price at which no pair of a learner without pairs is worth more than its ends."""
     price = -s.bonus if s.least[learner] > 0 else 0
     for arc in range(s.start[learner - s.mentors], s.start[learner - s.mentors + 1]):
@@ -273,16 +273,16 @@ def begin_price(s: State, learner: int) -> None:
     s.price[learner] = price
 
 
-def begin_prices(s: State, learners: NDArray[np.int32]) -> None:
+def initial_prices(s: State, learners: NDArray[np.int32]) -> None:
     """The same for many."""
     for learner in learners:
-        begin_price(s, learner)
+        initial_price(s, learner)
 
 
 def fill(s: State, learners: NDArray[np.int32]) -> None:
     """Fill the places of some learners that have none filled, in this order."""
     for learner in learners:
-        begin_price(s, learner)
+        initial_price(s, learner)
         for _ in range(s.places[learner]):
             if not change(s, learner, True):  # noqa: FBT003  as above
                 break

@@ -5,8 +5,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Numbers = NDArray[np.int64]
-Places = NDArray[np.int32]
+Int64Array = NDArray[np.int64]
+Int32Array = NDArray[np.int32]
 
 
 class Problem(NamedTuple):
@@ -25,13 +25,13 @@ class Problem(NamedTuple):
         learner_least: of each learner, int32.
     """
 
-    mentor: Places
-    learner: Places
-    worth: Numbers
-    mentor_places: Places
-    learner_places: Places
-    mentor_least: Places
-    learner_least: Places
+    mentor: Int32Array
+    learner: Int32Array
+    worth: Int64Array
+    mentor_slots: Int32Array
+    learner_slots: Int32Array
+    mentor_minimum: Int32Array
+    learner_minimum: Int32Array
 
     @property
     def bonus(self) -> int:
@@ -40,9 +40,9 @@ class Problem(NamedTuple):
         Raises:
             ValueError: 64 bits do not hold what all could add up to.
         """
-        most = min(len(self.worth), 1 + int(self.mentor_places.sum()), 1 + int(self.learner_places.sum()))
+        most = min(len(self.worth), 1 + int(self.mentor_slots.sum()), 1 + int(self.learner_slots.sum()))
         spread = 2 * most * int(np.abs(self.worth).max(initial=0)) + 1
-        needed = int(self.mentor_least.sum()) + int(self.learner_least.sum())
+        needed = int(self.mentor_minimum.sum()) + int(self.learner_minimum.sum())
         if spread * (2 * needed + 4) >= 2**62:
             raise ValueError("The worths of this problem are too large to be added up exactly.")
         return spread if needed else 0
@@ -62,8 +62,8 @@ class Solved(NamedTuple):
 
     problem: Problem
     taken: NDArray[np.bool_]
-    mentor_price: Numbers
-    learner_price: Numbers
+    mentor_price: Int64Array
+    learner_price: Int64Array
     exact: bool
     bound: int
 
@@ -75,6 +75,6 @@ class Control(Protocol):
         """Told what share (0 to 1) is done; True stops, and the best plan so far is given."""
 
 
-def NEVER(_done: float, /) -> bool:  # noqa: N802  a constant that is called
+def NEVER_STOP(_done: float, /) -> bool:  # noqa: N802  a constant that is called
     """Never stop."""
     return False

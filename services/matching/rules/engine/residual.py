@@ -13,14 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from services.matching.rules.engine.kernel import OUT
+from services.matching.rules.engine.kernel import UNREACHED
 from services.matching.rules.engine.problem import Solved
-from services.matching.rules.engine.solve import part, resumed
+from services.matching.rules.engine.solve import kernel_function, state_of
 
 _GROUND = -1
 
 
-class Change(NamedTuple):
+class PlanChange(NamedTuple):
     """By how much the changed problem's best plan is worth more, and which arcs change.
 
     `gain` counts in the bonus of each pair that a minimum load needs.
@@ -48,18 +48,18 @@ class Residual:
 
     def __init__(self, solved: Solved) -> None:
         problem = solved.problem
-        self._mentors = len(problem.mentor_places)
+        self._mentors = len(problem.mentor_slots)
         self._bonus = problem.bonus
         self._mentor, self._learner = problem.mentor.tolist(), (problem.learner + self._mentors).tolist()
         self._taken = solved.taken.tolist()
         self._price: list[int] = [*solved.mentor_price.tolist(), *solved.learner_price.tolist()]
         self._over = problem.worth - solved.mentor_price[problem.mentor] - solved.learner_price[problem.learner]
-        self._places = [*problem.mentor_places.tolist(), *problem.learner_places.tolist()]
-        self._least = [*problem.mentor_least.tolist(), *problem.learner_least.tolist()]
-        self._start = np.searchsorted(problem.learner, np.arange(len(problem.learner_places) + 1)).tolist()
-        self._state = resumed(solved)
-        self._search: Callable[..., Any] = part("search", len(problem.worth))
-        self._known: dict[int, Change] = {}
+        self._places = [*problem.mentor_slots.tolist(), *problem.learner_slots.tolist()]
+        self._least = [*problem.mentor_minimum.tolist(), *problem.learner_minimum.tolist()]
+        self._start = np.searchsorted(problem.learner, np.arange(len(problem.learner_slots) + 1)).tolist()
+        self._state = state_of(solved)
+        self._search: Callable[..., Any] = kernel_function("search", len(problem.worth))
+        self._known: dict[int, PlanChange] = {}
         self._held = defaultdict[int, list[int]](list)
         self._load = [0] * len(self._price)
         for arc in np.flatnonzero(solved.taken).tolist():
@@ -67,45 +67,45 @@ class Residual:
             self._load[self._mentor[arc]] += 1
             self._load[self._learner[arc]] += 1
 
-    def forced(self, arc: int) -> Change | None:
+    def forced(self, arc: int) -> PlanChange | None:
         """The best plan that has an arc; None if there is none, because an end of it has no place."""
         if self._taken[arc]:
-            return Change(0, (), ())
+            return PlanChange(0, (), ())
         mentor, learner = self._mentor[arc], self._learner[arc]
         if not self._places[mentor] or not self._places[learner]:
             return None
         cost, way = self._way(mentor, learner)
         return self._change(int(self._over[arc]) - cost, [*way, arc])
 
-    def one_more_mentor_place(self, mentor: int) -> Change:
+    def one_more_mentor_slot(self, mentor: int) -> PlanChange:
         """The best plan if a mentor had one more place."""
         return self._one_more(mentor)
 
-    def one_more_learner_place(self, learner: int) -> Change:
+    def one_more_learner_slot(self, learner: int) -> PlanChange:
         """The best plan if a learner had one more place."""
         return self._one_more(self._mentors + learner)
 
-    def _one_more(self, node: int) -> Change:
+    def _one_more(self, node: int) -> PlanChange:
         if node not in self._known:
             full = self._load[node] >= self._places[node]
-            self._known[node] = self._searched(node) if full else Change(0, (), ())
+            self._known[node] = self._searched(node) if full else PlanChange(0, (), ())
         return self._known[node]
 
-    def _searched(self, node: int) -> Change:
+    def _searched(self, node: int) -> PlanChange:
         state, way = self._state, []
         state.places[node] += 1
         end, cost, seen = self._search(state, np.int32(node), node >= self._mentors)
         state.places[node] -= 1
-        state.where[state.seen[:seen]] = OUT
+        state.where[state.seen[:seen]] = UNREACHED
         while end != node:
             arc = int(state.via[end])
             way.append(arc)
             end = self._learner[arc] if end < self._mentors else self._mentor[arc]
         return self._change(self._price[node] - int(cost), way)
 
-    def _change(self, gain: int, way: list[int]) -> Change:
+    def _change(self, gain: int, way: list[int]) -> PlanChange:
         added, dropped = [arc for arc in way if not self._taken[arc]], [arc for arc in way if self._taken[arc]]
-        return Change(gain, tuple(sorted(added)), tuple(sorted(dropped)))
+        return PlanChange(gain, tuple(sorted(added)), tuple(sorted(dropped)))
 
     def _way(self, source: int, target: int) -> tuple[int, list[int]]:
         """The cheapest way: what it costs, and its arcs."""

@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 
 from services.matching.rules.engine import kernel
 from services.matching.rules.engine.jit import can_compile, compiled
-from services.matching.rules.engine.kernel import OUT, State
-from services.matching.rules.engine.problem import NEVER, Control, Places, Problem, Solved
+from services.matching.rules.engine.kernel import UNREACHED, State
+from services.matching.rules.engine.problem import NEVER_STOP, Control, Int32Array, Problem, Solved
 
-LARGE = 20_000
+COMPILE_FROM_ARCS = 20_000
 """Arcs from which on compiling pays, where it has not been done yet: below, the plain form takes less than a second."""
-STEP = 512
+LEARNERS_PER_STEP = 512
 """Learners between two looks at the control."""
 
 
-def solve(problem: Problem, control: Control = NEVER) -> Solved:
+def solve(problem: Problem, control: Control = NEVER_STOP) -> Solved:
     """The plan whose pairs are worth most, minimum loads met first.
 
     Args:
@@ -27,7 +27,7 @@ def solve(problem: Problem, control: Control = NEVER) -> Solved:
     Raises:
         ValueError: 64 bits do not hold what the worths could add up to.
     """
-    if problem.mentor_places.sum() >= problem.learner_places.sum():
+    if problem.mentor_slots.sum() >= problem.learner_slots.sum():
         return _filled(problem, control)
     order = np.lexsort((problem.learner, problem.mentor))
     solved = _filled(_turned(problem, order), control)
@@ -42,39 +42,39 @@ def _turned(problem: Problem, order: NDArray[np.intp]) -> Problem:
         problem.learner[order],
         problem.mentor[order],
         problem.worth[order],
-        problem.learner_places,
-        problem.mentor_places,
-        problem.learner_least,
-        problem.mentor_least,
+        problem.learner_slots,
+        problem.mentor_slots,
+        problem.learner_minimum,
+        problem.mentor_minimum,
     )
 
 
 def _filled(problem: Problem, control: Control) -> Solved:
-    state = begin(problem)
-    fill = part("fill", len(problem.worth))
+    state = initial_state(problem)
+    fill = kernel_function("fill", len(problem.worth))
     order = _order(problem)
-    for done in range(0, len(order), STEP):
+    for done in range(0, len(order), LEARNERS_PER_STEP):
         if done and control(done / len(order)):
             return _solved(problem, state, order[done:])
-        fill(state, order[done : done + STEP])
+        fill(state, order[done : done + LEARNERS_PER_STEP])
     return _solved(problem, state, order[:0])
 
 
-def part(name: str, arcs: int) -> Callable[..., Any]:
+def kernel_function(name: str, arcs: int) -> Callable[..., Any]:
     """A part of the kernel in the form that is quicker for so many arcs; both do the same."""
-    compiles = compiled.cache_info().currsize > 0 or (arcs >= LARGE and can_compile())
+    compiles = compiled.cache_info().currsize > 0 or (arcs >= COMPILE_FROM_ARCS and can_compile())
     form: Callable[..., Any] = compiled()[name] if compiles else getattr(kernel, name)
     return form
 
 
-def begin(problem: Problem, room: Places | None = None) -> State:
+def initial_state(problem: Problem, room: Int32Array | None = None) -> State:
     """Nobody has a pair yet. Mentors may get as many places as there is `room`; else those that they have."""
-    mentors, learners, arcs = len(problem.mentor_places), len(problem.learner_places), len(problem.worth)
+    mentors, learners, arcs = len(problem.mentor_slots), len(problem.learner_slots), len(problem.worth)
     nodes = mentors + learners
-    places = np.concatenate([problem.mentor_places, problem.learner_places]).astype(np.int32)
-    least = np.concatenate([problem.mentor_least, problem.learner_least]).astype(np.int32)
+    places = np.concatenate([problem.mentor_slots, problem.learner_slots]).astype(np.int32)
+    least = np.concatenate([problem.mentor_minimum, problem.learner_minimum]).astype(np.int32)
     bonus = problem.bonus
-    room = problem.mentor_places if room is None else room
+    room = problem.mentor_slots if room is None else room
     starts = np.searchsorted(problem.learner, np.arange(learners + 1))
     return State(
         mentors=mentors,
@@ -94,22 +94,22 @@ def begin(problem: Problem, room: Places | None = None) -> State:
         load=np.zeros(nodes, np.int32),
         price=np.where(least > 0, -bonus, 0).astype(np.int64),
         dist=np.zeros(nodes, np.int64),
-        via=np.full(nodes, OUT, np.int32),
-        where=np.full(nodes, OUT, np.int32),
+        via=np.full(nodes, UNREACHED, np.int32),
+        where=np.full(nodes, UNREACHED, np.int32),
         heap=np.zeros(nodes, np.int32),
         seen=np.zeros(nodes, np.int32),
     )
 
 
-def resumed(solved: Solved) -> State:
+def state_of(solved: Solved) -> State:
     """The state that ends in this plan, with room for any number of places, and ready for searches either way."""
     problem = solved.problem
-    arcs = np.bincount(problem.mentor, minlength=len(problem.mentor_places))
-    state = begin(problem, np.maximum(arcs, problem.mentor_places).astype(np.int32))
+    arcs = np.bincount(problem.mentor, minlength=len(problem.mentor_slots))
+    state = initial_state(problem, np.maximum(arcs, problem.mentor_slots).astype(np.int32))
     by_mentor = np.argsort(problem.mentor, kind="stable").astype(np.int32)
     start = np.concatenate([[0], np.cumsum(arcs)]).astype(np.int64)
     state = state._replace(by_mentor=by_mentor, mentor_start=start)
-    part("take_all", len(problem.worth))(state, np.flatnonzero(solved.taken).astype(np.int32))
+    kernel_function("take_many", len(problem.worth))(state, np.flatnonzero(solved.taken).astype(np.int32))
     state.price[:] = np.concatenate([solved.mentor_price, solved.learner_price])
     return state
 
@@ -121,14 +121,14 @@ def _order(problem: Problem) -> NDArray[np.int32]:
         return np.zeros(0, np.int32)
     highest = np.maximum.reduceat(problem.worth, starts)
     best_first = problem.learner[starts[np.argsort(-highest, kind="stable")]]
-    best_first = best_first[problem.learner_places[best_first] > 0]
-    return (best_first + len(problem.mentor_places)).astype(np.int32)
+    best_first = best_first[problem.learner_slots[best_first] > 0]
+    return (best_first + len(problem.mentor_slots)).astype(np.int32)
 
 
 def _solved(problem: Problem, state: State, left: NDArray[np.int32]) -> Solved:
     mentors = state.mentors
-    shut = (mentors + np.flatnonzero(problem.learner_places == 0)).astype(np.int32)
-    part("begin_prices", len(problem.worth))(state, np.concatenate([left, shut]))
+    shut = (mentors + np.flatnonzero(problem.learner_slots == 0)).astype(np.int32)
+    kernel_function("initial_prices", len(problem.worth))(state, np.concatenate([left, shut]))
     prices = state.price[:mentors].copy(), state.price[mentors:].copy()
     return Solved(problem, state.taken, *prices, exact=not len(left), bound=bound(problem, *prices))
 
@@ -137,8 +137,8 @@ def bound(problem: Problem, mentor_price: NDArray[np.int64], learner_price: NDAr
     """What no plan is worth more than: all places at their prices, and what pairs are worth more than both ends."""
     over = problem.worth - mentor_price[problem.mentor] - learner_price[problem.learner]
     sides = (
-        (mentor_price, problem.mentor_places, problem.mentor_least),
-        (learner_price, problem.learner_places, problem.learner_least),
+        (mentor_price, problem.mentor_slots, problem.mentor_minimum),
+        (learner_price, problem.learner_slots, problem.learner_minimum),
     )
     bonus = problem.bonus
     ends = [

@@ -10,27 +10,29 @@ from uuid import UUID
 
 import numpy as np
 
-from services.matching.rules.inputs.plan_input import Question
-from services.matching.rules.inputs.plan_models import Shortfall
-from services.matching.rules.planning.assignment_problem import Board
-from services.matching.rules.planning.objectives import Best
+from services.matching.rules.inputs.plan_input import PlanInput
+from services.matching.rules.inputs.plan_models import Infeasibility
+from services.matching.rules.planning.assignment_problem import AssignmentProblem
+from services.matching.rules.planning.objectives import Solution
 
 Partners = Mapping[int, set[int]]
 
 
-def shortfalls(question: Question, laid: Board, found: Best) -> tuple[Shortfall, ...]:
+def infeasibilities(question: PlanInput, problem: AssignmentProblem, found: Solution) -> tuple[Infeasibility, ...]:
     """Each minimum load that is not met."""
     names = [one.name for one in question.clusters]
-    problem, taken = laid.problem, np.flatnonzero(found.taken)
-    arcs = list(zip(problem.mentor.tolist(), problem.learner.tolist(), strict=True))
+    network, taken = problem.network, np.flatnonzero(found.taken)
+    arcs = list(zip(network.mentor.tolist(), network.learner.tolist(), strict=True))
     chosen = [arcs[arc] for arc in taken]
     told = []
-    for side, least in (("mentor", problem.mentor_least), ("learner", problem.learner_least)):
+    for side, least in (("mentor", network.mentor_minimum), ("learner", network.learner_minimum)):
         ways = arcs if side == "mentor" else [(learner, mentor) for mentor, learner in arcs]
         used = chosen if side == "mentor" else [(learner, mentor) for mentor, learner in chosen]
         loads = np.bincount([one for one, _ in used], minlength=len(names))
         short = np.flatnonzero(loads < least).tolist()
-        told += [_explained(one, int(least[one] - loads[one]), side, ways, used, names, laid.ids) for one in short]
+        told += [
+            _explained(one, int(least[one] - loads[one]), side, ways, used, names, problem.cluster_ids) for one in short
+        ]
     return tuple(told)
 
 
@@ -42,7 +44,7 @@ def _explained(
     used: Sequence[tuple[int, int]],
     names: Sequence[str],
     ids: Sequence[UUID],
-) -> Shortfall:
+) -> Infeasibility:
     other = "learner" if side == "mentor" else "mentor"
     theirs, others = _bound(one, _by_first(ways), _by_first([(b, a) for a, b in used]))
     wanted = f"{names[one]} is to have {missing} more as {side} than there is a way for."
@@ -53,7 +55,7 @@ def _explained(
             f"{_listed(names, theirs)} {'has' if len(theirs) == 1 else 'have'} minimum loads that only "
             f"{_listed(names, others)} could meet, as {other}s, and their places are full."
         )
-    return Shortfall(wanted=wanted, clusters=tuple(ids[place] for place in sorted(theirs | others)), reason=reason)
+    return Infeasibility(wanted=wanted, clusters=tuple(ids[place] for place in sorted(theirs | others)), reason=reason)
 
 
 def _bound(one: int, ways: Partners, holders: Partners) -> tuple[set[int], set[int]]:

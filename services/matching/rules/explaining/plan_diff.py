@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.matching.rules.inputs.plan_input import Question
-from services.matching.rules.inputs.plan_models import Comparison, Plan, Shift, Side, Value
+from services.matching.rules.inputs.plan_input import PlanInput
+from services.matching.rules.inputs.plan_models import Comparison, LearnerDelta, Plan, PlanSummary, ResultModel
 
 _LONG = 200
 
 
-def compare(question: Question, before: Plan, other: Question, after: Plan) -> Comparison:
+def compare(question: PlanInput, before: Plan, other: PlanInput, after: Plan) -> Comparison:
     """What a plan has that another has not. A learner counts in both if it is known and has places in either."""
     everybody = sorted(
         {*_learners(question), *_learners(other)} | {one.learner_id for one in (*before.pairs, *after.pairs)}
@@ -21,21 +21,21 @@ def compare(question: Question, before: Plan, other: Question, after: Plan) -> C
         before=_side(before, [had[one] for one in everybody]),
         after=_side(after, [has[one] for one in everybody]),
         shifts=tuple(
-            Shift(cluster_id=one, before=had[one], after=has[one]) for one in everybody if had[one] != has[one]
+            LearnerDelta(cluster_id=one, before=had[one], after=has[one]) for one in everybody if had[one] != has[one]
         ),
         added=tuple(sorted(second - first)),
         dropped=tuple(sorted(first - second)),
     )
 
 
-class Replay(Value):
+class Replay(ResultModel):
     """Whether a question that was answered anew had the same answer, and where it differs."""
 
     identical: bool
     differences: tuple[str, ...]
 
 
-def replayed(kept: Plan, anew: Plan) -> Replay:
+def compare_replay(kept: Plan, anew: Plan) -> Replay:
     """What differs between two answers to one question; nothing should."""
     differences = [
         f"{name} was {_short(getattr(kept, name))} and is {_short(getattr(anew, name))}"
@@ -60,13 +60,15 @@ def gini(values: Sequence[int]) -> int:
     return 1000 * (2 * weighted - (count + 1) * total) // (count * total)
 
 
-def _side(plan: Plan, sums: Sequence[int]) -> Side:
+def _side(plan: Plan, sums: Sequence[int]) -> PlanSummary:
     served = sum(one > 0 for one in sums)
-    return Side(pairs=len(plan.pairs), served=served, total=plan.total, worst=min(sums, default=0), gini=gini(sums))
+    return PlanSummary(
+        pairs=len(plan.pairs), served=served, total=plan.total, worst=min(sums, default=0), gini=gini(sums)
+    )
 
 
-def _learners(question: Question) -> list[UUID]:
-    return [one.id for one in question.clusters if question.criteria.places_of(one, "learner") > 0]
+def _learners(question: PlanInput) -> list[UUID]:
+    return [one.id for one in question.clusters if question.criteria.capacity_of(one, "learner") > 0]
 
 
 def _sums(plan: Plan) -> defaultdict[UUID, int]:

@@ -6,21 +6,21 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matching.rules.engine import Change, Residual
-from services.matching.rules.inputs.plan_models import PlacePrice, Shift
-from services.matching.rules.planning.assignment_problem import Board
-from services.matching.rules.planning.objectives import Best
+from services.matching.rules.engine import PlanChange, Residual
+from services.matching.rules.inputs.plan_models import LearnerDelta, ShadowPrice
+from services.matching.rules.planning.assignment_problem import AssignmentProblem
+from services.matching.rules.planning.objectives import Solution
 
-MOST = 200
+MAX_MENTORS = 200
 """Mentors whose price is looked at, the dearest first."""
 
 
-class Effect(NamedTuple):
+class PlanEffect(NamedTuple):
     """What a change of the plan adds in hundredths of a point and in pairs, and what each learner gains or loses."""
 
     score: int
     pairs: int
-    shifts: tuple[Shift, ...]
+    shifts: tuple[LearnerDelta, ...]
 
     @property
     def gainer_id(self) -> UUID | None:
@@ -35,19 +35,19 @@ class Effect(NamedTuple):
         return worst.cluster_id if worst and worst.after < worst.before else None
 
 
-def effect(laid: Board, change: Change, taken: NDArray[np.bool_]) -> Effect:
+def effect_of(problem: AssignmentProblem, change: PlanChange, taken: NDArray[np.bool_]) -> PlanEffect:
     """What a change means to people."""
-    learners = {int(laid.problem.learner[arc]) for arc in (*change.added, *change.dropped)}
-    had = {one: int(laid.score[taken & (laid.problem.learner == one)].sum()) for one in sorted(learners)}
+    learners = {int(problem.network.learner[arc]) for arc in (*change.added, *change.dropped)}
+    had = {one: int(problem.score[taken & (problem.network.learner == one)].sum()) for one in sorted(learners)}
     has = dict(had)
     for arcs, sign in ((change.added, 1), (change.dropped, -1)):
         for arc in arcs:
-            has[int(laid.problem.learner[arc])] += sign * int(laid.score[arc])
-    shifts = tuple(Shift(cluster_id=laid.ids[one], before=had[one], after=has[one]) for one in has)
-    return Effect(sum(has.values()) - sum(had.values()), len(change.added) - len(change.dropped), shifts)
+            has[int(problem.network.learner[arc])] += sign * int(problem.score[arc])
+    shifts = tuple(LearnerDelta(cluster_id=problem.cluster_ids[one], before=had[one], after=has[one]) for one in has)
+    return PlanEffect(sum(has.values()) - sum(had.values()), len(change.added) - len(change.dropped), shifts)
 
 
-def place_prices(laid: Board, found: Best, residual: Residual | None) -> tuple[PlacePrice, ...]:
+def shadow_prices(problem: AssignmentProblem, found: Solution, residual: Residual | None) -> tuple[ShadowPrice, ...]:
     """Of the mentors whose places are all taken and worth more than nothing; none for a plan without a residual graph.
 
     A mentor without a price in the proof would add nothing by one more place.
@@ -55,17 +55,17 @@ def place_prices(laid: Board, found: Best, residual: Residual | None) -> tuple[P
     if residual is None:
         return ()
     (solved,) = found.stages
-    used = np.bincount(laid.problem.mentor[found.taken], minlength=len(laid.ids))
+    used = np.bincount(problem.network.mentor[found.taken], minlength=len(problem.cluster_ids))
     dear = np.flatnonzero(solved.mentor_price > 0)
-    dear = dear[np.argsort(-solved.mentor_price[dear], kind="stable")][:MOST]
+    dear = dear[np.argsort(-solved.mentor_price[dear], kind="stable")][:MAX_MENTORS]
     told = []
     for mentor in dear:
-        gained = effect(laid, residual.one_more_mentor_place(int(mentor)), found.taken)
+        gained = effect_of(problem, residual.one_more_mentor_slot(int(mentor)), found.taken)
         if gained.score > 0 or gained.pairs > 0:
             told.append(
-                PlacePrice(
-                    mentor_id=laid.ids[mentor],
-                    places=int(laid.problem.mentor_places[mentor]),
+                ShadowPrice(
+                    mentor_id=problem.cluster_ids[mentor],
+                    places=int(problem.network.mentor_slots[mentor]),
                     used=int(used[mentor]),
                     gain=gained.score,
                     more_pairs=gained.pairs,

@@ -8,16 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.rules.engine import Residual
-from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.rules.inputs.plan_models import Unmatched
 from services.matching.rules.inputs.profile import Profile, Skill
-from services.matching.rules.planning.assignment_problem import Board
-from services.matching.rules.scoring.pair_score import Excluded, score
+from services.matching.rules.planning.assignment_problem import AssignmentProblem
+from services.matching.rules.scoring.pair_score import Excluded, score_pair
 from services.matching.rules.scoring.reasons import teachable
 
-LOOKED_AT = 20
+MAX_MENTORS_TRIED = 20
 """Mentors whose places are tried for a learner that is outbid."""
-MOST = 500
+MAX_EXPLAINED = 500
 """Learners who are explained, and mentors that are looked at for each."""
 
 
@@ -30,30 +30,30 @@ class _Learner(NamedTuple):
     used: int
 
 
-def left_out(
-    question: Question, laid: Board, residual: Residual | None, standing: Sequence[Two]
+def unmatched_learners(
+    question: PlanInput, problem: AssignmentProblem, residual: Residual | None, standing: Sequence[PairKey]
 ) -> tuple[Unmatched, ...]:
     """Each learner with a free place that has no mentor at all in the plan.
 
     `residual` is that of the plan, if it was found in one stage; `standing` are the plan's pairs.
     """
     served = {two.learner_id for two in standing}
-    free = laid.problem.learner_places
+    free = problem.network.learner_slots
     learners = [
-        _Learner(number, one, question.criteria.places_of(one, "learner"), 0)
+        _Learner(number, one, question.criteria.capacity_of(one, "learner"), 0)
         for number, one in enumerate(question.clusters)
         if free[number] > 0 and one.id not in served
     ]
-    return tuple(_told(question, laid, residual, one) for one in learners[:MOST])
+    return tuple(_told(question, problem, residual, one) for one in learners[:MAX_EXPLAINED])
 
 
-def _told(question: Question, laid: Board, residual: Residual | None, learner: _Learner) -> Unmatched:
-    arcs = np.flatnonzero(laid.problem.learner == learner.number)
+def _told(question: PlanInput, problem: AssignmentProblem, residual: Residual | None, learner: _Learner) -> Unmatched:
+    arcs = np.flatnonzero(problem.network.learner == learner.number)
     if len(arcs):
-        return _outbid(question, laid, residual, learner, arcs)
+        return _outbid(question, problem, residual, learner, arcs)
     others = [one for one in question.clusters if one.id != learner.profile.id]
-    mentors = ([one for one in others if question.criteria.places_of(one, "mentor")] or others)[:MOST]
-    answers = [(one, score(laid.table, one.id, learner.profile.id)) for one in mentors]
+    mentors = ([one for one in others if question.criteria.capacity_of(one, "mentor")] or others)[:MAX_EXPLAINED]
+    answers = [(one, score_pair(problem.features, one.id, learner.profile.id)) for one in mentors]
     possible = [one for one, answer in answers if not isinstance(answer, Excluded)]
     if possible:
         return _full(question, learner, possible)
@@ -77,9 +77,9 @@ def _ruled_out(learner: _Learner, answers: Sequence[Excluded]) -> Unmatched:
     return _unmatched(learner, "nothing-to-learn" if often == "teaches" else "rules", reason, remedy)
 
 
-def _full(question: Question, learner: _Learner, possible: Sequence[Profile]) -> Unmatched:
+def _full(question: PlanInput, learner: _Learner, possible: Sequence[Profile]) -> Unmatched:
     name = learner.profile.name
-    willing = [one for one in possible if question.criteria.places_of(one, "mentor") > 0]
+    willing = [one for one in possible if question.criteria.capacity_of(one, "mentor") > 0]
     named = (willing or possible)[0].name
     teach = "Only one cluster" if len(possible) == 1 else f"{len(possible)} clusters"
     if willing:
@@ -90,30 +90,36 @@ def _full(question: Question, learner: _Learner, possible: Sequence[Profile]) ->
 
 
 def _outbid(
-    question: Question, laid: Board, residual: Residual | None, learner: _Learner, arcs: NDArray[np.intp]
+    question: PlanInput,
+    problem: AssignmentProblem,
+    residual: Residual | None,
+    learner: _Learner,
+    arcs: NDArray[np.intp],
 ) -> Unmatched:
     name = learner.profile.name
-    worth = laid.problem.worth
+    worth = problem.network.worth
     names = [one.name for one in question.clusters]
     if (worth[arcs] <= 0).all():
-        return _unmatched(learner, "competition", *_reserved(question, laid, learner, arcs))
+        return _unmatched(learner, "competition", *_reserved(question, problem, learner, arcs))
     best = sorted(arcs, key=lambda arc: (-worth[arc], arc))
-    first = names[laid.problem.mentor[best[0]]]
+    first = names[problem.network.mentor[best[0]]]
     reason = f"Others gain more by the places with mentors that suit {name}, {first} first of all."
     if residual is None:
         return _unmatched(learner, "competition", reason, f"One more place with {first}, kept for it, would do.")
-    for arc in best[:LOOKED_AT]:
-        change = residual.one_more_mentor_place(int(laid.problem.mentor[arc]))
-        if any(laid.problem.learner[one] == learner.number for one in change.added):
-            remedy = f"One more place with {names[laid.problem.mentor[arc]]} would give it a mentor."
+    for arc in best[:MAX_MENTORS_TRIED]:
+        change = residual.one_more_mentor_slot(int(problem.network.mentor[arc]))
+        if any(problem.network.learner[one] == learner.number for one in change.added):
+            remedy = f"One more place with {names[problem.network.mentor[arc]]} would give it a mentor."
             return _unmatched(learner, "competition", reason, remedy)
     return _unmatched(learner, "competition", reason, f"One more place with {first}, kept for it, would do.")
 
 
-def _reserved(question: Question, laid: Board, learner: _Learner, arcs: NDArray[np.intp]) -> tuple[str, str]:
+def _reserved(
+    question: PlanInput, problem: AssignmentProblem, learner: _Learner, arcs: NDArray[np.intp]
+) -> tuple[str, str]:
     """For whom the best place that it could have is kept, and what would help."""
-    best = max(arcs, key=lambda arc: (laid.score[arc], -arc))
-    mentor = question.clusters[laid.problem.mentor[best]]
+    best = max(arcs, key=lambda arc: (problem.score[arc], -arc))
+    mentor = question.clusters[problem.network.mentor[best]]
     needs: Counter[Skill] = Counter()
     for other in question.clusters:
         if other.id not in {learner.profile.id, mentor.id}:

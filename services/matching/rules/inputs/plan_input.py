@@ -1,142 +1,172 @@
-"""The question that a plan answers: all that it is made from, as plain values that can be asked again years later."""
+"""The plan input: everything that a plan depends on, as plain values that can be stored and replayed years later."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import date
 from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 from services.matching.rules.inputs.criteria import Criteria
-from services.matching.rules.inputs.profile import Aim, Profile, Skill
-from services.matching.rules.scoring.features import History, Table
+from services.matching.rules.inputs.profile import Profile, Skill, TargetLevel
 
-FORM = 1
-"""Number of the form in which questions are kept."""
-
-
-class Two(NamedTuple):
-    """A mentor and a learner."""
-
-    mentor_id: UUID
-    learner_id: UUID
+FORMAT = 1
+"""Version of the JSON format in which plan inputs are stored."""
 
 
-class Past(NamedTuple):
-    """A pair that is over: how (declined, expired, ended) and when."""
+class PairKey(NamedTuple):
+    """The ids of a mentor and a learner."""
 
     mentor_id: UUID
     learner_id: UUID
-    how: str
-    on: date
+
+
+class PastPair(NamedTuple):
+    """A pair that is over: its last state (declined, expired or ended), and since when."""
+
+    mentor_id: UUID
+    learner_id: UUID
+    state: str
+    since: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """Whom to pair in a consortium, and by which criteria.
+class PlanInput:
+    """The clusters of a consortium, their pairs so far, and the criteria of the plan.
 
-    `kept` pairs stay and take their places. `proposed` ones are open and take none yet: by the criteria's price a plan
-    may drop them for others, without it they stay beside the plan. `asked` ones are open too: they answer a request and
-    stay beside any plan. `arrived` are the days on which somebody asked for
-    help. `forced` pairs are to be in the plan, `forbidden` ones not. The order of clusters and pairs says nothing: they
-    are sorted.
+    The order of clusters and pairs has no meaning: they are sorted.
+
+    Attributes:
+        fixed_pairs: accepted pairs; they stay in every plan and take slots.
+        open_proposals: proposals of earlier plans; they take no slot. The plan may withdraw them at the criteria's
+            move price; without a price all of them stay, outside the plan.
+        request_proposals: open proposals for a service request; they stay, outside every plan.
+        past_pairs: pairs that are over.
+        arrival_dates: days on which clusters asked for help.
+        forced: pairs that the plan has to contain.
+        forbidden: pairs that the plan must not contain.
     """
 
     today: date
     clusters: tuple[Profile, ...]
-    kept: tuple[Two, ...] = ()
-    proposed: tuple[Two, ...] = ()
-    asked: tuple[Two, ...] = ()
-    past: tuple[Past, ...] = ()
-    arrived: tuple[date, ...] = ()
-    forced: tuple[Two, ...] = ()
-    forbidden: tuple[Two, ...] = ()
+    fixed_pairs: tuple[PairKey, ...] = ()
+    open_proposals: tuple[PairKey, ...] = ()
+    request_proposals: tuple[PairKey, ...] = ()
+    past_pairs: tuple[PastPair, ...] = ()
+    arrival_dates: tuple[date, ...] = ()
+    forced: tuple[PairKey, ...] = ()
+    forbidden: tuple[PairKey, ...] = ()
     criteria: Criteria = field(default_factory=Criteria)
     seed: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "clusters", tuple(sorted(self.clusters, key=lambda one: one.id)))
-        for name in ("kept", "proposed", "asked", "past", "arrived", "forced", "forbidden"):
+        object.__setattr__(self, "clusters", tuple(sorted(self.clusters, key=lambda cluster: cluster.id)))
+        for name in (*_PAIR_KEYS, "past_pairs", "arrival_dates"):
             object.__setattr__(self, name, tuple(sorted(getattr(self, name))))
 
     def as_data(self) -> dict[str, Any]:
-        """As it is kept as JSON."""
-        pairs = {name: [list(map(str, two)) for two in getattr(self, name)] for name in _PAIRS}
+        """The JSON value that is stored."""
         return {
-            "form": FORM,
+            "form": FORMAT,
             "today": self.today.isoformat(),
-            "clusters": [plain(one) for one in self.clusters],
-            "arrived": [day.isoformat() for day in self.arrived],
+            "clusters": [profile_as_data(cluster) for cluster in self.clusters],
+            "arrived": [day.isoformat() for day in self.arrival_dates],
             "criteria": self.criteria.model_dump(mode="json"),
             "seed": self.seed,
-            **pairs,
+            "past": [list(map(str, pair)) for pair in self.past_pairs],
+            **{key: [list(map(str, pair)) for pair in getattr(self, name)] for name, key in _PAIR_KEYS.items()},
         }
 
     def as_json(self) -> bytes:
-        """In one form only: equal questions are equal bytes."""
+        """Canonical JSON: equal inputs are equal bytes."""
         return json.dumps(self.as_data(), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
     @classmethod
-    def read(cls, kept: Mapping[str, Any]) -> Self:
-        """The question that was kept.
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """The plan input that was stored.
 
         Raises:
-            ValueError: it is kept in a form that this version does not read.
+            ValueError: it is stored in another format.
         """
-        if kept["form"] != FORM:
-            raise ValueError(f"A question of form {kept['form']}; this version reads form {FORM}.")
-        past = (Past(UUID(one), UUID(other), how, date.fromisoformat(on)) for one, other, how, on in kept["past"])
+        if data["form"] != FORMAT:
+            raise ValueError(f"A plan input of format {data['form']}; this version reads format {FORMAT}.")
+        past_pairs = (
+            PastPair(UUID(mentor), UUID(learner), state, date.fromisoformat(since))
+            for mentor, learner, state, since in data["past"]
+        )
         return cls(
-            today=date.fromisoformat(kept["today"]),
-            clusters=tuple(map(profile_of, kept["clusters"])),
-            criteria=Criteria.read(kept["criteria"]),
-            arrived=tuple(map(date.fromisoformat, kept.get("arrived", []))),
-            seed=kept["seed"],
-            past=tuple(past),
-            **{name: twos_of(kept.get(name, [])) for name in _PAIRS if name != "past"},
+            today=date.fromisoformat(data["today"]),
+            clusters=tuple(map(profile_from_data, data["clusters"])),
+            criteria=Criteria.from_data(data["criteria"]),
+            arrival_dates=tuple(map(date.fromisoformat, data.get("arrived", []))),
+            seed=data["seed"],
+            past_pairs=tuple(past_pairs),
+            **{name: pair_keys(data.get(key, [])) for name, key in _PAIR_KEYS.items()},
         )
 
     @property
-    def table(self) -> Table:
-        """The clusters in numbers, with what was before."""
-        paired = frozenset((one.mentor_id, one.learner_id) for one in self.past if one.how == "ended")
-        declined = tuple((one.mentor_id, one.learner_id, one.on) for one in self.past if one.how != "ended")
-        return Table(self.clusters, self.criteria, History(self.today, paired, declined))
-
-    @property
     def digest(self) -> str:
-        """SHA-256 of the question, in hexadecimal."""
+        """SHA-256 of the canonical JSON, in hexadecimal."""
         return hashlib.sha256(self.as_json()).hexdigest()
 
 
-_PAIRS = ("kept", "proposed", "asked", "past", "forced", "forbidden")
+_PAIR_KEYS = {
+    "fixed_pairs": "kept",
+    "open_proposals": "proposed",
+    "request_proposals": "asked",
+    "forced": "forced",
+    "forbidden": "forbidden",
+}
+"""Key in the stored JSON of each tuple of pairs."""
+_PROFILE_KEYS = {"targets": "aims", "mentor_slots": "mentor_places", "learner_slots": "learner_places"}
+"""Key in the stored JSON of each field of a profile, where it differs from the field's name."""
 _SETS = ("languages", "ecosystems", "stages")
-_SKILLS = ("levels", "aims", "requests")
+_BY_SKILL = ("levels", "targets", "requests")
 
 
-def plain(profile: Profile) -> dict[str, Any]:
-    """A cluster as JSON."""
-    data: dict[str, Any] = {one.name: getattr(profile, one.name) for one in fields(profile)}
-    data |= {"id": str(profile.id), "record": list(profile.record)}
-    data |= {name: sorted(data[name]) for name in _SETS}
-    data |= {name: _flat(data[name]) for name in _SKILLS}
-    return data
+def profile_as_data(profile: Profile) -> dict[str, Any]:
+    """The JSON value of a cluster."""
+    values: dict[str, Any] = {item.name: getattr(profile, item.name) for item in fields(profile)}
+    values |= {"id": str(profile.id), "record": list(profile.record)}
+    values |= {name: sorted(values[name]) for name in _SETS}
+    values |= {name: _by_text(values[name]) for name in _BY_SKILL}
+    return {_PROFILE_KEYS.get(name, name): value for name, value in values.items()}
 
 
-def profile_of(data: Mapping[str, Any]) -> Profile:
-    """The cluster that `plain` made JSON of."""
-    skills = {name: {Skill(*key.split("/", 1)): one for key, one in data[name].items()} for name in _SKILLS}
-    skills["aims"] = {skill: Aim(*aim) for skill, aim in skills["aims"].items()}
-    known: dict[str, Any] = {**data, "id": UUID(data["id"]), "record": tuple(data["record"]), **skills}
-    known |= {name: frozenset(data[name]) for name in _SETS}
-    return Profile(**known)
+def profile_from_data(data: Mapping[str, Any]) -> Profile:
+    """The cluster of a JSON value that `profile_as_data` made."""
+    keys = {item.name: _PROFILE_KEYS.get(item.name, item.name) for item in fields(Profile)}
+    values: dict[str, Any] = {name: data[key] for name, key in keys.items() if key in data}
+    for name in _BY_SKILL:
+        values[name] = {Skill(*key.split("/", 1)): value for key, value in values[name].items()}
+    values["targets"] = {skill: TargetLevel(*target) for skill, target in values["targets"].items()}
+    values |= {name: frozenset(values[name]) for name in _SETS}
+    values |= {"id": UUID(data["id"]), "record": tuple(data["record"])}
+    return Profile(**values)
 
 
-def _flat(skills: Mapping[Skill, Any]) -> dict[str, Any]:
-    return {"/".join(skill): list(one) if isinstance(one, tuple) else one for skill, one in sorted(skills.items())}
+def _by_text(values: Mapping[Skill, Any]) -> dict[str, Any]:
+    return {
+        "/".join(skill): list(value) if isinstance(value, tuple) else value for skill, value in sorted(values.items())
+    }
 
 
-def twos_of(pairs: Iterable[Iterable[str]]) -> tuple[Two, ...]:
-    """Pairs that were kept as JSON."""
-    return tuple(Two(*map(UUID, two)) for two in pairs)
+def pair_keys(pairs: Iterable[Iterable[str]]) -> tuple[PairKey, ...]:
+    """Pairs that were stored as JSON."""
+    return tuple(PairKey(*map(UUID, pair)) for pair in pairs)
+
+
+def cause_of(causes: Sequence[Mapping[str, Any]], pair: PairKey) -> Mapping[str, Any] | None:
+    """The cause of a pair: the newest event about its learner, else about its mentor, else of all.
+
+    Args:
+        causes: the events that the plan follows, with `cluster_id` as text, the newest last.
+        pair: a pair of the plan.
+
+    Returns:
+        None if there are no causes.
+    """
+    by_cluster = {cause["cluster_id"]: cause for cause in causes}
+    newest = causes[-1] if causes else None
+    return by_cluster.get(str(pair.learner_id), by_cluster.get(str(pair.mentor_id), newest))

@@ -6,13 +6,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 
-class Value(BaseModel):
+class ResultModel(BaseModel):
     """A plain value that is kept as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PlannedTerm(Value):
+class PlannedTerm(ResultModel):
     """What one term gives to a score, and why; `known` is false where there is no data, so that it counts half."""
 
     term: str
@@ -21,7 +21,7 @@ class PlannedTerm(Value):
     known: bool = True
 
 
-class PlannedPair(Value):
+class PlannedPair(ResultModel):
     """A pair of the plan. It was `kept` or `proposed` before, or is `new`."""
 
     mentor_id: UUID
@@ -32,7 +32,7 @@ class PlannedPair(Value):
     forced: bool = False
 
 
-class Dropped(Value):
+class WithdrawnProposal(ResultModel):
     """An open proposal that the plan does without; one that is not `possible` any more no plan could keep."""
 
     mentor_id: UUID
@@ -41,7 +41,7 @@ class Dropped(Value):
     possible: bool = True
 
 
-class PlacePrice(Value):
+class ShadowPrice(ResultModel):
     """What one more place with a mentor would add to the plan, and which learner's score would grow most by it."""
 
     mentor_id: UUID
@@ -52,7 +52,7 @@ class PlacePrice(Value):
     gainer_id: UUID | None
 
 
-class Unmatched(Value):
+class Unmatched(ResultModel):
     """A learner with a free place that the plan leaves free, why, and the smallest change that would fill it."""
 
     learner_id: UUID
@@ -63,7 +63,7 @@ class Unmatched(Value):
     remedy: str
 
 
-class Certificate(Value):
+class Certificate(ResultModel):
     """The proof that no plan is better: places' prices, by which every plan's worth is at most `bound`.
 
     Worth is what the objective adds up, `worth` that of this plan; equal to `bound` if the plan is the best. Prices are
@@ -76,7 +76,7 @@ class Certificate(Value):
     learner_prices: tuple[int, ...]
 
 
-class Shortfall(Value):
+class Infeasibility(ResultModel):
     """What was asked for and cannot be: minimum loads or forced pairs, and the fewest causes that explain it."""
 
     wanted: str
@@ -84,7 +84,7 @@ class Shortfall(Value):
     reason: str
 
 
-class Plan(Value):
+class Plan(ResultModel):
     """The answer: pairs, what they add up to, how sure that is, what places are worth, and who is left out and why.
 
     `total` counts kept, proposed and new pairs. `cut` is the most that leaving out unlikely pairs can have cost; None
@@ -92,19 +92,19 @@ class Plan(Value):
     """
 
     pairs: tuple[PlannedPair, ...]
-    dropped: tuple[Dropped, ...]
+    dropped: tuple[WithdrawnProposal, ...]
     total: int
     exact: bool
-    cut: int | None
+    optimality_gap: int | None
     certificates: tuple[Certificate, ...]
-    prices: tuple[PlacePrice, ...]
+    prices: tuple[ShadowPrice, ...]
     unmatched: tuple[Unmatched, ...]
-    shortfalls: tuple[Shortfall, ...]
+    shortfalls: tuple[Infeasibility, ...]
     solver: str
     move_price: int | None = None
 
 
-class Side(Value):
+class PlanSummary(ResultModel):
     """A plan in a few figures; Gini over the learners' sums, in thousandths: 0 is all the same."""
 
     pairs: int
@@ -114,7 +114,7 @@ class Side(Value):
     gini: int
 
 
-class Shift(Value):
+class LearnerDelta(ResultModel):
     """What a cluster gains or loses as a learner."""
 
     cluster_id: UUID
@@ -122,17 +122,17 @@ class Shift(Value):
     after: int
 
 
-class Comparison(Value):
+class Comparison(ResultModel):
     """Two plans side by side."""
 
-    before: Side
-    after: Side
-    shifts: tuple[Shift, ...]
+    before: PlanSummary
+    after: PlanSummary
+    shifts: tuple[LearnerDelta, ...]
     added: tuple[tuple[UUID, UUID], ...]
     dropped: tuple[tuple[UUID, UUID], ...]
 
 
-class Alternate(Value):
+class Alternate(ResultModel):
     """Another mentor for a learner, and what it would cost the whole plan; `loser_id` gives up most."""
 
     mentor_id: UUID
@@ -143,7 +143,7 @@ class Alternate(Value):
     reason: str
 
 
-class Counterfactual(Value):
+class Counterfactual(ResultModel):
     """What it would take for a pair to be in the plan, and what forcing it would cost."""
 
     mentor_id: UUID
@@ -153,11 +153,11 @@ class Counterfactual(Value):
     missing: int
     cost: int
     fewer_pairs: int
-    losers: tuple[Shift, ...]
+    losers: tuple[LearnerDelta, ...]
     reason: str
 
 
-class Explanation(Value):
+class Explanation(ResultModel):
     """Of a learner in a plan: its pairs are the plan's, its alternates the best three others."""
 
     learner_id: UUID

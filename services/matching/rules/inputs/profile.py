@@ -15,19 +15,19 @@ class Skill(NamedTuple):
     indicator: str
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The indicator in words."""
         return self.indicator.replace("-", " ").replace("_", " ")
 
 
-class Aim(NamedTuple):
+class TargetLevel(NamedTuple):
     """The level a cluster wants to reach, and how much that matters: priority 1 to 5."""
 
     level: int
     priority: int
 
 
-class Measured(NamedTuple):
+class MeasuredLevel(NamedTuple):
     """A level, the day it was measured, and the end of its scale."""
 
     level: int
@@ -35,7 +35,7 @@ class Measured(NamedTuple):
     top: int
 
 
-class Gain(NamedTuple):
+class TrainingGain(NamedTuple):
     """What a training that ended on a day added to a skill."""
 
     skill: Skill
@@ -58,11 +58,11 @@ class Profile:
     ecosystems: frozenset[str]
     stages: frozenset[str]
     levels: Mapping[Skill, int] = field(default_factory=dict)
-    aims: Mapping[Skill, Aim] = field(default_factory=dict)
+    targets: Mapping[Skill, TargetLevel] = field(default_factory=dict)
     requests: Mapping[Skill, int] = field(default_factory=dict)
     label: str = "none"
-    mentor_places: int = 0
-    learner_places: int = 0
+    mentor_slots: int = 0
+    learner_slots: int = 0
     record: tuple[int, ...] = ()
     given: int = 0
     taken: int = 0
@@ -70,11 +70,11 @@ class Profile:
     @property
     def needs(self) -> dict[Skill, tuple[int, int]]:
         """Skills in which the cluster is below its target: (gap in levels, priority)."""
-        gaps = {skill: aim.level - self.levels.get(skill, 0) for skill, aim in self.aims.items()}
-        return {skill: (gap, self.aims[skill].priority) for skill, gap in gaps.items() if gap > 0}
+        gaps = {skill: aim.level - self.levels.get(skill, 0) for skill, aim in self.targets.items()}
+        return {skill: (gap, self.targets[skill].priority) for skill, gap in gaps.items() if gap > 0}
 
 
-def provisional(levels: Mapping[Skill, Measured], gains: Iterable[Gain]) -> dict[Skill, int]:
+def provisional_levels(levels: Mapping[Skill, MeasuredLevel], gains: Iterable[TrainingGain]) -> dict[Skill, int]:
     """Levels with the gains of trainings that ended after the level was measured, up to the end of the scale."""
     counted = {skill: measured.level for skill, measured in levels.items()}
     for gain in gains:
@@ -84,13 +84,13 @@ def provisional(levels: Mapping[Skill, Measured], gains: Iterable[Gain]) -> dict
     return counted
 
 
-def provisionals(
-    levels: Iterable[tuple[UUID, Skill, Measured]], gains: Iterable[tuple[UUID, Gain]]
+def provisional_levels_by_cluster(
+    levels: Iterable[tuple[UUID, Skill, MeasuredLevel]], gains: Iterable[tuple[UUID, TrainingGain]]
 ) -> dict[UUID, dict[Skill, int]]:
     """The same for several clusters, by their ids."""
-    measured, gained = defaultdict[UUID, dict[Skill, Measured]](dict), defaultdict[UUID, list[Gain]](list)
+    measured, gained = defaultdict[UUID, dict[Skill, MeasuredLevel]](dict), defaultdict[UUID, list[TrainingGain]](list)
     for id, skill, known in levels:
         measured[id][skill] = known
     for id, gain in gains:
         gained[id].append(gain)
-    return {id: provisional(known, gained[id]) for id, known in measured.items()}
+    return {id: provisional_levels(known, gained[id]) for id, known in measured.items()}

@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from services.matching.rules.wording import day
 
-LOOKED_BACK = 90
+RHYTHM_DAYS = 90
 """Days of which meetings are counted for the rhythm."""
-LATELY = 30
+CHECK_IN_DAYS = 30
 """Days in which each side should have checked in once."""
-BEST_FEELING = 5
+MAX_FEELING = 5
 
 
-class Moved(NamedTuple):
+class GoalProgress(NamedTuple):
     """How far a goal is: the level it began at, the one reported, the target, and when it is due."""
 
     level: int
@@ -35,17 +35,17 @@ class CheckIn(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
+class MentorshipProgress:
     """What there is to see of a mentorship that has started: days of meetings that were held, goals, check-ins."""
 
     started_on: date
     every_days: int
     held: Sequence[date] = ()
-    goals: Sequence[Moved] = ()
+    goals: Sequence[GoalProgress] = ()
     check_ins: Sequence[CheckIn] = ()
 
 
-class Part(NamedTuple):
+class HealthPart(NamedTuple):
     """One part of the health: `points` of the most it can give, `of`; where it is not `known` it counts half."""
 
     part: str
@@ -55,7 +55,7 @@ class Part(NamedTuple):
     known: bool = True
 
 
-def health(signs: Signs, today: date) -> list[Part]:
+def health(signs: MentorshipProgress, today: date) -> list[HealthPart]:
     """The parts; their points add up to the health."""
     return [
         _first_meeting(signs, today, 20),
@@ -66,31 +66,31 @@ def health(signs: Signs, today: date) -> list[Part]:
     ]
 
 
-def _unknown(part: str, of: int, reason: str) -> Part:
-    return Part(part, of // 2, of, reason, known=False)
+def _unknown(part: str, of: int, reason: str) -> HealthPart:
+    return HealthPart(part, of // 2, of, reason, known=False)
 
 
-def _first_meeting(signs: Signs, today: date, of: int) -> Part:
+def _first_meeting(signs: MentorshipProgress, today: date, of: int) -> HealthPart:
     name = "first_meeting"
     if signs.held:
-        return Part(name, of, of, f"They first met on {day(min(signs.held))}.")
+        return HealthPart(name, of, of, f"They first met on {day(min(signs.held))}.")
     days = (today - signs.started_on).days
     if days <= signs.every_days:
         return _unknown(name, of, f"The first meeting is due until {day(_due(signs, 1))}.")
-    return Part(name, 0, of, f"They have not met yet, {days} days after the start.")
+    return HealthPart(name, 0, of, f"They have not met yet, {days} days after the start.")
 
 
-def _rhythm(signs: Signs, today: date, of: int) -> Part:
-    since = max(signs.started_on, today - timedelta(days=LOOKED_BACK))
+def _rhythm(signs: MentorshipProgress, today: date, of: int) -> HealthPart:
+    since = max(signs.started_on, today - timedelta(days=RHYTHM_DAYS))
     due = (today - since).days // signs.every_days
     if not due:
         return _unknown("rhythm", of, f"They mean to meet every {signs.every_days} days; the first is not over.")
     held = sum(since <= on <= today for on in signs.held)
     reason = f"They met {_times(held)} since {day(since)}; by their plan it would be {_times(due)}."
-    return Part("rhythm", of * min(held, due) // due, of, reason)
+    return HealthPart("rhythm", of * min(held, due) // due, of, reason)
 
 
-def _goals(signs: Signs, today: date, of: int) -> Part:
+def _goals(signs: MentorshipProgress, today: date, of: int) -> HealthPart:
     """Levels reported, against those that would be there by now if each goal moved evenly until its day."""
     reached, expected, whole = 0, 0, 0
     for goal in signs.goals:
@@ -105,30 +105,32 @@ def _goals(signs: Signs, today: date, of: int) -> Part:
     if not reached and expected < 100 * whole // 4:
         return _unknown("goals", of, "The goals are young; nothing is expected of them yet.")
     reason = f"{reached // 100} of {whole} levels are reported as reached; by now {_tenths(expected)} are expected."
-    return Part("goals", of if reached >= expected else of * reached // expected, of, reason)
+    return HealthPart("goals", of if reached >= expected else of * reached // expected, of, reason)
 
 
-def _check_ins(signs: Signs, today: date, of: int) -> Part:
-    since = today - timedelta(days=LATELY)
+def _check_ins(signs: MentorshipProgress, today: date, of: int) -> HealthPart:
+    since = today - timedelta(days=CHECK_IN_DAYS)
     sides = {one.side for one in signs.check_ins if one.on > since}
     if not sides and signs.started_on > since:
         return _unknown("check_ins", of, "Nobody has said yet how it goes; there is time.")
     said = {0: "neither side has", 1: f"only the {''.join(sides)} has", 2: "both sides have"}[len(sides)]
-    return Part("check_ins", of * len(sides) // 2, of, f"In the last {LATELY} days {said} said how it goes.")
+    return HealthPart(
+        "check_ins", of * len(sides) // 2, of, f"In the last {CHECK_IN_DAYS} days {said} said how it goes."
+    )
 
 
-def _sentiment(signs: Signs, of: int) -> Part:
+def _sentiment(signs: MentorshipProgress, of: int) -> HealthPart:
     """The newest word of each side."""
     newest = {one.side: one.feeling for one in sorted(signs.check_ins, key=lambda one: one.on)}
     if not newest:
         return _unknown("sentiment", of, "Nobody has said yet how it goes.")
     above = sum(newest.values()) - len(newest)
     reason = " and ".join(f"the {side} says {feeling}" for side, feeling in sorted(newest.items()))
-    whole = len(newest) * (BEST_FEELING - 1)
-    return Part("sentiment", of * above // whole, of, f"Of {BEST_FEELING}, {reason}.")
+    whole = len(newest) * (MAX_FEELING - 1)
+    return HealthPart("sentiment", of * above // whole, of, f"Of {MAX_FEELING}, {reason}.")
 
 
-def _due(signs: Signs, meeting: int) -> date:
+def _due(signs: MentorshipProgress, meeting: int) -> date:
     return signs.started_on + timedelta(days=meeting * signs.every_days)
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from services.matching.rules.inputs.profile import Skill
 
-LEVEL = 100
+HUNDREDTHS_PER_LEVEL = 100
 """Hundredths in a level."""
 
 
@@ -27,7 +27,7 @@ class Reading(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taught:
+class LedgerLine:
     """A line of the ledger: one cluster taught another one skill, by a mentorship or an activity (`source_id`).
 
     `planned` and `reported` are levels; `before` and `after` what assessments around its end measured, and `confirmed`
@@ -54,13 +54,13 @@ class Taught:
         return (self.ended_on or self.began_on).isoformat(), self.source_id, self.learner_id, self.skill
 
 
-History = Mapping[tuple[UUID, Skill], Sequence[Reading]]
+LevelHistory = Mapping[tuple[UUID, Skill], Sequence[Reading]]
 """What a cluster could in a skill, by the days of its assessments, oldest first; one reading a day."""
 
 
-def ledger(taught: Iterable[Taught], history: History) -> list[Taught]:
+def confirm_lines(taught: Iterable[LedgerLine], history: LevelHistory) -> list[LedgerLine]:
     """The lines with what is confirmed of each, in order."""
-    lines, between = [], defaultdict[tuple[UUID, Skill, int], list[Taught]](list)
+    lines, between = [], defaultdict[tuple[UUID, Skill, int], list[LedgerLine]](list)
     for line in taught:
         readings = history.get((line.learner_id, line.skill), ())
         if line.ended_on is None:
@@ -76,10 +76,10 @@ def ledger(taught: Iterable[Taught], history: History) -> list[Taught]:
     return sorted(lines, key=lambda line: line.order)
 
 
-def _confirmed(shared: Sequence[Taught], before: Reading | None, after: Reading | None) -> list[Taught]:
+def _confirmed(shared: Sequence[LedgerLine], before: Reading | None, after: Reading | None) -> list[LedgerLine]:
     if before is None or after is None:
         return [replace(line, before=before, after=after) for line in shared]
-    gained = LEVEL * max(after.level - before.level, 0)
+    gained = HUNDREDTHS_PER_LEVEL * max(after.level - before.level, 0)
     parts = shares(gained, [line.reported for line in shared])
     return [replace(line, before=before, after=after, confirmed=part) for line, part in zip(shared, parts, strict=True)]
 
@@ -96,16 +96,16 @@ def shares(whole: int, weights: Sequence[int]) -> list[int]:
     return parts
 
 
-class Step(NamedTuple):
+class DownstreamStep(NamedTuple):
     """A line by which knowledge went on, and over how many lines it came there: 1 is the first."""
 
     depth: int
-    line: Taught
+    line: LedgerLine
 
 
-def downstream(lines: Sequence[Taught], cluster_id: UUID) -> list[Step]:
+def downstream(lines: Sequence[LedgerLine], cluster_id: UUID) -> list[DownstreamStep]:
     """Where knowledge of a cluster went: whom it taught a skill, whom those taught the same after that, and so on."""
-    found: list[Step] = [Step(1, line) for line in lines if line.teacher_id == cluster_id]
+    found: list[DownstreamStep] = [DownstreamStep(1, line) for line in lines if line.teacher_id == cluster_id]
     seen = {line.order for _, line in found}
     for depth, line in found:  # the list grows while it is walked
         if line.ended_on is None:
@@ -114,11 +114,11 @@ def downstream(lines: Sequence[Taught], cluster_id: UUID) -> list[Step]:
             follows = other.teacher_id == line.learner_id and other.skill == line.skill
             if follows and other.began_on >= line.ended_on and other.order not in seen:
                 seen.add(other.order)
-                found.append(Step(depth + 1, other))
+                found.append(DownstreamStep(depth + 1, other))
     return found
 
 
-class Side(NamedTuple):
+class LedgerSide(NamedTuple):
     """What a cluster gave, or took: lines, levels as reported, and hundredths of a level that are confirmed."""
 
     lines: int = 0
@@ -130,15 +130,17 @@ class Balance(NamedTuple):
     """A cluster's giving and taking."""
 
     cluster_id: UUID
-    given: Side
-    taken: Side
+    given: LedgerSide
+    taken: LedgerSide
 
 
-def balances(lines: Iterable[Taught]) -> list[Balance]:
+def balances(lines: Iterable[LedgerLine]) -> list[Balance]:
     """The balance of each cluster that gave or took, in the order of their ids."""
-    given, taken = defaultdict[UUID, Side](Side), defaultdict[UUID, Side](Side)
+    given, taken = defaultdict[UUID, LedgerSide](LedgerSide), defaultdict[UUID, LedgerSide](LedgerSide)
     for line in lines:
         for side, cluster_id in ((given, line.teacher_id), (taken, line.learner_id)):
             one = side[cluster_id]
-            side[cluster_id] = Side(one.lines + 1, one.reported + line.reported, one.confirmed + (line.confirmed or 0))
+            side[cluster_id] = LedgerSide(
+                one.lines + 1, one.reported + line.reported, one.confirmed + (line.confirmed or 0)
+            )
     return [Balance(id, given[id], taken[id]) for id in sorted(given.keys() | taken.keys())]

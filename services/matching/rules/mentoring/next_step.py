@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from services.matching.rules.mentoring.health import Signs
+from services.matching.rules.mentoring.health import MentorshipProgress
 from services.matching.rules.wording import counted, day
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MentorshipStatus:
     """Where a mentorship is: who has not confirmed it yet, what is planned, and which surveys nobody has filled in."""
 
     state: str
     unconfirmed: Sequence[str]
-    signs: Signs | None
+    signs: MentorshipProgress | None
     planned: Sequence[date]
     unanswered: Sequence[int]
     unmeasured: int
 
 
-def next_step(standing: Standing, today: date) -> str:
+def next_step(standing: MentorshipStatus, today: date) -> str:
     """The sentence. `unmeasured` goals wait for an assessment once it is over."""
     if standing.state in {"completed", "ended"}:
         waits = f"An assessment of the learner will confirm {counted(standing.unmeasured, 'goal')}."
@@ -36,6 +36,6 @@ def next_step(standing: Standing, today: date) -> str:
     return _plan(standing.signs, today)
 
 
-def _plan(signs: Signs, today: date) -> str:
+def _plan(signs: MentorshipProgress, today: date) -> str:
     due = max([signs.started_on, *signs.held]) + timedelta(days=signs.every_days)
     return f"Plan the next meeting; it is due {'since' if due < today else 'on'} {day(due)}."

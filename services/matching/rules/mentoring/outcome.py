@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Confirmed(NamedTuple):
+class MeasuredGoal(NamedTuple):
     """A goal's level at the start, its target, and the level that an assessment after the end has measured."""
 
     level: int
@@ -12,7 +12,7 @@ class Confirmed(NamedTuple):
     measured: int
 
 
-def outcome(goals: Sequence[Confirmed]) -> int | None:
+def outcome(goals: Sequence[MeasuredGoal]) -> int | None:
     """The share of the wanted levels that were reached, out of 100; None where none were wanted.
 
     What was reached beyond a target makes up for nothing elsewhere, and no goal counts less than nothing.

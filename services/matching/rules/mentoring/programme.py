@@ -7,7 +7,7 @@ from typing import NamedTuple
 from services.matching.rules.inputs.profile import Profile, Skill
 from services.matching.rules.wording import listed
 
-MOST_GOALS = 3
+MAX_FIRST_GOALS = 3
 """How many goals a mentorship begins with."""
 
 
@@ -24,10 +24,10 @@ TEMPLATES = {
     "standard": Template("a meeting every two weeks for half a year", 14, 182),
     "intense": Template("a meeting every week for twelve weeks", 7, 84),
 }
-STANDARD = "standard"
+DEFAULT_TEMPLATE = "standard"
 
 
-class Goal(NamedTuple):
+class PlannedGoal(NamedTuple):
     """A level that the learner wants to reach, from the one it has, until a day."""
 
     skill: Skill
@@ -36,18 +36,18 @@ class Goal(NamedTuple):
     due_on: date
 
 
-def first_goals(mentor: Profile, learner: Profile, due_on: date) -> list[Goal]:
+def first_goals(mentor: Profile, learner: Profile, due_on: date) -> list[PlannedGoal]:
     """What the learner needs most and the mentor can teach, up to what the mentor itself has reached."""
     able = [(skill, gap, weight) for skill, (gap, weight) in learner.needs.items() if _above(mentor, learner, skill)]
     able.sort(key=lambda one: (-one[1] * one[2], one[0]))
     return [
-        Goal(
+        PlannedGoal(
             skill,
             learner.levels.get(skill, 0),
-            min(learner.aims[skill].level, mentor.levels[skill]),
+            min(learner.targets[skill].level, mentor.levels[skill]),
             due_on,
         )
-        for skill, _, _ in able[:MOST_GOALS]
+        for skill, _, _ in able[:MAX_FIRST_GOALS]
     ]
 
 
@@ -55,12 +55,12 @@ def _above(mentor: Profile, learner: Profile, skill: Skill) -> bool:
     return mentor.levels.get(skill, 0) > learner.levels.get(skill, 0)
 
 
-def agreement(mentor: str, learner: str, template: Template, goals: Sequence[Goal]) -> str:
+def agreement(mentor: str, learner: str, template: Template, goals: Sequence[PlannedGoal]) -> str:
     """The text that both sides are asked to confirm, or to put in words of their own."""
-    wanted = [f"{goal.skill.words} (from {goal.level} to {goal.target})" for goal in goals]
-    aims = f"We work on {listed(wanted)}." if wanted else "We agree on goals at the first meeting."
+    wanted = [f"{goal.skill.text} (from {goal.level} to {goal.target})" for goal in goals]
+    targets = f"We work on {listed(wanted)}." if wanted else "We agree on goals at the first meeting."
     return (
-        f"{mentor} and {learner} work together: {template.title}. {aims}"
+        f"{mentor} and {learner} work together: {template.title}. {targets}"
         f" {mentor} shares what it knows and opens doors; {learner} prepares the meetings and does what was agreed."
         " What we tell each other stays between us. Each of us may end this at any time, with a word of why."
     )

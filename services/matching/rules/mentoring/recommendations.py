@@ -7,14 +7,14 @@ from typing import NamedTuple
 from uuid import UUID
 
 from services.matching.rules.inputs.profile import Skill
-from services.matching.rules.mentoring.gaps import Need
+from services.matching.rules.mentoring.gaps import Gap
 from services.matching.rules.wording import counted, listed
 
-WHITE = 3
+WHITE_SPOT_CLUSTERS = 3
 """So many clusters need something that nobody offers: a white spot."""
 
 
-class Offer(NamedTuple):
+class UpcomingActivity(NamedTuple):
     """An activity to come, and by how many levels it raises which skills."""
 
     id: UUID
@@ -25,16 +25,16 @@ class Offer(NamedTuple):
     teaches: Mapping[Skill, int]
 
 
-class Join(NamedTuple):
+class ActivityRecommendation(NamedTuple):
     """An activity for a cluster: `worth` are the levels of its gaps that it would close, times their priorities."""
 
     cluster_id: UUID
-    offer: Offer
+    offer: UpcomingActivity
     worth: int
     reason: str
 
 
-class Ask(NamedTuple):
+class RequestRecommendation(NamedTuple):
     """Something to ask for, since no activity teaches it: who stands above the cluster in it, the highest first."""
 
     cluster_id: UUID
@@ -56,9 +56,9 @@ class WhiteSpot(NamedTuple):
 Levels = Mapping[UUID, Mapping[Skill, int]]
 
 
-def joins(needs: Sequence[Need], offers: Sequence[Offer]) -> list[Join]:
+def recommend_activities(needs: Sequence[Gap], offers: Sequence[UpcomingActivity]) -> list[ActivityRecommendation]:
     """For each cluster the activities that would help it, the best first; one's own are none."""
-    wanted = defaultdict[UUID, list[Need]](list)
+    wanted = defaultdict[UUID, list[Gap]](list)
     for need in needs:
         if need.gap:
             wanted[need.cluster_id].append(need)
@@ -71,15 +71,17 @@ def joins(needs: Sequence[Need], offers: Sequence[Offer]) -> list[Join]:
     return sorted(found, key=lambda one: (one.cluster_id, -one.worth, one.offer.starts_on, one.offer.id))
 
 
-def _join(cluster_id: UUID, gaps: Sequence[Need], offer: Offer) -> Join:
+def _join(cluster_id: UUID, gaps: Sequence[Gap], offer: UpcomingActivity) -> ActivityRecommendation:
     met = [(need, min(need.gap, offer.teaches.get(need.skill, 0))) for need in gaps]
     met = [(need, levels) for need, levels in met if levels]
-    said = [f"{need.skill.words} ({counted(levels, 'level')} of the {need.gap} missing)" for need, levels in met]
+    said = [f"{need.skill.text} ({counted(levels, 'level')} of the {need.gap} missing)" for need, levels in met]
     worth = sum(levels * need.aim.priority for need, levels in met)
-    return Join(cluster_id, offer, worth, f"It teaches {listed(said)}.")
+    return ActivityRecommendation(cluster_id, offer, worth, f"It teaches {listed(said)}.")
 
 
-def asks(needs: Sequence[Need], offers: Sequence[Offer], levels: Levels) -> list[Ask]:
+def recommend_requests(
+    needs: Sequence[Gap], offers: Sequence[UpcomingActivity], levels: Levels
+) -> list[RequestRecommendation]:
     """For each cluster what it should ask others for: gaps that no activity of others teaches, the largest first."""
     found = []
     for need in needs:
@@ -87,15 +89,15 @@ def asks(needs: Sequence[Need], offers: Sequence[Offer], levels: Levels) -> list
         able = _able(need.skill, levels, need.provisional, need.cluster_id)
         if need.gap and not taught and able:
             caller = "One cluster stands" if len(able) == 1 else f"{len(able)} clusters stand"
-            reason = f"No activity to come teaches {need.skill.words}. {caller} above you in it."
-            found.append(Ask(need.cluster_id, need.skill, need.gap * need.aim.priority, able, reason))
+            reason = f"No activity to come teaches {need.skill.text}. {caller} above you in it."
+            found.append(RequestRecommendation(need.cluster_id, need.skill, need.gap * need.aim.priority, able, reason))
     return sorted(found, key=lambda one: (one.cluster_id, -one.worth, one.skill))
 
 
-def white_spots(needs: Sequence[Need], offers: Sequence[Offer], levels: Levels) -> list[WhiteSpot]:
+def white_spots(needs: Sequence[Gap], offers: Sequence[UpcomingActivity], levels: Levels) -> list[WhiteSpot]:
     """What at least three clusters need and no activity to come teaches, the most missing levels first."""
     offered = {skill for offer in offers for skill, gain in offer.teaches.items() if gain}
-    wanted = defaultdict[Skill, list[Need]](list)
+    wanted = defaultdict[Skill, list[Gap]](list)
     for need in needs:
         if need.gap and need.skill not in offered:
             wanted[need.skill].append(need)
@@ -107,7 +109,7 @@ def white_spots(needs: Sequence[Need], offers: Sequence[Offer], levels: Levels) 
             _able(skill, levels, min(one.provisional for one in gaps)),
         )
         for skill, gaps in wanted.items()
-        if len(gaps) >= WHITE
+        if len(gaps) >= WHITE_SPOT_CLUSTERS
     ]
     return sorted(found, key=lambda one: (-one.levels, one.skill))
 

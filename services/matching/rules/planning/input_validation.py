@@ -4,18 +4,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from uuid import UUID
 
-from services.matching.rules.inputs.plan_input import Question, Two
-from services.matching.rules.scoring.pair_score import Excluded, score
+from services.matching.rules.inputs.plan_input import PairKey, PlanInput
+from services.matching.rules.scoring.features import features_of
+from services.matching.rules.scoring.pair_score import Excluded, score_pair
 from services.matching.rules.wording import counted
 
-Refusal = tuple[str, str]
+ValidationError = tuple[str, str]
 """A field, and what is wrong with it."""
 
 
-def refusals(question: Question) -> Iterator[Refusal]:
+def validation_errors(question: PlanInput) -> Iterator[ValidationError]:
     """All of them, in the order of fields."""
     names = {one.id: one.name for one in question.clusters}
-    kept = set(question.kept)
+    kept = set(question.fixed_pairs)
     for field in ("forced", "forbidden"):
         for two in getattr(question, field):
             if two.mentor_id not in names or two.learner_id not in names:
@@ -28,21 +29,21 @@ def refusals(question: Question) -> Iterator[Refusal]:
     yield from _places(question)
 
 
-def _not_to_be_forced(question: Question, names: Mapping[UUID, str]) -> Iterator[Refusal]:
-    table, forbidden, kept = question.table, set(question.forbidden), set(question.kept)
+def _not_to_be_forced(question: PlanInput, names: Mapping[UUID, str]) -> Iterator[ValidationError]:
+    table, forbidden, kept = features_of(question), set(question.forbidden), set(question.fixed_pairs)
     for two in question.forced:
         if two.mentor_id not in names or two.learner_id not in names:
             continue
         said = f"{names[two.mentor_id]} for {names[two.learner_id]}"
         if two in forbidden:
             yield "forced", f"{said} is forced and forbidden at once."
-        given = score(table, two.mentor_id, two.learner_id)
+        given = score_pair(table, two.mentor_id, two.learner_id)
         if isinstance(given, Excluded) and two not in kept:
             yield "forced", f"{said} cannot be forced: {given.reason}"
 
 
-def _places(question: Question) -> Iterator[Refusal]:
-    settled = {*question.kept, *question.forced}
+def _places(question: PlanInput) -> Iterator[ValidationError]:
+    settled = {*question.fixed_pairs, *question.forced}
     known = {one.id for one in question.clusters}
     for id in question.criteria.places:
         if id not in known:
@@ -51,7 +52,7 @@ def _places(question: Question) -> Iterator[Refusal]:
     for cluster in question.clusters:
         set_here = question.criteria.places.get(cluster.id)
         for side, used in (("mentor", mentors[cluster.id]), ("learner", learners[cluster.id])):
-            places = question.criteria.places_of(cluster, side)  # type: ignore[arg-type]  # both are sides
+            places = question.criteria.capacity_of(cluster, side)  # type: ignore[arg-type]  # both are sides
             if set_here is not None and getattr(set_here, side) is not None and used > places:
                 has = f"{cluster.name} has {counted(used, 'pair')} as {side}"
                 yield "criteria.places", f"{has}, more than {counted(places, 'place')}."
@@ -60,9 +61,9 @@ def _places(question: Question) -> Iterator[Refusal]:
                 yield "forced", f"{has}, and {counted(used, 'pair')} would be live or forced."
 
 
-def _forced(question: Question, side: str, id: object) -> bool:
-    return any(_end(two, side) == id for two in set(question.forced) - set(question.kept))
+def _forced(question: PlanInput, side: str, id: object) -> bool:
+    return any(_end(two, side) == id for two in set(question.forced) - set(question.fixed_pairs))
 
 
-def _end(two: Two, side: str) -> object:
+def _end(two: PairKey, side: str) -> object:
     return two.mentor_id if side == "mentor" else two.learner_id

@@ -7,13 +7,13 @@ from uuid import UUID
 
 import numpy as np
 
-from services.matching.rules.inputs.plan_input import Question, Two
+from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.rules.inputs.profile import Skill
-from services.matching.rules.scoring.candidates import worths
-from services.matching.rules.scoring.features import Flags
-from services.matching.rules.scoring.pair_score import Score, score_anyway
+from services.matching.rules.scoring.candidates import candidate_pairs
+from services.matching.rules.scoring.features import BoolArray, features_of
+from services.matching.rules.scoring.pair_score import Score, score_ignoring_rules
 
-Found = list[tuple[Two, Score]]
+ScoredPairs = list[tuple[PairKey, Score]]
 
 
 class NextMentors:
@@ -22,14 +22,14 @@ class NextMentors:
     Places are looked at, not reserved: a proposal takes none until both sides have accepted it.
     """
 
-    def __init__(self, question: Question) -> None:
-        self._question, self._table = question, question.table
+    def __init__(self, question: PlanInput) -> None:
+        self._question, self._features = question, features_of(question)
         self._profiles = {one.id: one for one in question.clusters}
         self._live = defaultdict[UUID, set[UUID]](set)
-        for two in (*question.kept, *question.proposed, *question.asked):
+        for two in (*question.fixed_pairs, *question.open_proposals, *question.request_proposals):
             self._live[two.learner_id].add(two.mentor_id)
 
-    def for_request(self, learner_id: UUID, asked: Skill, most: int) -> Found:
+    def for_request(self, learner_id: UUID, asked: Skill, most: int) -> ScoredPairs:
         """Up to `most` mentors that can answer a learner's request for a skill, the best first, of equal ones by id."""
         learner = self._profiles.get(learner_id)
         if learner is None or asked not in learner.requests:
@@ -38,35 +38,35 @@ class NextMentors:
         above = np.array([one.levels.get(asked, 0) > own for one in self._question.clusters], dtype=np.bool_)
         return self._best(learner_id, most, self._beside_pairs & above)
 
-    def for_need(self, learner_id: UUID, most: int) -> Found:
+    def for_unmatched(self, learner_id: UUID, most: int) -> ScoredPairs:
         """Up to `most` mentors for a learner that is without one, from what places its plan's open proposals leave.
 
         Nobody, if the learner has no place left either.
         """
         learner = self._profiles.get(learner_id)
-        taken = (*self._question.kept, *self._question.proposed)
+        taken = (*self._question.fixed_pairs, *self._question.open_proposals)
         learns = sum(two.learner_id == learner_id for two in taken)
-        if learner is None or self._question.criteria.places_of(learner, "learner") <= learns:
+        if learner is None or self._question.criteria.capacity_of(learner, "learner") <= learns:
             return []
         return self._best(learner_id, most, self._free(taken))
 
     @cached_property
-    def _beside_pairs(self) -> Flags:
+    def _beside_pairs(self) -> BoolArray:
         """Which mentors have a place beside the accepted pairs."""
-        return self._free(self._question.kept)
+        return self._free(self._question.fixed_pairs)
 
-    def _free(self, taken: Sequence[Two]) -> Flags:
+    def _free(self, taken: Sequence[PairKey]) -> BoolArray:
         """Which mentors have a place beside the taken ones."""
         used, criteria = Counter(two.mentor_id for two in taken), self._question.criteria
-        free = [criteria.places_of(one, "mentor") > used[one.id] for one in self._question.clusters]
+        free = [criteria.capacity_of(one, "mentor") > used[one.id] for one in self._question.clusters]
         return np.array(free, dtype=np.bool_)
 
-    def _best(self, learner_id: UUID, most: int, able: Flags) -> Found:
+    def _best(self, learner_id: UUID, most: int, able: BoolArray) -> ScoredPairs:
         """The best of the able that no rule excludes and that are not paired with the learner already."""
-        table, clusters, live = self._table, self._question.clusters, self._live[learner_id]
+        features, clusters, live = self._features, self._question.clusters, self._live[learner_id]
         mentors = able.copy()
-        mentors[[table.number[id] for id in live if id in table.number]] = False
-        found = worths(table, most, mentors=mentors, learners=np.array([table.number[learner_id]]))
+        mentors[[features.index[id] for id in live if id in features.index]] = False
+        found = candidate_pairs(features, most, mentors=mentors, learners=np.array([features.index[learner_id]]))
         ids = [clusters[place].id for place in found.mentor[np.lexsort((found.mentor, -found.score))].tolist()]
         live.update(ids[:most])
-        return [(Two(id, learner_id), score_anyway(table, id, learner_id)) for id in ids[:most]]
+        return [(PairKey(id, learner_id), score_ignoring_rules(features, id, learner_id)) for id in ids[:most]]

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from services.matching.rules.engine import Control, Problem, Solved, check, solve
 
-Worth = NDArray[np.int64]
-POINT = 100
+Int64Array = NDArray[np.int64]
+HUNDREDTHS_PER_POINT = 100
 """Hundredths in a point: fairness looks no closer."""
 _ROOM = 2**59
 """What the worths of a stage may add up to, times the number of learners: far enough from the end of 64 bits."""
 
 
-class Best(NamedTuple):
+class Solution(NamedTuple):
     """The best plan by an objective: which of the problem's arcs it takes, and its proofs, one for each stage."""
 
     taken: NDArray[np.bool_]
@@ -31,7 +31,7 @@ class Best(NamedTuple):
     exact: bool
 
 
-def best(problem: Problem, score: Worth, objective: str, control: Control) -> Best:
+def solve_objective(problem: Problem, score: Int64Array, objective: str, control: Control) -> Solution:
     """The best plan of a problem whose `worth` is the score with what speaks for or against a pair added.
 
     Args:
@@ -45,10 +45,10 @@ def best(problem: Problem, score: Worth, objective: str, control: Control) -> Be
     if objective == "pairs":
         problem = problem._replace(worth=problem.worth + _above(problem, problem.worth))
     solved = _proved(problem, control)
-    return Best(solved.taken, (solved,), solved.exact)
+    return Solution(solved.taken, (solved,), solved.exact)
 
 
-def face(solved: Solved, worth: Worth) -> tuple[Problem, NDArray[np.intp]]:
+def optimal_face(solved: Solved, worth: Int64Array) -> tuple[Problem, NDArray[np.intp]]:
     """The problem of choosing by `worth` among the best plans of a solved problem, and which of its arcs are left.
 
     By complementary slackness a plan is one of the best exactly if it takes no arc below its ends' prices and all arcs
@@ -68,15 +68,15 @@ def _proved(problem: Problem, control: Control) -> Solved:
     return solved
 
 
-def _above(problem: Problem, worth: Worth) -> int:
+def _above(problem: Problem, worth: Int64Array) -> int:
     """More than two plans can differ in worth."""
-    most = min(int(problem.mentor_places.sum()), int(problem.learner_places.sum()), len(worth))
+    most = min(int(problem.mentor_slots.sum()), int(problem.learner_slots.sum()), len(worth))
     return 1 + 2 * most * int(np.abs(worth).max(initial=0))
 
 
-def _fairest(problem: Problem, score: Worth, control: Control) -> Best:
+def _fairest(problem: Problem, score: Int64Array, control: Control) -> Solution:
     first = problem._replace(
-        learner_places=np.minimum(problem.learner_places, 1), learner_least=np.minimum(problem.learner_least, 1)
+        learner_slots=np.minimum(problem.learner_slots, 1), learner_minimum=np.minimum(problem.learner_minimum, 1)
     )
     worths = [*_thresholds(first, score), problem.worth]
     steps = len(worths) + 1
@@ -86,24 +86,24 @@ def _fairest(problem: Problem, score: Worth, control: Control) -> Best:
         stages.append(_proved(current, _part(control, number, steps)))
         if not stages[-1].exact or following is None:
             break
-        current, left = face(stages[-1], following[arcs])
+        current, left = optimal_face(stages[-1], following[arcs])
         arcs = arcs[left]
     taken = np.zeros(len(score), dtype=np.bool_)
     taken[arcs[stages[-1].taken]] = True
     if not stages[-1].exact:
-        return Best(taken, tuple(stages), exact=False)
+        return Solution(taken, tuple(stages), exact=False)
     more = _proved(_rest(problem, taken), _part(control, steps - 1, steps))
     taken[np.flatnonzero(~taken)[more.taken]] = True
-    return Best(taken, (*stages, more), more.exact)
+    return Solution(taken, (*stages, more), more.exact)
 
 
-def _thresholds(problem: Problem, score: Worth) -> Iterator[Worth]:
+def _thresholds(problem: Problem, score: Int64Array) -> Iterator[Int64Array]:
     """What a first pair is worth at each stage: one for each of some thresholds that it reaches, the lowest first.
 
     As many thresholds as 64 bits hold share a stage, each counting more than all above it together.
     """
-    points = score // POINT
-    learners = int((problem.learner_places > 0).sum())
+    points = score // HUNDREDTHS_PER_POINT
+    learners = int((problem.learner_slots > 0).sum())
     base = max(learners, 1) + 1
     group = 1
     while base ** (group + 4) < _ROOM:
@@ -118,16 +118,16 @@ def _thresholds(problem: Problem, score: Worth) -> Iterator[Worth]:
 
 def _rest(problem: Problem, taken: NDArray[np.bool_]) -> Problem:
     """What is left to decide when the taken arcs stand."""
-    mentors = np.bincount(problem.mentor[taken], minlength=len(problem.mentor_places)).astype(np.int32)
-    learners = np.bincount(problem.learner[taken], minlength=len(problem.learner_places)).astype(np.int32)
+    mentors = np.bincount(problem.mentor[taken], minlength=len(problem.mentor_slots)).astype(np.int32)
+    learners = np.bincount(problem.learner[taken], minlength=len(problem.learner_slots)).astype(np.int32)
     return Problem(
         problem.mentor[~taken],
         problem.learner[~taken],
         problem.worth[~taken],
-        problem.mentor_places - mentors,
-        problem.learner_places - learners,
-        np.maximum(problem.mentor_least - mentors, 0),
-        np.maximum(problem.learner_least - learners, 0),
+        problem.mentor_slots - mentors,
+        problem.learner_slots - learners,
+        np.maximum(problem.mentor_minimum - mentors, 0),
+        np.maximum(problem.learner_minimum - learners, 0),
     )
 
 

@@ -5,18 +5,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matching.rules.scoring.features import Flags, Table, Whole
-from services.matching.rules.scoring.score_matrix import Over, Points, sums
+from services.matching.rules.scoring.features import BoolArray, ClusterFeatures, Int64Array
+from services.matching.rules.scoring.score_matrix import Points, ScoreMatrix, score_model
 
-CELLS = 2**18
+BATCH_PAIRS = 2**18
 """Pairs that are scored at once: what lies near the processor is added up quickest."""
-GROUP = 32
+GROUP_SIZE = 32
 """Mentors whose best is looked at first, to know which scores are too low to be among a learner's best."""
-FULL = 10_000
+MAX_SCORE = 10_000
 """Hundredths of a point that a score has at most."""
 
 
-class Worths(NamedTuple):
+class CandidatePairs(NamedTuple):
     """The possible pairs with their scores, in the order of learner, then mentor; both by their number in the table.
 
     `cut` is, for each learner, the best score among its pairs that were left out.
@@ -24,13 +24,17 @@ class Worths(NamedTuple):
 
     mentor: NDArray[np.int32]
     learner: NDArray[np.int32]
-    score: Whole
-    cut: Whole
+    score: Int64Array
+    best_unexamined: Int64Array
 
 
-def worths(
-    table: Table, top: int | None = None, *, mentors: Flags | None = None, learners: Whole | None = None
-) -> Worths:
+def candidate_pairs(
+    table: ClusterFeatures,
+    top: int | None = None,
+    *,
+    mentors: BoolArray | None = None,
+    learners: Int64Array | None = None,
+) -> CandidatePairs:
     """All possible pairs, or for each learner the `top` best, of equal ones those that come first.
 
     Args:
@@ -42,46 +46,46 @@ def worths(
     numbers = np.arange(len(table.profiles))
     teach = numbers if mentors is None else np.flatnonzero(mentors)
     learn = numbers if learners is None else learners
-    over, rows = Over(sums(table), teach), max(CELLS // max(len(teach), 1), 1)
+    over, rows = ScoreMatrix(score_model(table), teach), max(BATCH_PAIRS // max(len(teach), 1), 1)
     none = np.zeros(0, dtype=np.int64)
     parts = [(none,) * 4]
     for begin in range(0, len(learn), rows):
         some = learn[begin : begin + rows]
-        row, column, points, cut = _kept(over.scores(some), top)
-        parts.append((teach[column], some[row], points, cut))
-    mentor, learner, points, cut = map(np.concatenate, zip(*parts, strict=True))
-    return Worths(mentor.astype(np.int32), learner.astype(np.int32), points, cut)
+        row, column, points, best_unexamined = _kept(over.scores(some), top)
+        parts.append((teach[column], some[row], points, best_unexamined))
+    mentor, learner, points, best_unexamined = map(np.concatenate, zip(*parts, strict=True))
+    return CandidatePairs(mentor.astype(np.int32), learner.astype(np.int32), points, best_unexamined)
 
 
-def _kept(points: Points, top: int | None) -> tuple[Whole, Whole, Whole, Whole]:
+def _kept(points: Points, top: int | None) -> tuple[Int64Array, Int64Array, Int64Array, Int64Array]:
     """Rows, columns and scores of what stays, and for each row the best of what does not."""
     height, width = points.shape
     least = np.zeros((height, 1), dtype=np.int32) if top is None else _least(points, top + 1)
     flat = np.flatnonzero(points >= least)
     row, column = np.divmod(flat, max(width, 1))
     score = points.ravel()[flat].astype(np.int64)
-    cut = np.zeros(height, dtype=np.int64)
+    best_unexamined = np.zeros(height, dtype=np.int64)
     if top is None:
-        return row, column, score, cut
+        return row, column, score, best_unexamined
     # The best first, of equal ones the first column: a number that no two of a row have in common.
-    rank = (FULL - score) * width + column
-    order = np.sort(row * (FULL + 1) * width + rank)
+    rank = (MAX_SCORE - score) * width + column
+    order = np.sort(row * (MAX_SCORE + 1) * width + rank)
     begin = np.searchsorted(row, np.arange(height))
     behind = begin + top
     more = np.flatnonzero(behind < np.append(begin[1:], len(flat)))
-    last = np.full(height, (FULL + 1) * width)
-    last[more] = order[behind[more]] - more * (FULL + 1) * width
-    cut[more] = FULL - last[more] // max(width, 1)
+    last = np.full(height, (MAX_SCORE + 1) * width)
+    last[more] = order[behind[more]] - more * (MAX_SCORE + 1) * width
+    best_unexamined[more] = MAX_SCORE - last[more] // max(width, 1)
     stay = rank < last[row]
-    return row[stay], column[stay], score[stay], cut
+    return row[stay], column[stay], score[stay], best_unexamined
 
 
 def _least(points: Points, count: int) -> Points:
     """A score that at least `count` of each row reach, and not many more; 0 where fewer are possible."""
-    groups = points.shape[1] // GROUP
+    groups = points.shape[1] // GROUP_SIZE
     best = points
     if groups >= count:
-        best = points[:, : groups * GROUP].reshape(-1, GROUP, groups).max(axis=1)
+        best = points[:, : groups * GROUP_SIZE].reshape(-1, GROUP_SIZE, groups).max(axis=1)
     if best.shape[1] < count:
         return np.zeros((len(points), 1), dtype=np.int32)
     nth = best.shape[1] - count

@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.inputs.profile import Profile
-from services.matching.rules.scoring.distance import kilometres
+from services.matching.rules.scoring.distance import capital_distance_km
 
 LABELS = ("none", "bronze", "silver", "gold")
 """From the least to the most."""
 
-Whole = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Int64Array = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 
-class History(NamedTuple):
+class PairHistory(NamedTuple):
     """What was before, and the day that is today: pairs that were, and proposals that ended without a yes, and when."""
 
     today: date
@@ -28,14 +29,14 @@ class History(NamedTuple):
     declined: tuple[tuple[UUID, UUID, date], ...] = ()
 
 
-class Kinds(NamedTuple):
+class Categories(NamedTuple):
     """Clusters sorted into kinds: of which each is, and what each kind is like (kinds by columns)."""
 
-    of: Whole
-    each: Whole
+    of: Int64Array
+    each: Int64Array
 
 
-class Table:
+class ClusterFeatures:
     """What all terms and rules look at.
 
     Args:
@@ -44,9 +45,9 @@ class Table:
         history: what was before.
     """
 
-    def __init__(self, profiles: Sequence[Profile], criteria: Criteria, history: History) -> None:
+    def __init__(self, profiles: Sequence[Profile], criteria: Criteria, history: PairHistory) -> None:
         self.profiles, self.criteria, self.history = profiles, criteria, history
-        self.number = {one.id: place for place, one in enumerate(profiles)}
+        self.index = {one.id: place for place, one in enumerate(profiles)}
         skills = sorted({skill for one in profiles for skill in (*one.needs, *one.requests)})
         self.levels = self._of([[one.levels.get(skill, 0) for skill in skills] for one in profiles], len(skills))
         needs = [one.needs for one in profiles]
@@ -71,58 +72,60 @@ class Table:
         return self._by_step(lambda level: self.urgencies * (self.levels + 1 == level))
 
     @cached_property
-    def alike(self) -> Kinds:
+    def alike(self) -> Categories:
         """All of one kind: where it does not matter who is on this side."""
-        return Kinds(np.zeros(len(self.profiles), dtype=np.int64), np.zeros((1, 0), dtype=np.int64))
+        return Categories(np.zeros(len(self.profiles), dtype=np.int64), np.zeros((1, 0), dtype=np.int64))
 
     @cached_property
-    def languages(self) -> Kinds:
+    def languages(self) -> Categories:
         """Which languages each works in."""
         return _sets([one.languages for one in self.profiles])
 
     @cached_property
-    def ecosystems(self) -> Kinds:
+    def ecosystems(self) -> Categories:
         """Which ecosystems each works in."""
         return _sets([one.ecosystems for one in self.profiles])
 
     @cached_property
-    def stages(self) -> Kinds:
+    def stages(self) -> Categories:
         """Which stages of a value chain each covers."""
         return _sets([one.stages for one in self.profiles])
 
     @cached_property
-    def country(self) -> Kinds:
+    def country(self) -> Categories:
         """Where each is: kilometres to the other kinds; below 0 where that is not known."""
         of, each = _sorted_out([one.country for one in self.profiles])
-        far = [[kilometres(one, other) for other in each] for one in each]
-        return Kinds(of, self._of([[-1 if one is None else one for one in row] for row in far], len(each)))
+        far = [[capital_distance_km(one, other) for other in each] for one in each]
+        return Categories(of, self._of([[-1 if one is None else one for one in row] for row in far], len(each)))
 
     @cached_property
-    def outcomes(self) -> Kinds:
+    def outcomes(self) -> Categories:
         """How many mentorships of each ended, and what their outcomes add up to."""
         return _numbers([(len(one.record), sum(one.record)) for one in self.profiles], 2)
 
     @cached_property
-    def exchanged(self) -> Kinds:
+    def exchanged(self) -> Categories:
         """How many mentorships each has given and taken."""
         return _numbers([(one.given, one.taken) for one in self.profiles], 2)
 
     @cached_property
-    def label(self) -> Kinds:
+    def label(self) -> Categories:
         """The label of each, by its place in LABELS."""
         return _numbers([(LABELS.index(one.label),) for one in self.profiles], 1)
 
-    def listed(self, ids: Iterable[UUID]) -> Kinds:
+    def listed(self, ids: Iterable[UUID]) -> Categories:
         """Which clusters are among these."""
         among = frozenset(ids)
         return _numbers([(int(one.id in among),) for one in self.profiles], 1)
 
     def pairs(self, pairs: Iterable[tuple[UUID, UUID]]) -> frozenset[tuple[int, int]]:
         """Pairs by the numbers of mentor and learner, without those whose clusters are not there."""
-        number = self.number
-        return frozenset((number[one], number[other]) for one, other in pairs if one in number and other in number)
+        index = self.index
+        return frozenset(
+            (index[mentor], index[learner]) for mentor, learner in pairs if {mentor, learner} <= index.keys()
+        )
 
-    def _of(self, rows: Sequence[Sequence[int]], width: int) -> Whole:
+    def _of(self, rows: Sequence[Sequence[int]], width: int) -> Int64Array:
         return np.array(rows, dtype=np.int64).reshape(len(rows), width)
 
     def _by_step(self, of_level: Callable[[int], NDArray[Any]]) -> NDArray[np.float32]:
@@ -132,21 +135,29 @@ class Table:
         return np.concatenate([none, *map(of_level, steps)], axis=1).astype(np.float32)
 
 
-def _sorted_out(values: Sequence[Hashable]) -> tuple[Whole, list[Any]]:
+def features_of(plan_input: PlanInput) -> ClusterFeatures:
+    """The features of a plan input's clusters, with the history of their pairs."""
+    past = plan_input.past_pairs
+    paired = frozenset((pair.mentor_id, pair.learner_id) for pair in past if pair.state == "ended")
+    declined = tuple((pair.mentor_id, pair.learner_id, pair.since) for pair in past if pair.state != "ended")
+    return ClusterFeatures(plan_input.clusters, plan_input.criteria, PairHistory(plan_input.today, paired, declined))
+
+
+def _sorted_out(values: Sequence[Hashable]) -> tuple[Int64Array, list[Any]]:
     """Of which kind each value is, and the kinds."""
     kinds: dict[Hashable, int] = {}
     of = [kinds.setdefault(one, len(kinds)) for one in values]
     return np.array(of, dtype=np.int64), list(kinds)
 
 
-def _numbers(values: Sequence[tuple[int, ...]], width: int) -> Kinds:
+def _numbers(values: Sequence[tuple[int, ...]], width: int) -> Categories:
     of, each = _sorted_out(values)
-    return Kinds(of, np.array(each, dtype=np.int64).reshape(len(each), width))
+    return Categories(of, np.array(each, dtype=np.int64).reshape(len(each), width))
 
 
-def _sets(values: Sequence[frozenset[str]]) -> Kinds:
+def _sets(values: Sequence[frozenset[str]]) -> Categories:
     """A column for each name: whether a kind has it."""
     of, each = _sorted_out(values)
     names = sorted(frozenset().union(*each))
     flags = [[name in one for name in names] for one in each]
-    return Kinds(of, np.array(flags, dtype=np.int64).reshape(len(each), len(names)))
+    return Categories(of, np.array(flags, dtype=np.int64).reshape(len(each), len(names)))

@@ -3,13 +3,13 @@
 from typing import NamedTuple
 from uuid import UUID
 
-from services.matching.rules.scoring.exclusion_rules import RULES
-from services.matching.rules.scoring.features import Table
-from services.matching.rules.scoring.reasons import SENTENCES
-from services.matching.rules.scoring.score_matrix import sums
+from services.matching.rules.scoring.exclusion_rules import EXCLUSION_RULES
+from services.matching.rules.scoring.features import ClusterFeatures
+from services.matching.rules.scoring.reasons import REASONS
+from services.matching.rules.scoring.score_matrix import score_model
 
 
-class Term(NamedTuple):
+class ScoreTerm(NamedTuple):
     """One term of a score; where `known` is false there is no data, and it counts half."""
 
     term: str
@@ -22,7 +22,7 @@ class Score(NamedTuple):
     """A score and what it is made of; `total` is the sum of the terms."""
 
     total: int
-    terms: tuple[Term, ...]
+    terms: tuple[ScoreTerm, ...]
 
 
 class Excluded(NamedTuple):
@@ -32,26 +32,28 @@ class Excluded(NamedTuple):
     reason: str
 
 
-def score(table: Table, mentor_id: UUID, learner_id: UUID) -> Score | Excluded:
+def score_pair(features: ClusterFeatures, mentor_id: UUID, learner_id: UUID) -> Score | Excluded:
     """The score of a pair, or why it cannot be.
 
     Raises:
-        KeyError: the table has no such cluster.
+        KeyError: the features has no such cluster.
     """
-    mentor, learner = table.number[mentor_id], table.number[learner_id]
-    for name, form in sums(table).rules.items():
+    mentor, learner = features.index[mentor_id], features.index[learner_id]
+    for name, form in score_model(features).rules.items():
         if form.at(mentor, learner).part:
-            return Excluded(name, RULES[name].reason(table.profiles[mentor], table.profiles[learner], table))
-    return score_anyway(table, mentor_id, learner_id)
+            return Excluded(
+                name, EXCLUSION_RULES[name].reason(features.profiles[mentor], features.profiles[learner], features)
+            )
+    return score_ignoring_rules(features, mentor_id, learner_id)
 
 
-def score_anyway(table: Table, mentor_id: UUID, learner_id: UUID) -> Score:
+def score_ignoring_rules(features: ClusterFeatures, mentor_id: UUID, learner_id: UUID) -> Score:
     """The score of a pair that is there already, whatever the rules say."""
-    mentor, learner = table.number[mentor_id], table.number[learner_id]
+    mentor, learner = features.index[mentor_id], features.index[learner_id]
     terms = []
-    for name, form in sums(table).terms.items():
+    for name, form in score_model(features).terms.items():
         part, whole, known = form.at(mentor, learner)
         reached = (part, whole) if known else (1, 2)
-        reason = SENTENCES[name](table.profiles[mentor], table.profiles[learner], table)
-        terms.append(Term(name, table.criteria.weights.hundredths(name, *reached), reason, known))
+        reason = REASONS[name](features.profiles[mentor], features.profiles[learner], features)
+        terms.append(ScoreTerm(name, features.criteria.weights.hundredths(name, *reached), reason, known))
     return Score(sum(term.hundredths for term in terms), tuple(terms))

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from math import sqrt
 
 from services.matching.rules.inputs.profile import Profile, Skill
-from services.matching.rules.scoring.distance import kilometres
-from services.matching.rules.scoring.features import Table
+from services.matching.rules.scoring.distance import capital_distance_km
+from services.matching.rules.scoring.features import ClusterFeatures
 from services.matching.rules.wording import listed
 
-NAMED = 3
+MAX_NAMED_SKILLS = 3
 """How many skills a sentence names."""
 
 
@@ -26,7 +26,7 @@ def answerable(mentor: Profile, learner: Profile) -> list[Skill]:
     return sorted(skill for skill in learner.requests if mentor.levels.get(skill, 0) > learner.levels.get(skill, 0))
 
 
-def _knowledge(mentor: Profile, learner: Profile, _: Table) -> str:
+def _knowledge(mentor: Profile, learner: Profile, _: ClusterFeatures) -> str:
     needs, lifts = learner.needs, teachable(mentor, learner)
     if not needs:
         return f"{learner.name} has set no target above its levels, so the gain is not known."
@@ -34,22 +34,25 @@ def _knowledge(mentor: Profile, learner: Profile, _: Table) -> str:
         return f"{mentor.name} stands above {learner.name} in none of its targets."
     best = sorted(lifts, key=lambda skill: (-lifts[skill] * needs[skill][1], skill))
     named = listed(
-        [f"{skill.words} ({mentor.levels[skill]} to {learner.levels.get(skill, 0)})" for skill in best[:NAMED]]
+        [
+            f"{skill.text} ({mentor.levels[skill]} to {learner.levels.get(skill, 0)})"
+            for skill in best[:MAX_NAMED_SKILLS]
+        ]
     )
-    more = f" and {len(best) - NAMED} more" if len(best) > NAMED else ""
+    more = f" and {len(best) - MAX_NAMED_SKILLS} more" if len(best) > MAX_NAMED_SKILLS else ""
     return f"{mentor.name} stands above {learner.name} where it wants to grow: {named}{more}."
 
 
-def _requests(mentor: Profile, learner: Profile, _: Table) -> str:
+def _requests(mentor: Profile, learner: Profile, _: ClusterFeatures) -> str:
     if not learner.requests:
         return f"{learner.name} has no open request."
     met = answerable(mentor, learner)
     if not met:
         return f"{mentor.name} cannot answer an open request of {learner.name}."
-    return f"{mentor.name} can answer its open request for {listed([skill.words for skill in met])}."
+    return f"{mentor.name} can answer its open request for {listed([skill.text for skill in met])}."
 
 
-def _ecosystems(mentor: Profile, learner: Profile, _: Table) -> str:
+def _ecosystems(mentor: Profile, learner: Profile, _: ClusterFeatures) -> str:
     common = sorted(mentor.ecosystems & learner.ecosystems)
     if not mentor.ecosystems or not learner.ecosystems:
         return "The ecosystems of one side are not known."
@@ -58,13 +61,13 @@ def _ecosystems(mentor: Profile, learner: Profile, _: Table) -> str:
     return f"Both work in {listed([one.replace('-', ' ') for one in common])}."
 
 
-def _cross_border(mentor: Profile, learner: Profile, _: Table) -> str:
+def _cross_border(mentor: Profile, learner: Profile, _: ClusterFeatures) -> str:
     if mentor.country == learner.country:
         return f"Both are in {mentor.country}."
     return f"It joins two countries, {mentor.country} and {learner.country}."
 
 
-def _value_chain(mentor: Profile, learner: Profile, _: Table) -> str:
+def _value_chain(mentor: Profile, learner: Profile, _: ClusterFeatures) -> str:
     if not mentor.stages or not learner.stages:
         return "Where one side stands in its value chain is not known."
     apart = sorted(mentor.stages - learner.stages)
@@ -73,14 +76,14 @@ def _value_chain(mentor: Profile, learner: Profile, _: Table) -> str:
     return f"{mentor.name} adds {listed(apart)} to the value chain of {learner.name}."
 
 
-def _languages(mentor: Profile, learner: Profile, _: Table) -> str:
+def _languages(mentor: Profile, learner: Profile, _: ClusterFeatures) -> str:
     common = sorted(mentor.languages & learner.languages)
     return (
         f"Both work in {listed([code.upper() for code in common])}." if common else "They have no language in common."
     )
 
 
-def _record(mentor: Profile, _: Profile, table: Table) -> str:
+def _record(mentor: Profile, _: Profile, table: ClusterFeatures) -> str:
     count = len(mentor.record)
     if not count:
         return f"No mentorship of {mentor.name} has ended yet, so its record is not known."
@@ -93,19 +96,19 @@ def _record(mentor: Profile, _: Profile, table: Table) -> str:
     )
 
 
-def _reciprocity(_: Profile, learner: Profile, __: Table) -> str:
+def _reciprocity(_: Profile, learner: Profile, __: ClusterFeatures) -> str:
     if not learner.given + learner.taken:
         return f"{learner.name} has neither given nor taken a mentorship yet."
     return f"{learner.name} has given {_times(learner.given)} and taken {_times(learner.taken)}."
 
 
-def _novelty(mentor: Profile, learner: Profile, table: Table) -> str:
+def _novelty(mentor: Profile, learner: Profile, table: ClusterFeatures) -> str:
     both = {(mentor.id, learner.id), (learner.id, mentor.id)}
     return "They have been paired before." if both & table.history.paired else "They have not been paired before."
 
 
-def _travel(mentor: Profile, learner: Profile, _: Table) -> str:
-    far = kilometres(mentor.country, learner.country)
+def _travel(mentor: Profile, learner: Profile, _: ClusterFeatures) -> str:
+    far = capital_distance_km(mentor.country, learner.country)
     if far is None:
         return "How far they are from each other is not known."
     if not far:
@@ -117,7 +120,7 @@ def _times(count: int) -> str:
     return "one mentorship" if count == 1 else f"{count} mentorships"
 
 
-SENTENCES: dict[str, Callable[[Profile, Profile, Table], str]] = {
+REASONS: dict[str, Callable[[Profile, Profile, ClusterFeatures], str]] = {
     "knowledge": _knowledge,
     "requests": _requests,
     "ecosystems": _ecosystems,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matching.rules.scoring.features import Flags, Kinds, Whole
+from services.matching.rules.scoring.features import BoolArray, Categories, Int64Array
 
 Steps = NDArray[np.float32]
 
@@ -21,14 +21,14 @@ class Share(NamedTuple):
     known: bool = True
 
 
-class ByKind(NamedTuple):
+class CategoryTerm(NamedTuple):
     """A part of a whole for each two kinds, mentors by learners; what is alike for all on a side is there once."""
 
-    mentors: Kinds
-    learners: Kinds
+    mentors: Categories
+    learners: Categories
     part: NDArray[Any]
     whole: NDArray[Any] | int = 1
-    known: Flags | None = None
+    known: BoolArray | None = None
 
     def at(self, mentor: int, learner: int) -> Share:
         """The share of a pair."""
@@ -42,13 +42,13 @@ class ByKind(NamedTuple):
         return len(self.mentors.each), len(self.learners.each)
 
 
-class ByLift(NamedTuple):
+class GapTerm(NamedTuple):
     """The steps that a mentor is above, times what the learner gives for them, of a whole by learner."""
 
     above: Steps
     wants: Steps
-    whole: Whole
-    known: Flags
+    whole: Int64Array
+    known: BoolArray
 
     def at(self, mentor: int, learner: int) -> Share:
         """The share of a pair."""
@@ -56,7 +56,7 @@ class ByLift(NamedTuple):
         return Share(part, int(self.whole[learner]), bool(self.known[learner]))
 
 
-class Unlifted(NamedTuple):
+class NoGapTerm(NamedTuple):
     """All for pairs in which the mentor is above no step that the learner wants, in any way; nothing for others."""
 
     above: Steps
@@ -67,7 +67,7 @@ class Unlifted(NamedTuple):
         return Share(int(not any(self.above[mentor] @ wants[learner] for wants in self.wants)))
 
 
-class ByPair(NamedTuple):
+class PairListTerm(NamedTuple):
     """For some pairs (by the numbers of both) all or nothing, as `listed` says; the opposite for others."""
 
     pairs: frozenset[tuple[int, int]]
@@ -78,7 +78,7 @@ class ByPair(NamedTuple):
         return Share(self.listed if (mentor, learner) in self.pairs else 1 - self.listed)
 
 
-Form = ByKind | ByLift | Unlifted | ByPair
+TermShape = CategoryTerm | GapTerm | NoGapTerm | PairListTerm
 
 
 def _cell(values: NDArray[Any] | int, kinds: tuple[int, int]) -> int:
