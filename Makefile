@@ -13,28 +13,35 @@ COMPILE := $(PIN) pyproject.toml --extra matching --extra console --extra operat
 SETTINGS := set -a; [ ! -f .env ] || . ./.env; set +a;
 
 .DEFAULT_GOAL := help
-.PHONY: help run test up down smoke faults soak bench solvers check lint types contracts rules fmt lock docs
+.PHONY: help run test test-all test-faults test-deployment up down soak bench solvers check lint types contracts \
+	architecture fmt lock docs
 
 help: ## Show the targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.run ## Start Kei in one process, with the story loaded. Needs only Python.
 	@$(BIN)/kei run $(ARGS)
 
-test: $(VENV)/.dev ## Run all tests; ARGS='-k seats' passes arguments to pytest.
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+# Tests that are named by path run whether they are long or not.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+test: $(VENV)/.dev ## Run the quick tests; ARGS='-k seats' or ARGS=tests/services/members passes arguments to pytest.
+	@$(PYTEST) $(if $(findstring tests/,$(ARGS)),,-m "not long") $(ARGS)
+
+test-all: $(VENV)/.dev ## Run all tests in parts, with the time of each; ARGS='faults flows' picks parts.
+	@$(BIN)/python -m tests.support.parts --workers $(WORKERS) $(ARGS)
+
+test-faults: $(VENV)/.dev ## Run the fault matrix in full counts and print its table; takes an hour.
+	@KEI_FAULTS=full $(PYTEST) $(or $(ARGS),tests/faults)
+
+test-deployment: $(VENV)/.dev ## Start a throw-away deployment, load the sample data, check pages and APIs, remove it.
+	@$(BIN)/python -m pytest -n 0 tests/compose/test_smoke.py $(ARGS)
 
 up: $(VENV)/.run ## Deploy with Docker Compose, or bring a running deployment to what is here now.
 	@$(SETTINGS) $(BIN)/kei secrets "$${KEI_SECRETS:-.secrets}" && deploy/up.sh
 
 down: ## Stop the deployment; its data stay.
 	@docker compose --profile '*' down
-
-smoke: $(VENV)/.dev ## Deploy it beside everything else, play the story over its door, look, and take it down.
-	@$(BIN)/python -m pytest -n 0 tests/compose/test_smoke.py $(ARGS)
-
-faults: $(VENV)/.dev ## Break everything in full counts and print what became of it; takes long.
-	@KEI_FAULTS=full $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(or $(ARGS),tests/faults)
 
 soak: $(VENV)/.dev ## Load with a fault every minute, on each wire for MINUTES=10: what grows, and whether all is kept.
 	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
@@ -45,7 +52,8 @@ bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='a1 a3' picks s
 solvers: $(VENV)-solvers/.done ## Measure the matching engine beside other solvers; ARGS='c2 quality' picks some. 10 minutes.
 	@$(VENV)-solvers/bin/python -m bench.matching $(ARGS)
 
-check: lint types contracts rules ## Check style, types, import contracts and rules, without a server.
+check: $(VENV)/.dev ## Check style, types, import contracts and architecture, all at once, without a server.
+	@$(MAKE) --no-print-directory --jobs 4 --output-sync=target lint types contracts architecture
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check
@@ -57,8 +65,8 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	@$(BIN)/lint-imports --no-logo
 
-rules: $(VENV)/.dev
-	@$(BIN)/python -m pytest --quiet tests/architecture tests/rules
+architecture: $(VENV)/.dev
+	@$(BIN)/python -m pytest --quiet tests/architecture
 
 fmt: $(VENV)/.dev ## Format the code and repair what can be repaired by itself.
 	@$(BIN)/ruff check --fix-only --quiet

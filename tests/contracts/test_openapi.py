@@ -173,7 +173,7 @@ async def explored(client: httpx2.AsyncClient, seed: Seed, folder: Path) -> tupl
     return process.returncode, report.decode()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("service", SERVICES)
 async def test_schemathesis_finds_nothing(

@@ -24,7 +24,7 @@ from tests.support.waiting import eventually
 
 Create = Callable[[str], Awaitable[str]]
 Process = asyncio.subprocess.Process
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 SEED = 20170628
 MEMORY = 64 * 1024
 """KiB that a command may need more for large databases than for small ones."""

@@ -26,7 +26,7 @@ from tests.support.kei import Kei
 from tests.support.run import Run
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 MEMBERS, TRAININGS, MATCHING, PUBLIC = "kei.members.v1", "kei.trainings.v1", "kei.matching.v1", "kei.public.v1"
 TOPICS = [MEMBERS, TRAININGS, MATCHING, PUBLIC, "kei.public.v2", "kei.publicity.v1"]

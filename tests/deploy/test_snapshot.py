@@ -90,7 +90,6 @@ async def looked(urls: Mapping[str, str], rounds: int) -> tuple[int, int, float]
     return wrong, lonely, longest
 
 
-@pytest.mark.slow
 async def test_no_commit_falls_between_the_snapshots(urls: dict[str, str]) -> None:
     async with services_fixture.running(urls) as made, ticking(urls):
         callers = made.callers()
@@ -104,7 +103,6 @@ async def test_no_commit_falls_between_the_snapshots(urls: dict[str, str]) -> No
     assert longest < 1.0
 
 
-@pytest.mark.slow
 async def test_without_the_gate_it_would_be_torn(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     async def open_gate(_: Side) -> None:
         """Keep nobody out."""

@@ -16,7 +16,7 @@ HEAD = (
 
 
 def count(reduced: int, full: int) -> int:
-    """How often: in `make test`, and in `make faults`."""
+    """How often: in `make test`, and in `make test-faults`."""
     return full if FULL else reduced
 
 

@@ -21,7 +21,7 @@ from shared.events.members import CapacityChanged
 from tests.faults.simulation import Work
 from tests.support import factories
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 RACES = 1000
 AT_ONCE = 4

@@ -11,7 +11,7 @@ from tests.faults.report import count
 from tests.faults.test_database import Own, Transport, behind_proxy
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 
 async def test_f28_a_backlog_passes_over_a_slow_and_narrow_way(

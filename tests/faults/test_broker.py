@@ -20,7 +20,7 @@ from tests.faults.report import FULL, count
 from tests.support.kafka import Broker
 from tests.support.waiting import eventually, passing
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(900)]
 Own = Callable[..., Awaitable[Broker]]
 Create = Callable[[], Awaitable[str]]
 

@@ -14,7 +14,7 @@ from tests.faults.mock_broker import Api, MockBroker, mock_broker
 from tests.faults.report import FULL, count
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 PARTITIONS = 8  # as `kei topics` makes them
 TIMES = 5

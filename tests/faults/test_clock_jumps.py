@@ -20,7 +20,7 @@ from tests.faults.harness import Stage
 from tests.faults.report import count
 from tests.support.waiting import passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 _LIBRARY = next((Path(libfaketime.__file__).parent / "vendor").rglob("libfaketime.so.1"))
 JUMPS = ("+1h", "-1h", "+0", "-10m", "+0 x2", "+10m", "+0")

@@ -17,7 +17,7 @@ from tests.faults.workload import Writers
 from tests.support.own_postgres import OwnPostgres
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 _DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 _OLD_ID = """

@@ -19,7 +19,7 @@ from tests.support.own_postgres import OwnPostgres
 from tests.support.run import Run
 from tests.support.waiting import passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 Own = Callable[..., Awaitable[OwnPostgres]]
 Transport = str | None
 

@@ -23,7 +23,7 @@ from tests.faults.worker_process import CountedInbox, effects
 from tests.faults.workload import MAKERS
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 TOPIC = "kei.members.v1"
 PROMPT = 30.0

@@ -23,7 +23,7 @@ from shared.inbox import Inbox, Worker, pending_stats
 from tests.services.matching.actions import assessed, capacity_changed, completed, requested, target_set
 from tests.support import factories
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 REGISTERED, CAPACITY, ASSESSED, TARGET, TRAINED, REQUESTED = range(6)
 ORDERS = list(permutations(range(6)))

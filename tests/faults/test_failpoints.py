@@ -11,7 +11,7 @@ from tests.faults.harness import Stage
 from tests.faults.report import Result, count
 from tests.faults.worker_process import KILLED
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 RELAY = {"relay.placed", "relay.sent", "relay.marked"}
 KAFKA = {"ingest.committed"}

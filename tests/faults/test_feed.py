@@ -27,7 +27,7 @@ from tests.support import factories
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 SMALL = "kei.members.service.requested.v1"
 SIZE, LARGE = 50_000, 150

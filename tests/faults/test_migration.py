@@ -19,7 +19,7 @@ from tests.support.kei import ROOT
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 HELD = 6.0
 """Seconds that the reader holds the table: longer than requests wait for a lock."""

@@ -24,7 +24,7 @@ from tests.faults.report import SEED, Result, count
 from tests.faults.simulation import CRASHED, DONE, LATE, POINTS, Postbox, Trio, trio
 from tests.support.postgres import Postgres
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 STEPS = 50
 Plant = Callable[[pytest.MonkeyPatch], None]
 

@@ -12,7 +12,7 @@ from tests.faults.harness import Stage
 from tests.faults.report import count
 from tests.support.waiting import eventually, passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 
 async def test_f4_a_frozen_relay_wakes_up_after_another_has_taken_over(both: Stage, table: Path) -> None:

@@ -21,7 +21,7 @@ from tests.support.kei import Kei
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 
 @pytest.fixture

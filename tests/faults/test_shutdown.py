@@ -18,7 +18,7 @@ from tests.support.kei import Kei
 from tests.support.run import Run
 from tests.support.waiting import passing
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(300)]
 Own = Callable[..., Awaitable[Broker]]
 
 PATIENCE = 20.0

@@ -12,7 +12,7 @@ from tests.support.kei import ROOT
 SHORT = ("--minutes", "0.2", "--transport", "local", "--fault-every", "9", "--sample-every", "2")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_short_soak_prints_samples_slopes_and_the_count() -> None:
     process = await asyncio.create_subprocess_exec(

@@ -25,7 +25,7 @@ from tests.faults.schema_versions import CHANGES, Sent
 from tests.shared.messaging.harness import Rig, prepare
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 SERVICES = ("trainings", "matching", "notifications")
 _SEEN = text("SELECT event_id, key FROM effect WHERE consumer = :name ORDER BY n")

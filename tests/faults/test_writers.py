@@ -11,7 +11,7 @@ from sqlalchemy import text
 from tests.faults.harness import Stage
 from tests.faults.report import FULL, count
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 
 async def test_f6_thirty_writers_with_long_transactions(both: Stage, table: Path) -> None:

@@ -14,7 +14,7 @@ from shared.inbox import Inbox
 from tests.support.kei import Kei
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.support import factories
 from tests.support.kei import Kei
 from tests.support.waiting import passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 KILLS = 20
 SEED = 20170628

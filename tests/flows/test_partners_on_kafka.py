@@ -30,7 +30,7 @@ from tests.support.kafka_secured import SecuredBroker
 from tests.support.kei import Kei
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
 REGISTERED = "kei.members.cluster.registered.v1"
 
 

@@ -10,7 +10,7 @@ from deploy.sample_data.wait import whole_log
 from tests.support.kei import Kei
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 WISHES = {"agroco": "foresight", "biomastec": "cooperation", "dare": "firm-services"}
 

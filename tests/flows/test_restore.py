@@ -32,7 +32,7 @@ from tests.support.kei import Kei
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 Machine = Callable[..., Kei]
 STALL = 2.0
 CLUSTERS = 500

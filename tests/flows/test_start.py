@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.kei import Kei
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 async def refused(kei: Kei, *command: str) -> tuple[int, list[str]]:

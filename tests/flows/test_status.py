@@ -20,7 +20,6 @@ AWAY = ("trainings", "notifications")
 HERE = ("members", "matching")
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
     nowhere, said = await kei.do("status")

@@ -12,7 +12,7 @@ from tests.support.kafka import Broker
 from tests.support.kei import Kei
 from tests.support.run import Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.timeout(240)
 
 PARTNERS = {
     "dare": "IT",

@@ -28,7 +28,7 @@ SERVICES = {"members": members.build, "matching": matching.build, "notifications
 OPERATOR = factories.signed_in(Role.operator)
 Urls = dict[str, str]
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from tests.support import factories
 from tests.support.kafka_secured import SecuredBroker
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.timeout(120)
 MEMBERS = "kei.members.v1"
 Create = Callable[[str], Awaitable[str]]
 

@@ -46,7 +46,7 @@ async def test_topics_of_a_test_are_its_own(kafka: str, topic: Callable[..., Awa
         await producer.stop()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_a_broker_keeps_its_address_and_its_records(own_kafka: Callable[..., Awaitable[Broker]]) -> None:
     broker = await own_kafka()

@@ -122,7 +122,6 @@ async def test_a_double_click_acts_once(service_database: Create) -> None:
         assert "matching says: This Idempotency-Key was used for another request." in text(page.text)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(90)
 async def test_what_failed_is_handled_once_its_cause_is_gone(service_database: Create) -> None:
     async with world(service_database, without=AWAY) as running:

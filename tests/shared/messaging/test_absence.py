@@ -19,7 +19,7 @@ from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_what_is_put_while_the_broker_is_away_is_delivered_when_it_is_back(
     urls: tuple[str, str], own_kafka: Callable[..., Awaitable[Broker]], consumer_name: str, logs: list[EventDict]

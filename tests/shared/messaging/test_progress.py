@@ -65,7 +65,6 @@ async def test_what_is_not_kept_is_noticed(kafka: str, consumer_name: str) -> No
     await transport.close()
 
 
-@pytest.mark.slow
 async def test_the_brokers_absence_is_not_counted(
     own_kafka: Callable[..., Awaitable[Broker]], consumer_name: str
 ) -> None:
