@@ -15,8 +15,12 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from deploy.sample_data.model import Framework, Story
-from services.members.routes.assessments import NewAssessment, NewFramework, NewRequest, NewTarget
-from services.members.routes.clusters import NewCluster, NewConsortium
+from services.members.commands.assessments import NewAssessment
+from services.members.commands.clusters import NewCluster
+from services.members.commands.consortia import NewConsortium
+from services.members.commands.frameworks import NewFramework
+from services.members.commands.service_requests import NewServiceRequest
+from services.members.commands.targets import NewTarget
 from services.trainings.routes.activities import NewActivity
 from services.trainings.routes.registrations import NewRegistration
 
@@ -249,7 +253,7 @@ _BODIES: tuple[tuple[Loc, type[BaseModel], dict[str, str], frozenset[str]], ...]
         frozenset({"ref", "host", "registrations", "completed"}),
     ),
     (("activities", "*", "registrations", "*"), NewRegistration, {"cluster_id": _ID}, frozenset({"cluster", "absent"})),
-    (("requests", "*"), NewRequest, {}, frozenset({"cluster"})),
+    (("requests", "*"), NewServiceRequest, {}, frozenset({"cluster"})),
 )
 """What a part of the file becomes: the body of a request, with fields more and fields less."""
 

@@ -1,4 +1,4 @@
-"""The rows of members. A cluster's `version` is the sequence of its events, so each event takes one step."""
+"""The tables of members. Each event of a cluster increments the cluster's `version`."""
 
 from collections.abc import Iterator
 from datetime import date, datetime
@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import Text
 
-from services.members.rules.levels import Score
-from services.members.rules.vocabulary import Kind
+from services.members.rules.levels import IndicatorScore
+from services.members.rules.vocabulary import AssessmentKind
 from shared import db
 
 
@@ -32,7 +32,7 @@ metadata = Base.metadata
 
 
 class Consortium(Base):
-    """Clusters that learn together for a time."""
+    """A group of clusters in one programme, with one coordinator."""
 
     __tablename__ = "consortium"
 
@@ -80,9 +80,14 @@ class Cluster(Base):
         CheckConstraint("mentor_capacity >= 0 AND learner_capacity >= 0", name="capacity"),
     )
 
+    @property
+    def cluster_id(self) -> UUID:
+        """Its id, under the name that it has in events."""
+        return self.id
+
 
 class Framework(Base):
-    """A scheme to assess clusters by, as data. Never edited once used: a change is a new version."""
+    """A versioned list of indicators with a scale. It is never changed: a new version has a new code."""
 
     __tablename__ = "framework"
 
@@ -91,9 +96,13 @@ class Framework(Base):
     scale_max: Mapped[int]
     indicators: Mapped[list[dict[str, Any]]]
 
+    def indicator_codes(self) -> list[str]:
+        """The codes of its indicators."""
+        return [indicator["code"] for indicator in self.indicators]
+
 
 class Assessment(Base):
-    """Scores that somebody gave a cluster on a day."""
+    """The scores of one cluster in one framework on one day."""
 
     __tablename__ = "assessment"
 
@@ -111,10 +120,12 @@ class Assessment(Base):
         Index("ix_assessment_cluster", "cluster_id", "framework"),
     )
 
-    def single_scores(self) -> Iterator[Score]:
+    def indicator_scores(self) -> Iterator[IndicatorScore]:
         """Its scores, one by one."""
         for indicator, score in self.scores.items():
-            yield Score(self.id, indicator, score, Kind(self.kind), self.assessed_on, self.valid_until)
+            yield IndicatorScore(
+                self.id, indicator, score, AssessmentKind(self.kind), self.assessed_on, self.valid_until
+            )
 
 
 class Target(Base):
@@ -133,7 +144,7 @@ class Target(Base):
 
 
 class ServiceRequest(Base):
-    """A cluster asks for help in an indicator. One open request for an indicator is enough."""
+    """A cluster asks for help in an indicator. A cluster has at most one open request for an indicator."""
 
     __tablename__ = "service_request"
 

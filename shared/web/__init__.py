@@ -1,5 +1,6 @@
 """The HTTP edge of all services. A route declares its policy; its transaction is committed before the reply leaves."""
 
+from shared.schemas import Count, LongText, Name, RequestModel, ResponseModel, ShortText, Slug
 from shared.web.app import create_app
 from shared.web.drain import DRAIN, Drain
 from shared.web.etags import IfMatch, etag
@@ -9,7 +10,6 @@ from shared.web.ops import Check, Collector, Ops
 from shared.web.paging import Cursor, Page, Paging
 from shared.web.problems import Problem, ProblemError
 from shared.web.route import KeiRoute, Read, Router, Tx, long_lived
-from shared.web.schemas import Count, LongText, Name, RequestModel, ResponseModel, ShortText, Slug
 from shared.web.server import serve
 
 __all__ = [

@@ -17,7 +17,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from shared.errors import Invalid
-from shared.web.schemas import ResponseModel
+from shared.schemas import ResponseModel
 
 MAX_LIMIT = 100
 DEFAULT_LIMIT = 50

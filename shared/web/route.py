@@ -16,11 +16,11 @@ from starlette.responses import Response, StreamingResponse
 
 from shared.auth import Policy
 from shared.db import Database, ReadSession, WriteSession
+from shared.schemas import RawJson, RequestModel
 from shared.web import idempotency
 from shared.web.openapi import declared, flat
 from shared.web.problems import unavailable
 from shared.web.query import known_names, refuse_unknown
-from shared.web.schemas import RawJson, RequestModel
 
 REQUEST_DEADLINE = 30.0
 """Seconds from the complete request to the complete response, commit included."""

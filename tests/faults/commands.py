@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
+from typing import Any
 from uuid import UUID
 
 from services.matching.commands import proposal_replies, run_execution, run_publication, runs
 from services.matching.rules.inputs.criteria import Criteria
 from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.report import make_plan as answered
-from services.members.commands import assessments, clusters
-from services.members.rules.vocabulary import Kind
+from services.members.commands import assessments, clusters, consortia, frameworks, service_requests, targets
+from services.members.rules.vocabulary import AssessmentKind
 from services.trainings.commands import activities, registrations
 from services.trainings.rules.vocabulary import Kind as Activity
 from shared import clock
@@ -28,61 +29,61 @@ _DAY = timedelta(days=1)
 async def found(tx: WriteSession) -> None:
     """What members has before all histories: a consortium, and a framework to be assessed by."""
     facts = {"slug": "c", "name": "C", "programme": "COSME", "starts_on": TODAY - _YEAR, "ends_on": TODAY + _YEAR}
-    await clusters.create_consortium(tx, CONSORTIUM, facts)
-    indicators = [{"code": one, "title": one} for one in INDICATORS]
-    await assessments.add_framework(tx, FRAMEWORK, "Self-check", 5, indicators)
+    await consortia.create(tx, CONSORTIUM, consortia.NewConsortium.model_validate(facts))
+    framework = {"code": FRAMEWORK, "title": "Self-check", "scale_max": 5}
+    indicators = [{"code": code, "title": code} for code in INDICATORS]
+    await frameworks.add(tx, frameworks.NewFramework.model_validate(framework | {"indicators": indicators}))
 
 
-def _facts(slug: str, languages: Iterable[str]) -> clusters.Facts:
-    return clusters.Facts(
-        slug=slug,
-        name=slug.upper(),
-        country="HU",
-        region=None,
-        founded_on=None,
-        website=None,
-        ecosystems=[],
-        languages=sorted(languages),
-        value_chain_stages=[],
-        specialisation=None,
-        label="none",
-        label_valid_until=None,
-        illustrative=[],
-    )
+def _facts(slug: str, languages: Iterable[str]) -> dict[str, Any]:
+    return {
+        "slug": slug,
+        "name": slug.upper(),
+        "country": "HU",
+        "ecosystems": [],
+        "languages": sorted(languages),
+    }
 
 
 def register(id: UUID, slug: str, languages: Iterable[str], capacity: tuple[int, int]) -> Work:
-    return lambda tx: clusters.register(tx, id, CONSORTIUM, _facts(slug, languages), capacity)
+    mentor, learner = capacity
+    rest = {"consortium_id": CONSORTIUM, "mentor_capacity": mentor, "learner_capacity": learner}
+    new = clusters.NewCluster.model_validate(_facts(slug, languages) | rest)
+    return lambda tx: clusters.register(tx, id, new)
 
 
 def change(id: UUID, seen: int, slug: str, languages: Iterable[str]) -> Work:
-    return lambda tx: clusters.change(tx, id, seen, _facts(slug, languages))
+    facts = clusters.ClusterFacts.model_validate(_facts(slug, languages))
+    return lambda tx: clusters.change(tx, id, seen, facts)
 
 
 def set_capacity(id: UUID, seen: int, capacity: tuple[int, int]) -> Work:
-    return lambda tx: clusters.set_capacity(tx, id, seen, *capacity)
+    mentor, learner = capacity
+    new = clusters.NewCapacity(mentor_capacity=mentor, learner_capacity=learner)
+    return lambda tx: clusters.set_capacity(tx, id, seen, new)
 
 
 def assess(id: UUID, cluster: UUID, kind: str, on: date, scores: Mapping[str, int], *, lasts: bool) -> Work:
-    recorded = assessments.Recorded(
+    new = assessments.NewAssessment(
         framework=FRAMEWORK,
-        kind=Kind(kind),
+        kind=AssessmentKind(kind),
         assessed_on=on,
         valid_until=TODAY + _YEAR if lasts else TODAY - _DAY,
         scores=dict(scores),
         illustrative=True,
     )
-    return lambda tx: assessments.record(tx, id, cluster, recorded, TODAY)
+    return lambda tx: assessments.record(tx, id, cluster, new, TODAY)
 
 
 def aim(cluster: UUID, indicator: str, level: int) -> Work:
-    need, wanted = assessments.Need(FRAMEWORK, indicator), assessments.Aim(level, 3, illustrative=True)
-    return lambda tx: assessments.set_target(tx, cluster, need, wanted)
+    ref = frameworks.IndicatorRef(FRAMEWORK, indicator)
+    new = targets.NewTarget(level=level, priority=3, illustrative=True)
+    return lambda tx: targets.set_target(tx, cluster, ref, new)
 
 
 def request(id: UUID, cluster: UUID, indicator: str) -> Work:
-    wish = {"framework": FRAMEWORK, "indicator": indicator, "urgency": 3, "text": "", "illustrative": True}
-    return lambda tx: assessments.request_service(tx, id, cluster, wish)
+    new = service_requests.NewServiceRequest(framework=FRAMEWORK, indicator=indicator, urgency=3, illustrative=True)
+    return lambda tx: service_requests.request_service(tx, id, cluster, new)
 
 
 def plan_training(id: UUID, host: UUID, on: date, seats: int, teaches: Mapping[str, int]) -> Work:

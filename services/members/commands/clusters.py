@@ -1,149 +1,150 @@
-"""Consortia and clusters: create, change, set capacity."""
+"""Clusters: register, change, set capacity, archive."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from services.members.rules.vocabulary import Country, Ecosystem, Label, Language, Stage
 from services.members.tables import Cluster, Consortium
 from shared import outbox
 from shared.db import WriteSession
-from shared.errors import Conflict, Invalid, NotFound, Stale
+from shared.errors import Conflict, NotFound, Stale
 from shared.events.members import CapacityChanged, ClusterArchived, ClusterChanged, ClusterRegistered
+from shared.schemas import LongText, Name, RequestModel, Slug
+
+Capacity = Annotated[int, Field(ge=0, le=100)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class ClusterFacts(RequestModel):
     """What is known of a cluster."""
 
-    slug: str
-    name: str
-    country: str
-    region: str | None
-    founded_on: str | None
-    website: str | None
-    ecosystems: list[str]
-    languages: list[str]
-    value_chain_stages: list[str]
-    specialisation: str | None
-    label: str
-    label_valid_until: date | None
-    illustrative: list[str]
+    slug: Slug
+    name: Name
+    country: Country
+    region: Name | None = None
+    founded_on: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    website: Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(/[!-~]*)?$", max_length=500)] | None = None
+    ecosystems: Annotated[list[Ecosystem], Field(max_length=14)]
+    languages: Annotated[list[Language], Field(max_length=20)]
+    value_chain_stages: Annotated[list[Stage], Field(max_length=7, default_factory=list)]
+    specialisation: LongText | None = None
+    label: Label = Label.none
+    label_valid_until: date | None = None
+    illustrative: Annotated[
+        list[Slug], Field(max_length=30, default_factory=list, description="fields without a public source")
+    ]
 
 
-async def require_right(tx: WriteSession, right: Callable[[UUID, UUID], bool], id: UUID) -> None:
-    """Refuse unless `right(cluster, consortium)`; a cluster the caller has no right to is as good as none.
+class NewCluster(ClusterFacts):
+    """A cluster to be registered."""
+
+    consortium_id: UUID
+    mentor_capacity: Capacity = 0
+    learner_capacity: Capacity = 1
+
+
+class NewCapacity(RequestModel):
+    """How many clusters a cluster can mentor, and learn from, at the same time."""
+
+    mentor_capacity: Capacity
+    learner_capacity: Capacity
+
+
+async def require_permission(tx: WriteSession, may_act: Callable[[UUID, UUID], bool], id: UUID) -> None:
+    """Refuse unless `may_act(cluster, consortium)`. The error does not tell whether the cluster exists.
 
     Raises:
         NotFound
     """
     consortium_id = await tx.scalar(select(Cluster.consortium_id).where(Cluster.id == id))
-    if consortium_id is None or not right(id, consortium_id):
+    if consortium_id is None or not may_act(id, consortium_id):
         raise NotFound("no-such-cluster", "There is no such cluster.")
 
 
-async def create_consortium(tx: WriteSession, id: UUID, facts: Mapping[str, Any]) -> Consortium:
-    """Add a consortium with these columns.
-
-    Raises:
-        Invalid: it ends before it starts.
-        Conflict: its slug is taken.
-    """
-    consortium = Consortium(id=id, **facts)
-    if consortium.ends_on < consortium.starts_on:
-        raise Invalid("ends-before-start", "A consortium cannot end before it starts.", field="ends_on")
-    tx.add(consortium)
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        raise Conflict("slug-taken", f"There is a consortium {consortium.slug!r} already.", field="slug") from error
-    return consortium
-
-
-async def register(tx: WriteSession, id: UUID, consortium_id: UUID, facts: Facts, capacity: tuple[int, int]) -> Cluster:
-    """Add a cluster to a consortium; `capacity` is (as mentor, as learner).
+async def register(tx: WriteSession, id: UUID, new: NewCluster) -> Cluster:
+    """Add a cluster to a consortium.
 
     Raises:
         NotFound: no such consortium.
         Conflict: the slug is taken there.
     """
-    if await tx.get(Consortium, consortium_id) is None:
+    if await tx.get(Consortium, new.consortium_id) is None:
         raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
-    mentor, learner = capacity
-    cluster = Cluster(
-        id=id, consortium_id=consortium_id, mentor_capacity=mentor, learner_capacity=learner, **asdict(facts)
-    )
+    cluster = Cluster(id=id, **new.model_dump())
     tx.add(cluster)
-    try:
-        await tx.flush()
-    except IntegrityError as error:
-        message = f"The consortium has a cluster {facts.slug!r} already."
-        raise Conflict("slug-taken", message, field="slug") from error
-    event = ClusterRegistered(**_published(cluster), mentor_capacity=mentor, learner_capacity=learner)
+    await _flush(tx, new.slug)
+    event = ClusterRegistered.model_validate(cluster, from_attributes=True)
     outbox.append(tx, event, version=cluster.version)
     return cluster
 
 
-async def change(tx: WriteSession, id: UUID, expected_version: int, facts: Facts) -> Cluster:
-    """Replace what is known of a cluster; `expected_version` is the version the caller saw.
+async def change(tx: WriteSession, id: UUID, expected_version: int, facts: ClusterFacts) -> Cluster:
+    """Replace what is known of a cluster. A changed label can expire again.
 
     Raises:
         NotFound, Stale, Conflict.
     """
-    cluster = await locked(tx, id, expected_version)
+    cluster = await lock_cluster(tx, id, expected_version)
     same_label = (cluster.label, cluster.label_valid_until) == (facts.label, facts.label_valid_until)
     cluster.label_expired = cluster.label_expired and same_label
-    for name, value in asdict(facts).items():
+    for name, value in facts.model_dump().items():
         setattr(cluster, name, value)
-    step(cluster)
+    version = next_version(cluster)
+    await _flush(tx, facts.slug)
+    outbox.append(tx, ClusterChanged.model_validate(cluster, from_attributes=True), version=version)
+    return cluster
+
+
+async def _flush(tx: WriteSession, slug: str) -> None:
     try:
         await tx.flush()
     except IntegrityError as error:
-        message = f"The consortium has a cluster {facts.slug!r} already."
-        raise Conflict("slug-taken", message, field="slug") from error
-    outbox.append(tx, ClusterChanged(**_published(cluster)), version=cluster.version)
-    return cluster
+        raise Conflict("slug-taken", f"The consortium has a cluster {slug!r} already.", field="slug") from error
 
 
-async def set_capacity(tx: WriteSession, id: UUID, expected_version: int, mentor: int, learner: int) -> Cluster:
-    """Say how many others a cluster can mentor, and learn from, at once.
-
-    Raises:
-        NotFound, Stale.
-    """
-    cluster = await locked(tx, id, expected_version)
-    cluster.mentor_capacity, cluster.learner_capacity = mentor, learner
-    step(cluster)
-    event = CapacityChanged(
-        cluster_id=id, consortium_id=cluster.consortium_id, mentor_capacity=mentor, learner_capacity=learner
-    )
-    outbox.append(tx, event, version=cluster.version)
-    return cluster
-
-
-async def archive(tx: WriteSession, id: UUID, expected_version: int) -> Cluster:
-    """Let a cluster leave. What it did stays, and its name stays taken.
+async def set_capacity(tx: WriteSession, id: UUID, expected_version: int, capacity: NewCapacity) -> Cluster:
+    """Set how many clusters a cluster can mentor, and learn from, at the same time.
 
     Raises:
         NotFound, Conflict, Stale.
     """
-    cluster = await locked(tx, id, expected_version)
-    cluster.archived = True
-    outbox.append(tx, ClusterArchived(cluster_id=id, consortium_id=cluster.consortium_id), version=step(cluster))
+    cluster = await lock_cluster(tx, id, expected_version)
+    cluster.mentor_capacity, cluster.learner_capacity = capacity.mentor_capacity, capacity.learner_capacity
+    event = CapacityChanged(
+        cluster_id=id,
+        consortium_id=cluster.consortium_id,
+        mentor_capacity=capacity.mentor_capacity,
+        learner_capacity=capacity.learner_capacity,
+    )
+    outbox.append(tx, event, version=next_version(cluster))
     return cluster
 
 
-async def locked(tx: WriteSession, id: UUID, expected_version: int | None = None) -> Cluster:
-    """The cluster, its row locked until the end of the transaction.
+async def archive(tx: WriteSession, id: UUID, expected_version: int) -> Cluster:
+    """Record that a cluster has left. Its data stays, and its slug stays taken.
+
+    Raises:
+        NotFound, Conflict, Stale.
+    """
+    cluster = await lock_cluster(tx, id, expected_version)
+    cluster.archived = True
+    event = ClusterArchived(cluster_id=id, consortium_id=cluster.consortium_id)
+    outbox.append(tx, event, version=next_version(cluster))
+    return cluster
+
+
+async def lock_cluster(tx: WriteSession, id: UUID, expected_version: int | None = None) -> Cluster:
+    """The cluster, with its row locked until the end of the transaction.
 
     Raises:
         NotFound: no such cluster.
-        Conflict: it has left; nothing about it changes any more.
-        Stale: it is not at version `expected_version` any more.
+        Conflict: it has left; it cannot be changed any more.
+        Stale: its version is not `expected_version`.
     """
     cluster = await tx.scalar(select(Cluster).where(Cluster.id == id).with_for_update())
     if cluster is None:
@@ -157,13 +158,7 @@ async def locked(tx: WriteSession, id: UUID, expected_version: int | None = None
     return cluster
 
 
-def step(cluster: Cluster) -> int:
-    """One change more: the version of the event that tells it."""
+def next_version(cluster: Cluster) -> int:
+    """Increment the cluster's version; it is the version of the event that the caller appends."""
     cluster.version += 1
     return cluster.version
-
-
-def _published(cluster: Cluster) -> dict[str, Any]:
-    names = ("slug", "name", "country", "region", "ecosystems", "languages", "value_chain_stages", "specialisation")
-    more = ("label", "label_valid_until", "illustrative", "consortium_id")
-    return {"cluster_id": cluster.id} | {name: getattr(cluster, name) for name in names + more}

@@ -1,24 +1,31 @@
-"""Labels for excellence end on their day, and that is told."""
+"""Labels for cluster excellence expire after their last valid day."""
 
 from datetime import date
 
 from sqlalchemy import select
 
-from services.members.commands.clusters import step
+from services.members.commands.clusters import next_version
 from services.members.tables import Cluster
 from shared import outbox
 from shared.db import WriteSession
 from shared.events.members import LabelExpired
 
-AT_ONCE = 100
-"""Labels that end in one transaction, at most."""
+BATCH_SIZE = 100
+"""Maximum number of labels that expire in one transaction."""
 
 
 async def expire(tx: WriteSession, today: date) -> int:
-    """Tell of labels whose last day is over, each once; how many those were. One that is given anew can expire anew."""
+    """Publish the expiry of labels that were valid until a day before `today`, each once.
+
+    A label with a new date can expire again.
+
+    Returns:
+        How many labels expired; `BATCH_SIZE` means that there may be more.
+    """
     due = select(Cluster).where(Cluster.label != "none", Cluster.label_valid_until < today, ~Cluster.label_expired)
-    found = (await tx.scalars(due.order_by(Cluster.id).limit(AT_ONCE).with_for_update(skip_locked=True))).all()
-    for cluster in found:
+    batch = due.order_by(Cluster.id).limit(BATCH_SIZE).with_for_update(skip_locked=True)
+    clusters = (await tx.scalars(batch)).all()
+    for cluster in clusters:
         cluster.label_expired = True
         event = LabelExpired(
             cluster_id=cluster.id,
@@ -26,5 +33,5 @@ async def expire(tx: WriteSession, today: date) -> int:
             label=cluster.label,
             label_valid_until=cluster.label_valid_until or today,
         )
-        outbox.append(tx, event, version=step(cluster))
-    return len(found)
+        outbox.append(tx, event, version=next_version(cluster))
+    return len(clusters)

@@ -1,4 +1,4 @@
-"""What makes an assessment sensible: known indicators, scores on the scale, dates in order."""
+"""Validation of assessments: the indicators exist, the scores are on the scale, the dates are in order."""
 
 from collections.abc import Collection, Mapping
 from datetime import date
@@ -7,10 +7,10 @@ from shared.errors import Invalid
 
 
 def check_scores(scores: Mapping[str, int], indicators: Collection[str], scale_max: int) -> None:
-    """Refuse scores that the framework does not know.
+    """Refuse scores that are not in the framework.
 
     Raises:
-        Invalid: naming the first indicator that is unknown or off the scale 0..scale_max.
+        Invalid: it names the first indicator that is unknown or off the scale from 0 to `scale_max`.
     """
     for indicator, score in scores.items():
         if indicator not in indicators:
@@ -20,10 +20,10 @@ def check_scores(scores: Mapping[str, int], indicators: Collection[str], scale_m
 
 
 def check_dates(assessed_on: date, valid_until: date, today: date) -> None:
-    """Refuse dates that make no sense.
+    """Refuse dates in the wrong order.
 
     Raises:
-        Invalid: the assessment lies in the future, or is valid until a day before it.
+        Invalid: the assessment is in the future, or is valid until a day before it.
     """
     if assessed_on > today:
         raise Invalid("in-the-future", "An assessment cannot be dated in the future.", field="assessed_on")

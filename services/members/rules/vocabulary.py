@@ -1,4 +1,4 @@
-"""The words that members accepts for countries, languages, ecosystems, stages, labels and kinds of assessment."""
+"""The codes that members accepts for countries, languages, ecosystems, stages, labels and kinds of assessment."""
 
 from enum import StrEnum
 from typing import Literal
@@ -35,7 +35,7 @@ class Ecosystem(StrEnum):
 
 
 class Stage(StrEnum):
-    """Where firms stand in a value chain, from first to last."""
+    """Stages of a value chain, from first to last."""
 
     research = "research"
     inputs = "inputs"
@@ -47,7 +47,7 @@ class Stage(StrEnum):
 
 
 class Label(StrEnum):
-    """The excellence labels for cluster management."""
+    """Labels for cluster excellence."""
 
     none = "none"
     bronze = "bronze"
@@ -55,8 +55,8 @@ class Label(StrEnum):
     gold = "gold"
 
 
-class Kind(StrEnum):
-    """Who assessed, from the weightiest word to the least."""
+class AssessmentKind(StrEnum):
+    """Who assessed: an expert's scores count before a peer's, and a peer's before the cluster's own."""
 
     expert = "expert"
     peer = "peer"
