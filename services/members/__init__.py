@@ -1,7 +1,8 @@
-"""members: who the clusters are, what they can teach and need.
+"""members: the clusters, what they can teach and what they need.
 
 Owns       consortia, clusters, assessment frameworks, assessments, targets, service requests.
-Publishes  cluster registered and changed, capacity changed, assessment recorded, target set, service requested.
+Publishes  cluster.registered, cluster.changed, cluster.archived, capacity.changed, label.expired, assessment.recorded,
+           target.set, service.requested.
 Consumes   nothing.
-Promises   a level always says which assessment it comes from; every change of a cluster is a version of it.
+Promises   a level names the assessment that it comes from; every change of a cluster increments its version.
 """

@@ -1,7 +1,8 @@
-"""trainings: what is taught, who has a seat, who was there.
+"""trainings: activities, who has a seat, who attended.
 
-Owns       activities, registrations, attendance; a copy of the clusters' names.
-Publishes  training published, registration confirmed and waitlisted, training completed.
-Consumes   cluster registered and changed.
-Promises   seats are never given twice; who waits is served first come, first served; every gain names who gained what.
+Owns       activities, registrations, attendance; a projection of clusters.
+Publishes  training.published, training.completed, registration.confirmed, registration.waitlisted.
+Consumes   cluster.registered, cluster.changed, cluster.archived.
+Promises   no seat is given twice; the waiting list is first come, first served; every gain names the cluster and the
+           indicator.
 """

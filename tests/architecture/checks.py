@@ -33,6 +33,25 @@ _CHANCE = {
 _CHANCE_MODULES = ("numpy.random", "random", "secrets", "uuid_utils")
 _SLEEPS = {"anyio.sleep", "asyncio.sleep", "time.sleep"}
 
+ROOMS = frozenset(
+    [
+        "main",
+        "settings",
+        "metrics",
+        "routes",
+        "consumers",
+        "jobs",
+        "push",
+        "commands",
+        "queries",
+        "tables",
+        "rules",
+        "migrations",
+    ]
+)
+CONSOLE_ROOMS = frozenset(["main", "settings", "jobs", "api", "request", "view", "pages"])
+_MIGRATIONS_IMPORT = {"__future__", "alembic", "shared.messaging_tables", "sqlalchemy", "typing", "uuid"}
+
 _PLACES = re.compile(r"(?<![\w.~/-])/(?:root|work|farm)/|(?<![\w.~/-])/home/[a-z]|[A-Z]:\\+Users")
 # In pieces, so that this file obeys its own rule.
 _REGISTRIES = tuple(
@@ -61,7 +80,7 @@ def too_long_files(root: Path) -> Iterator[str]:
 
 
 def too_long_functions(root: Path) -> Iterator[str]:
-    for path, tree in _modules(root, ""):
+    for path, tree in modules(root, ""):
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
@@ -70,15 +89,39 @@ def too_long_functions(root: Path) -> Iterator[str]:
 
 
 def commits_in_services(root: Path) -> Iterator[str]:
-    for path, tree in _modules(root, "services"):
+    for path, tree in modules(root, "services"):
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr == "commit":
                 yield f"{path}:{node.lineno}: the door that opened the transaction commits it"
 
 
+def modules_outside_rooms(root: Path) -> Iterator[str]:
+    """A contract guards rooms: a module outside of them could import anything."""
+    for path, tree in modules(root, "services"):
+        if len(path.parts) < 3:
+            continue
+        _, service, room, *_ = path.with_suffix("").parts
+        if room == "__init__":
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Import | ast.ImportFrom):
+                    yield f"{path}:{node.lineno}: a plate imports nothing"
+        elif room not in (CONSOLE_ROOMS if service == "console" else ROOMS):
+            yield f"{path}: {room} is no room of {service}"
+
+
+def imports_of_migrations(root: Path) -> Iterator[str]:
+    """Import contracts do not see migrations: they are loaded by path, not as modules."""
+    for path, tree in modules(root, "services"):
+        if "migrations" in path.parts:
+            for line, name in _names(tree):
+                module = name.rpartition(".")[0]
+                if "." in name and not any(f"{module}.".startswith(f"{known}.") for known in _MIGRATIONS_IMPORT):
+                    yield f"{path}:{line}: {name}; migrations depend on no code that changes"
+
+
 def chance_and_clocks(root: Path) -> Iterator[str]:
     for folder in _CODE:
-        for path, tree in _modules(root, folder):
+        for path, tree in modules(root, folder):
             if path.as_posix() != _CLOCK:
                 seeded = set(_seeded(tree))
                 for line, name in _names(tree):
@@ -96,7 +139,7 @@ def _seeded(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def sleeps_in_tests(root: Path) -> Iterator[str]:
-    for path, tree in _modules(root, "tests"):
+    for path, tree in modules(root, "tests"):
         if path.as_posix() != _WAITING:
             for line, name in _names(tree):
                 if name in _SLEEPS or name.endswith(".wait_for_timeout"):
@@ -137,7 +180,7 @@ def tracked(root: Path) -> list[Path]:
     return [path for path in found if _NO_SOURCE.isdisjoint(path.parts)]
 
 
-def _modules(root: Path, folder: str) -> Iterator[tuple[Path, ast.Module]]:
+def modules(root: Path, folder: str) -> Iterator[tuple[Path, ast.Module]]:
     for path in tracked(root):
         if path.suffix == ".py" and path.is_relative_to(folder):
             yield path, ast.parse(_text(root / path), filename=str(path))
