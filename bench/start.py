@@ -136,9 +136,9 @@ async def _story(stage: Stage, kafka: str | None) -> Metrics:
         await stage.without_kei()
     folder = _folder(stage)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
-    environment |= {"KEI_HOME": str(folder / "kei"), "KEI_PORT": str(free_ports()[0])}
+    environment |= {"KEI_DATA_DIR": str(folder / "kei"), "KEI_PORT": str(free_ports()[0])}
     if kafka:
-        environment["KEI_KAFKA"] = kafka
+        environment["KEI_KAFKA_BOOTSTRAP_SERVERS"] = kafka
     begun = perf_counter()
     process = await asyncio.create_subprocess_exec(
         *_KEI,

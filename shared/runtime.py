@@ -96,11 +96,11 @@ def build(
         service: what makes it this one.
         settings: from its environment.
         transport: of the embedded mode; Kafka if left out.
-        keys: the issuer's keys, if they are at hand; else `settings.jwks` says where.
+        keys: the issuer's keys, if they are at hand; else `settings.jwks_url` says where.
         stalled_after: seconds without a turn of a loop after which the process counts as not alive.
 
     Raises:
-        ValueError: there is neither a transport nor KEI_KAFKA, or what goes with it does not fit together.
+        ValueError: there is no transport and no broker is set, or the broker's settings contradict each other.
     """
     transport = transport or _kafka(service, settings)
     database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
@@ -117,19 +117,23 @@ def build(
         version="1",
         database=database,
         cursor_secret=settings.cursor_secret.get_secret_value(),
-        verifier=Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys or KeySource.at(settings.jwks)),
+        verifier=_verifier(settings, keys),
         routers=[*service.routers, admin],
         lifespan=lambda _: _running(parts),
         ops=web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *own]),
     )
 
 
+def _verifier(settings: Settings, keys: KeySource | None) -> Verifier:
+    return Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys or KeySource.at(settings.jwks_url))
+
+
 def _kafka(service: Service, settings: Settings) -> Transport:
-    if not settings.kafka:
-        raise ValueError("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)")
+    if not settings.kafka_bootstrap_servers:
+        raise ValueError("KEI_KAFKA_BOOTSTRAP_SERVERS is not set: a service that runs alone needs a broker (host:port)")
     password = None if settings.kafka_password is None else settings.kafka_password.get_secret_value()
     access = KafkaConnectionSettings(
-        settings.kafka, settings.kafka_user, password, settings.kafka_ca, settings.kafka_tls
+        settings.kafka_bootstrap_servers, settings.kafka_user, password, settings.kafka_ca_file, settings.kafka_tls
     )
     return KafkaTransport(access, service.name)
 

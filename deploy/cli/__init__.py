@@ -3,6 +3,8 @@
 import typer
 
 from deploy.cli import backup, kafka, matching, operate, partner, run, serve, status
+from deploy.cli.common import sentences
+from deploy.renamed_settings import refuse_old_names
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -10,6 +12,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Kei: clusters teach each other. `kei run` starts everything here, with a story.",
 )
+
+
+@app.callback()
+def check_settings() -> None:
+    with sentences():
+        refuse_old_names()
+
+
 app.command("run")(run.run)
 app.command("load")(run.load)
 app.command("serve")(serve.serve_one)

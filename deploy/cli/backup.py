@@ -26,7 +26,7 @@ FileArgument = Annotated[Path, typer.Argument(help="The backup.", show_default=F
 WhereOption = Annotated[
     Path | None,
     typer.Option(
-        "--home",
+        "--data-dir",
         help="The folder of an embedded Kei. Without it, the databases are those of KEI_<SERVICE>_DATABASE_URL or"
         " KEI_SECRETS_DIR, or of .kei if there is neither.",
     ),
@@ -126,12 +126,12 @@ async def _places(given: Path | None, services: Sequence[str]) -> AsyncIterator[
 def _folder(given: Path | None) -> Path | None:
     """The embedded Kei's folder; None if the environment says where the databases are.
 
-    A deployment's tools find the signing key by KEI_HOME, and have no embedded Kei: that name comes last.
+    A deployment's tools find the signing key by KEI_DATA_DIR, and have no embedded Kei: that name comes last.
     """
     if given is not None:
         return given
     names = ("KEI_SECRETS_DIR", *(f"KEI_{service.upper()}_DATABASE_URL" for service in SERVICES))
-    return None if any(os.environ.get(name) for name in names) else Path(os.environ.get("KEI_HOME", HOME))
+    return None if any(os.environ.get(name) for name in names) else Path(os.environ.get("KEI_DATA_DIR", HOME))
 
 
 async def _stoppable(work: Coroutine[Any, Any, Manifest]) -> Manifest:

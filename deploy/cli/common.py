@@ -25,7 +25,7 @@ from deploy.secrets import BadSecrets
 
 T = TypeVar("T")
 
-HomeOption = Annotated[Path, typer.Option("--home", envvar="KEI_HOME", help="The folder of the embedded Kei.")]
+HomeOption = Annotated[Path, typer.Option("--data-dir", envvar="KEI_DATA_DIR", help="The folder of the embedded Kei.")]
 UrlOption = Annotated[str, typer.Option("--url", envvar="KEI_URL", help="The address of a running Kei.")]
 TokenOption = Annotated[
     str | None,
@@ -107,7 +107,7 @@ def token_source(home: Path, token: str | None) -> Callable[[], str]:
         return lambda: token
     key_home = Home(home)
     if not key_home.issuer_key.exists():
-        message = f"There is no signing key in {key_home.path}. Give --token, or --home of a Kei that has run."
+        message = f"There is no signing key in {key_home.path}. Give --token, or --data-dir of a Kei that has run."
         raise HomeError(message)
     if not os.access(key_home.issuer_key, os.R_OK):
         raise HomeError(f"You may not read the signing key in {key_home.path}. Give --token.")

@@ -16,7 +16,7 @@ from shared.events import topics as all_topics
 from shared.transport.kafka_connection import KafkaConnectionSettings
 
 PASSWORD_HELP = "A file with the password; else KEI_KAFKA_PASSWORD, or kei_kafka_password in KEI_SECRETS_DIR."  # noqa: S105  no password
-USER_HELP = "Its SASL/SCRAM-SHA-512 user. KEI_KAFKA_CA, a file, or KEI_KAFKA_TLS=1 mean TLS."
+USER_HELP = "Its SASL/SCRAM-SHA-512 user. KEI_KAFKA_CA_FILE, a file, or KEI_KAFKA_TLS=1 mean TLS."
 
 
 def access(servers: str, user: str | None, password_file: Path | None) -> KafkaConnectionSettings:
@@ -26,7 +26,7 @@ def access(servers: str, user: str | None, password_file: Path | None) -> KafkaC
         BadSettings: they do not fit together.
         OSError: a file cannot be read.
     """
-    ca = os.environ.get("KEI_KAFKA_CA")
+    ca = os.environ.get("KEI_KAFKA_CA_FILE")
     tls = os.environ.get("KEI_KAFKA_TLS", "").lower() in {"1", "on", "true", "yes"}
     try:
         return KafkaConnectionSettings(
@@ -44,9 +44,9 @@ def _password(file: Path | None) -> str | None:
 
 
 def topics(
-    kafka: Annotated[str, typer.Option(envvar="KEI_KAFKA", help="host:port of a broker.")],
-    partitions: Annotated[int, typer.Option(envvar="KEI_PARTITIONS", min=1, max=1000)] = PARTITIONS,
-    replication: Annotated[int, typer.Option(envvar="KEI_REPLICATION", min=1, max=7)] = 1,
+    kafka: Annotated[str, typer.Option(envvar="KEI_KAFKA_BOOTSTRAP_SERVERS", help="host:port of a broker.")],
+    partitions: Annotated[int, typer.Option(envvar="KEI_KAFKA_PARTITIONS", min=1, max=1000)] = PARTITIONS,
+    replication: Annotated[int, typer.Option(envvar="KEI_KAFKA_REPLICATION_FACTOR", min=1, max=7)] = 1,
     retention_days: Annotated[
         int | None,
         typer.Option(envvar="KEI_TOPIC_RETENTION_DAYS", min=1, help="Keep records so long; for ever if left out."),

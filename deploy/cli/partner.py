@@ -33,7 +33,8 @@ RateOption = Annotated[
     ),
 ]
 AdminOption = Annotated[
-    str | None, typer.Option("--kafka-admin", envvar="KEI_KAFKA", help="host:port where Kafka is administered.")
+    str | None,
+    typer.Option("--kafka-admin", envvar="KEI_KAFKA_BOOTSTRAP_SERVERS", help="host:port where Kafka is administered."),
 ]
 UserOption = Annotated[str | None, typer.Option("--kafka-user", envvar="KEI_KAFKA_USER", help=USER_HELP)]
 PasswordOption = Annotated[Path | None, typer.Option("--kafka-password-file", help=PASSWORD_HELP)]
@@ -191,7 +192,9 @@ def _cluster(
             yield cluster
         return
     if wanted:
-        raise BadSettings("--kafka needs --kafka-admin or KEI_KAFKA: host:port where Kafka is administered.")
+        raise BadSettings(
+            "--kafka needs --kafka-admin or KEI_KAFKA_BOOTSTRAP_SERVERS: host:port where Kafka is administered."
+        )
     yield None
 
 

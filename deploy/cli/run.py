@@ -36,7 +36,9 @@ def run(
     home: HomeOption = HOME,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="KEI_PORT", min=1, max=65535)] = 8700,
-    kafka: Annotated[str | None, typer.Option(envvar="KEI_KAFKA", help="host:port of a broker.")] = None,
+    kafka: Annotated[
+        str | None, typer.Option(envvar="KEI_KAFKA_BOOTSTRAP_SERVERS", help="host:port of a broker.")
+    ] = None,
     story: Annotated[Path, typer.Option(help="The story to load.")] = TRACE_KEI,
     story_only: Annotated[
         bool, typer.Option("--story-only", help="Load the story, say what became of it, end.")

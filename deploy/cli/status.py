@@ -36,7 +36,7 @@ def status(
     try:
         rows = in_loop(_look(url, token_source(home, given)()))
     except AccessDenied as error:
-        _give_up(f"{url} {error}. Give --token, or --home of the Kei that runs there.")
+        _give_up(f"{url} {error}. Give --token, or --data-dir of the Kei that runs there.")
     except (HomeError, OSError, httpx2.InvalidURL) as error:
         _give_up(str(error))
     found = diagnose(rows)

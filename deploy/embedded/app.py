@@ -30,14 +30,14 @@ AUDIENCE = "kei"
 class Where:
     """Where an embedded Kei runs: its folder, its address, and the broker if it has one (host:port).
 
-    `replan_seconds` is for how long events rest before a plan follows them: less than in a deployment, where many come.
+    The debounce of replans is shorter than in a deployment, where more events arrive.
     """
 
     home: Home
     host: str
     port: int
     kafka: str | None
-    replan_seconds: float = 1.0
+    replan_debounce_seconds: float = 1.0
 
     @property
     def url(self) -> str:
@@ -121,11 +121,11 @@ def _service(where: Where, name: str, database_url: str, issuer: Issuer, transpo
     settings = Settings.model_validate(
         {
             "database_url": database_url,
-            "kafka": where.kafka,
+            "kafka_bootstrap_servers": where.kafka,
             "issuer": ISSUER,
             "audience": AUDIENCE,
             "cursor_secret": where.home.secret(),
-            "replan_seconds": where.replan_seconds,
+            "replan_debounce_seconds": where.replan_debounce_seconds,
         }
     )
     main = importlib.import_module(f"services.{name}.main")

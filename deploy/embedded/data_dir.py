@@ -46,7 +46,7 @@ class Home:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise HomeError(
-                    f"Another Kei is running on {self.path}. End it, or choose another KEI_HOME."
+                    f"Another Kei is running on {self.path}. End it, or choose another KEI_DATA_DIR."
                 ) from error
             yield
 

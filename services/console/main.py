@@ -69,9 +69,9 @@ def from_environment(settings: ConsoleSettings) -> FastAPI:
         OSError: the issuer's key cannot be read.
     """
     issuer = Issuer.load(settings.issuer_key, issuer=settings.issuer, audience=settings.audience)
-    verifier = Verifier(issuer=settings.issuer, audience=settings.audience, keys=KeySource.at(settings.jwks))
-    watched = addresses(settings.certificates)
-    return build(settings.api, lambda: issuer.token(ITSELF, LIFETIME), verifier, watched)
+    verifier = Verifier(issuer=settings.issuer, audience=settings.audience, keys=KeySource.at(settings.jwks_url))
+    watched = addresses(settings.monitored_certificates)
+    return build(settings.api_url, lambda: issuer.token(ITSELF, LIFETIME), verifier, watched)
 
 
 def build(api: str, token: Callable[[], str], verifier: Verifier, watched: Sequence[Address] = ()) -> FastAPI:

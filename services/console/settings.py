@@ -1,4 +1,4 @@
-"""What the console reads from its environment (`KEI_…`)."""
+"""Settings of the console, from its environment (`KEI_…`)."""
 
 from pydantic import Field, FilePath, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -7,29 +7,29 @@ from services.console.jobs.certificate_monitor import addresses
 
 
 class ConsoleSettings(BaseSettings):
-    """The settings of a console that runs by itself."""
+    """Settings of a console in a process of its own."""
 
     model_config = SettingsConfigDict(
         env_prefix="KEI_", env_ignore_empty=True, frozen=True, extra="ignore", secrets_dir=None
     )
 
-    api: str = Field(
+    api_url: str = Field(
         default="http://127.0.0.1:8700/api",
-        description="base address of the services: members, trainings, matching and notifications stand below it",
+        description="base URL of the APIs; each service is a path below it, e.g. /members",
     )
-    issuer: str = Field(default="http://127.0.0.1:8700", description="who signs the tokens: their `iss`")
-    audience: str = Field(default="kei", description="whom the tokens are for: their `aud`")
-    jwks: str = Field(min_length=1, description="URL or file of the issuer's public keys")
+    issuer: str = Field(default="http://127.0.0.1:8700", description="accepted issuer of tokens (`iss`)")
+    audience: str = Field(default="kei", description="accepted audience of tokens (`aud`)")
+    jwks_url: str = Field(min_length=1, description="URL or file of the issuer's public keys")
     issuer_key: FilePath = Field(
-        description="file of the issuer's private key; the console signs with it its own tokens, of the role service"
+        description="file of the issuer's private key, with which the console signs its own tokens (role service)"
     )
-    certificates: str = Field(
+    monitored_certificates: str = Field(
         default="",
-        description="whose certificates it watches: `host:port` or `name@host:port` (the server name, and where to"
-        " connect), with commas between them",
+        description="addresses whose certificates are monitored, with commas between them: `host:port`, or"
+        " `server-name@host:port` if they differ",
     )
 
-    @field_validator("certificates")
+    @field_validator("monitored_certificates")
     @classmethod
     def _readable(cls, given: str) -> str:
         addresses(given)

@@ -22,7 +22,7 @@ def build(settings: Settings, *, transport: Transport | None = None, keys: KeySo
         "Kei matching",
         [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, recommendations)],
         consumer=consumer,
-        jobs=[Scheduler(settings.replan_seconds).run],
+        jobs=[Scheduler(settings.replan_debounce_seconds).run],
         figures=[unresolved_requests],
         background=[solver.run, RunWorker(solver).run],
     )

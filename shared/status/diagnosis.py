@@ -43,7 +43,7 @@ def _of(row: ServiceReport, all_told: Mapping[str, ServiceStatus]) -> Iterator[F
     if told is None:
         remedy = "See whether it runs, and what its log says last."
         if not row.admitted:
-            remedy = "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS have to be those of the other services."
+            remedy = "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS_URL have to be those of the other services."
         yield Finding(name, "away", f"{name} {row.trouble}.", remedy)
         return
     yield from _schema(name, told)

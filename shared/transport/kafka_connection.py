@@ -45,7 +45,9 @@ class KafkaConnectionSettings:
         try:
             self._context()
         except OSError as error:
-            raise ValueError(f"KEI_KAFKA_CA: {self.ca} cannot be used as a file of authorities ({error}).") from error
+            raise ValueError(
+                f"KEI_KAFKA_CA_FILE: {self.ca} cannot be used as a file of authorities ({error})."
+            ) from error
 
     @classmethod
     def to(cls, servers: "str | KafkaConnectionSettings") -> "KafkaConnectionSettings":

@@ -184,7 +184,7 @@ async def test_what_is_missing_is_named(urls: dict[str, str], file: Path, tmp_pa
     known = variables(urls)
     dead = known | {"KEI_MATCHING_DATABASE_URL": "postgresql://matching:x@127.0.0.1:1/matching"}
     less = {name: url for name, url in known.items() if "MATCHING" not in name}
-    nowhere = {"KEI_HOME": str(tmp_path / "nowhere")}
+    nowhere = {"KEI_DATA_DIR": str(tmp_path / "nowhere")}
     cases = (
         (dead, "backup", "The database of matching at 127.0.0.1:1 is not reached:"),
         (less, "backup", "KEI_MATCHING_DATABASE_URL is not set"),

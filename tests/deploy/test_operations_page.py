@@ -54,7 +54,10 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
 @pytest.mark.parametrize(
     ("said", "where"),
     [
-        ("KEI_KAFKA is not set: a service that runs alone needs a broker (host:port)", "shared/runtime.py"),
+        (
+            "KEI_KAFKA_BOOTSTRAP_SERVERS is not set: a service that runs alone needs a broker (host:port)",
+            "shared/runtime.py",
+        ),
         (
             "A Kafka user needs a password and a password a user: KEI_KAFKA_USER, KEI_KAFKA_PASSWORD.",
             "shared/transport/kafka_connection.py",

@@ -46,7 +46,12 @@ class Instance:
         self._command = (*KEI, "serve", service, "--port", str(self.port)) if kafka else alone
         keys = folder / "jwks.json"
         keys.write_text(json.dumps(factories.ISSUER.jwks()))
-        settings = {"DATABASE_URL": url, "KAFKA": kafka or "", "JWKS": str(keys), "CURSOR_SECRET": "c" * 32}
+        settings = {
+            "DATABASE_URL": url,
+            "KAFKA_BOOTSTRAP_SERVERS": kafka or "",
+            "JWKS_URL": str(keys),
+            "CURSOR_SECRET": "c" * 32,
+        }
         settings |= {"ISSUER": "http://issuer.test", "AUDIENCE": "kei"}
         others = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
         self._environment = others | {f"KEI_{name}": value for name, value in settings.items() if value}

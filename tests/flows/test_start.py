@@ -32,7 +32,7 @@ async def test_a_second_start_on_the_same_folder(kei: Kei) -> None:
     await kei.start("--no-story")
     await kei.ready()
     _, (sentence,) = await refused(kei, "run", "--port", str(kei.port - 1))
-    assert sentence == f"Another Kei is running on {kei.home}. End it, or choose another KEI_HOME."
+    assert sentence == f"Another Kei is running on {kei.home}. End it, or choose another KEI_DATA_DIR."
     assert await kei.stop() == 0
 
 
@@ -69,4 +69,4 @@ async def test_a_bad_story_names_every_fault_and_loads_nothing(kei: Kei, tmp_pat
 
 async def test_a_kei_that_is_not_there(kei: Kei) -> None:
     _, (sentence,) = await refused(kei, "events", "tail", "members")
-    assert sentence == f"There is no signing key in {kei.home}. Give --token, or --home of a Kei that has run."
+    assert sentence == f"There is no signing key in {kei.home}. Give --token, or --data-dir of a Kei that has run."

@@ -57,8 +57,17 @@ async def test_an_event_goes_from_one_service_to_another_each_as_itself(
     broker: SecuredBroker, service_database: Create
 ) -> None:
     urls = {name: await service_database(name) for name in ("members", "trainings")}
-    in_the_open = {"kafka": broker.scram, "kafka_user": "members", "kafka_password": SecretStr("members's password")}
-    wrong = {"kafka": broker.tls, "kafka_user": "trainings", "kafka_password": SecretStr("new"), "kafka_ca": broker.ca}
+    in_the_open = {
+        "kafka_bootstrap_servers": broker.scram,
+        "kafka_user": "members",
+        "kafka_password": SecretStr("members's password"),
+    }
+    wrong = {
+        "kafka_bootstrap_servers": broker.tls,
+        "kafka_user": "trainings",
+        "kafka_password": SecretStr("new"),
+        "kafka_ca_file": broker.ca,
+    }
     headers = factories.signed_in(Role.operator)
     with structlog.testing.capture_logs() as logs:
         async with (
@@ -155,7 +164,7 @@ def test_what_does_not_fit_together_is_refused_with_a_sentence(tmp_path: Path) -
     (tmp_path / "empty.pem").touch()
     for name in ("empty.pem", "none.pem"):
         with pytest.raises(
-            ValueError, match=f"KEI_KAFKA_CA: {tmp_path}/{name} cannot be used as a file of authorities"
+            ValueError, match=f"KEI_KAFKA_CA_FILE: {tmp_path}/{name} cannot be used as a file of authorities"
         ):
             KafkaConnectionSettings("kafka:9092", ca=tmp_path / name)
     access = KafkaConnectionSettings("kafka:9092", "members", "secret", tls=True)

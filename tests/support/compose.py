@@ -116,7 +116,7 @@ class Deployment:
 
     async def kei(self, *arguments: str) -> str:
         """What a command of `kei` printed outside, at the deployment's door."""
-        at = {"KEI_URL": self.url, "KEI_CA": str(self.authority), "KEI_HOME": str(self.secrets)}
+        at = {"KEI_URL": self.url, "KEI_CA": str(self.authority), "KEI_DATA_DIR": str(self.secrets)}
         return await self.run(*KEI, *arguments, environment=at)
 
     async def containers(self, *services: str) -> list[str]:

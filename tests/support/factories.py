@@ -60,7 +60,7 @@ def signed_in(
 
 def settings(url: str, **more: Any) -> Settings:
     """Settings of a service with its database at `url`. No plan follows events, unless `more` says when."""
-    more = {"replan_seconds": 3600.0} | more
+    more = {"replan_debounce_seconds": 3600.0} | more
     return Settings(
         database_url=SecretStr(url),
         cursor_secret=SecretStr("c" * 32),

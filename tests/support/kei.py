@@ -111,9 +111,14 @@ class Kei:
 
     async def _begin(self, *command: str, to: int) -> Process:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
-        environment |= {"KEI_HOME": str(self.home), "KEI_URL": self.url, "KEI_PORT": str(self.port), "COLUMNS": "200"}
+        environment |= {
+            "KEI_DATA_DIR": str(self.home),
+            "KEI_URL": self.url,
+            "KEI_PORT": str(self.port),
+            "COLUMNS": "200",
+        }
         if self.kafka:
-            environment["KEI_KAFKA"] = self.kafka
+            environment["KEI_KAFKA_BOOTSTRAP_SERVERS"] = self.kafka
         return await asyncio.create_subprocess_exec(
             *KEI,
             *command,

@@ -24,8 +24,8 @@ def issuer(tmp_path: Path) -> Issuer:
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, folder: Path, api: str) -> ConsoleSettings:
-    wanted = {"API": api, "ISSUER": ISSUER, "AUDIENCE": "kei"}
-    wanted |= {"JWKS": str(folder / "jwks.json"), "ISSUER_KEY": str(folder / "issuer.json")}
+    wanted = {"API_URL": api, "ISSUER": ISSUER, "AUDIENCE": "kei"}
+    wanted |= {"JWKS_URL": str(folder / "jwks.json"), "ISSUER_KEY": str(folder / "issuer.json")}
     for name, value in wanted.items():
         monkeypatch.setenv(f"KEI_{name}", value)
     return ConsoleSettings()
@@ -53,7 +53,8 @@ async def test_it_asks_with_a_token_that_it_signs_itself(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"), [("JWKS", "", "Field required"), ("ISSUER_KEY", "nowhere", "does not point to a file")]
+    ("name", "value", "said"),
+    [("JWKS_URL", "", "Field required"), ("ISSUER_KEY", "nowhere", "does not point to a file")],
 )
 async def test_without_keys_it_does_not_start(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, issuer: Issuer, name: str, value: str, said: str

@@ -120,4 +120,4 @@ def test_addresses_are_read(given: str, meant: tuple[Address, ...]) -> None:
 def test_what_is_no_address_is_refused_by_the_settings(given: str, tmp_path: Path) -> None:
     (tmp_path / "issuer.json").write_text("{}")
     with pytest.raises(ValidationError, match="is neither host:port nor name@host:port"):
-        ConsoleSettings(jwks="jwks.json", issuer_key=tmp_path / "issuer.json", certificates=given)
+        ConsoleSettings(jwks_url="jwks.json", issuer_key=tmp_path / "issuer.json", monitored_certificates=given)

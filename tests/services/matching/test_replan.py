@@ -29,7 +29,7 @@ ALONE = {"mentor_capacity": 0}
 
 @pytest.fixture
 async def matching(url: str, transport: LocalTransport) -> AsyncIterator[Matching]:
-    async with factories.running(main.build, url, transport=transport, replan_seconds=0.2) as client:
+    async with factories.running(main.build, url, transport=transport, replan_debounce_seconds=0.2) as client:
         yield Matching(client, url, transport)
 
 

@@ -81,7 +81,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
             "matching",
             "away",
             "matching does not admit this token: Sign in first.",
-            "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS have to be those of the other services.",
+            "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS_URL have to be those of the other services.",
         ),
     ),
     "no schema": (
