@@ -43,7 +43,7 @@ class Desk:
         async def once() -> None:
             weights = {"knowledge": 3000, "requests": 3000}
             body = {"consortium_id": self._run["consortium_id"], "name": "A try", "criteria": {"weights": weights}}
-            await self._api.write("matching", "/what-ifs", body, once=new_key())
+            await self._api.write("matching", "/what-ifs", body, key=new_key())
 
         return await _timed(once)
 

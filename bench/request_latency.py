@@ -44,7 +44,7 @@ class Asking:
             cluster, indicator = self._deck.pop()
             body = {"framework": FRAMEWORK, "indicator": indicator, "urgency": 3}
             once = f"bench/{rate}/{number}/{cluster}/{indicator}"
-            made = await self._api.write("members", f"/clusters/{cluster}/requests", body, once=once)
+            made = await self._api.write("members", f"/clusters/{cluster}/requests", body, key=once)
             sent.add(made["id"])
 
         async with running(self._planning()):
@@ -68,7 +68,7 @@ class Asking:
     async def _planning(self) -> None:
         """One plan after the other, as long as it is wanted."""
         while True:
-            run = await self._api.write("matching", "/runs", {"consortium_id": self._consortium}, once=new_key())
+            run = await self._api.write("matching", "/runs", {"consortium_id": self._consortium}, key=new_key())
             await planned(self._api, run["id"], _PATIENCE)
             await asyncio.sleep(0.1)
 

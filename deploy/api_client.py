@@ -1,66 +1,44 @@
-"""The public HTTP APIs of a running Kei, as the command line and the story loader use them."""
+"""The public HTTP APIs of a running Kei, for the command line and the sample data."""
 
-import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import httpx2
 
-from shared import clock
+from shared.api_client import ApiClient, Json
 
-Json: TypeAlias = Any
-"""A value as JSON has it; what is in it is the service's OpenAPI document to say."""
-
-PATIENCE = 60.0
-"""Seconds for which an unreachable or busy service is asked again."""
-_AGAIN = {409, 425, 429, 502, 503, 504}
-
-
-class Refused(Exception):
-    """A service refused a request; the text is its sentence."""
-
-    def __init__(self, response: httpx2.Response) -> None:
-        problem = _problem(response)
-        faults = [f"{one['field']}: {one['message']}" for one in problem.get("errors", []) if one.get("field")]
-        detail = "; ".join([str(problem.get("detail", response.text[:200])), *faults])
-        super().__init__(f"{response.request.method} {response.request.url.path}: {response.status_code} {detail}")
-        self.status = response.status_code
-        self.slug = str(problem.get("type", "")).rpartition(":")[2]
-
-
-class Unreachable(Exception):
-    """No answer came for as long as patience lasts."""
+TIMEOUT_SECONDS = 30.0
+"""For one attempt."""
+RETRY_TIMEOUT_SECONDS = 60.0
+"""For which a request to an unreachable or overloaded service is repeated."""
 
 
 class Api:
-    """A client of all services.
+    """Requests to all services.
 
     Args:
-        http: with the platform's base address.
+        http: the connections.
+        url: of Kei; the services stand below `/api`.
         token: gives the bearer token for each request.
     """
 
-    def __init__(self, http: httpx2.AsyncClient, token: Callable[[], str]) -> None:
-        self._http, self._token = http, token
+    def __init__(self, http: httpx2.AsyncClient, url: str, token: Callable[[], str]) -> None:
+        self._client = ApiClient(
+            http, f"{url.rstrip('/')}/api", timeout=TIMEOUT_SECONDS, retry_timeout=RETRY_TIMEOUT_SECONDS
+        )
+        self._token = token
 
     async def get(self, service: str, path: str, **query: Any) -> Json:
         """The body of a GET."""
-        return (await self.ask("GET", service, path, params=query)).json()
+        return await self._client.json(self._token(), "GET", service, path, params=query)
 
-    async def items(self, service: str, path: str, **query: Any) -> list[Json]:
+    async def items(self, service: str, path: str) -> list[Json]:
         """All items of a paged list."""
-        found: list[Json] = []
-        cursor: dict[str, str] = {}
-        while True:
-            page = await self.get(service, path, **query, **cursor)
-            found += page["items"]
-            if not page["next"]:
-                return found
-            cursor = {"cursor": page["next"]}
+        return await self._client.items(self._token(), service, path)
 
     async def write(
         self,
@@ -68,64 +46,34 @@ class Api:
         path: str,
         body: Json,
         *,
-        once: str,
+        key: str,
         method: str = "POST",
         expected_version: str | None = None,
     ) -> Json:
-        """Write so that the same `once` has one effect, however often it is asked for; return the answer's body."""
-        headers = {"Idempotency-Key": str(uuid5(NAMESPACE_URL, f"urn:kei:once:{once}"))}
+        """Write with an idempotency key made of `key`; return the body of the response."""
+        headers = {"Idempotency-Key": str(uuid5(NAMESPACE_URL, f"urn:kei:once:{key}"))}
         if expected_version is not None:
             headers["If-Match"] = expected_version
-        response = await self.ask(method, service, path, json=body, headers=headers)
-        return response.json() if response.content else None
+        return await self._client.json(self._token(), method, service, path, json=body, headers=headers)
 
-    async def ask(self, method: str, service: str, path: str, **options: Any) -> httpx2.Response:
-        """One request; asked again while the service is away, restarts, or handles an earlier try of it.
+    async def request(self, method: str, service: str, path: str, **options: Any) -> httpx2.Response:
+        """A successful response; the request is repeated while the service is unavailable.
 
         Raises:
-            Refused: with the service's reason.
-            Unreachable: patience is at its end.
+            ApiError: with the service's reason.
+            ServiceUnavailable: it did not respond for `RETRY_TIMEOUT_SECONDS`.
         """
-        headers = {"Authorization": f"Bearer {self._token()}", **options.pop("headers", {})}
-        loop = asyncio.get_running_loop()
-        until, wait = loop.time() + PATIENCE, 0.05
-        while True:
-            try:
-                response = await self._http.request(method, f"/api/{service}{path}", headers=headers, **options)
-            except httpx2.TransportError as error:
-                if loop.time() > until:
-                    raise Unreachable(f"No answer from {self._http.base_url}: {error}") from error
-            else:
-                if response.is_success:
-                    return response
-                if not _again(response) or loop.time() > until:
-                    raise Refused(response)
-            wait = min(wait * 1.5, 1.0)
-            await asyncio.sleep(clock.jitter(wait))
+        return await self._client.request(self._token(), method, service, path, **options)
 
 
-def _again(response: httpx2.Response) -> bool:
-    if response.status_code == 409:  # noqa: PLR2004
-        return bool(_problem(response).get("type") == "urn:kei:problem:idempotency-key-in-use")
-    return response.status_code in _AGAIN
-
-
-def _problem(response: httpx2.Response) -> dict[str, Any]:
-    try:
-        problem = response.json()
-    except ValueError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
-
-
-def trusted() -> ssl.SSLContext:
-    """Whose certificates are taken: those of KEI_CA, a file, else of the system's authorities."""
+def tls_context() -> ssl.SSLContext:
+    """Trusts the authorities in the file KEI_CA, else those of the system."""
     return ssl.create_default_context(cafile=os.environ.get("KEI_CA") or None)
 
 
 @asynccontextmanager
-async def connected(url: str, token: Callable[[], str]) -> AsyncIterator[Api]:
-    """The API of the Kei at `url`."""
-    timeout = httpx2.Timeout(30.0, connect=5.0)
-    async with httpx2.AsyncClient(base_url=url, timeout=timeout, trust_env=False, verify=trusted()) as http:
-        yield Api(http, token)
+async def open_client(url: str, token: Callable[[], str]) -> AsyncIterator[Api]:
+    """The APIs of the Kei at `url`."""
+    timeout = httpx2.Timeout(TIMEOUT_SECONDS, connect=5.0)
+    async with httpx2.AsyncClient(timeout=timeout, trust_env=False, verify=tls_context()) as http:
+        yield Api(http, url, token)

@@ -10,7 +10,6 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from deploy.api_client import Refused, Unreachable
 from deploy.databases import BadSettings
 from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import Home, HomeError
@@ -22,6 +21,7 @@ from deploy.sample_data.read import BadStory
 from deploy.sample_data.wait import Unsettled
 from deploy.schema_check import WrongDatabase
 from deploy.secrets import BadSecrets
+from shared.api_client import ApiError, ServiceUnavailable
 
 T = TypeVar("T")
 
@@ -42,9 +42,9 @@ _SENTENCES = (
     HomeError,
     NoTopics,
     NotAdministered,
-    Refused,
+    ApiError,
     Unplayable,
-    Unreachable,
+    ServiceUnavailable,
     Unsettled,
     WrongDatabase,
 )

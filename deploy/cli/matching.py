@@ -6,10 +6,11 @@ from uuid import UUID
 
 import typer
 
-from deploy.api_client import Api, Json
+from deploy.api_client import Api
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, out
 from deploy.cli.operate import over_api, post
 from deploy.sample_data.wait import settled
+from shared.api_client import Json
 from shared.clock import new_id
 
 matching = typer.Typer(no_args_is_help=True, help="The matching service.")
@@ -27,7 +28,7 @@ def rebuild(url: UrlOption = URL, home: HomeOption = HOME, given: TokenOption = 
     async def work(api: Api) -> None:
         await settled(api)
         before = (await api.get("matching", "/projection"))["state_hash"]
-        await api.ask("DELETE", "matching", "/projection")
+        await api.request("DELETE", "matching", "/projection")
         for service in ("members", "trainings"):
             await post(api, service, "/ops/replays", {"after": 0})
         await settled(api)
@@ -49,7 +50,7 @@ def ask_again(
     """Ask a run's question again, and say whether the plan is the same; ends with 1 if not. Nothing is changed."""
 
     async def work(api: Api) -> None:
-        told = await api.write("matching", f"/runs/{run}/replay", None, once=str(new_id()))
+        told = await api.write("matching", f"/runs/{run}/replay", None, key=str(new_id()))
         for difference in told["differences"]:
             out.print(difference)
         out.print("The same plan." if told["identical"] else "The plans differ.")

@@ -10,7 +10,7 @@ from uuid import UUID
 import typer
 from rich.table import Table
 
-from deploy.api_client import Api, connected
+from deploy.api_client import Api, open_client
 from deploy.cli.common import (
     HOME,
     URL,
@@ -139,13 +139,13 @@ async def _handle(api: Api, service: str, action: str, ids: list[UUID] | None) -
 
 
 async def post(api: Api, service: str, path: str, body: Mapping[str, object]) -> dict[str, object]:
-    answer: dict[str, object] = await api.write(service, path, body, once=str(new_id()))
+    answer: dict[str, object] = await api.write(service, path, body, key=str(new_id()))
     return answer
 
 
 def over_api(url: str, home: HomeOption, token: str | None, work: Callable[[Api], Awaitable[None]]) -> None:
     async def connect() -> None:
-        async with connected(url, source) as api:
+        async with open_client(url, source) as api:
             await work(api)
 
     with sentences():

@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from deploy.api_client import Api, Json
+from deploy.api_client import Api
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, out, secret_file, sentences
 from deploy.cli.kafka import PASSWORD_HELP, USER_HELP, access
 from deploy.cli.operate import over_api, post
@@ -19,6 +19,7 @@ from deploy.databases import BadSettings
 from deploy.kafka.admin import KafkaAdmin, NotAdministered
 from deploy.kafka.client_config import Handout
 from deploy.kafka.partners import BYTES_PER_SECOND, let_in, on_kafka, shut_out, user_of
+from shared.api_client import Json
 
 partner = typer.Typer(no_args_is_help=True, help="Partners, their API keys, and their way into Kafka.")
 
@@ -132,7 +133,7 @@ def revoke(  # noqa: PLR0913  the options of a command
     async def work(api: Api) -> None:
         found = await _found(api, name)
         for prefix in _live(found) if key is None else [key]:
-            await api.ask("DELETE", "notifications", f"/partners/{found['id']}/keys/{quote(prefix, safe='')}")
+            await api.request("DELETE", "notifications", f"/partners/{found['id']}/keys/{quote(prefix, safe='')}")
             typer.echo(f"The key {prefix} of {name} is revoked.")
 
     with sentences(), _cluster(admin if kafka else None, user, password_file, wanted=kafka) as cluster:
@@ -153,7 +154,7 @@ def show(
     """List partners with what they may read on the feed and their live keys; and whether on Kafka, if it is given."""
 
     async def work(api: Api) -> None:
-        partners = await api.items("notifications", "/partners", limit=100)
+        partners = await api.items("notifications", "/partners")
         users = None if cluster is None else on_kafka(cluster, [one["name"] for one in partners])
         table = Table("partner", "types", "live keys", *([] if users is None else ["Kafka"]))
         for one in partners:
@@ -219,7 +220,7 @@ def _show_key(name: str, made: Mapping[str, object]) -> None:
 
 
 async def _found(api: Api, name: str) -> Json:
-    for one in await api.items("notifications", "/partners", limit=100):
+    for one in await api.items("notifications", "/partners"):
         if one["name"] == name:
             return one
     raise typer.BadParameter(f"There is no partner {name!r}.")

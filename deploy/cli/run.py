@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.api_client import connected
+from deploy.api_client import open_client
 from deploy.cli.common import (
     HOME,
     URL,
@@ -108,7 +108,7 @@ async def _ready(where: Where, serving: "asyncio.Task[None]") -> None:
 
 
 async def _load(url: str, token: Callable[[], str], loaded: Loaded) -> bool:
-    async with connected(url, token) as api:
+    async with open_client(url, token) as api:
         with progress(f"Loading {loaded.story.consortium.name}") as tell:
             await Player(api, loaded, tell).play()
         return await report(api, out)

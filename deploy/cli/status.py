@@ -10,10 +10,11 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from deploy.api_client import trusted
+from deploy.api_client import tls_context
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, in_loop, out, token_source
 from deploy.embedded.data_dir import HomeError
 from deploy.migrate import SERVICES
+from shared.api_client import ApiClient
 from shared.status import AccessDenied, Finding, ServiceReport, ServiceStatus, age, collect_status, diagnose
 
 WELL, SOMEBODY, UNKNOWN = 0, 1, 2
@@ -55,8 +56,8 @@ def _give_up(sentence: str) -> NoReturn:
 
 
 async def _look(url: str, token: str) -> list[ServiceReport]:
-    async with httpx2.AsyncClient(trust_env=False, verify=trusted()) as http:
-        return await collect_status(http, f"{url.rstrip('/')}/api", token, SERVICES)
+    async with httpx2.AsyncClient(trust_env=False, verify=tls_context()) as http:
+        return await collect_status(ApiClient(http, f"{url.rstrip('/')}/api"), token, SERVICES)
 
 
 def _document(rows: Sequence[ServiceReport], found: Sequence[Finding]) -> dict[str, Any]:

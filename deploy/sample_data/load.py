@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from deploy.api_client import Api, Json, Refused
+from deploy.api_client import Api
 from deploy.sample_data.mentorships import play_work
 from deploy.sample_data.model import Activity, Answer, Story
 from deploy.sample_data.read import Loaded
 from deploy.sample_data.wait import followed, planned, settled
+from shared.api_client import ApiError, Json
 
 Say = Callable[[str], None]
 """Shows what is being done."""
@@ -45,7 +46,7 @@ class Player:
         """Load everything, in the story's order; between the chapters every service catches up.
 
         Raises:
-            Refused: a service refused something.
+            ApiError: a service refused something.
             Changed: the file differs from what was loaded before.
             Unplayable: the story answers a proposal that nobody made.
         """
@@ -73,9 +74,9 @@ class Player:
 
     async def _write(self, service: str, path: str, body: Json, *once: str, **options: Any) -> Json:
         try:
-            return await self._api.write(service, path, body, once=self._once(*once), **options)
-        except Refused as error:
-            if error.slug == "idempotency-key-reused":
+            return await self._api.write(service, path, body, key=self._once(*once), **options)
+        except ApiError as error:
+            if error.problem.slug == "idempotency-key-reused":
                 message = (
                     f"{' '.join(once)} of {self._story.story} was loaded before with other content. It stays as it is."
                 )
@@ -125,7 +126,7 @@ class Player:
             away = [self._clusters[one.cluster] for one in confirmed if one.absent]
             once = ("attendance", activity.ref)
             await self._write("trainings", f"{at}/attendance", {"present": here, "absent": away}, *once, method="PUT")
-            expected_version = (await self._api.ask("GET", "trainings", at)).headers["etag"]
+            expected_version = (await self._api.request("GET", "trainings", at)).headers["etag"]
             await self._write(
                 "trainings", f"{at}/completion", None, "complete", activity.ref, expected_version=expected_version
             )

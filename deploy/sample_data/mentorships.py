@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from deploy.api_client import Api, Json
+from deploy.api_client import Api
 from deploy.sample_data.model import Assessment, Work
+from shared.api_client import Json
 
 Once = Callable[..., str]
 """Makes the key of a write of its parts."""
@@ -19,7 +20,7 @@ async def play_work(api: Api, once: Once, learner_id: str, work: Work, assessmen
     Every write has a key of its own, so playing it again changes nothing.
 
     Raises:
-        Refused: a service refused something.
+        ApiError: a service refused something.
     """
     pairs = await api.items("matching", "/pairs")
     ours = [one["id"] for one in pairs if one["learner_id"] == learner_id and one["state"] in {"accepted", "ended"}]
@@ -33,7 +34,7 @@ async def play_work(api: Api, once: Once, learner_id: str, work: Work, assessmen
         if work.scores and assessment is not None:
             body = _assessed(work, assessment, date.fromisoformat(ended["ended_at"][:DAY]))
             path = f"/clusters/{learner_id}/assessments"
-            await api.write("members", path, body, once=once("work", work.learner, "after"))
+            await api.write("members", path, body, key=once("work", work.learner, "after"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class _Stage:
 
     async def _write(self, path: str, body: Json, *what: str, **options: Any) -> Json:
         once = self.once("work", self.work.learner, *what)
-        return await self.api.write("matching", self.at + path, body, once=once, **options)
+        return await self.api.write("matching", self.at + path, body, key=once, **options)
 
 
 def _assessed(work: Work, assessment: Assessment, on: date) -> Json:

@@ -6,8 +6,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from deploy.api_client import Api, Json
+from deploy.api_client import Api
 from deploy.sample_data.wait import Feed, Ledger, public_feed, settled
+from shared.api_client import Json
 
 
 async def report(api: Api, console: Console) -> bool:

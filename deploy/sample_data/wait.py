@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from deploy.api_client import Api, Json
+from deploy.api_client import Api
 from deploy.migrate import SERVICES
+from shared.api_client import Json
 from shared.events import registry
 
 PATIENCE = 60.0

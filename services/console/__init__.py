@@ -1,8 +1,9 @@
-"""console: the web pages for people, and the quiet design that all of them share.
+"""console: the web pages of Kei.
 
-Owns       nothing: it holds no data.
+Owns       no data.
 Publishes  nothing.
-Consumes   nothing; it asks the services over HTTP, for everybody with a token of the role service and for operators
-           with their own, and passes the partner feed on to browsers.
-Promises   every page works without script and on a phone; a service that is away costs its part of a page only.
+Consumes   nothing; it calls the services over HTTP, for public pages with a token of the role service and for users
+           with their own token, and forwards the partner feed to browsers.
+Promises   every page works without script and on a phone; while a service is unavailable only its part of a page is
+           missing.
 """

@@ -1,13 +1,13 @@
-"""Settings of the console, from its environment (`KEI_…`)."""
+"""The settings of the console, read from the environment (`KEI_…`)."""
 
 from pydantic import Field, FilePath, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from services.console.jobs.certificate_monitor import addresses
+from services.console.jobs.certificate_monitor import parse_addresses
 
 
 class ConsoleSettings(BaseSettings):
-    """Settings of a console in a process of its own."""
+    """The settings of a console in its own process."""
 
     model_config = SettingsConfigDict(
         env_prefix="KEI_", env_ignore_empty=True, frozen=True, extra="ignore", secrets_dir=None
@@ -31,6 +31,6 @@ class ConsoleSettings(BaseSettings):
 
     @field_validator("monitored_certificates")
     @classmethod
-    def _readable(cls, given: str) -> str:
-        addresses(given)
-        return given
+    def _well_formed(cls, text: str) -> str:
+        parse_addresses(text)
+        return text

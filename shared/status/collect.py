@@ -1,109 +1,85 @@
-"""Asks every service how it is, and every producer for the newest events that others have had of it."""
+"""Asks every service for its status, and every producer for the newest events that others have handled."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-import httpx2
-from pydantic import ValidationError
-
+from shared.api_client import ApiClient, ApiError, ServiceUnavailable
 from shared.status.diagnosis import producer_of
 from shared.status.models import HandledEvent, MissingEvent, ServiceReport, ServiceStatus
 
-DEADLINE = 5.0
-"""Seconds for one request."""
-_NOT_ADMITTED = (401, 403)
+_DENIED = (401, 403)
+_NOT_FOUND = 404
 
 
 class AccessDenied(Exception):
-    """Every service that answers refuses the token; the text is their sentence, `status` 401 or 403."""
+    """Every service that responds refuses the token; the text is their sentence, `status` 401 or 403."""
 
     def __init__(self, sentence: str, status: int) -> None:
         super().__init__(sentence)
         self.status = status
 
 
-async def collect_status(
-    http: httpx2.AsyncClient, base: str, token: str, services: Sequence[str]
-) -> list[ServiceReport]:
-    """How each service is.
+async def collect_status(client: ApiClient, token: str, services: Sequence[str]) -> list[ServiceReport]:
+    """The status of each service.
 
     Args:
-        http: what to ask with; each request has a deadline of its own.
-        base: the address they stand below.
+        client: of the services.
         token: of an operator.
         services: their names.
 
     Raises:
-        NotAdmitted: the token is of no use.
+        AccessDenied: the token is refused.
     """
     if not (token.isascii() and token.isprintable()):
         raise AccessDenied("does not admit this token: it has characters that no token has", 401)
-    asking = _Asking(http, base.rstrip("/"), {"Authorization": f"Bearer {token}"})
-    rows = await asyncio.gather(*(asking.row(service) for service in services))
-    refused = [row for row in rows if not row.admitted]
-    if refused and not any(row.told for row in rows):
-        raise AccessDenied(refused[0].trouble, asking.refusals[refused[0].service])
-    reached = {row.service for row in rows if row.told is not None}
-    return list(await asyncio.gather(*(asking.compared(row, reached) for row in rows)))
+    collector = _Collector(client, token)
+    reports = await asyncio.gather(*(collector.report(service) for service in services))
+    refused = [report for report in reports if not report.admitted]
+    if refused and not any(report.told for report in reports):
+        raise AccessDenied(refused[0].trouble, collector.refusals[refused[0].service])
+    reached = {report.service for report in reports if report.told is not None}
+    return list(await asyncio.gather(*(collector.compared(report, reached) for report in reports)))
 
 
-class _Asking:
-    def __init__(self, http: httpx2.AsyncClient, base: str, headers: dict[str, str]) -> None:
-        self._http, self._base, self._headers = http, base, headers
+class _Collector:
+    def __init__(self, client: ApiClient, token: str) -> None:
+        self._client, self._token = client, token
         self.refusals: dict[str, int] = {}
 
-    async def row(self, service: str) -> ServiceReport:
+    async def report(self, service: str) -> ServiceReport:
         try:
-            response = await self._get(service, "/ops/status?finished=false")
-            if response.status_code in _NOT_ADMITTED:
-                self.refusals[service] = response.status_code
-                return ServiceReport(service, None, f"does not admit this token: {_detail(response)}", admitted=False)
-            if response.status_code != httpx2.codes.OK:
-                return ServiceReport(service, None, f"answers {response.status_code}: {_detail(response)}")
-            return ServiceReport(service, ServiceStatus.model_validate_json(response.content))
-        except TimeoutError:
-            return ServiceReport(service, None, f"gives no answer within {DEADLINE:g} s")
-        except (httpx2.HTTPError, OSError) as error:
-            return ServiceReport(service, None, f"is not reached: {str(error) or type(error).__name__}".rstrip("."))
-        except ValidationError:
-            return ServiceReport(service, None, "gives an answer that cannot be read")
+            params = {"finished": "false"}
+            return ServiceReport(
+                service, await self._client.get(self._token, service, "/ops/status", ServiceStatus, params)
+            )
+        except ServiceUnavailable as error:
+            return ServiceReport(service, None, error.reason)
+        except ApiError as error:
+            reason = error.reason.rstrip(".")
+            if error.status in _DENIED:
+                self.refusals[service] = error.status
+                return ServiceReport(service, None, f"does not admit this token: {reason}", admitted=False)
+            return ServiceReport(service, None, f"answers {error.status}: {reason}")
 
-    async def compared(self, row: ServiceReport, reached: set[str]) -> ServiceReport:
-        """The row with the events that its producers do not have."""
+    async def compared(self, report: ServiceReport, reached: set[str]) -> ServiceReport:
+        """The report with the handled events that their producers do not have."""
         handled = [
             (producer, event)
-            for topic in (row.told.inbox if row.told else [])
+            for topic in (report.told.inbox if report.told else [])
             for event in topic.newest
             if (producer := producer_of(topic.topic)) is not None and producer in reached
         ]
-        lacking = await asyncio.gather(*(self._lacks(*one) for one in handled))
-        unknown = [MissingEvent(*one) for one, lacks in zip(handled, lacking, strict=True) if lacks]
-        return replace(row, unknown=unknown)
+        missing = await asyncio.gather(*(self._is_missing(*pair) for pair in handled))
+        unknown = [MissingEvent(*pair) for pair, is_missing in zip(handled, missing, strict=True) if is_missing]
+        return replace(report, unknown=unknown)
 
-    async def _lacks(self, producer: str, event: HandledEvent) -> bool:
-        """Whether the producer says it has no such event. No answer, or one of an older version, is no word on it."""
+    async def _is_missing(self, producer: str, event: HandledEvent) -> bool:
+        """Whether the producer responds that it has no such event; False if it does not respond."""
         try:
-            response = await self._get(producer, f"/ops/events/{event.id}")
-        except (httpx2.HTTPError, OSError, TimeoutError):
-            return False
-        unknown: bool = _problem(response).get("type") == "urn:kei:problem:no-such-event"
-        return response.status_code == httpx2.codes.NOT_FOUND and unknown
-
-    async def _get(self, service: str, path: str) -> httpx2.Response:
-        async with asyncio.timeout(DEADLINE):
-            return await self._http.get(f"{self._base}/{service}{path}", headers=self._headers)
-
-
-def _detail(response: httpx2.Response) -> str:
-    detail = str(_problem(response).get("detail") or response.reason_phrase or "no reason is given")
-    return detail.rstrip(".")
-
-
-def _problem(response: httpx2.Response) -> dict[str, Any]:
-    try:
-        problem = response.json()
-    except ValueError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
+            await self._client.json(self._token, "GET", producer, f"/ops/events/{event.id}")
+        except ApiError as error:
+            return error.status == _NOT_FOUND and error.problem.slug == "no-such-event"
+        except ServiceUnavailable:
+            pass
+        return False

@@ -79,7 +79,7 @@ async def test_the_feed_grows_by_itself_and_keys_reach_everything(story: World, 
     await page.goto(f"{story.url}/feed")
     rows = page.locator(".event")
     before = await rows.count()
-    await expect(page.get_by_text("Live: new lines")).to_be_visible()
+    await expect(page.get_by_text("Live: new events")).to_be_visible()
     await page.evaluate("window.untouched = true")
     path = f"members/clusters/{story.ids['agroco']}"
     body = {"mentor_capacity": 3, "learner_capacity": 1}
@@ -131,7 +131,7 @@ async def test_a_coordinator_tries_weights_by_keyboard(story: World, browser: Br
     await slider.focus()
     await page.keyboard.press("Home")
     await expect(slider).to_have_value("0")
-    await page.get_by_role("button", name="Show what it would be").focus()
+    await page.get_by_role("button", name="Compare").focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", name="Side by side")).to_be_visible()
     await expect(page.get_by_label("Knowledge to gain")).to_have_value("0")
@@ -140,7 +140,7 @@ async def test_a_coordinator_tries_weights_by_keyboard(story: World, browser: Br
 async def test_a_page_says_that_what_it_shows_has_changed(story: World, browser: Browser) -> None:
     page = await browser.new_page()
     await page.goto(f"{story.url}/pairs")
-    said = page.get_by_text("Something has changed here.")
+    said = page.get_by_text("This page has changed.")
     await expect(said).to_be_hidden()
     open_ = next(one for one in (await story.get("matching/pairs?limit=100"))["items"] if one["state"] == "proposed")
     body = {"side": "learner", "answer": "decline"}

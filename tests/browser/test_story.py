@@ -80,8 +80,8 @@ def _for_the_request(page: Page) -> Locator:
 
 async def _ask(story: World, learner: Page) -> None:
     """The page that the learner looks at says by itself that it was answered."""
-    ask = {"framework": "self-check", "indicator": SKILL, "urgency": 5, "text": "Where is value lost?"}
-    await story.post(f"members/clusters/{story.ids['green-synergy']}/requests", {**ask, "illustrative": True})
+    help_request = {"framework": "self-check", "indicator": SKILL, "urgency": 5, "text": "Where is value lost?"}
+    await story.post(f"members/clusters/{story.ids['green-synergy']}/requests", {**help_request, "illustrative": True})
     await comes(learner, _for_the_request(learner).first)
     await expect(_for_the_request(learner)).to_have_count(3)
 
@@ -108,9 +108,9 @@ async def _agree(mentor: Page, learner: Page) -> None:
     await chosen.get_by_role("button", name="Yes, as the learner").click()
     await expect(learner).to_have_url(re.compile("/mentorships/"))
     await mentor.goto(learner.url)
-    await press(mentor, "Confirm it for the mentor")
+    await press(mentor, "Confirm as the mentor")
     await learner.reload()
-    await press(learner, "Confirm it for the learner")
+    await press(learner, "Confirm as the learner")
     await comes(mentor, mentor.get_by_role("heading", name="Health"))
 
 
@@ -118,9 +118,9 @@ async def _work_to_the_end(mentor: Page, learner: Page) -> None:
     await learner.get_by_label("Goal", exact=True).select_option("Value-chain analysis")
     await learner.get_by_label("Level reached").fill("3")
     await learner.locator("form[action$='/progress']").get_by_role("button").click()
-    await expect(learner.get_by_text("The level that you reached is noted.")).to_be_visible()
+    await expect(learner.get_by_text("The level reached is saved.")).to_be_visible()
     await learner.get_by_text("End this mentorship").click()
-    await press(learner, "End it")
+    await press(learner, "End mentorship")
     await comes(mentor, mentor.get_by_role("heading", name="How it ended"))
 
 
@@ -131,7 +131,7 @@ async def test_a_plan_that_follows_is_seen_as_it_comes(story: World, browser: Br
     await offer_places(story, "innoskart", 4)
     await comes(desk, plans.nth(before))
     await expect(plans.first).to_contain_text("published")
-    await expect(plans.first).to_contain_text(re.compile("Follows .* event"))
+    await expect(plans.first).to_contain_text(re.compile("Made after .* event"))
     await plans.first.get_by_role("link").click()
     await expect(desk.get_by_role("heading", level=1)).to_contain_text("Plan of")
 

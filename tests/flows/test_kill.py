@@ -43,7 +43,7 @@ class Writer:
                 self.clusters[cluster["id"]] = changed["version"]
 
     async def _write(self, path: str, body: dict[str, Any], **options: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = await self._api.write("members", path, body, once=str(clock.new_id()), **options)
+        answer: dict[str, Any] = await self._api.write("members", path, body, key=str(clock.new_id()), **options)
         return answer
 
 

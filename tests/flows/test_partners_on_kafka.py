@@ -41,8 +41,8 @@ async def running(kei: Kei, secured_kafka: SecuredBroker) -> Kei:
     await kei.start("--no-story")
     await kei.ready()
     async with kei.api() as api:
-        consortium = await api.write("members", "/consortia", factories.consortium(), once="consortium")
-        await api.write("members", "/clusters", factories.cluster(consortium["id"]), once="cluster")
+        consortium = await api.write("members", "/consortia", factories.consortium(), key="consortium")
+        await api.write("members", "/clusters", factories.cluster(consortium["id"]), key="cluster")
     return kei
 
 

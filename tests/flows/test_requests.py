@@ -28,7 +28,7 @@ async def answered(api: Api, learner: str, indicator: str) -> timedelta:
     clusters = {one["slug"]: one["id"] for one in await api.items("members", "/clusters")}
     wish = {"framework": "self-check-8.1", "indicator": indicator, "urgency": 4}
     path, once = f"/clusters/{clusters[learner]}/requests", f"flow/{learner}/{indicator}"
-    request = await api.write("members", path, wish, once=once)
+    request = await api.write("members", path, wish, key=once)
 
     async def proposals() -> list[dict[str, Any]]:
         log = await whole_log(api, "matching", "/ops/events")

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from shared import clock
+from shared.api_client import ApiClient
 from shared.auth import Principal, Role
 from shared.status import AccessDenied, Finding, collect_status, diagnose
 from shared.version import revisions
@@ -142,12 +143,12 @@ async def test_a_token_without_the_right_is_of_no_use(service_database: Callable
     async with world(service_database, without=AWAY) as running:
         partner = running.issuer.token(Principal("partner", frozenset({Role.partner})))
         with pytest.raises(AccessDenied, match="does not admit this token: Your role does not allow this") as refused:
-            await collect_status(running.http, f"{running.url}/api", partner, HERE)
+            await collect_status(ApiClient(running.http, f"{running.url}/api"), partner, HERE)
         assert refused.value.status == 403
 
 
 async def _found(running: World) -> list[Finding]:
-    return diagnose(await collect_status(running.http, f"{running.url}/api", running.token, HERE))
+    return diagnose(await collect_status(ApiClient(running.http, f"{running.url}/api"), running.token, HERE))
 
 
 async def _clusters(running: World, number: int) -> None:

@@ -134,7 +134,7 @@ class Deployment:
     async def api(self) -> AsyncIterator[Api]:
         """The services' interfaces through the door, as the operator."""
         async with self.http() as client:
-            yield Api(client, lambda: operator_token(Home(self.secrets)))
+            yield Api(client, self.url, lambda: operator_token(Home(self.secrets)))
 
     async def run(self, *command: str, environment: dict[str, str] | None = None) -> str:
         """What a command printed, on both streams.

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from deploy.api_client import Api, connected
+from deploy.api_client import Api, open_client
 from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import Home
 from tests.support.kafka_local import free_ports
@@ -106,7 +106,7 @@ class Kei:
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Api]:
         """Its interfaces, as the operator."""
-        async with connected(self.url, lambda: operator_token(Home(self.home))) as api:
+        async with open_client(self.url, lambda: operator_token(Home(self.home))) as api:
             yield api
 
     async def _begin(self, *command: str, to: int) -> Process:

@@ -4,10 +4,10 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from services.console.api.models import Answer
+from services.console.api.models import ApiModel
 
 
-class Goal(Answer):
+class Goal(ApiModel):
     """A level to reach."""
 
     framework: str
@@ -20,7 +20,7 @@ class Goal(Answer):
     confirmed_on: date | None = None
 
 
-class Meeting(Answer):
+class Meeting(ApiModel):
     """A meeting of a mentor with one or several learners."""
 
     id: UUID
@@ -30,7 +30,7 @@ class Meeting(Answer):
     learners: int = 1
 
 
-class HealthPart(Answer):
+class HealthPart(ApiModel):
     """One part of the health of a mentorship."""
 
     part: str
@@ -40,7 +40,7 @@ class HealthPart(Answer):
     known: bool = True
 
 
-class Mentorship(Answer):
+class Mentorship(ApiModel):
     """Two clusters that work together."""
 
     id: UUID
@@ -66,14 +66,14 @@ class Mentorship(Answer):
     version: int
 
 
-class Reading(Answer):
+class MeasuredLevel(ApiModel):
     """A level as an assessment measured it."""
 
     on: date
     level: int
 
 
-class Line(Answer):
+class LedgerEntry(ApiModel):
     """One cluster taught another something."""
 
     source_id: UUID
@@ -87,12 +87,12 @@ class Line(Answer):
     ended_on: date | None = None
     planned: int
     reported: int
-    before: Reading | None = None
-    after: Reading | None = None
+    before: MeasuredLevel | None = None
+    after: MeasuredLevel | None = None
     confirmed_hundredths: int | None = None
 
 
-class Wanted(NamedTuple):
+class LedgerFilter(NamedTuple):
     """Which lines of a ledger: of a cluster on either side, of an indicator, of a time."""
 
     consortium_id: UUID
@@ -103,20 +103,20 @@ class Wanted(NamedTuple):
     until: date | None = None
 
 
-class Step(Answer):
+class DownstreamEntry(ApiModel):
     """A line by which a cluster's knowledge went on; `depth` 1 is from the cluster itself."""
 
     depth: int
-    line: Line
+    line: LedgerEntry
 
 
-class Steps(Answer):
+class DownstreamEntries(ApiModel):
     """All of them."""
 
-    items: list[Step]
+    items: list[DownstreamEntry]
 
 
-class Need(Answer):
+class Need(ApiModel):
     """From a gap to a new level."""
 
     cluster_id: UUID
@@ -124,20 +124,20 @@ class Need(Answer):
     indicator: str
     target: int
     priority: int
-    first: Reading | None = None
+    first: MeasuredLevel | None = None
     level: int
     provisional: int
     gap: int
-    done: list[Line]
+    done: list[LedgerEntry]
 
 
-class Needs(Answer):
+class NeedList(ApiModel):
     """All that clusters want to reach."""
 
     items: list[Need]
 
 
-class Join(Answer):
+class JoinRecommendation(ApiModel):
     """An activity to come that would help a cluster."""
 
     cluster_id: UUID
@@ -149,7 +149,7 @@ class Join(Answer):
     reason: str
 
 
-class Ask(Answer):
+class AskRecommendation(ApiModel):
     """Something that a cluster should ask others for."""
 
     cluster_id: UUID
@@ -159,7 +159,7 @@ class Ask(Answer):
     reason: str
 
 
-class WhiteSpot(Answer):
+class WhiteSpot(ApiModel):
     """What three clusters or more need and nobody offers."""
 
     framework: str
@@ -169,9 +169,9 @@ class WhiteSpot(Answer):
     able: list[UUID]
 
 
-class Recommendations(Answer):
+class Recommendations(ApiModel):
     """What clusters should do next."""
 
-    join: list[Join]
-    ask: list[Ask]
+    join: list[JoinRecommendation]
+    ask: list[AskRecommendation]
     white_spots: list[WhiteSpot]

@@ -7,20 +7,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 
-class Answer(BaseModel):
+class ApiModel(BaseModel):
     """Base: unknown fields are ignored, so that a service may be newer than the console."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Page(Answer):
-    """A page of a list; `next` is the cursor of the following one."""
-
-    items: list[Any]
-    next: str | None = None
-
-
-class Consortium(Answer):
+class Consortium(ApiModel):
     """Clusters that learn together for a time."""
 
     id: UUID
@@ -32,7 +25,7 @@ class Consortium(Answer):
     coordinator_slug: str | None = None
 
 
-class Cluster(Answer):
+class Cluster(ApiModel):
     """A cluster, with what is known of it."""
 
     id: UUID
@@ -56,7 +49,7 @@ class Cluster(Answer):
     archived: bool = False
 
 
-class Indicator(Answer):
+class Indicator(ApiModel):
     """One thing that a framework measures."""
 
     code: str
@@ -64,7 +57,7 @@ class Indicator(Answer):
     area: str | None = None
 
 
-class Framework(Answer):
+class Framework(ApiModel):
     """A scheme to assess clusters by."""
 
     code: str
@@ -73,7 +66,7 @@ class Framework(Answer):
     indicators: list[Indicator]
 
 
-class Standing(Answer):
+class IndicatorStatus(ApiModel):
     """Level and target of a cluster in one indicator; either may be unknown."""
 
     framework: str
@@ -91,13 +84,13 @@ class Standing(Answer):
         return max(0, (self.target or 0) - (self.level or 0))
 
 
-class Standings(Answer):
+class IndicatorStatusList(ApiModel):
     """All standings of a cluster."""
 
-    items: list[Standing]
+    items: list[IndicatorStatus]
 
 
-class ServiceRequest(Answer):
+class ServiceRequest(ApiModel):
     """Help that a cluster asks for."""
 
     id: UUID
@@ -110,7 +103,7 @@ class ServiceRequest(Answer):
     illustrative: bool = False
 
 
-class Term(Answer):
+class Term(ApiModel):
     """One term of a score, with its reason."""
 
     term: str
@@ -118,7 +111,7 @@ class Term(Answer):
     reason: str
 
 
-class Pair(Answer):
+class Pair(ApiModel):
     """A mentor and a learner, and why."""
 
     id: UUID
@@ -137,15 +130,7 @@ class Pair(Answer):
     version: int = 1
 
 
-class Run(Answer):
-    """A plan for a consortium."""
-
-    id: UUID
-    created_at: datetime
-    state: str
-
-
-class Taught(Answer):
+class TaughtIndicator(ApiModel):
     """An indicator that an activity teaches."""
 
     framework: str
@@ -153,7 +138,7 @@ class Taught(Answer):
     gain: int
 
 
-class Activity(Answer):
+class Activity(ApiModel):
     """Something clusters do together."""
 
     id: UUID
@@ -167,14 +152,14 @@ class Activity(Answer):
     capacity: int
     seats_taken: int = 0
     state: str
-    teaches: list[Taught] = []
+    teaches: list[TaughtIndicator] = []
     sector_groups: list[str] = []
     deliverables: list[str] = []
     topics: list[str] = []
     illustrative: list[str] = []
 
 
-class Registration(Answer):
+class Registration(ApiModel):
     """Seats that a cluster wants, has or had."""
 
     id: UUID
@@ -184,21 +169,21 @@ class Registration(Answer):
     place_in_queue: int | None = None
 
 
-class FeedItem(Answer):
+class FeedEvent(ApiModel):
     """An event with its place in the feed."""
 
     position: int
     event: dict[str, Any]
 
 
-class FeedHead(Answer):
+class FeedHead(ApiModel):
     """The newest position of the feed."""
 
     position: int
 
 
-class FeedPage(Answer):
+class FeedPage(ApiModel):
     """A page of the feed."""
 
-    items: list[FeedItem]
+    items: list[FeedEvent]
     next: int

@@ -1,33 +1,33 @@
-"""How the console asks the services for an operator: with the operator's own token, so that they decide what may be."""
+"""Reads the status of the services and acts on dead letters, with the token of the signed-in operator."""
 
-import asyncio
-import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 from uuid import UUID
 
 import httpx2
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.console.api.models import Answer
-from services.console.api.public_client import DEADLINE, Away
-from services.console.request.session import SignInFirst, Visitor
-from shared import clock
+from services.console.api.user_client import TokenRejected
+from shared.api_client import ApiClient, ApiError, ServiceUnavailable
 from shared.status import AccessDenied, ServiceReport, collect_status
 from shared.web import ProblemError
 
 Action = Literal["retry", "discard"]
 Service = Literal["members", "trainings", "matching", "notifications"]
 SERVICES: tuple[Service, ...] = get_args(Service)
-LISTED = 100
-"""Dead letters that a service lists, at most."""
-_AGAIN = 0.1
-_IN_USE = "urn:kei:problem:idempotency-key-in-use"
+TIMEOUT_SECONDS = 5.0
+"""For one request."""
+MAX_DEAD_LETTERS = 100
+"""Dead letters in the list of a service."""
+
+M = TypeVar("M", bound=BaseModel)
 
 
-class Letter(Answer):
-    """An event that could not be handled."""
+class DeadLetter(BaseModel):
+    """An event whose handler failed too often."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     event_id: UUID
     topic: str
@@ -37,103 +37,90 @@ class Letter(Answer):
     received_at: datetime
 
 
-class Letters(Answer):
+class DeadLetterList(BaseModel):
     """The oldest dead letters of a service."""
 
-    items: list[Letter]
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    items: list[DeadLetter]
 
 
-class Handled(Answer):
-    """How many dead letters it concerned."""
+class DeadLetterResult(BaseModel):
+    """How many dead letters an action changed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     count: int
 
 
-class Operating:
-    """The services by what an operator asks of them; they stand below the address `base`."""
+class OperatorClient:
+    """The `/ops` routes of the services below `base_url`."""
 
-    def __init__(self, base: str) -> None:
-        self._base = base.rstrip("/")
-        self._client = httpx2.AsyncClient(timeout=DEADLINE, trust_env=False)
+    def __init__(self, base_url: str) -> None:
+        self._http = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = ApiClient(self._http, base_url, timeout=TIMEOUT_SECONDS)
 
     async def close(self) -> None:
-        """Give up all connections."""
-        await self._client.aclose()
+        """Close all connections."""
+        await self._http.aclose()
 
-    async def rows(self, caller: Visitor) -> list[ServiceReport]:
-        """How every service is.
+    async def status(self, token: str) -> list[ServiceReport]:
+        """The status of every service.
 
         Raises:
-            SignInFirst: they do not know the visitor any longer.
-            Refusal: 403; they do, and say no.
+            TokenRejected: the token is not valid.
+            ProblemError: 403, with the reason.
         """
         try:
-            return await collect_status(self._client, self._base, caller.token, SERVICES)
+            return await collect_status(self._client, token, SERVICES)
         except AccessDenied as error:
-            raise _turned_away(error.status, f"Every service {error}.") from error
+            raise _refusal(error.status, f"Every service {error}.") from error
 
-    async def letters(self, caller: Visitor, service: str) -> list[Letter]:
+    async def dead_letters(self, token: str, service: str) -> list[DeadLetter]:
         """The oldest dead letters of a service.
 
         Raises:
-            Away: it gives no answer that can be used.
-            SignInFirst, Refusal: as above, or with what else it says.
+            ServiceUnavailable: there is no usable response.
+            TokenRejected: the token is not valid.
+            ProblemError: the service refuses.
         """
-        answer = await self._ask(caller, "GET", service)
-        try:
-            return Letters.model_validate_json(answer.content).items
-        except ValidationError as error:
-            raise Away(service, repr(error)) from error
+        return _read(service, DeadLetterList, await self._send(token, "GET", service)).items
 
-    async def handle(self, caller: Visitor, service: str, action: Action, ids: Sequence[UUID] | None, key: UUID) -> int:
-        """Have dead letters handled again or given up: these, or all; how many there were.
+    async def resolve(
+        self, token: str, service: str, action: Action, ids: Sequence[UUID] | None, idempotency_key: UUID
+    ) -> int:
+        """Retry or discard dead letters, or all if `ids` is None; return how many were changed.
 
-        Asked twice with the same key it acts once, and gives the same answer.
+        A repeated idempotency key has no second effect and gets the same response.
 
         Raises:
-            Away, SignInFirst, Refusal: as above.
+            ServiceUnavailable, TokenRejected, ProblemError: as `dead_letters`.
         """
         body: dict[str, Any] = {"action": action, "consumer": service}
         if ids is not None:
             body["event_ids"] = [str(id) for id in ids]
-        answer = await self._ask(
-            caller, "POST", service, content=json.dumps(body), headers={"Idempotency-Key": str(key)}
-        )
+        headers = {"Idempotency-Key": str(idempotency_key)}
+        return _read(
+            service, DeadLetterResult, await self._send(token, "POST", service, json=body, headers=headers)
+        ).count
+
+    async def _send(self, token: str, method: str, service: str, **options: Any) -> object:
         try:
-            return Handled.model_validate_json(answer.content).count
-        except ValidationError as error:
-            raise Away(service, repr(error)) from error
-
-    async def _ask(self, caller: Visitor, method: str, service: str, **options: Any) -> httpx2.Response:
-        headers = {"Authorization": f"Bearer {caller.token}", "Content-Type": "application/json"}
-        headers |= options.pop("headers", {})
-        address = f"{self._base}/{service}/ops/dead-letters"
-        try:
-            async with asyncio.timeout(DEADLINE):
-                response = await self._client.request(method, address, headers=headers, **options)
-                while _problem(response).get("type") == _IN_USE:  # the first of two clicks is being answered
-                    await asyncio.sleep(clock.jitter(_AGAIN))
-                    response = await self._client.request(method, address, headers=headers, **options)
-        except (httpx2.HTTPError, OSError, TimeoutError) as error:
-            raise Away(service, repr(error)) from error
-        if response.is_success:
-            return response
-        if response.is_server_error:
-            raise Away(service, f"status {response.status_code}")
-        raise _turned_away(response.status_code, f"{service} says: {_problem(response).get('detail', 'no')}")
+            return await self._client.json(token, method, service, "/ops/dead-letters", **options)
+        except ApiError as error:
+            if httpx2.codes.is_server_error(error.status):
+                raise ServiceUnavailable(service, f"answers {error.status}") from error
+            raise _refusal(error.status, f"{service} says: {error.problem.detail or 'no'}") from error
 
 
-def _turned_away(status: int, sentence: str) -> Exception:
-    if status == httpx2.codes.UNAUTHORIZED:
-        return SignInFirst("ended")
-    return ProblemError(status, "refused", sentence)
-
-
-def _problem(response: httpx2.Response) -> dict[str, Any]:
-    if response.is_success:
-        return {}
+def _read(service: str, model: type[M], body: object) -> M:
     try:
-        problem = response.json()
-    except ValueError:
-        return {}
-    return problem if isinstance(problem, dict) else {}
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise ServiceUnavailable(service, "gives an answer that cannot be read") from error
+
+
+def _refusal(status: int, sentence: str) -> Exception:
+    if status == httpx2.codes.UNAUTHORIZED:
+        return TokenRejected()
+    return ProblemError(status, "refused", sentence)

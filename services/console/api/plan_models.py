@@ -6,17 +6,17 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.console.api.models import Answer, Term
+from services.console.api.models import ApiModel, Term
 
 
-class Cause(Answer):
+class Cause(ApiModel):
     """An event that a run follows."""
 
     type: str
     cluster_id: UUID | None = None
 
 
-class Draft(Answer):
+class Run(ApiModel):
     """A run, whatever has become of it."""
 
     id: UUID
@@ -32,13 +32,13 @@ class Draft(Answer):
     version: int
 
 
-class WholeRun(Answer):
+class RunDetails(ApiModel):
     """A run as the service shows one."""
 
-    run: Draft
+    run: Run
 
 
-class PlannedPair(Answer):
+class PlannedPair(ApiModel):
     """A pair of a plan."""
 
     mentor_id: UUID
@@ -48,7 +48,7 @@ class PlannedPair(Answer):
     standing: str
 
 
-class DroppedPair(Answer):
+class WithdrawnProposal(ApiModel):
     """An open proposal that a plan does without."""
 
     mentor_id: UUID
@@ -56,7 +56,7 @@ class DroppedPair(Answer):
     score: int
 
 
-class Price(Answer):
+class ShadowPrice(ApiModel):
     """What one more place with a mentor would add."""
 
     mentor_id: UUID
@@ -66,7 +66,7 @@ class Price(Answer):
     gainer_id: UUID | None = None
 
 
-class Unmatched(Answer):
+class UnmatchedLearner(ApiModel):
     """A learner with a free place that the plan leaves free."""
 
     learner_id: UUID
@@ -76,18 +76,18 @@ class Unmatched(Answer):
     remedy: str
 
 
-class Plan(Answer):
+class Plan(ApiModel):
     """A whole plan."""
 
     pairs: list[PlannedPair]
-    dropped: list[DroppedPair]
+    dropped: list[WithdrawnProposal]
     total: int
     exact: bool
-    prices: list[Price]
-    unmatched: list[Unmatched]
+    prices: list[ShadowPrice]
+    unmatched: list[UnmatchedLearner]
 
 
-class Figures(Answer):
+class PlanSummary(ApiModel):
     """A plan in a few figures; Gini in thousandths."""
 
     pairs: int
@@ -97,7 +97,7 @@ class Figures(Answer):
     gini: int
 
 
-class Shift(Answer):
+class LearnerDelta(ApiModel):
     """What a cluster gains or loses as a learner."""
 
     cluster_id: UUID
@@ -105,17 +105,17 @@ class Shift(Answer):
     after: int
 
 
-class Comparison(Answer):
+class Comparison(ApiModel):
     """Two plans side by side."""
 
-    before: Figures
-    after: Figures
-    shifts: list[Shift]
+    before: PlanSummary
+    after: PlanSummary
+    shifts: list[LearnerDelta]
     added: list[tuple[UUID, UUID]]
     dropped: list[tuple[UUID, UUID]]
 
 
-class WhatIf(Answer):
+class WhatIf(ApiModel):
     """What would be, if."""
 
     id: UUID
@@ -127,22 +127,22 @@ class WhatIf(Answer):
     created_at: datetime
 
 
-class Wished(Answer):
+class PairKey(ApiModel):
     """A pair that is to be in a plan, or not to be."""
 
     mentor_id: UUID
     learner_id: UUID
 
 
-class WhatIfInFull(WhatIf):
+class WhatIfDetails(WhatIf):
     """With what it was planned by."""
 
     criteria: dict[str, Any]
-    forced: list[Wished]
-    forbidden: list[Wished]
+    forced: list[PairKey]
+    forbidden: list[PairKey]
 
 
-class CriteriaSchema(Answer):
+class CriteriaSchema(ApiModel):
     """The JSON Schema of criteria."""
 
     parts: dict[str, Any] = Field(alias="$defs")
@@ -153,7 +153,7 @@ class CriteriaSchema(Answer):
         return {name: term["default"] for name, term in self.parts["Weights"]["properties"].items()}
 
 
-class Alternate(Answer):
+class Alternate(ApiModel):
     """Another mentor for a learner, and what it would cost the whole plan."""
 
     mentor_id: UUID
@@ -163,7 +163,7 @@ class Alternate(Answer):
     reason: str
 
 
-class Explanation(Answer):
+class Explanation(ApiModel):
     """A learner's alternates."""
 
     alternates: list[Alternate]

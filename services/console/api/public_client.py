@@ -1,7 +1,7 @@
-"""How the console asks the services: with deadlines, page after page, and one word for every way to get no answer."""
+"""Reads the services for the public pages, with the console's own token of the role service."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from typing import TypeVar
 from uuid import UUID
@@ -10,250 +10,261 @@ import httpx2
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from services.console.api.mentorship_models import Line, Mentorship, Need, Needs, Recommendations, Step, Steps, Wanted
+from services.console.api.mentorship_models import (
+    DownstreamEntries,
+    DownstreamEntry,
+    LedgerEntry,
+    LedgerFilter,
+    Mentorship,
+    Need,
+    NeedList,
+    Recommendations,
+)
 from services.console.api.models import (
     Activity,
     Cluster,
     Consortium,
+    FeedEvent,
     FeedHead,
-    FeedItem,
     FeedPage,
     Framework,
-    Page,
+    IndicatorStatus,
+    IndicatorStatusList,
     Pair,
     Registration,
-    Run,
     ServiceRequest,
-    Standing,
-    Standings,
 )
-from services.console.api.plan_models import CriteriaSchema, Draft, Explanation, Plan, WhatIf, WhatIfInFull, WholeRun
+from services.console.api.plan_models import (
+    CriteriaSchema,
+    Explanation,
+    Plan,
+    Run,
+    RunDetails,
+    WhatIf,
+    WhatIfDetails,
+)
+from shared.api_client import ApiClient, ApiError, Params, ServiceUnavailable
 
-DEADLINE = 5.0
-"""Seconds for one request."""
-PAGE = 100
+TIMEOUT_SECONDS = 5.0
+"""For one request."""
 MAX_PAGES = 50
-"""A list longer than `PAGE * MAX_PAGES` is cut: no page shows more, and a service that never ends must not hold us."""
-
+"""Pages read of a list; no page of the console shows more."""
 MAX_STREAMS = 500
-"""People who watch the live feed at once. Others see it by reloading the page."""
+"""Browsers with an open live feed; further ones reload the page to see news."""
 
-A = TypeVar("A", bound=BaseModel)
-Params = Mapping[str, str | int]
+M = TypeVar("M", bound=BaseModel)
 
 _log = structlog.get_logger(__name__)
 
 
-class Away(Exception):
-    """A service gave no answer that can be used: unreachable, too slow, refusing or unreadable."""
-
-    def __init__(self, service: str, reason: str) -> None:
-        super().__init__(f"{service}: {reason}")
-        self.service = service
+class NotFoundError(ServiceUnavailable):
+    """The service responds that there is no such resource."""
 
 
-class Missing(Away):
-    """A service answers, and there is no such thing."""
-
-
-class Clients:
-    """The services by their questions.
+class ServiceReader:
+    """GET requests to one service.
 
     Args:
-        base: the address they stand below.
-        token: gives a valid bearer token, asked anew for each request.
+        client: of all services.
+        token: gives a valid bearer token; called for each request.
     """
 
-    def __init__(self, base: str, token: Callable[[], str]) -> None:
-        self._token = token
-        self._base = base.rstrip("/")
-        self._client = _client(100)
-        self._streams = _client(MAX_STREAMS)  # apart, so that people who watch the feed keep nobody from a page
+    service: str
 
-    async def close(self) -> None:
-        """Give up all connections."""
-        await self._client.aclose()
-        await self._streams.aclose()
+    def __init__(self, client: ApiClient, token: Callable[[], str]) -> None:
+        self._client, self._token = client, token
 
-    async def consortia(self) -> list[Consortium]:
-        return await self._all("members", "/consortia", Consortium)
+    async def _get(self, path: str, model: type[M], params: Params | None = None) -> M:
+        with self._refusals(path):
+            return await self._client.get(self._token(), self.service, path, model, params)
 
-    async def clusters(self) -> list[Cluster]:
-        return await self._all("members", "/clusters", Cluster)
-
-    async def frameworks(self) -> list[Framework]:
-        return await self._all("members", "/frameworks", Framework)
-
-    async def standings(self, cluster: UUID) -> list[Standing]:
-        return (await self._one("members", f"/clusters/{cluster}/levels", Standings)).items
-
-    async def requests(self) -> list[ServiceRequest]:
-        return await self._all("members", "/requests", ServiceRequest)
-
-    async def pairs(self) -> list[Pair]:
-        return await self._all("matching", "/pairs", Pair)
-
-    async def runs(self) -> list[Run]:
-        return await self._all("matching", "/runs", Run)
-
-    async def mentorships(self, cluster: UUID | None = None) -> list[Mentorship]:
-        """All of them, or those of one cluster."""
-        return await self._all("matching", "/mentorships", Mentorship, _given(cluster=cluster))
-
-    async def mentorship(self, id: UUID) -> Mentorship | None:
-        """One mentorship; None if there is none of this id."""
-        return await self._found("matching", f"/mentorships/{id}", Mentorship)
-
-    async def ledger(self, wanted: Wanted) -> list[Line]:
-        """Who taught whom what, in the order of days."""
-        return await self._all("matching", "/ledger", Line, _given(**wanted._asdict()))
-
-    async def ledger_csv(self, wanted: Wanted) -> str:
-        """The same as a table for a spreadsheet."""
-        return (await self._reply("matching", "/ledger.csv", _given(**wanted._asdict()))).text
-
-    async def downstream(self, consortium: UUID, cluster: UUID) -> list[Step]:
-        """Where a cluster's knowledge went on to."""
-        path = f"/ledger/downstream/{cluster}"
-        return (await self._one("matching", path, Steps, _given(consortium_id=consortium))).items
-
-    async def needs(self, consortium: UUID, cluster: UUID | None = None) -> list[Need]:
-        """From each gap of a consortium's clusters, or of one of them, to its new level."""
-        wanted = _given(consortium_id=consortium, cluster_id=cluster)
-        return (await self._one("matching", "/needs", Needs, wanted)).items
-
-    async def recommendations(self, consortium: UUID) -> Recommendations:
-        """What the clusters of a consortium should do next."""
-        return await self._one("matching", "/recommendations", Recommendations, {"consortium_id": str(consortium)})
-
-    async def drafts(self) -> list[Draft]:
-        """Every run with its figures."""
-        return await self._all("matching", "/runs", Draft)
-
-    async def run(self, id: UUID) -> Draft | None:
-        """One run; None if there is none of this id."""
-        found = await self._found("matching", f"/runs/{id}", WholeRun)
-        return found.run if found else None
-
-    async def plan(self, id: UUID) -> Plan | None:
-        """The plan of a run; None if there is none yet, or any more."""
-        return await self._found("matching", f"/runs/{id}/plan", Plan)
-
-    async def explanation(self, run: UUID, learner: UUID) -> Explanation | None:
-        """A learner's alternates in the plan of a run; None if it was not planned for."""
-        return await self._found("matching", f"/runs/{run}/explanations/{learner}", Explanation)
-
-    async def what_ifs(self) -> list[WhatIf]:
-        return await self._all("matching", "/what-ifs", WhatIf)
-
-    async def what_if(self, id: UUID) -> WhatIfInFull | None:
-        """One what-if; None if there is none of this id."""
-        return await self._found("matching", f"/what-ifs/{id}", WhatIfInFull)
-
-    async def weights(self) -> dict[str, int]:
-        """What each term of a score counts where a consortium begins."""
-        return (await self._one("matching", "/criteria-schema", CriteriaSchema)).weights
-
-    async def activities(self) -> list[Activity]:
-        return await self._all("trainings", "/activities", Activity)
-
-    async def registrations(self, activity: UUID) -> list[Registration]:
-        return await self._all("trainings", f"/activities/{activity}/registrations", Registration)
-
-    async def feed_end(self) -> int:
-        """The newest position of the partner feed, 0 before the first event."""
-        return (await self._one("notifications", "/feed/head", FeedHead)).position
-
-    async def feed(self, after: int, limit: int) -> list[FeedItem]:
-        """The events of the partner feed with positions above `after`, in order."""
-        return (await self._one("notifications", "/feed", FeedPage, {"after": after, "limit": limit})).items
-
-    async def feed_stream(self, after: int) -> AsyncIterator[FeedItem]:
-        """The events above `after` as they come, until the service ends the stream.
-
-        Raises:
-            Away: there is no stream, or it broke.
-        """
-        headers = self._headers({"Last-Event-ID": str(after)})
-        timeout = httpx2.Timeout(DEADLINE, read=None)
+    async def _find(self, path: str, model: type[M]) -> M | None:
+        """The resource, or None if there is none."""
         try:
-            async with self._streams.sse(
-                f"{self._base}/notifications/feed/stream", headers=headers, timeout=timeout
-            ) as on:
-                if on.response.status_code != httpx2.codes.OK:
-                    raise Away("notifications", f"status {on.response.status_code}")
-                async for event in on:
-                    if event.id and event.data:
-                        yield FeedItem.model_validate({"position": event.id, "event": event.json()})
-        except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
-            raise _away("notifications", "/feed/stream", repr(error)) from error
-
-    async def _all(self, service: str, path: str, kind: type[A], wanted: Params | None = None) -> list[A]:
-        found: list[A] = []
-        params: dict[str, str | int] = {"limit": PAGE, **(wanted or {})}
-        for _ in range(MAX_PAGES):
-            page = await self._one(service, path, Page, params)
-            try:
-                found += [kind.model_validate(item) for item in page.items]
-            except ValidationError as error:
-                raise _away(service, path, repr(error)) from error
-            if not page.next:
-                break
-            params["cursor"] = page.next
-        return found
-
-    async def _found(self, service: str, path: str, kind: type[A]) -> A | None:
-        """One thing; None if there is none."""
-        try:
-            return await self._one(service, path, kind)
-        except Missing:
+            return await self._get(path, model)
+        except NotFoundError:
             return None
 
-    async def _one(self, service: str, path: str, kind: type[A], params: Params | None = None) -> A:
-        answer = await self._get(service, path, params or {})
+    async def _list(self, path: str, model: type[M], params: Params | None = None) -> list[M]:
+        """The items of a paged list, up to `MAX_PAGES` pages."""
+        with self._refusals(path):
+            items = await self._client.items(self._token(), self.service, path, params, max_pages=MAX_PAGES)
+            return [model.model_validate(item) for item in items]
+
+    async def _text(self, path: str, params: Params) -> str:
+        with self._refusals(path):
+            return (await self._client.request(self._token(), "GET", self.service, path, params=dict(params))).text
+
+    @contextmanager
+    def _refusals(self, path: str) -> Iterator[None]:
+        """Raise every way to get no usable response as ServiceUnavailable."""
         try:
-            return kind.model_validate(answer)
-        except ValidationError as error:
-            raise _away(service, path, repr(error)) from error
-
-    async def _get(self, service: str, path: str, params: Params) -> dict[str, object]:
-        response = await self._reply(service, path, params)
-        try:
-            answer = response.json()
-        except ValueError as error:
-            raise _away(service, path, repr(error)) from error
-        if not isinstance(answer, dict):
-            raise _away(service, path, "not an object")
-        return answer
-
-    async def _reply(self, service: str, path: str, params: Params) -> httpx2.Response:
-        try:
-            async with asyncio.timeout(DEADLINE):
-                response = await self._client.get(
-                    f"{self._base}/{service}{path}", params=dict(params), headers=self._headers()
-                )
-        except (httpx2.HTTPError, OSError, TimeoutError) as error:
-            raise _away(service, path, repr(error)) from error
-        if response.status_code == httpx2.codes.NOT_FOUND:
-            raise Missing(service, path)
-        if response.status_code != httpx2.codes.OK:
-            raise _away(service, path, f"status {response.status_code}")
-        return response
-
-    def _headers(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._token()}", **(more or {})}
+            yield
+        except (ApiError, ServiceUnavailable, ValidationError) as error:
+            if isinstance(error, ApiError) and error.status == httpx2.codes.NOT_FOUND:
+                raise NotFoundError(self.service, f"has no {path}") from error
+            _log.warning("service request failed", service=self.service, path=path, reason=str(error)[:300])
+            if isinstance(error, ServiceUnavailable):
+                raise
+            raise ServiceUnavailable(self.service, str(error)) from error
 
 
-def _given(**wanted: UUID | str | date | None) -> Params:
-    """What is asked for, without what is left open."""
-    return {name: str(value) for name, value in wanted.items() if value is not None}
+class MembersReader(ServiceReader):
+    """Consortia, clusters, levels and requests for help."""
+
+    service = "members"
+
+    async def consortia(self) -> list[Consortium]:
+        return await self._list("/consortia", Consortium)
+
+    async def clusters(self) -> list[Cluster]:
+        return await self._list("/clusters", Cluster)
+
+    async def frameworks(self) -> list[Framework]:
+        return await self._list("/frameworks", Framework)
+
+    async def levels(self, cluster: UUID) -> list[IndicatorStatus]:
+        """Level and target of a cluster in each indicator."""
+        return (await self._get(f"/clusters/{cluster}/levels", IndicatorStatusList)).items
+
+    async def requests(self) -> list[ServiceRequest]:
+        return await self._list("/requests", ServiceRequest)
 
 
-def _client(connections: int) -> httpx2.AsyncClient:
+class TrainingsReader(ServiceReader):
+    """Activities and who registered for them."""
+
+    service = "trainings"
+
+    async def activities(self) -> list[Activity]:
+        return await self._list("/activities", Activity)
+
+    async def registrations(self, activity: UUID) -> list[Registration]:
+        return await self._list(f"/activities/{activity}/registrations", Registration)
+
+
+class MatchingReader(ServiceReader):
+    """Pairs, mentorships, the ledger, runs and what-ifs."""
+
+    service = "matching"
+
+    async def pairs(self) -> list[Pair]:
+        return await self._list("/pairs", Pair)
+
+    async def runs(self) -> list[Run]:
+        return await self._list("/runs", Run)
+
+    async def run(self, id: UUID) -> Run | None:
+        details = await self._find(f"/runs/{id}", RunDetails)
+        return details.run if details else None
+
+    async def plan(self, id: UUID) -> Plan | None:
+        """The plan of a run; None before it is solved, and after it is deleted."""
+        return await self._find(f"/runs/{id}/plan", Plan)
+
+    async def explanation(self, run: UUID, learner: UUID) -> Explanation | None:
+        """The alternates of a learner in the plan of a run; None if the learner is not in the plan input."""
+        return await self._find(f"/runs/{run}/explanations/{learner}", Explanation)
+
+    async def what_ifs(self) -> list[WhatIf]:
+        return await self._list("/what-ifs", WhatIf)
+
+    async def what_if(self, id: UUID) -> WhatIfDetails | None:
+        return await self._find(f"/what-ifs/{id}", WhatIfDetails)
+
+    async def default_weights(self) -> dict[str, int]:
+        """The weight of each score term in the default criteria."""
+        return (await self._get("/criteria-schema", CriteriaSchema)).weights
+
+    async def mentorships(self, cluster: UUID | None = None) -> list[Mentorship]:
+        """All mentorships, or those of one cluster."""
+        return await self._list("/mentorships", Mentorship, _params(cluster=cluster))
+
+    async def mentorship(self, id: UUID) -> Mentorship | None:
+        return await self._find(f"/mentorships/{id}", Mentorship)
+
+    async def ledger(self, filter: LedgerFilter) -> list[LedgerEntry]:  # noqa: A002  it shadows nothing used here
+        """The entries of the ledger, by date."""
+        return await self._list("/ledger", LedgerEntry, _params(**filter._asdict()))
+
+    async def ledger_csv(self, filter: LedgerFilter) -> str:  # noqa: A002  as above
+        return await self._text("/ledger.csv", _params(**filter._asdict()))
+
+    async def downstream(self, consortium: UUID, cluster: UUID) -> list[DownstreamEntry]:
+        """To which clusters the knowledge of a cluster was passed on."""
+        params = _params(consortium_id=consortium)
+        return (await self._get(f"/ledger/downstream/{cluster}", DownstreamEntries, params)).items
+
+    async def needs(self, consortium: UUID, cluster: UUID | None = None) -> list[Need]:
+        """The gaps of a consortium's clusters, or of one of them, with what was done about each."""
+        return (await self._get("/needs", NeedList, _params(consortium_id=consortium, cluster_id=cluster))).items
+
+    async def recommendations(self, consortium: UUID) -> Recommendations:
+        return await self._get("/recommendations", Recommendations, _params(consortium_id=consortium))
+
+
+class NotificationsReader(ServiceReader):
+    """The partner feed.
+
+    Args:
+        client: of all services.
+        streams: the same with connections of its own, so that open live feeds do not block requests of pages.
+        token: gives a valid bearer token.
+    """
+
+    service = "notifications"
+
+    def __init__(self, client: ApiClient, streams: ApiClient, token: Callable[[], str]) -> None:
+        super().__init__(client, token)
+        self._streams = streams
+
+    async def feed_head(self) -> int:
+        """The newest position of the feed, 0 before the first event."""
+        return (await self._get("/feed/head", FeedHead)).position
+
+    async def feed(self, after: int, limit: int) -> list[FeedEvent]:
+        """The events with positions above `after`, in order."""
+        return (await self._get("/feed", FeedPage, {"after": after, "limit": limit})).items
+
+    async def feed_stream(self, after: int) -> AsyncIterator[FeedEvent]:
+        """The events above `after` as they are published, until the service ends the stream.
+
+        Raises:
+            ServiceUnavailable: there is no stream, or it broke.
+        """
+        with self._refusals("/feed/stream"):
+            async for position, event in self._streams.events(self._token(), self.service, "/feed/stream", after):
+                yield FeedEvent.model_validate({"position": position, "event": event})
+
+
+class PublicClient:
+    """All services, with a token of the role service.
+
+    Args:
+        base_url: the services stand below it.
+        token: gives a valid bearer token; called for each request.
+    """
+
+    def __init__(self, base_url: str, token: Callable[[], str]) -> None:
+        self._http, self._streams_http = _http(100), _http(MAX_STREAMS)
+        client = ApiClient(self._http, base_url, timeout=TIMEOUT_SECONDS)
+        streams = ApiClient(self._streams_http, base_url, timeout=TIMEOUT_SECONDS)
+        self.members = MembersReader(client, token)
+        self.trainings = TrainingsReader(client, token)
+        self.matching = MatchingReader(client, token)
+        self.notifications = NotificationsReader(client, streams, token)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+        await self._streams_http.aclose()
+
+
+def _params(**values: UUID | str | date | None) -> Params:
+    """The query parameters that are set."""
+    return {name: str(value) for name, value in values.items() if value is not None}
+
+
+def _http(connections: int) -> httpx2.AsyncClient:
     limits = httpx2.Limits(max_connections=connections, max_keepalive_connections=20)
-    return httpx2.AsyncClient(timeout=DEADLINE, limits=limits, trust_env=False)
-
-
-def _away(service: str, path: str, reason: str) -> Away:
-    _log.warning("a service gave no usable answer", service=service, path=path, reason=reason[:300])
-    return Away(service, reason)
+    return httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, limits=limits, trust_env=False)

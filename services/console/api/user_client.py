@@ -1,82 +1,72 @@
-"""How the console acts for a person: with the person's own token, so that the services decide what may be."""
+"""Sends commands to matching with the token of the signed-in user; matching decides what the user may do."""
 
-import asyncio
-import json
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import httpx2
-from fastapi import Request
 
-from services.console.request.session import SignInFirst, Visitor
+from shared.api_client import ApiClient, ApiError, ServiceUnavailable
 from shared.web import ProblemError
 
-DEADLINE = 30.0
-"""Seconds for one deed: a what-if of thousands of clusters takes ten."""
+TIMEOUT_SECONDS = 30.0
+"""For one command; a what-if of thousands of clusters takes ten seconds."""
 
 
-class Deed(NamedTuple):
-    """Something to be done in matching: how, where, with what, at which expected version, and the form's own number."""
+class TokenRejected(Exception):
+    """The service responded with 401: the token of the user is not valid, or not any more."""
+
+
+class ApiCommand(NamedTuple):
+    """A request that changes something in matching. A repeated idempotency key has no second effect."""
 
     method: str
     path: str
     body: dict[str, Any]
     expected_version: int | None
-    once: UUID
+    idempotency_key: UUID
 
 
-class Acting:
-    """The services by what people do there; they stand below the address `base`."""
+class UserClient:
+    """Commands of users; matching stands below `base_url`."""
 
-    def __init__(self, base: str) -> None:
-        self._base = base.rstrip("/")
-        self._client = httpx2.AsyncClient(timeout=DEADLINE, trust_env=False)
+    def __init__(self, base_url: str) -> None:
+        self._http = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._client = ApiClient(self._http, base_url, timeout=TIMEOUT_SECONDS)
 
     async def close(self) -> None:
-        """Give up all connections."""
-        await self._client.aclose()
+        """Close all connections."""
+        await self._http.aclose()
 
-    async def do(self, caller: Visitor, deed: Deed) -> dict[str, Any]:
-        """Do it; asked twice with the same number it is done once. What matching answers.
+    async def send(self, token: str, command: ApiCommand) -> dict[str, Any]:
+        """The JSON object with which matching responds.
 
         Raises:
-            SignInFirst: the sign-in has ended.
-            Refusal: matching says no, in its words, or gives no answer.
+            TokenRejected: the token is not valid.
+            ProblemError: with matching's status and reason; 503 if there was no usable response.
         """
-        headers = {"Authorization": f"Bearer {caller.token}", "Content-Type": "application/json"}
-        if deed.expected_version is not None:
-            headers["If-Match"] = f'"v{deed.expected_version}"'
-        if deed.method == "POST":
-            headers["Idempotency-Key"] = str(deed.once)
+        headers = {}
+        if command.expected_version is not None:
+            headers["If-Match"] = f'"v{command.expected_version}"'
+        if command.method == "POST":
+            headers["Idempotency-Key"] = str(command.idempotency_key)
         try:
-            async with asyncio.timeout(DEADLINE):
-                reply = await self._client.request(
-                    deed.method, f"{self._base}/matching{deed.path}", content=json.dumps(deed.body), headers=headers
-                )
-            answer = reply.json()
-        except (httpx2.HTTPError, OSError, TimeoutError, ValueError) as error:
-            raise _away() from error
-        if reply.is_success and isinstance(answer, dict):
-            return answer
-        if reply.status_code == httpx2.codes.UNAUTHORIZED:
-            raise SignInFirst("ended")
-        if reply.is_server_error or not isinstance(answer, dict):
-            raise _away()
-        raise ProblemError(reply.status_code, "refused", _said(answer))
+            body = await self._client.json(
+                token, command.method, "matching", command.path, json=command.body, headers=headers
+            )
+        except ServiceUnavailable as error:
+            raise _unavailable() from error
+        except ApiError as error:
+            if error.status == httpx2.codes.UNAUTHORIZED:
+                raise TokenRejected from error
+            if httpx2.codes.is_server_error(error.status):
+                raise _unavailable() from error
+            detail = error.problem.detail or "This was refused."
+            raise ProblemError(error.status, "refused", " ".join([detail, *error.problem.errors])) from error
+        if not isinstance(body, dict):
+            raise _unavailable()
+        return body
 
 
-def acting_of(request: Request) -> Acting:
-    """What acts for whoever sent a form."""
-    acting: Acting = request.app.state.acting
-    return acting
-
-
-def _said(problem: dict[str, Any]) -> str:
-    """The words of a refusal, with what is wrong in which field."""
-    errors = [f"{one.get('field')}: {one.get('message')}" for one in problem.get("errors", []) if isinstance(one, dict)]
-    return " ".join([str(problem.get("detail", "This was refused.")), *errors])
-
-
-def _away() -> ProblemError:
-    detail = "Matching gives no answer, so it is not known whether this was done. Look again in a minute."
+def _unavailable() -> ProblemError:
+    detail = "Matching did not respond, so it is not known whether this was done. Check again in a minute."
     return ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})

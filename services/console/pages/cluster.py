@@ -1,4 +1,4 @@
-"""`/clusters/{slug}`: one cluster: the facts, where it stands and where it wants to be, its pairs and trainings."""
+"""`/clusters/{slug}`: the profile of a cluster, its levels and targets, pairs, mentorships, trainings and requests."""
 
 import asyncio
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from services.console.api.mentorship_models import Mentorship
-from services.console.api.models import Cluster, ServiceRequest, Standing
+from services.console.api.models import Cluster, IndicatorStatus, ServiceRequest
 from services.console.pages import mentorships, pairs, trainings
-from services.console.pages.home import row
-from services.console.request.page_context import Visit, show
-from services.console.view import labels
+from services.console.pages.home import cluster_row
+from services.console.request.page_context import PageContext, render_page
+from services.console.view import formatting, labels
 from services.console.view.charts import levels
+from shared import wording
 from shared.auth import public
 from shared.errors import NotFound
 from shared.web import Router
@@ -21,42 +22,42 @@ from shared.web import Router
 router = Router(dependencies=[public()], include_in_schema=False)
 
 
-class Fact(NamedTuple):
-    """Something known of the cluster. `made_up` if it has no public source."""
+class ClusterFact(NamedTuple):
+    """A line of the profile."""
 
     name: str
     value: str
-    made_up: bool
+    illustrative: bool
     href: str | None = None
 
 
-class Level(NamedTuple):
-    """A line of the table that says what the chart shows."""
+class LevelRow(NamedTuple):
+    """A row of the table with the same data as the chart."""
 
-    name: str
-    standing: Standing
+    title: str
+    status: IndicatorStatus
     source: str
     priority: str
 
 
-class Block(NamedTuple):
-    """A framework: its chart and its table."""
+class FrameworkSection(NamedTuple):
+    """The chart and the table of an assessment framework."""
 
     title: str
     scale: int
     chart: levels.LevelChart
-    lines: list[Level]
+    rows: list[LevelRow]
 
     @property
-    def made_up(self) -> bool:
-        """Whether none of it has a public source."""
-        return all(line.standing.illustrative for line in self.lines)
+    def illustrative(self) -> bool:
+        """Whether all levels are illustrative."""
+        return all(row.status.illustrative for row in self.rows)
 
 
-class Asked(NamedTuple):
-    """A request for help in words."""
+class RequestRow(NamedTuple):
+    """A request for help."""
 
-    skill: str
+    indicator: str
     urgency: str
     request: ServiceRequest
 
@@ -69,111 +70,123 @@ async def cluster(
 ) -> HTMLResponse:
     """One cluster of the consortium."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        visit.need("members")
-        found = next((one for one in visit.ours if one.slug == slug), None)
-        if found is None:
+    async def build(context: PageContext) -> dict[str, Any]:
+        context.require("members")
+        cluster = next((known for known in context.clusters if known.slug == slug), None)
+        if cluster is None:
             raise NotFound("no-such-cluster", "There is no cluster of this name.")
-        return await _build(visit, found)
+        return await _build(context, cluster)
 
-    return await show(request, "cluster.html", consortium, build)
+    return await render_page(request, "cluster.html", consortium, build)
 
 
-async def _build(visit: Visit, one: Cluster) -> dict[str, Any]:
-    clients = visit.clients
-    standings, requests, cards, activities, found = await asyncio.gather(
-        visit.ask(clients.standings(one.id), []),
-        visit.ask(clients.requests(), []),
-        pairs.cards(visit, one.id),
-        visit.ask(clients.activities(), []),
-        visit.ask(clients.mentorships(one.id), []),
+async def _build(context: PageContext, cluster: Cluster) -> dict[str, Any]:
+    api = context.api
+    statuses, requests, pair_cards, activities, own_mentorships = await asyncio.gather(
+        context.or_default(api.members.levels(cluster.id), []),
+        context.or_default(api.members.requests(), []),
+        pairs.pair_cards(context, cluster.id),
+        context.or_default(api.trainings.activities(), []),
+        context.or_default(api.matching.mentorships(cluster.id), []),
     )
-    shown = await trainings.cards(visit, activities)
-    name = one.name
     return {
-        "cluster": one,
-        "row": row(visit, one, standings, [card.pair for card in cards]),
-        "facts": facts(one),
-        "blocks": _blocks(visit, one, standings),
-        "cards": cards,
-        "mentorships": [mentorships.card(visit, each) for each in found],
-        "record": _record(one, found),
+        "cluster": cluster,
+        "row": cluster_row(context, cluster, statuses, [card.pair for card in pair_cards]),
+        "facts": cluster_facts(cluster),
+        "sections": _sections(context, cluster, statuses),
+        "cards": pair_cards,
+        "mentorships": [mentorships.mentorship_card(context, mentorship) for mentorship in own_mentorships],
+        "mentor_record": _mentor_record(cluster, own_mentorships),
         "activities": [
             card
-            for card in shown
-            if card.host == name or any(guest.name == name for guest in (*card.seated, *card.waiting))
+            for card in await trainings.activity_cards(context, activities)
+            if cluster.name in {card.host, *(guest.name for guest in (*card.seated, *card.waitlisted))}
         ],
-        "requests": [_asked(visit, ask) for ask in requests if ask.cluster_id == one.id],
-        "made_up": bool(one.illustrative) or any(known.illustrative for known in standings),
+        "requests": [_request_row(context, request) for request in requests if request.cluster_id == cluster.id],
+        "illustrative": bool(cluster.illustrative) or any(status.illustrative for status in statuses),
     }
 
 
-def _record(one: Cluster, found: Sequence[Mentorship]) -> str:
-    """How its mentorships as mentor came out, as far as assessments have confirmed it."""
-    outcomes = [each.outcome for each in found if each.mentor_id == one.id and each.outcome is not None]
-    if not outcomes:
-        return "No mentorship of it as mentor is confirmed yet."
-    mean = sum(outcomes) / len(outcomes)
-    times = labels.counted(len(outcomes), "confirmed mentorship")
-    return f"As mentor it has {times}, with {mean:.0f} of 100 of what was wanted."
-
-
-def facts(one: Cluster) -> list[Fact]:
-    """What is known of a cluster, in words; what is not known is left out."""
-    found = [
-        ("region", "Where", _where(one)),
-        ("founded_on", "Founded", labels.partial_date(one.founded_on) if one.founded_on else ""),
-        ("ecosystems", "Sector", labels.listed([labels.ECOSYSTEMS.get(e, labels.tidy(e)) for e in one.ecosystems])),
-        ("value_chain_stages", "Value chain", labels.opening(labels.listed(one.value_chain_stages))),
-        ("languages", "Works in", labels.listed([labels.LANGUAGES.get(code, code) for code in one.languages])),
-        ("label", "Label", _label(one)),
+def _mentor_record(cluster: Cluster, own_mentorships: Sequence[Mentorship]) -> str:
+    """Number and mean outcome of the confirmed mentorships as mentor."""
+    outcomes = [
+        mentorship.outcome
+        for mentorship in own_mentorships
+        if mentorship.mentor_id == cluster.id and mentorship.outcome is not None
     ]
-    rows = [Fact(name, value, field in one.illustrative) for field, name, value in found if value]
-    if one.website:
-        shown = one.website.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
-        rows.append(Fact("Website", shown, "website" in one.illustrative, one.website))
-    return rows
+    if not outcomes:
+        return "No mentorship as mentor is confirmed yet."
+    mean = sum(outcomes) / len(outcomes)
+    number = wording.counted_in_words(len(outcomes), "confirmed mentorship")
+    return f"As mentor: {number}, with {mean:.0f} of 100 of the planned gain."
 
 
-def _where(one: Cluster) -> str:
-    country = labels.COUNTRIES.get(one.country, one.country)
-    return f"{one.region}, {country}" if one.region else labels.opening(country)
+def cluster_facts(cluster: Cluster) -> list[ClusterFact]:
+    """The lines of the profile; unknown values are left out."""
+    ecosystems = [labels.ECOSYSTEMS.get(code, formatting.title(code)) for code in cluster.ecosystems]
+    languages = [wording.language(code) for code in cluster.languages]
+    lines = [
+        ("region", "Location", _location(cluster)),
+        ("founded_on", "Founded", formatting.partial_date(cluster.founded_on) if cluster.founded_on else ""),
+        ("ecosystems", "Sector", wording.listed(ecosystems)),
+        ("value_chain_stages", "Value chain", formatting.capitalized(wording.listed(cluster.value_chain_stages))),
+        ("languages", "Languages", wording.listed(languages)),
+        ("label", "Label", _label(cluster)),
+    ]
+    facts = [ClusterFact(name, value, field in cluster.illustrative) for field, name, value in lines if value]
+    if cluster.website:
+        text = cluster.website.removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
+        facts.append(ClusterFact("Website", text, "website" in cluster.illustrative, cluster.website))
+    return facts
 
 
-def _label(one: Cluster) -> str:
-    label = labels.LABELS.get(one.label, labels.tidy(one.label))
-    until = labels.day(one.label_valid_until) if one.label_valid_until else ""
-    if one.label_expired:
+def _location(cluster: Cluster) -> str:
+    country = wording.country(cluster.country)
+    return f"{cluster.region}, {country}" if cluster.region else formatting.capitalized(country)
+
+
+def _label(cluster: Cluster) -> str:
+    label = labels.LABELS.get(cluster.label, formatting.title(cluster.label))
+    until = wording.day(cluster.label_valid_until) if cluster.label_valid_until else ""
+    if cluster.label_expired:
         return f"{label}, expired on {until}"
     return f"{label}, valid until {until}" if until else label
 
 
-def _blocks(visit: Visit, one: Cluster, standings: Sequence[Standing]) -> list[Block]:
-    codes = list(dict.fromkeys(known.framework for known in standings))
-    titles = {framework.code: framework.title for framework in visit.frameworks}
-    blocks = []
+def _sections(context: PageContext, cluster: Cluster, statuses: Sequence[IndicatorStatus]) -> list[FrameworkSection]:
+    codes = list(dict.fromkeys(status.framework for status in statuses))
+    titles = {framework.code: framework.title for framework in context.frameworks}
+    sections = []
     for number, code in enumerate(codes):
-        named = [(visit.skill(code, known.indicator), known) for known in _ordered(visit, code, standings)]
-        title = titles.get(code, labels.tidy(code))
-        chart = levels.chart(f"levels-{number}", f"Levels and targets of {one.name}: {title}", visit.scale(code), named)
-        blocks.append(Block(title, visit.scale(code), chart, [_level(name, known) for name, known in named]))
-    return blocks
+        ordered = _in_framework_order(context, code, statuses)
+        titled = [(context.indicator_title(code, status.indicator), status) for status in ordered]
+        title, scale = titles.get(code, formatting.title(code)), context.scale(code)
+        chart = levels.chart(f"levels-{number}", f"Levels and targets of {cluster.name}: {title}", scale, titled)
+        sections.append(FrameworkSection(title, scale, chart, [_level_row(*pair) for pair in titled]))
+    return sections
 
 
-def _ordered(visit: Visit, code: str, standings: Sequence[Standing]) -> list[Standing]:
-    """The framework's standings in its own order."""
-    order = [one.code for framework in visit.frameworks if framework.code == code for one in framework.indicators]
-    place = {indicator: number for number, indicator in enumerate(order)}
-    mine = [known for known in standings if known.framework == code]
-    return sorted(mine, key=lambda known: place.get(known.indicator, len(place)))
+def _in_framework_order(context: PageContext, code: str, statuses: Sequence[IndicatorStatus]) -> list[IndicatorStatus]:
+    """The statuses of one framework in the order of its indicators."""
+    codes = [
+        indicator.code
+        for framework in context.frameworks
+        if framework.code == code
+        for indicator in framework.indicators
+    ]
+    index = {indicator: number for number, indicator in enumerate(codes)}
+    own = [status for status in statuses if status.framework == code]
+    return sorted(own, key=lambda status: index.get(status.indicator, len(index)))
 
 
-def _level(name: str, known: Standing) -> Level:
+def _level_row(title: str, status: IndicatorStatus) -> LevelRow:
     source = "Not assessed"
-    if known.kind and known.assessed_on:
-        source = f"{labels.KINDS.get(known.kind, labels.tidy(known.kind))}, {labels.day(known.assessed_on)}"
-    return Level(name, known, source, labels.PRIORITIES.get(known.priority or 0, ""))
+    if status.kind and status.assessed_on:
+        kind = labels.ASSESSMENT_KINDS.get(status.kind, formatting.title(status.kind))
+        source = f"{kind}, {wording.day(status.assessed_on)}"
+    return LevelRow(title, status, source, labels.PRIORITIES.get(status.priority or 0, ""))
 
 
-def _asked(visit: Visit, ask: ServiceRequest) -> Asked:
-    return Asked(visit.skill(ask.framework, ask.indicator), labels.URGENCIES.get(ask.urgency, ""), ask)
+def _request_row(context: PageContext, request: ServiceRequest) -> RequestRow:
+    title = context.indicator_title(request.framework, request.indicator)
+    return RequestRow(title, labels.URGENCIES.get(request.urgency, ""), request)

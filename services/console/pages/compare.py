@@ -9,12 +9,11 @@ from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
 from services.console.api.plan_models import Plan
-from services.console.pages.desk import ours, run_line
-from services.console.pages.what_ifs import Row
-from services.console.request.page_context import Visit, show
+from services.console.pages.desk import require_own_consortium, run_row
+from services.console.request.page_context import PageContext, render_page
 from services.console.request.session import Coordinator
-from services.console.view import labels
-from services.console.view.plan_diff import changes, pairs
+from services.console.view import formatting
+from services.console.view.plan_diff import FigureRow, learner_changes, pair_sentences
 from shared.errors import NotFound
 from shared.web import Router
 
@@ -25,59 +24,57 @@ router = Router(include_in_schema=False)
 async def compare(
     request: Request,
     caller: Coordinator,
-    one: UUID,
-    other: UUID,
+    first: UUID,
+    second: UUID,
     consortium: Annotated[str | None, Query(max_length=100)] = None,
 ) -> HTMLResponse:
-    """What one run's plan has that another's has not."""
+    """The differences of the plans of two runs."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, caller)
-        first, second, before, after = await asyncio.gather(
-            visit.ask(visit.clients.run(one), None),
-            visit.ask(visit.clients.run(other), None),
-            visit.ask(visit.clients.plan(one), None),
-            visit.ask(visit.clients.plan(other), None),
+    async def build(context: PageContext) -> dict[str, Any]:
+        own = require_own_consortium(context, caller)
+        matching, or_default = context.api.matching, context.or_default
+        first_run, second_run, before, after = await asyncio.gather(
+            or_default(matching.run(first), None),
+            or_default(matching.run(second), None),
+            or_default(matching.plan(first), None),
+            or_default(matching.plan(second), None),
         )
-        visit.need("matching")
-        if first is None or second is None or {first.consortium_id, second.consortium_id} != {here}:
+        context.require("matching")
+        if first_run is None or second_run is None or {first_run.consortium_id, second_run.consortium_id} != {own}:
             raise NotFound("no-such-run", "There is no such run.")
         if before is None or after is None:
             raise NotFound("no-such-plan", "One of these runs has no plan.")
-        had, has = ({(pair.mentor_id, pair.learner_id) for pair in plan.pairs} for plan in (before, after))
+        old, new = ({(pair.mentor_id, pair.learner_id) for pair in plan.pairs} for plan in (before, after))
         return {
-            "lines": [run_line(visit, first), run_line(visit, second)],
-            "rows": _rows(before, after),
-            "changes": changes(visit, _shifts(before, after)),
-            "added": pairs(visit, has - had),
-            "dropped": pairs(visit, had - has),
+            "runs": [run_row(context, first_run), run_row(context, second_run)],
+            "rows": _figure_rows(before, after),
+            "changes": learner_changes(_deltas(before, after), context.cluster_name),
+            "added": pair_sentences(new - old, context.cluster_name),
+            "removed": pair_sentences(old - new, context.cluster_name),
         }
 
-    return await show(request, "compare.html", consortium, build)
+    return await render_page(request, "compare.html", consortium, build)
 
 
-def _sums(plan: Plan) -> defaultdict[UUID, int]:
-    sums = defaultdict[UUID, int](int)
+def _points_by_learner(plan: Plan) -> defaultdict[UUID, int]:
+    points = defaultdict[UUID, int](int)
     for pair in plan.pairs:
-        sums[pair.learner_id] += pair.score
-    return sums
+        points[pair.learner_id] += pair.score
+    return points
 
 
-def _rows(before: Plan, after: Plan) -> list[Row]:
-    had, has = _sums(before), _sums(after)
+def _figure_rows(before: Plan, after: Plan) -> list[FigureRow]:
+    old, new = _points_by_learner(before), _points_by_learner(after)
+    lowest = [formatting.points(min(points.values(), default=0)) for points in (old, new)]
     return [
-        Row("Pairs", str(len(before.pairs)), str(len(after.pairs))),
-        Row("Learners served", str(len(had)), str(len(has))),
-        Row("Points together", labels.points(before.total), labels.points(after.total)),
-        Row(
-            "The worst served of them",
-            labels.points(min(had.values(), default=0)),
-            labels.points(min(has.values(), default=0)),
-        ),
-        Row("Learners that go without", str(len(before.unmatched)), str(len(after.unmatched))),
+        FigureRow("Pairs", str(len(before.pairs)), str(len(after.pairs))),
+        FigureRow("Learners served", str(len(old)), str(len(new))),
+        FigureRow("Total points", formatting.points(before.total), formatting.points(after.total)),
+        FigureRow("Lowest points of a served learner", *lowest),
+        FigureRow("Unmatched learners", str(len(before.unmatched)), str(len(after.unmatched))),
     ]
 
 
-def _shifts(before: Plan, after: Plan) -> dict[UUID, int]:
-    had, has = _sums(before), _sums(after)
-    return {id: has[id] - had[id] for id in had.keys() | has.keys()}
+def _deltas(before: Plan, after: Plan) -> dict[UUID, int]:
+    old, new = _points_by_learner(before), _points_by_learner(after)
+    return {id: new[id] - old[id] for id in old.keys() | new.keys()}

@@ -1,4 +1,4 @@
-"""`/desk`: where a coordinator asks for plans, finds those that were made, and publishes them."""
+"""`/desk`: the plans and what-ifs of a consortium; coordinators make and publish plans here."""
 
 import asyncio
 from typing import Annotated, Any, NamedTuple
@@ -7,13 +7,13 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.console.api.plan_models import Draft
-from services.console.api.user_client import Deed, acting_of
+from services.console.api.plan_models import Run
+from services.console.api.user_client import ApiCommand
 from services.console.request import forms
-from services.console.request.page_context import Visit, show
-from services.console.request.session import Coordinator, Visitor, from_here
-from services.console.view import labels
-from shared import clock
+from services.console.request.page_context import PageContext, render_page
+from services.console.request.session import Coordinator, SignedInUser, require_same_origin
+from services.console.view import formatting
+from shared import clock, wording
 from shared.errors import NotFound
 from shared.web import Router
 
@@ -23,98 +23,99 @@ STATES = {
     "running": ("being made", "ask"),
     "draft": ("draft", "ask"),
     "published": ("published", "good"),
-    "unchanged": ("nothing better", "fact"),
+    "unchanged": ("no change", "fact"),
     "failed": ("failed", "stop"),
     "cancelled": ("cancelled", "fact"),
 }
-NEWEST = 50
-"""Runs and what-ifs that the desk lists."""
+"""Label and tone of each state of a run."""
+MAX_ROWS = 50
+"""Runs, and what-ifs, in the lists."""
 
 
-class RunLine(NamedTuple):
+class RunRow(NamedTuple):
     """A run in the list."""
 
-    run: Draft
+    run: Run
     href: str
-    word: str
+    state: str
     tone: str
     points: str
-    why: str
+    cause: str
 
 
-def ours(visit: Visit, caller: Visitor) -> UUID:
-    """The consortium that the desk is about; it has to be the coordinator's own.
+def require_own_consortium(context: PageContext, caller: SignedInUser) -> UUID:
+    """The consortium of the page, which has to be the coordinator's own.
 
     Raises:
-        NotFound
+        NotFound: it is not, or there is none.
     """
-    visit.need("members")
-    if visit.consortium is None or not caller.principal.within(visit.consortium.id):
+    context.require("members")
+    if context.consortium is None or not caller.principal.within(context.consortium.id):
         raise NotFound("no-such-consortium", "There is no consortium here that you can plan for.")
-    return visit.consortium.id
+    return context.consortium.id
 
 
 @router.get("/desk")
 async def desk(
     request: Request, caller: Coordinator, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
-    """What was planned, and what could be."""
+    """The newest runs and what-ifs."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, caller)
-        newest = await visit.newest()
+    async def build(context: PageContext) -> dict[str, Any]:
+        own = require_own_consortium(context, caller)
+        position = await context.feed_position()
         runs, what_ifs = await asyncio.gather(
-            visit.ask(visit.clients.drafts(), []), visit.ask(visit.clients.what_ifs(), [])
+            context.or_default(context.api.matching.runs(), []),
+            context.or_default(context.api.matching.what_ifs(), []),
         )
-        mine = [run for run in reversed(runs) if run.consortium_id == here][:NEWEST]
-        supposed = [one for one in reversed(what_ifs) if one.consortium_id == here][:NEWEST]
+        own_runs = [run for run in reversed(runs) if run.consortium_id == own]
+        own_what_ifs = [what_if for what_if in reversed(what_ifs) if what_if.consortium_id == own]
         return {
-            "runs": [run_line(visit, run) for run in mine],
-            "what_ifs": supposed,
-            "once": clock.new_id,
-            "newest": newest,
+            "runs": [run_row(context, run) for run in own_runs[:MAX_ROWS]],
+            "what_ifs": own_what_ifs[:MAX_ROWS],
+            "new_key": clock.new_id,
+            "position": position,
         }
 
-    return await show(request, "desk.html", consortium, build)
+    return await render_page(request, "desk.html", consortium, build)
 
 
-def run_line(visit: Visit, run: Draft) -> RunLine:
-    """A run in words."""
-    word, tone = STATES.get(run.state, (run.state, "fact"))
-    count = len(run.causes)
-    why = f"follows {labels.counted(count, 'event')}" if count else "asked for by a person"
-    return RunLine(run, visit.href(f"/desk/runs/{run.id}"), word, tone, labels.points(run.total_hundredths), why)
+def run_row(context: PageContext, run: Run) -> RunRow:
+    state, tone = STATES.get(run.state, (run.state, "fact"))
+    number = len(run.causes)
+    cause = f"made after {wording.counted_in_words(number, 'event')}" if number else "requested by a person"
+    href = context.href(f"/desk/runs/{run.id}")
+    return RunRow(run, href, state, tone, formatting.points(run.total_hundredths), cause)
 
 
-# --- what a coordinator does
-
-
-class NewRun(forms.Form):
-    """A plan by the criteria that a consortium begins with."""
+class NewRunForm(forms.Form):
+    """A plan with the default criteria."""
 
     consortium_id: UUID
-    once: UUID
+    idempotency_key: UUID
 
 
-class Publication(forms.Form):
-    """A draft as it was seen."""
+class PublishForm(forms.Form):
+    """The version of the draft that the page showed."""
 
     expected_version: int
-    once: UUID
+    idempotency_key: UUID
 
 
-@router.post("/desk/runs", dependencies=[Depends(from_here)])
-async def make(request: Request, caller: Coordinator) -> Response:
-    """Ask for a plan."""
-    form = await forms.read(request, NewRun)
+@router.post("/desk/runs", dependencies=[Depends(require_same_origin)])
+async def create_run(request: Request, caller: Coordinator) -> Response:
+    """Request a plan."""
+    form = await forms.read(request, NewRunForm)
     body = {"consortium_id": str(form.consortium_id)}
-    made = await acting_of(request).do(caller, Deed("POST", "/runs", body, None, form.once))
-    return RedirectResponse(f"/desk/runs/{made['id']}", 303)
+    command = ApiCommand("POST", "/runs", body, None, form.idempotency_key)
+    run = await request.app.state.user_client.send(caller.token, command)
+    return RedirectResponse(f"/desk/runs/{run['id']}", 303)
 
 
-@router.post("/desk/runs/{id}/publish", dependencies=[Depends(from_here)])
+@router.post("/desk/runs/{id}/publish", dependencies=[Depends(require_same_origin)])
 async def publish(request: Request, caller: Coordinator, id: UUID) -> Response:
     """Publish a draft."""
-    form = await forms.read(request, Publication)
-    await acting_of(request).do(caller, Deed("POST", f"/runs/{id}/publication", {}, form.expected_version, form.once))
+    form = await forms.read(request, PublishForm)
+    command = ApiCommand("POST", f"/runs/{id}/publication", {}, form.expected_version, form.idempotency_key)
+    await request.app.state.user_client.send(caller.token, command)
     return RedirectResponse(f"/desk/runs/{id}", 303)

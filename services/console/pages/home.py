@@ -1,4 +1,4 @@
-"""`/`: the consortium, its clusters and what they can teach each other, and what happened last."""
+"""`/`: the consortium, what its clusters can teach and want to learn, and the newest events."""
 
 import asyncio
 from collections import Counter
@@ -9,129 +9,143 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.models import Cluster, Pair, Standing
+from services.console.api.models import Cluster, IndicatorStatus, Pair
 from services.console.pages import pairs
-from services.console.pages.feed import names, newest
-from services.console.pages.trainings import ActivityCard, cards
-from services.console.request.page_context import Visit, show
-from services.console.view import labels
-from services.console.view.event_text import happening
+from services.console.pages.feed import name_lookup, newest_events
+from services.console.pages.trainings import ActivityCard, activity_cards
+from services.console.request.page_context import PageContext, render_page
+from services.console.view import formatting, labels
+from services.console.view.event_text import feed_row
+from shared import wording
 from shared.auth import public
 from shared.web import Router
 
-SKILLS = 3
-"""Skills that are named of each cluster, at most."""
-LATEST = 6
-BEST = 3
+MAX_INDICATORS = 3
+"""Of each cluster, in each column of the table."""
+MAX_EVENTS = 6
+MAX_PAIRS = 3
 
 router = Router(dependencies=[public()], include_in_schema=False)
 
 
-class Skill(NamedTuple):
-    """An indicator in words with its level, out of `scale`; `target` only where it is not reached."""
+class IndicatorLevel(NamedTuple):
+    """An indicator and its level, out of `scale`; `target` is None unless there is a gap."""
 
-    name: str
+    title: str
     level: int | None
     target: int | None
     scale: int
 
 
-class Places(NamedTuple):
-    """How many pairs a cluster may have on one side, and how many it has."""
+class SlotUsage(NamedTuple):
+    """Taken slots and capacity of a cluster in one role."""
 
     used: int
     capacity: int
 
 
-class Row(NamedTuple):
+class ClusterRow(NamedTuple):
     """A cluster in the table."""
 
     cluster: Cluster
     href: str
-    where: str
+    country: str
     sector: str
-    teaches: list[Skill]
-    learns: list[Skill]
-    mentors: Places
-    learners: Places
+    teaches: list[IndicatorLevel]
+    learns: list[IndicatorLevel]
+    mentor_slots: SlotUsage
+    learner_slots: SlotUsage
 
 
 @router.get("/")
 async def home(request: Request, consortium: Annotated[str | None, Query(max_length=100)] = None) -> HTMLResponse:
     """The consortium."""
-    return await show(request, "home.html", consortium, _build)
+    return await render_page(request, "home.html", consortium, _build)
 
 
-async def _build(visit: Visit) -> dict[str, Any]:
-    clients = visit.clients
-    levels, shown_pairs, activities, (items, _) = await asyncio.gather(
-        asyncio.gather(*(visit.ask(clients.standings(one.id), []) for one in visit.ours)),
-        pairs.cards(visit),
-        visit.ask(clients.activities(), []),
-        newest(visit, LATEST),
+async def _build(context: PageContext) -> dict[str, Any]:
+    api = context.api
+    levels, pair_cards, activities, (events, _) = await asyncio.gather(
+        asyncio.gather(*(context.or_default(api.members.levels(cluster.id), []) for cluster in context.clusters)),
+        pairs.pair_cards(context),
+        context.or_default(api.trainings.activities(), []),
+        newest_events(context, MAX_EVENTS),
     )
-    standings = {one.id: known for one, known in zip(visit.ours, levels, strict=True)}
-    known_pairs = [card.pair for card in shown_pairs]
-    named = names(visit, activities)
-    shown = await cards(visit, activities)
+    all_pairs = [card.pair for card in pair_cards]
+    names = name_lookup(context, activities)
+    cards = await activity_cards(context, activities)
     return {
-        "rows": [row(visit, one, standings[one.id], known_pairs) for one in visit.ours],
-        "countries": len({one.country for one in visit.ours}),
-        "pairs": Counter(pair.state for pair in known_pairs),
-        "best": [card for card in shown_pairs if card.pair.state in {"proposed", "accepted"}][:BEST],
-        "activities": shown,
-        "completed": sum(1 for card in shown if card.activity.state == "completed"),
-        "latest": [happening(item, named) for item in items],
-        "made_up": _made_up(visit, [one for known in levels for one in known], shown),
+        "rows": [
+            cluster_row(context, cluster, statuses, all_pairs)
+            for cluster, statuses in zip(context.clusters, levels, strict=True)
+        ],
+        "countries": len({cluster.country for cluster in context.clusters}),
+        "pairs": Counter(pair.state for pair in all_pairs),
+        "best": [card for card in pair_cards if card.pair.state in {"proposed", "accepted"}][:MAX_PAIRS],
+        "activities": cards,
+        "completed": sum(card.activity.state == "completed" for card in cards),
+        "latest": [feed_row(event, names) for event in events],
+        "illustrative": _illustrative_marks(context, [status for statuses in levels for status in statuses], cards),
     }
 
 
-class MadeUp(NamedTuple):
-    """Which values of the page have no public source. `noted` if there is any mark to be explained."""
+class IllustrativeMarks(NamedTuple):
+    """Which values of the page are illustrative. `any` tells whether the page explains the mark."""
 
-    all: bool
-    some: bool
-    places: bool
-    noted: bool
-
-
-def _made_up(visit: Visit, levels: Sequence[Standing], shown: Sequence[ActivityCard]) -> MadeUp:
-    marks = [one.illustrative for one in levels]
-    facts = any(one.illustrative for one in visit.ours) or any(card.activity.illustrative for card in shown)
-    places = any("mentor_capacity" in one.illustrative for one in visit.ours)
-    return MadeUp(bool(marks) and all(marks), any(marks), places, facts or any(marks))
+    all_levels: bool
+    some_levels: bool
+    capacities: bool
+    any: bool
 
 
-def row(visit: Visit, cluster: Cluster, standings: Sequence[Standing], known: Sequence[Pair]) -> Row:
-    """A cluster as the table shows it."""
-    return Row(
+def _illustrative_marks(
+    context: PageContext, statuses: Sequence[IndicatorStatus], cards: Sequence[ActivityCard]
+) -> IllustrativeMarks:
+    marks = [status.illustrative for status in statuses]
+    facts = any(cluster.illustrative for cluster in context.clusters) or any(
+        card.activity.illustrative for card in cards
+    )
+    capacities = any("mentor_capacity" in cluster.illustrative for cluster in context.clusters)
+    return IllustrativeMarks(bool(marks) and all(marks), any(marks), capacities, facts or any(marks))
+
+
+def cluster_row(
+    context: PageContext, cluster: Cluster, statuses: Sequence[IndicatorStatus], all_pairs: Sequence[Pair]
+) -> ClusterRow:
+    return ClusterRow(
         cluster=cluster,
-        href=visit.href(f"/clusters/{cluster.slug}"),
-        where=labels.opening(labels.COUNTRIES.get(cluster.country, cluster.country)),
-        sector=", ".join(labels.ECOSYSTEMS.get(one, labels.tidy(one)) for one in cluster.ecosystems),
-        teaches=[_skill(visit, one, None) for one in strengths(visit, standings)[:SKILLS]],
-        learns=[_skill(visit, one, one.target) for one in needs(standings)[:SKILLS]],
-        mentors=Places(_accepted(known, cluster.id, "mentor_id"), cluster.mentor_capacity),
-        learners=Places(_accepted(known, cluster.id, "learner_id"), cluster.learner_capacity),
+        href=context.href(f"/clusters/{cluster.slug}"),
+        country=formatting.capitalized(wording.country(cluster.country)),
+        sector=", ".join(labels.ECOSYSTEMS.get(code, formatting.title(code)) for code in cluster.ecosystems),
+        teaches=[_level(context, status, None) for status in strengths(context, statuses)[:MAX_INDICATORS]],
+        learns=[_level(context, status, status.target) for status in gaps(statuses)[:MAX_INDICATORS]],
+        mentor_slots=SlotUsage(_accepted(all_pairs, cluster.id, "mentor_id"), cluster.mentor_capacity),
+        learner_slots=SlotUsage(_accepted(all_pairs, cluster.id, "learner_id"), cluster.learner_capacity),
     )
 
 
-def strengths(visit: Visit, standings: Sequence[Standing]) -> list[Standing]:
-    """What a cluster can teach: at or above its own target, in the upper half of the scale; the highest first."""
-    able = [one for one in standings if one.level and not one.gap and one.level * 2 > visit.scale(one.framework)]
-    return sorted(able, key=lambda one: (-(one.level or 0) / visit.scale(one.framework), one.indicator))
+def strengths(context: PageContext, statuses: Sequence[IndicatorStatus]) -> list[IndicatorStatus]:
+    """What a cluster can teach: no gap, and in the upper half of the scale; the highest level first."""
+    able = [
+        status
+        for status in statuses
+        if status.level and not status.gap and status.level * 2 > context.scale(status.framework)
+    ]
+    return sorted(able, key=lambda status: (-(status.level or 0) / context.scale(status.framework), status.indicator))
 
 
-def needs(standings: Sequence[Standing]) -> list[Standing]:
-    """What a cluster wants to learn: below its target; what matters most first."""
+def gaps(statuses: Sequence[IndicatorStatus]) -> list[IndicatorStatus]:
+    """What a cluster wants to learn; the greatest product of gap and priority first."""
     return sorted(
-        (one for one in standings if one.gap), key=lambda one: (-one.gap * (one.priority or 1), one.indicator)
+        (status for status in statuses if status.gap),
+        key=lambda status: (-status.gap * (status.priority or 1), status.indicator),
     )
 
 
-def _skill(visit: Visit, one: Standing, target: int | None) -> Skill:
-    return Skill(visit.skill(one.framework, one.indicator), one.level, target, visit.scale(one.framework))
+def _level(context: PageContext, status: IndicatorStatus, target: int | None) -> IndicatorLevel:
+    title = context.indicator_title(status.framework, status.indicator)
+    return IndicatorLevel(title, status.level, target, context.scale(status.framework))
 
 
-def _accepted(known: Sequence[Pair], cluster: UUID, side: str) -> int:
-    return sum(1 for pair in known if pair.state == "accepted" and getattr(pair, side) == cluster)
+def _accepted(all_pairs: Sequence[Pair], cluster: UUID, side: str) -> int:
+    return sum(pair.state == "accepted" and getattr(pair, side) == cluster for pair in all_pairs)

@@ -1,4 +1,4 @@
-"""`/ledger`: who taught whom what, where it went, and what assessments confirm of it."""
+"""`/ledger`: who taught whom which indicator, to whom it was passed on, and the confirmed gains."""
 
 import asyncio
 from collections import defaultdict
@@ -9,90 +9,90 @@ from typing import Annotated, Any, Literal, NamedTuple
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from services.console.api.mentorship_models import Line, Need, Wanted
-from services.console.request.page_context import Visit, enter, show
-from services.console.view import labels
+from services.console.api.mentorship_models import LedgerEntry, LedgerFilter, Need
+from services.console.request.page_context import PageContext, load_context, render_page
+from services.console.view import formatting, labels
 from services.console.view.charts import europe, timeline
-from services.console.view.truncation import cut
-from shared import clock
+from services.console.view.truncation import truncate
+from shared import clock, wording
 from shared.auth import public
 from shared.errors import NotFound
 from shared.web import Router
 
 router = Router(dependencies=[public()], include_in_schema=False)
 
-BY = {"mentorship": "Mentorship"} | labels.ACTIVITY_KINDS
-NEWEST = 200
-"""Lines that the page lists; the download has all."""
+SOURCES = {"mentorship": "Mentorship"} | labels.ACTIVITY_KINDS
+MAX_ROWS = 200
+"""Entries on the page, the newest first; the download has all."""
 
 
-class Row(NamedTuple):
-    """A line of the ledger in words."""
+class LedgerRow(NamedTuple):
+    """An entry of the ledger as text."""
 
-    line: Line
+    entry: LedgerEntry
     teacher: str
     learner: str
-    skill: str
-    by: str
-    when: str
+    indicator: str
+    source: str
+    dates: str
     confirmed: str
 
 
-class Way(NamedTuple):
-    """A need in words: from its gap to the level now."""
+class NeedRow(NamedTuple):
+    """A need with the first level and the measures taken."""
 
     need: Need
     cluster: str
-    skill: str
+    indicator: str
     first: str
-    done: str
+    measures: str
 
 
-class Side(NamedTuple):
-    """What was given or taken, in levels."""
+class LevelSum(NamedTuple):
+    """Levels that were taught or learnt."""
 
     reported: int
     confirmed: str
 
 
 class Balance(NamedTuple):
-    """Giving and taking of a cluster."""
+    """Levels that a cluster taught and learnt."""
 
     name: str
-    given: Side
-    taken: Side
+    taught: LevelSum
+    learnt: LevelSum
 
 
-class Onward(NamedTuple):
-    """A line by which a cluster's knowledge went on."""
+class DownstreamRow(NamedTuple):
+    """An entry by which the knowledge of a cluster was passed on."""
 
-    row: Row
-    how: str
+    row: LedgerRow
+    distance: str
 
 
-class Chosen(NamedTuple):
-    """What the page is narrowed down to; the form's fields that are left empty are empty here."""
+class LedgerQuery(NamedTuple):
+    """The filter in the page's URL; empty fields do not filter."""
 
     cluster: str = ""
     skill: str = ""
     since: date | Literal[""] = ""
     until: date | Literal[""] = ""
 
-    def of(self, visit: Visit) -> Wanted | None:
-        """As the ledger is asked; None where there is no consortium.
+    def api_filter(self, context: PageContext) -> LedgerFilter | None:
+        """The filter for the API; None without a consortium.
 
         Raises:
             NotFound: the consortium has never had this cluster.
         """
-        if visit.consortium is None:
+        if context.consortium is None:
             return None
-        one = next((one for one in visit.ever_ours if one.slug == self.cluster), None)
-        if self.cluster and one is None:
+        cluster = next((known for known in context.clusters_with_archived if known.slug == self.cluster), None)
+        if self.cluster and cluster is None:
             raise NotFound("no-such-cluster", "There is no cluster of this name.", field="cluster")
         framework, _, indicator = self.skill.partition("/")
-        return Wanted(
-            visit.consortium.id,
-            one.id if one else None,
+        return LedgerFilter(
+            context.consortium.id,
+            cluster.id if cluster else None,
             framework or None,
             indicator or None,
             self.since or None,
@@ -100,122 +100,132 @@ class Chosen(NamedTuple):
         )
 
     @property
-    def query(self) -> dict[str, object]:
-        """What of it is in the address of the page."""
+    def params(self) -> dict[str, object]:
+        """The query parameters of the URL."""
         return {name: value for name, value in self._asdict().items() if value}
 
 
-def _chosen(
+def _query(
     cluster: Annotated[str, Query(max_length=100)] = "",
     skill: Annotated[str, Query(max_length=161, pattern="^([^/]+/[^/]+)?$")] = "",
     since: Annotated[date | Literal[""], Query()] = "",
     until: Annotated[date | Literal[""], Query()] = "",
-) -> Chosen:
-    return Chosen(cluster, skill, since, until)
+) -> LedgerQuery:
+    return LedgerQuery(cluster, skill, since, until)
 
 
-Narrowed = Annotated[Chosen, Depends(_chosen)]
+LedgerQueryParams = Annotated[LedgerQuery, Depends(_query)]
 
 
 @router.get("/ledger")
 async def ledger(
-    request: Request, chosen: Narrowed, consortium: Annotated[str | None, Query(max_length=100)] = None
+    request: Request, query: LedgerQueryParams, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
     """The consortium's ledger, or a part of it."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        wanted = chosen.of(visit)
-        if wanted is None:
-            return _page(visit, chosen, None, [], []) | {"onward": []}
-        lines, needs, onward = await asyncio.gather(
-            visit.ask(visit.clients.ledger(wanted), []),
-            visit.ask(visit.clients.needs(wanted.consortium_id, wanted.cluster_id), []),
-            _onward(visit, wanted),
+    async def build(context: PageContext) -> dict[str, Any]:
+        chosen = query.api_filter(context)
+        if chosen is None:
+            return _page(context, query, None, [], []) | {"downstream": []}
+        entries, needs, downstream = await asyncio.gather(
+            context.or_default(context.api.matching.ledger(chosen), []),
+            context.or_default(context.api.matching.needs(chosen.consortium_id, chosen.cluster_id), []),
+            _downstream(context, chosen),
         )
-        return _page(visit, chosen, wanted, lines, needs) | {"onward": onward}
+        return _page(context, query, chosen, entries, needs) | {"downstream": downstream}
 
-    return await show(request, "ledger.html", consortium, build)
+    return await render_page(request, "ledger.html", consortium, build)
 
 
 @router.get("/ledger.csv")
 async def download(
-    request: Request, chosen: Narrowed, consortium: Annotated[str | None, Query(max_length=100)] = None
+    request: Request, query: LedgerQueryParams, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> Response:
-    """The same lines as a table for a spreadsheet."""
-    visit = await enter(request.app.state.clients, "/ledger", consortium)
-    visit.need("members")
-    wanted = chosen.of(visit)
-    if visit.consortium is None or wanted is None:
-        raise NotFound("no-such-consortium", "Say which consortium.", field="consortium")
-    text = await visit.ask(visit.clients.ledger_csv(wanted), "")
-    visit.need("matching")
-    headers = {"Content-Disposition": f'attachment; filename="ledger-{visit.consortium.slug}.csv"'}
+    """The same entries as a CSV file."""
+    context = await load_context(request.app.state.public_client, "/ledger", consortium)
+    context.require("members")
+    chosen = query.api_filter(context)
+    if context.consortium is None or chosen is None:
+        raise NotFound("no-such-consortium", "Choose a consortium.", field="consortium")
+    text = await context.or_default(context.api.matching.ledger_csv(chosen), "")
+    context.require("matching")
+    headers = {"Content-Disposition": f'attachment; filename="ledger-{context.consortium.slug}.csv"'}
     return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
-async def _onward(visit: Visit, wanted: Wanted) -> list[Onward]:
-    """Where the one cluster's knowledge went, whatever else is chosen."""
-    if wanted.cluster_id is None:
+async def _downstream(context: PageContext, chosen: LedgerFilter) -> list[DownstreamRow]:
+    """To whom the knowledge of the chosen cluster was passed on; the other fields are ignored."""
+    if chosen.cluster_id is None:
         return []
-    steps = await visit.ask(visit.clients.downstream(wanted.consortium_id, wanted.cluster_id), [])
-    return [Onward(row(visit, step.line), _how(step.depth)) for step in steps]
+    request = context.api.matching.downstream(chosen.consortium_id, chosen.cluster_id)
+    return [
+        DownstreamRow(ledger_row(context, step.line), _distance(step.depth))
+        for step in await context.or_default(request, [])
+    ]
 
 
-def _how(depth: int) -> str:
-    return "directly" if depth == 1 else f"through {labels.counted(depth - 1, 'other')}"
+def _distance(depth: int) -> str:
+    return "directly" if depth == 1 else f"through {wording.counted_in_words(depth - 1, 'other')}"
 
 
 def _page(
-    visit: Visit, chosen: Chosen, wanted: Wanted | None, lines: Sequence[Line], needs: Sequence[Need]
+    context: PageContext,
+    query: LedgerQuery,
+    chosen: LedgerFilter | None,
+    entries: Sequence[LedgerEntry],
+    needs: Sequence[Need],
 ) -> dict[str, Any]:
-    ever = visit.ever_ours
-    given, taken, between = (defaultdict[Any, list[Line]](list) for _ in range(3))
-    for line in lines:
-        given[line.teacher_id].append(line)
-        taken[line.learner_id].append(line)
-        between[line.teacher_id, line.learner_id].append(line)
-    teachers = [one for one in ever if one.id in given]
-    learners = [one for one in ever if one.id in taken]
-    rows = cut([row(visit, line) for line in reversed(lines)], longest=NEWEST)
-    today = clock.now().date()
+    clusters = context.clusters_with_archived
+    taught, learnt, between = (defaultdict[Any, list[LedgerEntry]](list) for _ in range(3))
+    for entry in entries:
+        taught[entry.teacher_id].append(entry)
+        learnt[entry.learner_id].append(entry)
+        between[entry.teacher_id, entry.learner_id].append(entry)
+    rows = truncate([ledger_row(context, entry) for entry in reversed(entries)], max_lines=MAX_ROWS)
     return {
-        "chosen": chosen,
-        "cluster": visit.name(wanted.cluster_id) if wanted and wanted.cluster_id else "",
+        "query": query,
+        "cluster": context.cluster_name(chosen.cluster_id) if chosen and chosen.cluster_id else "",
         "rows": rows,
-        "teachers": teachers,
-        "learners": learners,
-        "cells": {two: _side(those) for two, those in between.items()},
+        "teachers": [cluster for cluster in clusters if cluster.id in taught],
+        "learners": [cluster for cluster in clusters if cluster.id in learnt],
+        "cells": {pair: _level_sum(group) for pair, group in between.items()},
         "balances": [
-            Balance(one.name, _side(given.get(one.id, ())), _side(taken.get(one.id, ())))
-            for one in ever
-            if one.id in given or one.id in taken
+            Balance(cluster.name, _level_sum(taught.get(cluster.id, ())), _level_sum(learnt.get(cluster.id, ())))
+            for cluster in clusters
+            if cluster.id in taught or cluster.id in learnt
         ],
-        "levels": levels(sum(line.confirmed_hundredths or 0 for line in lines)),
-        "reported": sum(line.reported for line in lines),
-        "open": sum(line.confirmed_hundredths is None for line in lines),
-        "map": europe.chart("map", ever, [(line.teacher_id, line.learner_id) for line in lines]),
-        "timeline": timeline.chart("timeline", [_bar(one) for one in rows.head], today),
-        "ways": [_way(visit, need) for need in needs if need.done and _fits(chosen, need)],
+        "levels": levels(sum(entry.confirmed_hundredths or 0 for entry in entries)),
+        "reported": sum(entry.reported for entry in entries),
+        "unconfirmed": sum(entry.confirmed_hundredths is None for entry in entries),
+        "map": europe.chart("map", clusters, [(entry.teacher_id, entry.learner_id) for entry in entries]),
+        "timeline": timeline.chart("timeline", [_span(row) for row in rows.head], clock.now().date()),
+        "needs": [_need_row(context, need) for need in needs if need.done and _matches(query, need)],
     }
 
 
-def _fits(chosen: Chosen, need: Need) -> bool:
-    return chosen.skill in {"", f"{need.framework}/{need.indicator}"}
+def _matches(query: LedgerQuery, need: Need) -> bool:
+    return query.skill in {"", f"{need.framework}/{need.indicator}"}
 
 
-def _side(lines: Sequence[Line]) -> Side:
-    confirmed = sum(line.confirmed_hundredths or 0 for line in lines)
-    return Side(sum(line.reported for line in lines), levels(confirmed))
+def _level_sum(entries: Sequence[LedgerEntry]) -> LevelSum:
+    confirmed = sum(entry.confirmed_hundredths or 0 for entry in entries)
+    return LevelSum(sum(entry.reported for entry in entries), levels(confirmed))
 
 
-def row(visit: Visit, line: Line) -> Row:
-    """A line in words."""
-    until = line.ended_on
-    when = labels.days(line.began_on, until) if until else f"since {labels.day(line.began_on)}"
-    confirmed = "not yet" if line.confirmed_hundredths is None else levels(line.confirmed_hundredths)
-    skill = visit.skill(line.framework, line.indicator)
-    by = BY.get(line.by, labels.tidy(line.by))
-    return Row(line, visit.name(line.teacher_id), visit.name(line.learner_id), skill, by, when, confirmed)
+def ledger_row(context: PageContext, entry: LedgerEntry) -> LedgerRow:
+    return LedgerRow(
+        entry,
+        context.cluster_name(entry.teacher_id),
+        context.cluster_name(entry.learner_id),
+        context.indicator_title(entry.framework, entry.indicator),
+        _source(entry),
+        wording.period(entry.began_on, entry.ended_on) if entry.ended_on else f"since {wording.day(entry.began_on)}",
+        "not yet" if entry.confirmed_hundredths is None else levels(entry.confirmed_hundredths),
+    )
+
+
+def _source(entry: LedgerEntry) -> str:
+    return SOURCES.get(entry.by, formatting.title(entry.by))
 
 
 def levels(hundredths: int) -> str:
@@ -223,18 +233,17 @@ def levels(hundredths: int) -> str:
     return f"{hundredths / 100:.2f}".rstrip("0").rstrip(".")
 
 
-def _bar(one: Row) -> timeline.Span:
-    label = f"{one.teacher} to {one.learner}: {one.skill}"
-    return timeline.Span(label, one.line.began_on, one.line.ended_on, bool(one.line.confirmed_hundredths))
+def _span(row: LedgerRow) -> timeline.Span:
+    label = f"{row.teacher} to {row.learner}: {row.indicator}"
+    return timeline.Span(label, row.entry.began_on, row.entry.ended_on, bool(row.entry.confirmed_hundredths))
 
 
-def _way(visit: Visit, need: Need) -> Way:
-    first = f"{need.first.level}" if need.first else "not assessed"
-    done = [f"{BY.get(line.by, labels.tidy(line.by)).lower()} with {visit.name(line.teacher_id)}" for line in need.done]
-    return Way(
+def _need_row(context: PageContext, need: Need) -> NeedRow:
+    measures = [f"{_source(entry).lower()} with {context.cluster_name(entry.teacher_id)}" for entry in need.done]
+    return NeedRow(
         need,
-        visit.name(need.cluster_id),
-        visit.skill(need.framework, need.indicator),
-        first,
-        labels.opening(labels.listed(list(dict.fromkeys(done)))),
+        context.cluster_name(need.cluster_id),
+        context.indicator_title(need.framework, need.indicator),
+        f"{need.first.level}" if need.first else "not assessed",
+        formatting.capitalized(wording.listed(list(dict.fromkeys(measures)))),
     )

@@ -1,21 +1,18 @@
-"""`/mentorships`: who works together, how it goes, and what to do next."""
+"""`/mentorships`: the mentorships of the consortium, their health, goals and next steps."""
 
 from collections.abc import Sequence
-from datetime import date
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from pydantic import Field
+from fastapi import Query, Request
+from fastapi.responses import HTMLResponse
 
 from services.console.api.mentorship_models import Mentorship
 from services.console.api.models import Term
-from services.console.api.user_client import Deed, acting_of
-from services.console.pages.pairs import Side
-from services.console.request import forms
-from services.console.request.page_context import Visit, show
-from services.console.request.session import Person, Visitor, from_here
+from services.console.pages.mentorship_actions import Action
+from services.console.pages.pairs import Role
+from services.console.request.page_context import PageContext, render_page
+from services.console.request.session import SignedInUser, signed_in_user
 from services.console.view.charts import goals as goal_chart
 from services.console.view.charts import terms
 from shared import clock
@@ -23,227 +20,137 @@ from shared.auth import public
 from shared.errors import NotFound
 from shared.web import Router
 
-router = Router(include_in_schema=False)
+router = Router(dependencies=[public()], include_in_schema=False)
 
-SIDES: tuple[Side, ...] = ("mentor", "learner")
-Done = Literal["confirm", "check-in", "meeting", "end", "progress"]
-DID = {
-    "confirm": "You have confirmed what you set out to do.",
-    "check-in": "What you said is kept, for the two of you.",
-    "meeting": "The meeting is noted.",
-    "end": "The mentorship is over. Both of you are asked how it went.",
-    "progress": "The level that you reached is noted.",
+ROLES: tuple[Role, ...] = ("mentor", "learner")
+CONFIRMATIONS: dict[Action, str] = {
+    "confirm": "You have confirmed the agreement.",
+    "check-in": "Your check-in is saved. Only the two sides and the coordinator can read it.",
+    "meeting": "The meeting is saved.",
+    "end": "The mentorship is over. Both sides are asked how it went.",
+    "progress": "The level reached is saved.",
 }
-PARTS = {
+HEALTH_PARTS = {
     "first_meeting": "First meeting",
     "rhythm": "Rhythm",
     "goals": "Goals",
     "check_ins": "Check-ins",
-    "sentiment": "How they feel",
+    "sentiment": "Satisfaction",
 }
 STATES = (
-    ("active", "At work", "Both sides have confirmed what they set out to do. Those that need help most come first."),
-    ("agreed", "To be confirmed", "Both said yes; now both should read what they set out to do."),
-    ("completed", "Completed", "The learner's next assessment confirms what was gained."),
-    ("ended", "Ended early", "One side ended it, or nothing was heard of it for long."),
+    ("active", "Active", "Both sides have confirmed the agreement. Those with the lowest health come first."),
+    ("agreed", "To be confirmed", "Both sides said yes and now confirm the agreement."),
+    ("completed", "Completed", "The learner's next assessment confirms the gain."),
+    ("ended", "Ended early", "One side ended it, or it was inactive for too long."),
 )
 MEETINGS = {"planned": "Planned", "held": "Held", "cancelled": "Cancelled"}
 
 
-class Card(NamedTuple):
-    """A mentorship as lists show it."""
+class MentorshipCard(NamedTuple):
+    """A mentorship in a list."""
 
-    one: Mentorship
+    mentorship: Mentorship
     mentor: str
     learner: str
     href: str
     figure: str
 
 
-class Group(NamedTuple):
+class MentorshipGroup(NamedTuple):
     """The mentorships in one state."""
 
     state: str
     title: str
     meaning: str
-    cards: list[Card]
+    cards: list[MentorshipCard]
 
 
-@router.get("/mentorships", dependencies=[public()])
+@router.get("/mentorships")
 async def mentorships(
     request: Request, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
     """All mentorships of the consortium."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        newest = await visit.newest()
-        found = await visit.ask(visit.clients.mentorships(), [])
-        ours = [one for one in found if visit.consortium and one.consortium_id == visit.consortium.id]
-        ours.sort(key=lambda one: (one.health is None, one.health or 0, -(one.outcome or 0)))
-        shown = [card(visit, one) for one in ours]
-        groups = [Group(*state, [one for one in shown if one.one.state == state[0]]) for state in STATES]
-        return {"groups": [group for group in groups if group.cards], "newest": newest}
+    async def build(context: PageContext) -> dict[str, Any]:
+        position = await context.feed_position()
+        all_mentorships = await context.or_default(context.api.matching.mentorships(), [])
+        shown = [
+            mentorship
+            for mentorship in all_mentorships
+            if context.consortium and mentorship.consortium_id == context.consortium.id
+        ]
+        shown.sort(key=lambda shown: (shown.health is None, shown.health or 0, -(shown.outcome or 0)))
+        cards = [mentorship_card(context, mentorship) for mentorship in shown]
+        groups = [
+            MentorshipGroup(*state, [card for card in cards if card.mentorship.state == state[0]]) for state in STATES
+        ]
+        return {"groups": [group for group in groups if group.cards], "position": position}
 
-    return await show(request, "mentorships.html", consortium, build)
-
-
-def card(visit: Visit, one: Mentorship) -> Card:
-    """One as lists show it."""
-    figure = f"health {one.health}" if one.health is not None else ""
-    if one.outcome is not None:
-        figure = f"outcome {one.outcome} of 100"
-    href = visit.href(f"/mentorships/{one.id}")
-    return Card(one, visit.name(one.mentor_id), visit.name(one.learner_id), href, figure)
+    return await render_page(request, "mentorships.html", consortium, build)
 
 
-@router.get("/mentorships/{id}", dependencies=[public()])
+def mentorship_card(context: PageContext, mentorship: Mentorship) -> MentorshipCard:
+    figure = f"health {mentorship.health}" if mentorship.health is not None else ""
+    if mentorship.outcome is not None:
+        figure = f"outcome {mentorship.outcome} of 100"
+    mentor, learner = context.cluster_name(mentorship.mentor_id), context.cluster_name(mentorship.learner_id)
+    return MentorshipCard(mentorship, mentor, learner, context.href(f"/mentorships/{mentorship.id}"), figure)
+
+
+@router.get("/mentorships/{id}")
 async def mentorship(
     request: Request,
     id: UUID,
-    did: Annotated[Done | None, Query()] = None,
+    done: Annotated[Action | None, Query()] = None,
     consortium: Annotated[str | None, Query(max_length=100)] = None,
 ) -> HTMLResponse:
-    """One mentorship: goals, meetings, health, next step; and for its two sides, what they can do."""
+    """One mentorship, with forms for the managers of its two sides."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        newest = await visit.newest()
-        found = await visit.ask(visit.clients.mentorship(id), None)
-        visit.need("matching")
-        if found is None:
+    async def build(context: PageContext) -> dict[str, Any]:
+        position = await context.feed_position()
+        mentorship = await context.or_default(context.api.matching.mentorship(id), None)
+        context.require("matching")
+        if mentorship is None:
             raise NotFound("no-such-mentorship", "There is no such mentorship.")
-        more = {"did": DID.get(did or "", ""), "newest": newest}
-        return _whole(visit, found) | _mine(request.scope["kei.visitor"], found) | more
+        return {
+            **_details(context, mentorship),
+            **_own_roles(signed_in_user(request), mentorship),
+            "done": CONFIRMATIONS[done] if done else "",
+            "position": position,
+        }
 
-    return await show(request, "mentorship.html", consortium, build)
+    return await render_page(request, "mentorship.html", consortium, build)
 
 
-def _whole(visit: Visit, one: Mentorship) -> dict[str, Any]:
-    shown = card(visit, one)
-    named = [(visit.skill(goal.framework, goal.indicator), goal) for goal in one.goals]
-    scale = max([visit.scale(goal.framework) for goal in one.goals], default=5)
-    parts = [Term(term=part.part, hundredths=100 * part.points, reason=part.reason) for part in one.health_parts]
-    title = f"What the health of {shown.mentor} and {shown.learner} is made of"
-    chart = terms.chart("health", title, parts)
+def _details(context: PageContext, mentorship: Mentorship) -> dict[str, Any]:
+    card = mentorship_card(context, mentorship)
+    titled = [(context.indicator_title(goal.framework, goal.indicator), goal) for goal in mentorship.goals]
+    scale = max([context.scale(goal.framework) for goal in mentorship.goals], default=5)
+    parts = [Term(term=part.part, hundredths=100 * part.points, reason=part.reason) for part in mentorship.health_parts]
+    chart = terms.chart("health", f"Parts of the health of {card.mentor} and {card.learner}", parts)
     return {
-        "card": shown,
-        "one": one,
-        "goals": named,
-        "goal_chart": goal_chart.chart("goals", f"Goals of {shown.learner}", scale, named),
+        "card": card,
+        "mentorship": mentorship,
+        "goals": titled,
+        "goal_chart": goal_chart.chart("goals", f"Goals of {card.learner}", scale, titled),
         "health_chart": chart if parts else None,
         "health_parts": [
-            (shade, PARTS.get(part.part, shade.name), part)
-            for shade, part in zip(chart.parts, one.health_parts, strict=True)
+            (bar, HEALTH_PARTS.get(part.part, bar.name), part)
+            for bar, part in zip(chart.parts, mentorship.health_parts, strict=True)
         ],
-        "meetings": [(meeting, MEETINGS.get(meeting.state, meeting.state)) for meeting in reversed(one.meetings)],
-        "mentor_href": visit.cluster_href(one.mentor_id),
-        "learner_href": visit.cluster_href(one.learner_id),
+        "meetings": [
+            (meeting, MEETINGS.get(meeting.state, meeting.state)) for meeting in reversed(mentorship.meetings)
+        ],
+        "mentor_href": context.cluster_href(mentorship.mentor_id),
+        "learner_href": context.cluster_href(mentorship.learner_id),
     }
 
 
-def _mine(caller: Visitor | None, one: Mentorship) -> dict[str, Any]:
-    """The sides for which the visitor may act, and those of them that have not confirmed."""
-    sides: Sequence[Side] = [
-        side for side in SIDES if caller and caller.speaks_for(_cluster(one, side), one.consortium_id)
+def _own_roles(user: SignedInUser | None, mentorship: Mentorship) -> dict[str, Any]:
+    """The roles for which the user may act, and those of them that have not confirmed."""
+    clusters: dict[Role, UUID] = {"mentor": mentorship.mentor_id, "learner": mentorship.learner_id}
+    roles: Sequence[Role] = [
+        role for role in ROLES if user and user.speaks_for(clusters[role], mentorship.consortium_id)
     ]
-    unconfirmed = [side for side in sides if getattr(one, f"{side}_confirmed_at") is None]
-    return {"sides": sides, "unconfirmed": unconfirmed, "once": clock.new_id, "today": clock.now().date()}
-
-
-def _cluster(one: Mentorship, side: Side) -> UUID:
-    return one.mentor_id if side == "mentor" else one.learner_id
-
-
-# --- what its two sides do
-
-
-class Confirmation(forms.Form):
-    """One side agrees."""
-
-    side: Side
-    expected_version: int
-    once: UUID
-
-
-class CheckIn(forms.Form):
-    """How it goes."""
-
-    side: Side
-    feeling: int = Field(ge=1, le=5)
-    text: str = Field(default="", max_length=2000)
-    once: UUID
-
-
-class Meeting(forms.Form):
-    """A meeting that is planned or was held."""
-
-    state: Literal["planned", "held"]
-    on: date
-    minutes: int = Field(default=60, ge=1, le=24 * 60)
-    once: UUID
-
-
-class Progress(forms.Form):
-    """The level that a goal has reached."""
-
-    goal: str = Field(pattern=r"^[a-z0-9._-]{1,80}/[a-z0-9._-]{1,80}$", description="framework/indicator")
-    reached: int = Field(ge=0, le=100)
-    once: UUID
-
-
-class Ending(forms.Form):
-    """How it ends."""
-
-    side: Side
-    how: Literal["completed", "early"]
-    reason: str = Field(default="", max_length=500)
-    expected_version: int
-    once: UUID
-
-
-@router.post("/mentorships/{id}/confirm", dependencies=[Depends(from_here)])
-async def confirm(request: Request, caller: Person, id: UUID) -> Response:
-    """Agree for one side."""
-    form = await forms.read(request, Confirmation)
-    deed = Deed("POST", f"/mentorships/{id}/confirmations", {"side": form.side}, form.expected_version, form.once)
-    return await _do(request, caller, id, "confirm", deed)
-
-
-@router.post("/mentorships/{id}/check-in", dependencies=[Depends(from_here)])
-async def check_in(request: Request, caller: Person, id: UUID) -> Response:
-    """Say how it goes."""
-    form = await forms.read(request, CheckIn)
-    body = {"side": form.side, "feeling": form.feeling, "text": form.text}
-    return await _do(
-        request, caller, id, "check-in", Deed("POST", f"/mentorships/{id}/check-ins", body, None, form.once)
-    )
-
-
-@router.post("/mentorships/{id}/meeting", dependencies=[Depends(from_here)])
-async def meeting(request: Request, caller: Person, id: UUID) -> Response:
-    """Plan or report a meeting."""
-    form = await forms.read(request, Meeting)
-    body = {"state": form.state, "on": form.on.isoformat(), "minutes": form.minutes}
-    return await _do(request, caller, id, "meeting", Deed("POST", f"/mentorships/{id}/meetings", body, None, form.once))
-
-
-@router.post("/mentorships/{id}/progress", dependencies=[Depends(from_here)])
-async def progress(request: Request, caller: Person, id: UUID) -> Response:
-    """Say which level a goal has reached."""
-    form = await forms.read(request, Progress)
-    path = f"/mentorships/{id}/goals/{form.goal}"
-    return await _do(request, caller, id, "progress", Deed("PUT", path, {"reached": form.reached}, None, form.once))
-
-
-@router.post("/mentorships/{id}/end", dependencies=[Depends(from_here)])
-async def end(request: Request, caller: Person, id: UUID) -> Response:
-    """End it."""
-    form = await forms.read(request, Ending)
-    body: dict[str, Any] = {"side": form.side, "how": form.how} | ({"reason": form.reason} if form.reason else {})
-    return await _do(
-        request, caller, id, "end", Deed("POST", f"/mentorships/{id}/ending", body, form.expected_version, form.once)
-    )
-
-
-async def _do(request: Request, caller: Visitor, id: UUID, done: Done, deed: Deed) -> Response:
-    await acting_of(request).do(caller, deed)
-    return RedirectResponse(f"/mentorships/{id}?did={done}", 303)
+    unconfirmed = [role for role in roles if getattr(mentorship, f"{role}_confirmed_at") is None]
+    return {"roles": roles, "unconfirmed": unconfirmed, "new_key": clock.new_id, "today": clock.now().date()}

@@ -1,4 +1,4 @@
-"""`/next`: what each cluster should do about its gaps, and what the consortium lacks."""
+"""`/next`: what each cluster should do about its gaps, and which needs have no offer."""
 
 from typing import Annotated, Any, NamedTuple
 from uuid import UUID
@@ -7,38 +7,39 @@ from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
 from services.console.api.mentorship_models import Recommendations
-from services.console.request.page_context import Visit, show
-from services.console.view import labels
+from services.console.request.page_context import PageContext, render_page
+from services.console.view import formatting, labels
+from shared import wording
 from shared.auth import public
 from shared.web import Router
 
 router = Router(dependencies=[public()], include_in_schema=False)
 
-NAMED = 3
-"""Clusters that are named as able, at most."""
+MAX_NAMED = 3
+"""Clusters that are named as able to help."""
 
 
-class Step(NamedTuple):
-    """Something to do, in words."""
+class NextStep(NamedTuple):
+    """A recommended step."""
 
     title: str
-    word: str
+    tag: str
     tone: str
     reason: str
 
 
-class Plan(NamedTuple):
-    """What one cluster should do."""
+class ClusterSteps(NamedTuple):
+    """The recommended steps of one cluster."""
 
     name: str
     href: str | None
-    steps: list[Step]
+    steps: list[NextStep]
 
 
-class White(NamedTuple):
-    """What nobody offers."""
+class UnmetNeed(NamedTuple):
+    """An indicator that several clusters need and no activity teaches."""
 
-    skill: str
+    title: str
     needing: str
     levels: str
     able: str
@@ -46,54 +47,59 @@ class White(NamedTuple):
 
 @router.get("/next")
 async def next_steps(request: Request, consortium: Annotated[str | None, Query(max_length=100)] = None) -> HTMLResponse:
-    """Of the whole consortium."""
+    """The recommendations of the consortium."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        nothing = Recommendations(join=[], ask=[], white_spots=[])
-        asked = visit.clients.recommendations(visit.consortium.id) if visit.consortium else None
-        found = await visit.ask(asked, nothing) if asked else nothing
-        plans = [Plan(one.name, visit.cluster_href(one.id), _steps(visit, found, one.id)) for one in visit.ours]
-        return {"plans": [plan for plan in plans if plan.steps], "spots": _spots(visit, found)}
+    async def build(context: PageContext) -> dict[str, Any]:
+        recommendations = Recommendations(join=[], ask=[], white_spots=[])
+        if context.consortium:
+            request = context.api.matching.recommendations(context.consortium.id)
+            recommendations = await context.or_default(request, recommendations)
+        plans = [
+            ClusterSteps(cluster.name, context.cluster_href(cluster.id), _steps(context, recommendations, cluster.id))
+            for cluster in context.clusters
+        ]
+        return {"plans": [plan for plan in plans if plan.steps], "unmet_needs": _unmet_needs(context, recommendations)}
 
-    return await show(request, "next_steps.html", consortium, build)
+    return await render_page(request, "next_steps.html", consortium, build)
 
 
-def _steps(visit: Visit, found: Recommendations, cluster: UUID) -> list[Step]:
+def _steps(context: PageContext, recommendations: Recommendations, cluster: UUID) -> list[NextStep]:
     joins = [
-        Step(
-            f"Join {one.title}",
-            labels.day(one.starts_on),
+        NextStep(
+            f"Join {join.title}",
+            wording.day(join.starts_on),
             "good",
-            f"{labels.ACTIVITY_KINDS.get(one.kind, labels.tidy(one.kind))} hosted by {visit.name(one.host_id)}."
-            f" {one.reason}",
+            f"{labels.ACTIVITY_KINDS.get(join.kind, formatting.title(join.kind))} hosted by"
+            f" {context.cluster_name(join.host_id)}. {join.reason}",
         )
-        for one in found.join
-        if one.cluster_id == cluster
+        for join in recommendations.join
+        if join.cluster_id == cluster
     ]
     asks = [
-        Step(
-            f"Ask for help with {visit.skill(one.framework, one.indicator).lower()}",
+        NextStep(
+            f"Ask for help with {context.indicator_title(ask.framework, ask.indicator).lower()}",
             "ask",
             "ask",
-            f"{one.reason} {_able(visit, one.able)}",
+            f"{ask.reason} {_able(context, ask.able)}",
         )
-        for one in found.ask
-        if one.cluster_id == cluster
+        for ask in recommendations.ask
+        if ask.cluster_id == cluster
     ]
     return joins + asks
 
 
-def _able(visit: Visit, able: list[UUID]) -> str:
-    return f"The strongest: {labels.listed([visit.name(id) for id in able[:NAMED]])}." if able else ""
+def _able(context: PageContext, able: list[UUID]) -> str:
+    names = wording.listed([context.cluster_name(id) for id in able[:MAX_NAMED]])
+    return f"The strongest: {names}." if able else ""
 
 
-def _spots(visit: Visit, found: Recommendations) -> list[White]:
+def _unmet_needs(context: PageContext, recommendations: Recommendations) -> list[UnmetNeed]:
     return [
-        White(
-            visit.skill(one.framework, one.indicator),
-            labels.listed([visit.name(id) for id in one.needing]),
-            labels.counted(one.levels, "level"),
-            _able(visit, one.able) or "Nobody of the consortium could host it.",
+        UnmetNeed(
+            context.indicator_title(spot.framework, spot.indicator),
+            wording.listed([context.cluster_name(id) for id in spot.needing]),
+            wording.counted_in_words(spot.levels, "level"),
+            _able(context, spot.able) or "No cluster of the consortium could host it.",
         )
-        for one in found.white_spots
+        for spot in recommendations.white_spots
     ]

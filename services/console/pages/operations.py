@@ -1,4 +1,4 @@
-"""`/operations`: whether all is well, for operators, and what to do with events that could not be handled."""
+"""`/operations`: the status of the services, what to do, and the dead letters."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,124 +9,133 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console.api.operator_client import LISTED, Action, Letter, Operating, Service
-from services.console.api.public_client import Away
+from services.console.api.operator_client import MAX_DEAD_LETTERS, Action, DeadLetter, OperatorClient, Service
 from services.console.request import forms
-from services.console.request.session import Operator, Visitor, from_here
-from services.console.view import labels, status_text, templating
-from shared import clock
+from services.console.request.session import Operator, SignedInUser, require_same_origin
+from services.console.view import formatting, status_text, templating
+from shared import clock, wording
+from shared.api_client import ServiceUnavailable
 from shared.status import ServiceReport, diagnose
 from shared.web import ProblemError, Router
 
 router = Router(include_in_schema=False)
 
 
-class Dead(NamedTuple):
-    """The dead letters of a service: how many there are, and the oldest of them; None if they cannot be read."""
+class DeadLetterSection(NamedTuple):
+    """The number of dead letters of a service, and the oldest of them; None if they cannot be read."""
 
     service: str
     total: int
-    letters: list[Letter] | None
+    letters: list[DeadLetter] | None
 
 
-class Chosen(forms.Form):
-    """Which dead letters of which service: all, if none is named. `once` is the form's own number."""
+class DeadLetterForm(forms.Form):
+    """Dead letters of a service: those with these event ids, or all."""
 
     service: Service
-    event: list[UUID] = Field(default_factory=list, max_length=LISTED)
-    once: UUID
+    event: list[UUID] = Field(default_factory=list, max_length=MAX_DEAD_LETTERS)
+    idempotency_key: UUID
 
 
 @router.get("/operations")
 async def operations(
     request: Request,
     caller: Operator,
-    did: Annotated[Action | None, Query()] = None,
+    done: Annotated[Action | None, Query()] = None,
     service: Annotated[Service | None, Query()] = None,
     count: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
 ) -> HTMLResponse:
-    """How everything is."""
-    operating: Operating = request.app.state.operating
-    rows = await operating.rows(caller)
-    found = diagnose(rows)
+    """The status of the services."""
+    client = _client(request)
+    reports = await client.status(caller.token)
+    findings = diagnose(reports)
     values = {
         "nav": "/operations",
-        "did": _did(did, service, count) if did and service else "",
-        "verdict": status_text.verdict(found),
-        "summary": status_text.summary(rows),
+        "done": _confirmation(done, service, count) if done and service else "",
+        "verdict": status_text.verdict(findings),
+        "summary": status_text.summary(reports),
         "now": clock.now(),
-        "findings": found,
-        "kinds": status_text.KINDS,
-        "services": [status_text.service(row, found) for row in rows],
-        "topics": [line for row in rows for line in status_text.topics(row)],
-        "dead": await _dead(operating, caller, rows),
-        "once": clock.new_id,
+        "findings": findings,
+        "tags": status_text.FINDING_TAGS,
+        "services": [status_text.service_row(report, findings) for report in reports],
+        "topics": [row for report in reports for row in status_text.topic_rows(report)],
+        "dead": await _dead_letters(client, caller.token, reports),
+        "new_key": clock.new_id,
     }
     return templating.page(request.scope, "operations.html", values)
 
 
-async def _dead(operating: Operating, caller: Visitor, rows: Sequence[ServiceReport]) -> list[Dead]:
-    async def of(service: str, total: int) -> Dead:
+def _client(request: Request) -> OperatorClient:
+    client: OperatorClient = request.app.state.operator_client
+    return client
+
+
+async def _dead_letters(
+    client: OperatorClient, token: str, reports: Sequence[ServiceReport]
+) -> list[DeadLetterSection]:
+    async def section(service: str, total: int) -> DeadLetterSection:
         try:
-            return Dead(service, total, await operating.letters(caller, service))
-        except Away:
-            return Dead(service, total, None)
+            return DeadLetterSection(service, total, await client.dead_letters(token, service))
+        except ServiceUnavailable:
+            return DeadLetterSection(service, total, None)
 
-    return await asyncio.gather(*(of(row.service, row.told.dead) for row in rows if row.told and row.told.dead))
+    counts = [(report.service, report.told.dead) for report in reports if report.told]
+    return await asyncio.gather(*(section(service, dead) for service, dead in counts if dead))
 
 
-def _did(action: Action, service: str, count: int) -> str:
+def _confirmation(action: Action, service: str, count: int) -> str:
     if not count:
         return f"Nothing was done: {service} has no such dead letter any more."
-    letters = labels.opening(labels.counted(count, f"dead letter of {service} is", f"dead letters of {service} are"))
-    return f"{letters} handled again." if action == "retry" else f"{letters} given up for good."
+    letters = formatting.capitalized(
+        wording.counted_in_words(count, f"dead letter of {service} is", f"dead letters of {service} are")
+    )
+    return f"{letters} handled again." if action == "retry" else f"{letters} discarded for good."
 
 
-@router.post("/operations/retry", dependencies=[Depends(from_here)])
+@router.post("/operations/retry", dependencies=[Depends(require_same_origin)])
 async def retry(request: Request, caller: Operator) -> Response:
-    """Have dead letters handled again."""
-    chosen = await forms.read(request, Chosen)
-    return await _handle(request, caller, "retry", chosen, chosen.event or None)
+    """Retry dead letters."""
+    form = await forms.read(request, DeadLetterForm)
+    return await _resolve(request, caller, "retry", form, form.event or None)
 
 
 @router.get("/operations/discard")
-async def confirm(
+async def confirm_discard(
     request: Request, caller: Operator, service: Service, event: Annotated[UUID | None, Query()] = None
 ) -> Response:
-    """Ask whether dead letters shall be given up: those that are shown, and none that come later."""
+    """Ask for confirmation. The form names the dead letters on the page, so later ones are not discarded."""
     try:
-        letters = await request.app.state.operating.letters(caller, service)
-    except Away as error:
-        raise _away(service) from error
-    chosen = [one for one in letters if event in (None, one.event_id)]
+        letters = await _client(request).dead_letters(caller.token, service)
+    except ServiceUnavailable as error:
+        raise _unavailable(service) from error
+    chosen = [letter for letter in letters if event in (None, letter.event_id)]
     if not chosen:
-        return _back("discard", service, 0)
-    values: dict[str, Any] = {"nav": "/operations", "service": service, "letters": chosen, "once": clock.new_id}
-    return templating.page(request.scope, "discard.html", values | {"listed": LISTED})
+        return _redirect("discard", service, 0)
+    values: dict[str, Any] = {"nav": "/operations", "service": service, "letters": chosen, "new_key": clock.new_id}
+    return templating.page(request.scope, "discard.html", values | {"max_letters": MAX_DEAD_LETTERS})
 
 
-@router.post("/operations/discard", dependencies=[Depends(from_here)])
+@router.post("/operations/discard", dependencies=[Depends(require_same_origin)])
 async def discard(request: Request, caller: Operator) -> Response:
-    """Give dead letters up, for good."""
-    chosen = await forms.read(request, Chosen)
-    return await _handle(request, caller, "discard", chosen, chosen.event)
+    """Discard dead letters, for good."""
+    form = await forms.read(request, DeadLetterForm)
+    return await _resolve(request, caller, "discard", form, form.event)
 
 
-async def _handle(
-    request: Request, caller: Visitor, action: Action, chosen: Chosen, ids: Sequence[UUID] | None
+async def _resolve(
+    request: Request, caller: SignedInUser, action: Action, form: DeadLetterForm, ids: Sequence[UUID] | None
 ) -> Response:
-    operating: Operating = request.app.state.operating
     try:
-        count = await operating.handle(caller, chosen.service, action, ids, chosen.once)
-    except Away as error:
-        raise _away(chosen.service) from error
-    return _back(action, chosen.service, count)
+        count = await _client(request).resolve(caller.token, form.service, action, ids, form.idempotency_key)
+    except ServiceUnavailable as error:
+        raise _unavailable(form.service) from error
+    return _redirect(action, form.service, count)
 
 
-def _back(action: Action, service: str, count: int) -> Response:
-    return RedirectResponse(f"/operations?did={action}&service={service}&count={count}", 303)
+def _redirect(action: Action, service: str, count: int) -> Response:
+    return RedirectResponse(f"/operations?done={action}&service={service}&count={count}", 303)
 
 
-def _away(service: str) -> ProblemError:
-    detail = f"{service} gives no answer. Look at the page for operators, and try again when it is back."
+def _unavailable(service: str) -> ProblemError:
+    detail = f"{service} does not respond. Check its status on the operations page and try again when it is back."
     return ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})

@@ -1,4 +1,4 @@
-"""`/desk/runs/{id}`: a plan as a table and as a picture, who goes without, and why each learner is paired as it is."""
+"""`/desk/runs/{id}`: the plan of a run, and the reasons for the pairs of a learner."""
 
 import asyncio
 from collections import defaultdict
@@ -8,52 +8,61 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.plan_models import Draft, Plan, PlannedPair, Price, Unmatched
-from services.console.pages.desk import ours, run_line
-from services.console.request.page_context import Visit, show
+from services.console.api.plan_models import Plan, PlannedPair, Run, ShadowPrice
+from services.console.pages.desk import require_own_consortium, run_row
+from services.console.request.page_context import PageContext, render_page
 from services.console.request.session import Coordinator
-from services.console.view import labels
+from services.console.view import formatting
 from services.console.view.charts import bipartite, terms
-from services.console.view.plan_diff import Changes, changes
-from services.console.view.truncation import cut
+from services.console.view.plan_diff import LearnerChanges, learner_changes
+from services.console.view.truncation import truncate
 from shared import clock
 from shared.errors import NotFound
 from shared.web import Router
 
 router = Router(include_in_schema=False)
 
-Standing = Literal["kept", "proposed", "new"]
-STANDINGS = {"kept": "Accepted before", "proposed": "Proposed before", "new": "New"}
-LEAF = 50
-"""Pairs that are shown at once, in the table and in the picture."""
+PairStatus = Literal["kept", "proposed", "new"]
+PAIR_STATUSES = {"kept": "Already accepted", "proposed": "Already proposed", "new": "New"}
+PAGE_SIZE = 50
+"""Pairs on a page, in the table and in the chart."""
 
 
-class Filter(NamedTuple):
-    """What the page is narrowed down to, and which leaf of that is open."""
+class PlanFilter(NamedTuple):
+    """Which pairs the page shows, and which page of them."""
 
     cluster: UUID | None
-    standing: Standing | None
-    leaf: int
+    status: PairStatus | None
+    page: int
 
 
-class PairLine(NamedTuple):
+class PairRow(NamedTuple):
     """A pair of a plan."""
 
     mentor: str
     learner: str
     points: str
-    standing: str
+    status: str
     href: str
 
 
-class Turning(NamedTuple):
-    """Which pairs of how many are shown, and the addresses of those before and after them."""
+class Pagination(NamedTuple):
+    """The numbers of the first and last pair on the page, and the URLs of the pages before and after."""
 
     first: int
     last: int
     total: int
-    before: str | None
-    after: str | None
+    previous: str | None
+    next: str | None
+
+
+class ExplainedPair(NamedTuple):
+    """A mentor of a learner, with the terms of the score."""
+
+    mentor: str
+    points: str
+    status: str
+    chart: terms.TermChart
 
 
 @router.get("/desk/runs/{id}")
@@ -62,101 +71,104 @@ async def run(
     caller: Coordinator,
     id: UUID,
     cluster: Annotated[UUID | None, Query()] = None,
-    standing: Annotated[Standing | None, Query()] = None,
-    leaf: Annotated[int, Query(ge=1, le=100_000)] = 1,
+    status: Annotated[PairStatus | None, Query()] = None,
+    page: Annotated[int, Query(ge=1, le=100_000)] = 1,
     consortium: Annotated[str | None, Query(max_length=100)] = None,
 ) -> HTMLResponse:
-    """One plan, all of it or of one cluster; what publishing it does."""
-    chosen = Filter(cluster, standing, leaf)
+    """The plan of a run, all of it or of one cluster, and the effects of publishing it."""
+    chosen = PlanFilter(cluster, status, page)
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, caller)
-        found, plan = await asyncio.gather(
-            visit.ask(visit.clients.run(id), None), visit.ask(visit.clients.plan(id), None)
+    async def build(context: PageContext) -> dict[str, Any]:
+        own = require_own_consortium(context, caller)
+        run, plan = await asyncio.gather(
+            context.or_default(context.api.matching.run(id), None),
+            context.or_default(context.api.matching.plan(id), None),
         )
-        visit.need("matching")
-        if found is None or found.consortium_id != here:
+        context.require("matching")
+        if run is None or run.consortium_id != own:
             raise NotFound("no-such-run", "There is no such run.")
-        values = {"line": run_line(visit, found), "run": found, "plan": plan, "once": clock.new_id}
-        return values if plan is None else values | _planned(visit, found, plan, chosen)
+        values = {"row": run_row(context, run), "run": run, "plan": plan, "new_key": clock.new_id}
+        return values if plan is None else values | _plan_values(context, run, plan, chosen)
 
-    return await show(request, "desk_run.html", consortium, build)
+    return await render_page(request, "desk_run.html", consortium, build)
 
 
-def _planned(visit: Visit, found: Draft, plan: Plan, chosen: Filter) -> dict[str, Any]:
+def _plan_values(context: PageContext, run: Run, plan: Plan, chosen: PlanFilter) -> dict[str, Any]:
     pairs = [
         pair
         for pair in sorted(plan.pairs, key=lambda pair: -pair.score)
-        if chosen.cluster in {None, pair.mentor_id, pair.learner_id} and chosen.standing in {None, pair.standing}
+        if chosen.cluster in {None, pair.mentor_id, pair.learner_id} and chosen.status in {None, pair.standing}
     ]
-    turning = _turning(visit, found, chosen, len(pairs))
-    shown = pairs[turning.first - 1 : turning.last]
+    pagination = _pagination(context, run, chosen, len(pairs))
+    shown = pairs[pagination.first - 1 : pagination.last]
     involved = {id for pair in plan.pairs for id in (pair.mentor_id, pair.learner_id)}
-    involved |= {one.learner_id for one in plan.unmatched}
+    involved |= {unmatched.learner_id for unmatched in plan.unmatched}
     return {
-        "pairs": [_pair(visit, found, pair) for pair in shown],
-        "turning": turning,
-        "picture": bipartite.chart("plan", shown, visit.name),
-        "clusters": [one for one in visit.ours if one.id in involved],
+        "pairs": [_pair_row(context, run, pair) for pair in shown],
+        "pagination": pagination,
+        "chart": bipartite.chart("plan", shown, context.cluster_name),
+        "clusters": [cluster for cluster in context.clusters if cluster.id in involved],
         "chosen": chosen,
-        "standings": STANDINGS,
+        "statuses": PAIR_STATUSES,
         "new": sum(pair.standing == "new" for pair in plan.pairs),
-        "changes": _changes(visit, plan),
-        "unmatched": cut([_without(visit, one) for one in plan.unmatched if chosen.cluster in {None, one.learner_id}]),
-        "prices": cut(_prices(visit, plan, chosen.cluster)),
+        "changes": _learner_changes(context, plan),
+        "unmatched": truncate(
+            [
+                (context.cluster_name(unmatched.learner_id), unmatched)
+                for unmatched in plan.unmatched
+                if chosen.cluster in {None, unmatched.learner_id}
+            ]
+        ),
+        "prices": truncate(_prices(context, plan, chosen.cluster)),
     }
 
 
-def _turning(visit: Visit, found: Draft, chosen: Filter, total: int) -> Turning:
-    def href(leaf: int) -> str:
-        narrowed = {"cluster": chosen.cluster, "standing": chosen.standing}
-        query = {name: value for name, value in narrowed.items() if value is not None}
-        return visit.href(f"/desk/runs/{found.id}", **query, leaf=leaf)
+def _pagination(context: PageContext, run: Run, chosen: PlanFilter, total: int) -> Pagination:
+    def href(page: int) -> str:
+        query = {"cluster": chosen.cluster, "status": chosen.status, "page": page}
+        query = {name: value for name, value in query.items() if value is not None}
+        return context.href(f"/desk/runs/{run.id}", **query)
 
-    leaves = max(1, -(-total // LEAF))
-    leaf = min(chosen.leaf, leaves)
-    return Turning(
-        (leaf - 1) * LEAF + 1,
-        min(leaf * LEAF, total),
+    pages = max(1, -(-total // PAGE_SIZE))
+    page = min(chosen.page, pages)
+    return Pagination(
+        (page - 1) * PAGE_SIZE + 1,
+        min(page * PAGE_SIZE, total),
         total,
-        href(leaf - 1) if leaf > 1 else None,
-        href(leaf + 1) if leaf < leaves else None,
+        href(page - 1) if page > 1 else None,
+        href(page + 1) if page < pages else None,
     )
 
 
-def _pair(visit: Visit, found: Draft, pair: PlannedPair) -> PairLine:
-    return PairLine(
-        visit.name(pair.mentor_id),
-        visit.name(pair.learner_id),
-        labels.points(pair.score),
-        STANDINGS.get(pair.standing, pair.standing),
-        visit.href(f"/desk/runs/{found.id}/learners/{pair.learner_id}"),
+def _pair_row(context: PageContext, run: Run, pair: PlannedPair) -> PairRow:
+    return PairRow(
+        context.cluster_name(pair.mentor_id),
+        context.cluster_name(pair.learner_id),
+        formatting.points(pair.score),
+        PAIR_STATUSES.get(pair.standing, pair.standing),
+        context.href(f"/desk/runs/{run.id}/learners/{pair.learner_id}"),
     )
 
 
-def _changes(visit: Visit, plan: Plan) -> Changes:
-    """Who gains and who loses by it, as a learner: new proposals less those that it takes back."""
-    points = defaultdict[UUID, int](int)
+def _learner_changes(context: PageContext, plan: Plan) -> LearnerChanges:
+    """Points of new proposals minus points of withdrawn proposals, by learner."""
+    hundredths = defaultdict[UUID, int](int)
     for pair in plan.pairs:
-        points[pair.learner_id] += pair.score if pair.standing == "new" else 0
-    for dropped in plan.dropped:
-        points[dropped.learner_id] -= dropped.score
-    return changes(visit, points)
+        hundredths[pair.learner_id] += pair.score if pair.standing == "new" else 0
+    for withdrawn in plan.dropped:
+        hundredths[withdrawn.learner_id] -= withdrawn.score
+    return learner_changes(hundredths, context.cluster_name)
 
 
-def _without(visit: Visit, one: Unmatched) -> tuple[str, Unmatched]:
-    return visit.name(one.learner_id), one
+def _prices(context: PageContext, plan: Plan, cluster: UUID | None) -> list[tuple[str, str, str]]:
+    """Mentor, points that one more slot adds to the plan, and the learner who gains most; the highest first."""
 
+    def row(price: ShadowPrice) -> tuple[str, str, str]:
+        gainer = context.cluster_name(price.gainer_id) if price.gainer_id else ""
+        return context.cluster_name(price.mentor_id), formatting.points(price.gain), gainer
 
-def _prices(visit: Visit, plan: Plan, cluster: UUID | None) -> list[tuple[str, str, str]]:
-    """Mentors, what one more place with each is worth, and who would gain most by it; the dearest first."""
-
-    def line(one: Price) -> tuple[str, str, str]:
-        gainer = visit.name(one.gainer_id) if one.gainer_id else ""
-        return visit.name(one.mentor_id), labels.points(one.gain), gainer
-
-    dear = [one for one in plan.prices if one.gain and cluster in {None, one.mentor_id}]
-    return [line(one) for one in sorted(dear, key=lambda one: -one.gain)]
+    shown = [price for price in plan.prices if price.gain and cluster in {None, price.mentor_id}]
+    return [row(price) for price in sorted(shown, key=lambda price: -price.gain)]
 
 
 @router.get("/desk/runs/{id}/learners/{learner_id}")
@@ -167,35 +179,40 @@ async def learner(
     learner_id: UUID,
     consortium: Annotated[str | None, Query(max_length=100)] = None,
 ) -> HTMLResponse:
-    """Why a learner is paired as it is: each score term by term, and its alternates with what they would cost."""
+    """The mentors of a learner term by term, and the alternates with their costs."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, caller)
-        found, plan, explained = await asyncio.gather(
-            visit.ask(visit.clients.run(id), None),
-            visit.ask(visit.clients.plan(id), None),
-            visit.ask(visit.clients.explanation(id, learner_id), None),
+    async def build(context: PageContext) -> dict[str, Any]:
+        own = require_own_consortium(context, caller)
+        run, plan, explanation = await asyncio.gather(
+            context.or_default(context.api.matching.run(id), None),
+            context.or_default(context.api.matching.plan(id), None),
+            context.or_default(context.api.matching.explanation(id, learner_id), None),
         )
-        visit.need("matching")
-        if found is None or plan is None or explained is None or found.consortium_id != here:
+        context.require("matching")
+        if run is None or plan is None or explanation is None or run.consortium_id != own:
             raise NotFound("no-such-plan", "There is no plan with this learner.")
-        mine = [pair for pair in plan.pairs if pair.learner_id == learner_id]
+        pairs = [pair for pair in plan.pairs if pair.learner_id == learner_id]
         return {
-            "run_href": visit.href(f"/desk/runs/{id}"),
-            "learner": visit.name(learner_id),
-            "shown": [_explained(visit, number, pair) for number, pair in enumerate(mine)],
+            "run_href": context.href(f"/desk/runs/{id}"),
+            "learner": context.cluster_name(learner_id),
+            "pairs": [_explained_pair(context, number, pair) for number, pair in enumerate(pairs)],
             "alternates": [
-                (visit.name(one.mentor_id), labels.points(one.score), labels.points(one.cost), one.reason)
-                for one in explained.alternates
+                (
+                    context.cluster_name(alternate.mentor_id),
+                    formatting.points(alternate.score),
+                    formatting.points(alternate.cost),
+                    alternate.reason,
+                )
+                for alternate in explanation.alternates
             ],
-            "without": next((one for one in plan.unmatched if one.learner_id == learner_id), None),
+            "unmatched": next((unmatched for unmatched in plan.unmatched if unmatched.learner_id == learner_id), None),
         }
 
-    return await show(request, "desk_learner.html", consortium, build)
+    return await render_page(request, "desk_learner.html", consortium, build)
 
 
-def _explained(visit: Visit, number: int, pair: PlannedPair) -> tuple[str, str, str, terms.TermChart]:
-    name = visit.name(pair.mentor_id)
-    title = f"What the score of {name} is made of"
-    chart = terms.chart(f"pair-{number}", title, pair.terms)
-    return name, labels.points(pair.score), STANDINGS.get(pair.standing, pair.standing), chart
+def _explained_pair(context: PageContext, number: int, pair: PlannedPair) -> ExplainedPair:
+    mentor = context.cluster_name(pair.mentor_id)
+    chart = terms.chart(f"pair-{number}", f"Terms of the score of {mentor}", pair.terms)
+    status = PAIR_STATUSES.get(pair.standing, pair.standing)
+    return ExplainedPair(mentor, formatting.points(pair.score), status, chart)

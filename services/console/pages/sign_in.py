@@ -1,4 +1,4 @@
-"""`/sign-in` and `/sign-out`: a person brings a token, and takes it back."""
+"""`/sign-in` and `/sign-out`: stores the user's token in a cookie and deletes it."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,14 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import Field
 
 from services.console.request import forms
-from services.console.request.session import MAX_TOKEN, Visitor, cookie, from_here, signed_in, signed_out
+from services.console.request.session import (
+    MAX_TOKEN_LENGTH,
+    SignedInUser,
+    cookie_name,
+    require_same_origin,
+    signed_in,
+    signed_out,
+)
 from services.console.view import templating
 from shared.auth import public
 from shared.errors import Unauthenticated
@@ -15,54 +22,54 @@ from shared.web import ProblemError, Router
 
 router = Router(dependencies=[public()], include_in_schema=False)
 
-Because = Literal["needed", "ended"]
-_BECAUSE = {
-    "needed": "Sign in first: that is for people who are known here.",
-    "ended": "Your sign-in has ended, or is not valid any more. Sign in again.",
+SignInReason = Literal["needed", "ended"]
+_REASONS = {
+    "needed": "Sign in to go on.",
+    "ended": "Your sign-in has ended. Sign in again.",
 }
-_UNUSABLE = "This token cannot be used: it has run out, or is none of this Kei, or not all of it was pasted."
-_IN_THE_CLEAR = "Signing in needs https here: over plain http others could read the token on its way."
+_INVALID = "This token has expired, is incomplete, or belongs to another Kei."
+_UNENCRYPTED = "Signing in needs https here: over plain http others could read the token on its way."
 
 
-class Token(forms.Form):
-    """What the page asks for."""
+class TokenForm(forms.Form):
+    """The sign-in form."""
 
     token: str = Field(default="", max_length=forms.MAX_BYTES)
 
 
 @router.get("/sign-in")
-async def ask(request: Request, because: Annotated[Because | None, Query()] = None) -> HTMLResponse:
-    """The form, with the reason why somebody was sent here."""
-    return _page(request, note=_BECAUSE[because] if because else "")
+async def sign_in_page(request: Request, because: Annotated[SignInReason | None, Query()] = None) -> HTMLResponse:
+    """The form, with the reason of a redirect."""
+    return _page(request, note=_REASONS[because] if because else "")
 
 
-@router.post("/sign-in", dependencies=[Depends(from_here)])
+@router.post("/sign-in", dependencies=[Depends(require_same_origin)])
 async def sign_in(request: Request) -> Response:
-    """Keep a good token in the browser, and go on."""
-    name = cookie(request.scope)
+    """Store a valid token in the browser."""
+    name = cookie_name(request.scope)
     if name is None:
-        raise ProblemError(403, "in-the-clear", _IN_THE_CLEAR)
-    token = "".join((await forms.read(request, Token)).token.split())  # a terminal may have broken it into lines
+        raise ProblemError(403, "in-the-clear", _UNENCRYPTED)
+    token = "".join((await forms.read(request, TokenForm)).token.split())  # a terminal may have wrapped it
     if not token:
-        return _page(request, fault="Paste a token first.", status=400)
-    if len(token) > MAX_TOKEN:
-        return _page(request, fault=f"This token is longer than {MAX_TOKEN} characters.", status=400)
+        return _page(request, error="Paste a token first.", status=400)
+    if len(token) > MAX_TOKEN_LENGTH:
+        return _page(request, error=f"This token is longer than {MAX_TOKEN_LENGTH} characters.", status=400)
     try:
-        visitor = Visitor(await request.app.state.verifier.verify(token), token)
+        user = SignedInUser(await request.app.state.verifier.verify(token), token)
     except Unauthenticated:
-        return _page(request, fault=_UNUSABLE, status=401)
+        return _page(request, error=_INVALID, status=401)
     except ConnectionError as error:
-        detail = "The token cannot be checked just now: the issuer's keys are not reached."
+        detail = "The token cannot be checked just now: the issuer's keys are unavailable."
         raise ProblemError(503, "unavailable", detail) from error
-    return signed_in(request, name, token, "/operations" if visitor.operates else "/")
+    return signed_in(request, name, token, "/operations" if user.is_operator else "/")
 
 
-@router.post("/sign-out", dependencies=[Depends(from_here)])
+@router.post("/sign-out", dependencies=[Depends(require_same_origin)])
 async def sign_out(request: Request) -> Response:
-    """Forget the token."""
+    """Delete the cookie."""
     return signed_out(request, "/")
 
 
-def _page(request: Request, *, note: str = "", fault: str = "", status: int = 200) -> HTMLResponse:
-    values = {"note": note, "fault": fault, "possible": cookie(request.scope), "in_the_clear": _IN_THE_CLEAR}
+def _page(request: Request, *, note: str = "", error: str = "", status: int = 200) -> HTMLResponse:
+    values = {"note": note, "error": error, "encrypted": cookie_name(request.scope), "unencrypted": _UNENCRYPTED}
     return templating.page(request.scope, "sign_in.html", {"nav": "/sign-in", **values}, status)

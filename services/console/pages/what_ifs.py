@@ -1,4 +1,4 @@
-"""`/desk/what-ifs`: what the plan would be with other weights and pairs, beside what it is."""
+"""`/desk/what-ifs`: the plan with other weights or fixed pairs, compared with the current plan."""
 
 from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
@@ -7,14 +7,14 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console.api.plan_models import Figures, WhatIfInFull, Wished
-from services.console.api.user_client import Deed, acting_of
-from services.console.pages.desk import ours
+from services.console.api.plan_models import PairKey, PlanSummary, WhatIfDetails
+from services.console.api.user_client import ApiCommand
+from services.console.pages.desk import require_own_consortium
 from services.console.request import forms
-from services.console.request.page_context import Visit, show
-from services.console.request.session import Coordinator, from_here
-from services.console.view import labels
-from services.console.view.plan_diff import changes, pairs
+from services.console.request.page_context import PageContext, render_page
+from services.console.request.session import Coordinator, require_same_origin
+from services.console.view import formatting, labels
+from services.console.view.plan_diff import FigureRow, learner_changes, pair_sentences
 from shared import clock
 from shared.errors import NotFound
 from shared.web import Router
@@ -22,40 +22,32 @@ from shared.web import Router
 router = Router(include_in_schema=False)
 
 Objective = Literal["total", "pairs", "fairest"]
-OBJECTIVES = {"total": "best total", "pairs": "most pairs", "fairest": "fairest: the worst served first"}
-KINDS = {"forced": "must be in the plan", "forbidden": "must not be in it"}
+OBJECTIVES = {"total": "best total", "pairs": "most pairs", "fairest": "fairest: the lowest scores first"}
+PAIR_RULES = {"forced": "must be paired", "forbidden": "must not be paired"}
 _ID = "[0-9a-f-]{36}"
-Two = Annotated[str, Field(pattern=f"^{_ID}:{_ID}$")]
-"""A pair on the form: mentor and learner."""
+PairField = Annotated[str, Field(pattern=f"^{_ID}:{_ID}$")]
+"""A pair in the form: the ids of mentor and learner."""
 Weight = Annotated[int, Field(ge=0, le=10_000)]
 
 
 class Slider(NamedTuple):
-    """A weight on the form."""
+    """A weight in the form."""
 
     name: str
     title: str
     value: int
 
 
-class Row(NamedTuple):
-    """A figure of both plans."""
+class FixedPair(NamedTuple):
+    """A forced or forbidden pair in the form."""
 
-    name: str
-    before: str
-    after: str
-
-
-class Wish(NamedTuple):
-    """A pair that was to be in the plan or was not to be, and still is."""
-
-    kind: str
+    rule: str
     value: str
-    labels: str
+    sentence: str
 
 
-class Supposed(forms.Form):
-    """Other weights, another objective, pairs that are to be in the plan or are not to be, and one more of them."""
+class WhatIfForm(forms.Form):
+    """Weights, objective, forced and forbidden pairs, and one more pair."""
 
     consortium_id: UUID
     name: str = Field(min_length=1, max_length=200)
@@ -70,22 +62,22 @@ class Supposed(forms.Form):
     reciprocity: Weight
     novelty: Weight
     travel: Weight
-    forced: list[Two] = Field(default=[])
-    forbidden: list[Two] = Field(default=[])
+    forced: list[PairField] = Field(default=[])
+    forbidden: list[PairField] = Field(default=[])
     mentor_id: str = ""
     learner_id: str = ""
     pair: Literal["", "forced", "forbidden"] = ""
-    once: UUID
+    idempotency_key: UUID
 
     def body(self) -> dict[str, Any]:
-        """As matching takes it."""
-        weights = {name: getattr(self, name) for name in labels.TERMS}
+        """The body of the API request."""
+        weights = {name: getattr(self, name) for name in labels.SCORE_TERMS}
         body: dict[str, Any] = {"consortium_id": str(self.consortium_id), "name": self.name}
         body["criteria"] = {"objective": self.objective, "weights": weights}
-        for kind, kept in (("forced", self.forced), ("forbidden", self.forbidden)):
-            more = [f"{self.mentor_id}:{self.learner_id}"] if self.pair == kind else []
-            pairs = [two.split(":") for two in dict.fromkeys([*kept, *more])]
-            body[kind] = [{"mentor_id": mentor, "learner_id": learner} for mentor, learner in pairs]
+        for rule, fields in (("forced", self.forced), ("forbidden", self.forbidden)):
+            added = [f"{self.mentor_id}:{self.learner_id}"] if self.pair == rule else []
+            pairs = [field.split(":") for field in dict.fromkeys([*fields, *added])]
+            body[rule] = [{"mentor_id": mentor, "learner_id": learner} for mentor, learner in pairs]
         return body
 
 
@@ -93,97 +85,103 @@ class Supposed(forms.Form):
 async def new(
     request: Request, caller: Coordinator, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
-    """The form, as a consortium begins."""
+    """The form with the default criteria."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        ours(visit, caller)
-        weights = await visit.ask(visit.clients.weights(), {})
-        visit.need("matching")
-        return _form(weights, "total", "A try") | {"one": None, "wishes": []}
+    async def build(context: PageContext) -> dict[str, Any]:
+        require_own_consortium(context, caller)
+        weights = await context.or_default(context.api.matching.default_weights(), {})
+        context.require("matching")
+        return _form_values(weights, "total", "Trial") | {"what_if": None, "fixed_pairs": []}
 
-    return await show(request, "what_if.html", consortium, build)
+    return await render_page(request, "what_if.html", consortium, build)
 
 
 @router.get("/desk/what-ifs/{id}")
 async def what_if(
     request: Request, caller: Coordinator, id: UUID, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> HTMLResponse:
-    """What it would be, beside what it is, and the form to go on from there."""
+    """The comparison, and the form with the criteria of this what-if."""
 
-    async def build(visit: Visit) -> dict[str, Any]:
-        here = ours(visit, caller)
-        found = await visit.ask(visit.clients.what_if(id), None)
-        visit.need("matching")
-        if found is None or found.consortium_id != here:
+    async def build(context: PageContext) -> dict[str, Any]:
+        own = require_own_consortium(context, caller)
+        what_if = await context.or_default(context.api.matching.what_if(id), None)
+        context.require("matching")
+        if what_if is None or what_if.consortium_id != own:
             raise NotFound("no-such-what-if", "There is no such what-if.")
-        form = _form(found.criteria["weights"], found.criteria.get("objective", "total"), f"{found.name}, on")
-        return form | _beside(visit, found)
+        criteria = what_if.criteria
+        form = _form_values(criteria["weights"], criteria.get("objective", "total"), f"{what_if.name}, changed")
+        return form | _comparison(context, what_if)
 
-    return await show(request, "what_if.html", consortium, build)
+    return await render_page(request, "what_if.html", consortium, build)
 
 
-def _form(weights: dict[str, int], objective: str, name: str) -> dict[str, Any]:
-    sliders = [Slider(one, labels.TERMS[one], weights[one]) for one in labels.TERMS]
+def _form_values(weights: dict[str, int], objective: str, name: str) -> dict[str, Any]:
     return {
-        "sliders": sliders,
+        "sliders": [Slider(term, title, weights[term]) for term, title in labels.SCORE_TERMS.items()],
         "objective": objective,
         "objectives": OBJECTIVES,
-        "kinds": KINDS,
+        "pair_rules": PAIR_RULES,
         "name": name[:200],
-        "once": clock.new_id,
+        "new_key": clock.new_id,
     }
 
 
-def _beside(visit: Visit, found: WhatIfInFull) -> dict[str, Any]:
-    both = found.comparison
+def _comparison(context: PageContext, what_if: WhatIfDetails) -> dict[str, Any]:
+    comparison, name = what_if.comparison, context.cluster_name
+    changes = {delta.cluster_id: delta.after - delta.before for delta in comparison.shifts}
     return {
-        "one": found,
-        "wishes": [*_wishes(visit, "forced", found.forced), *_wishes(visit, "forbidden", found.forbidden)],
-        "rows": _rows(both.before, both.after),
-        "changes": changes(visit, {one.cluster_id: one.after - one.before for one in both.shifts}),
-        "added": pairs(visit, both.added),
-        "dropped": pairs(visit, both.dropped),
+        "what_if": what_if,
+        "fixed_pairs": [
+            *_fixed_pairs(context, "forced", what_if.forced),
+            *_fixed_pairs(context, "forbidden", what_if.forbidden),
+        ],
+        "rows": _figure_rows(comparison.before, comparison.after),
+        "changes": learner_changes(changes, name),
+        "added": pair_sentences(comparison.added, name),
+        "removed": pair_sentences(comparison.dropped, name),
     }
 
 
-def _wishes(visit: Visit, kind: str, pairs: list[Wished]) -> list[Wish]:
+def _fixed_pairs(context: PageContext, rule: str, pairs: list[PairKey]) -> list[FixedPair]:
     return [
-        Wish(
-            kind,
-            f"{two.mentor_id}:{two.learner_id}",
-            f"{visit.name(two.mentor_id)} teaches {visit.name(two.learner_id)}: {KINDS[kind]}",
+        FixedPair(
+            rule,
+            f"{pair.mentor_id}:{pair.learner_id}",
+            f"{context.cluster_name(pair.mentor_id)} and {context.cluster_name(pair.learner_id)} {PAIR_RULES[rule]}",
         )
-        for two in pairs
+        for pair in pairs
     ]
 
 
-def _rows(before: Figures, after: Figures) -> list[Row]:
+def _figure_rows(before: PlanSummary, after: PlanSummary) -> list[FigureRow]:
     return [
-        Row("Pairs", str(before.pairs), str(after.pairs)),
-        Row("Learners served", str(before.served), str(after.served)),
-        Row("Points together", labels.points(before.total), labels.points(after.total)),
-        Row("The worst served learner", labels.points(before.worst), labels.points(after.worst)),
-        Row("Gini (0: all the same)", f"{before.gini / 1000:.3f}", f"{after.gini / 1000:.3f}"),
+        FigureRow("Pairs", str(before.pairs), str(after.pairs)),
+        FigureRow("Learners served", str(before.served), str(after.served)),
+        FigureRow("Total points", formatting.points(before.total), formatting.points(after.total)),
+        FigureRow("Lowest points of a learner", formatting.points(before.worst), formatting.points(after.worst)),
+        FigureRow("Inequality (0 = equal)", f"{before.gini / 1000:.3f}", f"{after.gini / 1000:.3f}"),
     ]
 
 
-@router.post("/desk/what-ifs", dependencies=[Depends(from_here)])
-async def suppose(request: Request, caller: Coordinator) -> Response:
-    """Plan for what is supposed."""
-    form = await forms.read(request, Supposed)
-    made = await acting_of(request).do(caller, Deed("POST", "/what-ifs", form.body(), None, form.once))
-    return RedirectResponse(f"/desk/what-ifs/{made['id']}", 303)
+@router.post("/desk/what-ifs", dependencies=[Depends(require_same_origin)])
+async def create_what_if(request: Request, caller: Coordinator) -> Response:
+    """Plan with the criteria of the form."""
+    form = await forms.read(request, WhatIfForm)
+    command = ApiCommand("POST", "/what-ifs", form.body(), None, form.idempotency_key)
+    what_if = await request.app.state.user_client.send(caller.token, command)
+    return RedirectResponse(f"/desk/what-ifs/{what_if['id']}", 303)
 
 
-class Drafting(forms.Form):
-    """The form's own number."""
+class DraftForm(forms.Form):
+    """The button that makes a draft."""
 
-    once: UUID
+    idempotency_key: UUID
 
 
-@router.post("/desk/what-ifs/{id}/draft", dependencies=[Depends(from_here)])
-async def draft(request: Request, caller: Coordinator, id: UUID) -> Response:
+@router.post("/desk/what-ifs/{id}/draft", dependencies=[Depends(require_same_origin)])
+async def create_draft(request: Request, caller: Coordinator, id: UUID) -> Response:
     """Make a draft of a what-if."""
-    form = await forms.read(request, Drafting)
-    made = await acting_of(request).do(caller, Deed("POST", f"/what-ifs/{id}/drafts", {}, None, form.once))
-    return RedirectResponse(f"/desk/runs/{made['id']}", 303)
+    form = await forms.read(request, DraftForm)
+    command = ApiCommand("POST", f"/what-ifs/{id}/drafts", {}, None, form.idempotency_key)
+    run = await request.app.state.user_client.send(caller.token, command)
+    return RedirectResponse(f"/desk/runs/{run['id']}", 303)

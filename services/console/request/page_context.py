@@ -1,4 +1,4 @@
-"""What every page needs: the consortium it is about, its clusters by name, and a note of each service that is away."""
+"""What every page needs: its consortium, the names of clusters and indicators, and which services are unavailable."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,142 +12,152 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 
 from services.console.api.models import Cluster, Consortium, Framework
-from services.console.api.public_client import Away, Clients
-from services.console.view import labels, templating
+from services.console.api.public_client import PublicClient
+from services.console.view import formatting, templating
+from shared.api_client import ServiceUnavailable
 from shared.errors import NotFound
 from shared.web import ProblemError
 
 T = TypeVar("T")
 
-SERVICES = {
+SERVICE_TITLES = {
     "members": "Clusters, levels and targets",
     "trainings": "Trainings and visits",
     "matching": "Pairs and mentorships",
     "notifications": "The feed",
 }
-"""What is missing on a page when a service is away, as people call it."""
+"""The part of a page that is missing while a service is unavailable."""
 
 
 @dataclass
-class Visit:
-    """One person looking at one page."""
+class PageContext:
+    """One request for a page.
 
-    clients: Clients
+    Args:
+        api: reads the services.
+        path: of the page.
+        consortia: all of them.
+        all_clusters: of all consortia, also archived ones.
+        frameworks: all assessment frameworks.
+        consortium: the one that the page is about.
+        unavailable: services that gave no usable response.
+    """
+
+    api: PublicClient
     path: str
     consortia: Sequence[Consortium] = ()
-    clusters: Sequence[Cluster] = ()
+    all_clusters: Sequence[Cluster] = ()
     frameworks: Sequence[Framework] = ()
     consortium: Consortium | None = None
-    away: list[str] = field(default_factory=list)
+    unavailable: list[str] = field(default_factory=list)
 
-    async def ask(self, question: Awaitable[T], otherwise: T) -> T:
-        """The answer, or `otherwise` with a note that the service is away."""
+    async def or_default(self, request: Awaitable[T], default: T) -> T:
+        """The result of a request, or `default` with a notice on the page if the service is unavailable."""
         try:
-            return await question
-        except Away as away:
-            self.note(away)
-            return otherwise
+            return await request
+        except ServiceUnavailable as error:
+            if error.service not in self.unavailable:
+                self.unavailable.append(error.service)
+            return default
 
-    def note(self, away: Away) -> None:
-        """Say on the page that the service is away."""
-        if away.service not in self.away:
-            self.away.append(away.service)
-
-    def need(self, service: str) -> None:
-        """Refuse to show a page that makes no sense without the service.
+    def require(self, service: str) -> None:
+        """Refuse to show a page that is of no use without the service.
 
         Raises:
-            Refusal: 503; it is away.
+            ProblemError: 503; the service is unavailable.
         """
-        if service in self.away:
-            detail = f"{SERVICES[service]} cannot be read just now. This usually passes within a minute."
+        if service in self.unavailable:
+            detail = f"{SERVICE_TITLES[service]} cannot be read just now. This usually passes within a minute."
             raise ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})
 
     @property
-    def ours(self) -> list[Cluster]:
-        """The clusters of the consortium that have not left."""
-        return [one for one in self.ever_ours if not one.archived]
+    def clusters(self) -> list[Cluster]:
+        """The clusters of the consortium without archived ones."""
+        return [cluster for cluster in self.clusters_with_archived if not cluster.archived]
 
     @property
-    def ever_ours(self) -> list[Cluster]:
-        """The clusters of the consortium, also those that have left: what they did there stays."""
-        return [one for one in self.clusters if self.consortium and one.consortium_id == self.consortium.id]
+    def clusters_with_archived(self) -> list[Cluster]:
+        """The clusters of the consortium, also archived ones, whose entries in the ledger remain."""
+        if self.consortium is None:
+            return []
+        return [cluster for cluster in self.all_clusters if cluster.consortium_id == self.consortium.id]
 
-    def name(self, cluster: UUID) -> str:
-        """A cluster in words."""
-        known = self._known.get(cluster)
-        return known.name if known else "A cluster"
+    def cluster_name(self, id: UUID) -> str:
+        cluster = self._clusters_by_id.get(id)
+        return cluster.name if cluster else "A cluster"
 
     @cached_property
-    def _known(self) -> dict[UUID, Cluster]:
-        return {one.id: one for one in self.clusters}
+    def _clusters_by_id(self) -> dict[UUID, Cluster]:
+        return {cluster.id: cluster for cluster in self.all_clusters}
 
-    def skill(self, framework: str, indicator: str) -> str:
-        """An indicator in words."""
-        for one in self.frameworks:
-            if one.code == framework:
-                for known in one.indicators:
-                    if known.code == indicator:
-                        return known.title
-        return labels.tidy(indicator)
+    def indicator_title(self, framework: str, indicator: str) -> str:
+        return self._indicator_titles.get((framework, indicator), formatting.title(indicator))
+
+    @cached_property
+    def _indicator_titles(self) -> dict[tuple[str, str], str]:
+        return {
+            (framework.code, indicator.code): indicator.title
+            for framework in self.frameworks
+            for indicator in framework.indicators
+        }
 
     def scale(self, framework: str) -> int:
         """The highest level of a framework."""
-        return next((one.scale_max for one in self.frameworks if one.code == framework), 5)
+        return next((known.scale_max for known in self.frameworks if known.code == framework), 5)
 
     def href(self, path: str, **query: object) -> str:
-        """An address of the console, with the consortium where there is more than one."""
+        """A URL of the console, with the consortium if there are several."""
         if self.consortium and len(self.consortia) > 1:
             query["consortium"] = self.consortium.slug
         return f"{path}?{urlencode(query)}" if query else path
 
-    def cluster_href(self, cluster: UUID) -> str | None:
-        """The page of a cluster of the consortium."""
-        known = self._known.get(cluster)
-        if known is None or known.archived or self.consortium is None or known.consortium_id != self.consortium.id:
+    def cluster_href(self, id: UUID) -> str | None:
+        """The page of a cluster; None if it is archived or of another consortium."""
+        cluster = self._clusters_by_id.get(id)
+        if cluster is None or cluster.archived or self.consortium is None:
             return None
-        return self.href(f"/clusters/{known.slug}")
+        return self.href(f"/clusters/{cluster.slug}") if cluster.consortium_id == self.consortium.id else None
 
-    async def newest(self) -> int | None:
-        """The newest position of the feed, from which on the page can watch for changes; None if it cannot."""
+    async def feed_position(self) -> int | None:
+        """The newest position of the feed, after which the page watches for changes; None if it is not known."""
         try:
-            return await self.clients.feed_end()
-        except Away:
+            return await self.api.notifications.feed_head()
+        except ServiceUnavailable:
             return None
 
-    def notices(self) -> list[str]:
-        """What is missing, in words."""
-        return [SERVICES[service] for service in SERVICES if service in self.away]
+    def missing_parts(self) -> list[str]:
+        """What is missing on the page because services are unavailable."""
+        return [title for service, title in SERVICE_TITLES.items() if service in self.unavailable]
 
 
-async def enter(clients: Clients, path: str, slug: str | None) -> Visit:
-    """Begin a visit: the consortium by its slug, or the only one.
+async def load_context(api: PublicClient, path: str, slug: str | None) -> PageContext:
+    """The context with the consortium of this slug, or with the only consortium.
 
     Raises:
         NotFound: no consortium has this slug.
     """
-    visit = Visit(clients, path)
-    visit.consortia, visit.clusters, visit.frameworks = await asyncio.gather(
-        visit.ask(clients.consortia(), []),
-        visit.ask(clients.clusters(), []),
-        visit.ask(clients.frameworks(), []),
+    context = PageContext(api, path)
+    context.consortia, context.all_clusters, context.frameworks = await asyncio.gather(
+        context.or_default(api.members.consortia(), []),
+        context.or_default(api.members.clusters(), []),
+        context.or_default(api.members.frameworks(), []),
     )
-    if slug is not None and "members" not in visit.away:
-        visit.consortium = next((one for one in visit.consortia if one.slug == slug), None)
-        if visit.consortium is None:
+    if slug is not None and "members" not in context.unavailable:
+        context.consortium = next((known for known in context.consortia if known.slug == slug), None)
+        if context.consortium is None:
             raise NotFound("no-such-consortium", "There is no consortium of this name.", field="consortium")
-    elif len(visit.consortia) == 1:
-        visit.consortium = visit.consortia[0]
-    return visit
+    elif len(context.consortia) == 1:
+        context.consortium = context.consortia[0]
+    return context
 
 
-Build = Callable[[Visit], Awaitable[dict[str, Any]]]
+Build = Callable[[PageContext], Awaitable[dict[str, Any]]]
 
 
-async def show(request: Request, template: str, slug: str | None, build: Build) -> HTMLResponse:
-    """The page, or the list of consortia to choose from."""
-    visit = await enter(request.app.state.clients, request.url.path, slug)
-    if visit.consortium is None and visit.consortia:
-        return templating.page(request.scope, "choose.html", {"visit": visit, "nav": visit.path})
-    values = await build(visit)
-    return templating.page(request.scope, template, {"visit": visit, "nav": visit.path, **values})
+async def render_page(request: Request, template: str, slug: str | None, build: Build) -> HTMLResponse:
+    """The page with the values that `build` returns, or a choice of consortia if there are several."""
+    context = await load_context(request.app.state.public_client, request.url.path, slug)
+    if context.consortium is None and context.consortia:
+        return templating.page(request.scope, "choose.html", {"context": context, "nav": context.path})
+    values = await build(context)
+    return templating.page(request.scope, template, {"context": context, "nav": context.path, **values})

@@ -1,7 +1,7 @@
-"""Who looks at the pages: nobody in particular, or a person with a token in a cookie, which the browser gives only us.
+"""The signed-in user: a bearer token in a cookie that browsers send to the console only.
 
-People bring the token themselves as long as there is no sign-in by mail. The console reads of it who somebody is; what
-they may do the services decide, which get it with every question that is asked for them.
+Users paste the token themselves until sign-in by mail exists. The console reads from it who the user is; the services
+decide what the user may do, because they get the token with each request made for the user.
 """
 
 import re
@@ -16,154 +16,163 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.console.api.user_client import TokenRejected
 from shared.auth import Policy, Principal, Role, Verifier
 from shared.errors import Unauthenticated
 from shared.web import ProblemError
 
-MAX_TOKEN = 3_800
-"""Characters: browsers keep no cookie above 4 kB."""
+MAX_TOKEN_LENGTH = 3_800
+"""Characters; browsers store no cookie above 4 kB."""
+USER = "kei.user"
+"""Key of the scope with the SignedInUser, or None."""
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Visitor:
-    """A person who is signed in."""
+class SignedInUser:
+    """A user with a valid token."""
 
     principal: Principal
     token: str
 
     @property
-    def operates(self) -> bool:
-        """Whether they are an operator."""
+    def is_operator(self) -> bool:
         return self.principal.has(Role.operator)
 
     @property
-    def plans(self) -> bool:
-        """Whether they are a coordinator, or may act as one."""
+    def is_coordinator(self) -> bool:
+        """Whether the user is a coordinator, or an operator, who may act as one."""
         return self.principal.has(Role.coordinator, Role.operator)
 
     def speaks_for(self, cluster: UUID, consortium: UUID) -> bool:
-        """Whether they may act for a cluster."""
+        """Whether the user may act for a cluster."""
         return self.principal.speaks_for(cluster, consortium)
 
 
-class SignInFirst(Exception):
-    """The way to the sign-in page; the text is one of its reasons."""
+class SignInRequired(Exception):
+    """Leads to the sign-in page; the text is a reason that the page knows."""
 
 
-class Visitors:
-    """The outermost layer: notes who asks, so that every page knows whether somebody is signed in."""
+class SessionMiddleware:
+    """The outermost layer: puts the signed-in user into the scope, so that every page knows it."""
 
     def __init__(self, app: ASGIApp, verifier: Verifier) -> None:
         self._app, self._verifier = app, verifier
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look at the cookie. What cannot be said now, a page that needs it will find out."""
+        """Verify the token of the cookie. A page that needs a user reports why there is none."""
         if scope["type"] == "http":
-            scope["kei.visitor"] = None
+            scope[USER] = None
             if token := _token(scope):
                 with suppress(Unauthenticated, ConnectionError):
-                    scope["kei.visitor"] = Visitor(await self._verifier.verify(token), token)
+                    scope[USER] = SignedInUser(await self._verifier.verify(token), token)
         await self._app(scope, receive, send)
 
 
+def signed_in_user(request: Request) -> SignedInUser | None:
+    """The signed-in user of a page that everybody may see."""
+    user: SignedInUser | None = request.scope[USER]
+    return user
+
+
 class _SignedIn(Policy):
-    """Lets people in who have one of some roles, if any are given; sends those who are not signed in to do so."""
+    """Admits signed-in users with one of the roles, if any are given; redirects others to the sign-in page."""
 
-    def __init__(self, whom: str = "", *roles: Role) -> None:
-        self._whom, self._roles = whom, roles
+    def __init__(self, audience: str = "", *roles: Role) -> None:
+        self._audience, self._roles = audience, roles
 
-    async def __call__(self, request: Request) -> Visitor:
-        """The person.
+    async def __call__(self, request: Request) -> SignedInUser:
+        """The user.
 
         Raises:
-            SignInFirst: nobody is signed in, or not any longer.
-            Refusal: 403 for others; 503 while the issuer's keys cannot be had.
+            SignInRequired: no user is signed in, or the token has expired.
+            ProblemError: 403 for other roles; 503 while the issuer's keys are unavailable.
         """
-        visitor: Visitor | None = request.scope["kei.visitor"]
-        if visitor is None:
-            raise await _why_not(request)
-        if self._roles and not visitor.principal.has(*self._roles):
-            detail = f"This page is for {self._whom}. You are signed in as {visitor.principal.subject}, who is none."
+        user = signed_in_user(request)
+        if user is None:
+            raise await _reason(request)
+        if self._roles and not user.principal.has(*self._roles):
+            detail = f"You are signed in as {user.principal.subject}. This page is for {self._audience}."
             raise ProblemError(403, "forbidden", detail)
-        return visitor
+        return user
 
 
-Operator = Annotated[Visitor, Depends(_SignedIn("operators", Role.operator))]
-"""The operator who asks."""
-Coordinator = Annotated[Visitor, Depends(_SignedIn("coordinators", Role.coordinator, Role.operator))]
-"""The coordinator of a consortium who asks, or an operator."""
-Person = Annotated[Visitor, Depends(_SignedIn())]
-"""Whoever asks and is signed in; what they may do the services decide."""
+Operator = Annotated[SignedInUser, Depends(_SignedIn("operators", Role.operator))]
+"""A signed-in operator."""
+Coordinator = Annotated[SignedInUser, Depends(_SignedIn("coordinators", Role.coordinator, Role.operator))]
+"""A signed-in coordinator of a consortium, or an operator."""
+SignedIn = Annotated[SignedInUser, Depends(_SignedIn())]
+"""Any signed-in user; the services decide what the user may do."""
 
 
-async def _why_not(request: Request) -> Exception:
+async def _reason(request: Request) -> Exception:
+    """Why there is no signed-in user."""
     token = _token(request.scope)
     if token is None:
-        return SignInFirst("needed")
+        return SignInRequired("needed")
     try:
         await request.app.state.verifier.verify(token)
     except ConnectionError:
-        return ProblemError(
-            503, "unavailable", "Who you are cannot be checked just now: the issuer's keys are not reached."
-        )
+        detail = "Your sign-in cannot be checked just now: the issuer's keys are unavailable."
+        return ProblemError(503, "unavailable", detail)
     except Unauthenticated:
-        return SignInFirst("ended")
-    return SignInFirst("needed")  # the keys have come this moment
+        return SignInRequired("ended")
+    return SignInRequired("needed")  # the keys became available after the middleware ran
 
 
-async def send_to_sign_in(request: Request, error: Exception) -> Response:
-    """The answer to `SignInFirst`; a cookie that is of no use any more goes."""
-    return signed_out(request, f"/sign-in?because={error}")
+async def redirect_to_sign_in(request: Request, error: Exception) -> Response:
+    """The response to SignInRequired and TokenRejected; deletes the cookie."""
+    reason = "ended" if isinstance(error, TokenRejected) else str(error)
+    return signed_out(request, f"/sign-in?because={reason}")
 
 
 def signed_out(request: Request, to: str) -> Response:
-    """Go on to a page, without the cookie."""
+    """A redirect that deletes the cookie."""
     response = RedirectResponse(to, 303)
-    name = cookie(request.scope)
+    name = cookie_name(request.scope)
     if name is not None:
-        response.delete_cookie(name, secure=_secure(request.scope), httponly=True, samesite="strict")
+        response.delete_cookie(name, secure=_is_secure(request.scope), httponly=True, samesite="strict")
     return response
 
 
 def signed_in(request: Request, name: str, token: str, to: str) -> Response:
-    """Go on to a page, with the cookie `name`. It ends with the browser's session, or earlier with the token."""
+    """A redirect that sets the cookie `name` until the browser's session ends."""
     response = RedirectResponse(to, 303)
-    response.set_cookie(name, token, secure=_secure(request.scope), httponly=True, samesite="strict")
+    response.set_cookie(name, token, secure=_is_secure(request.scope), httponly=True, samesite="strict")
     return response
 
 
-def cookie(scope: Scope) -> str | None:
-    """The cookie's name; None where a token would travel in the clear and so may not be given.
+def cookie_name(scope: Scope) -> str | None:
+    """The name of the cookie; None where the token would travel unencrypted.
 
-    Behind a gateway the connection to us is plain: it says in X-Forwarded-Proto how the browser came. Who says so
-    without one gets a cookie that their browser does not keep.
+    Behind a gateway the connection to the console is plain HTTP, and X-Forwarded-Proto has the scheme of the browser.
+    A client that forges the header gets a cookie that its browser does not store.
     """
-    if _secure(scope):
+    if _is_secure(scope):
         return "__Host-kei"
     return "kei" if _LOOPBACK.fullmatch(Headers(scope=scope).get("host", "")) else None
 
 
-def _secure(scope: Scope) -> bool:
+def _is_secure(scope: Scope) -> bool:
     return scope["scheme"] == "https" or Headers(scope=scope).get("x-forwarded-proto") == "https"
 
 
 def _token(scope: Scope) -> str | None:
-    name = cookie(scope)
+    name = cookie_name(scope)
     if name is None:
         return None
     return cookie_parser(Headers(scope=scope).get("cookie", "")).get(name) or None
 
 
-async def from_here(request: Request) -> None:
-    """Refuse a form that another site had a browser send.
+async def require_same_origin(request: Request) -> None:
+    """Refuse a form that another site made the browser send.
 
     Raises:
-        Refusal: 403.
+        ProblemError: 403.
     """
     headers = request.headers
-    own = f"{'https' if _secure(request.scope) else 'http'}://{headers.get('host', '')}"
+    own = f"{'https' if _is_secure(request.scope) else 'http'}://{headers.get('host', '')}"
     site = headers.get("sec-fetch-site")
-    # Browsers that do not say Sec-Fetch-Site say Origin with every form.
+    # Browsers without Sec-Fetch-Site send Origin with every form.
     if site != "same-origin" if site is not None else headers.get("origin") != own:
         raise ProblemError(403, "cross-site", "This form was not sent from a page of Kei, so nothing was done.")

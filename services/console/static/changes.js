@@ -1,4 +1,4 @@
-// Says that what a page shows has changed since, by the live feed. Without this file one reloads the page.
+// Shows a notice when the live feed has an event that changes the page. Without script the user reloads the page.
 (() => {
   const notice = document.querySelector("[data-changes]");
   if (!notice || !window.EventSource) return;
@@ -8,7 +8,7 @@
     const template = document.createElement("template");
     template.innerHTML = message.data;
     const kind = template.content.firstElementChild.dataset.kind;
-    if (!kinds.some((one) => kind.startsWith(one))) return;
+    if (!kinds.some((prefix) => kind.startsWith(prefix))) return;
     notice.hidden = false;
     source.close();
   };

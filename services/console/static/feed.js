@@ -1,19 +1,19 @@
-// The live feed: rows come ready-made from this site, and each is put on top once. Without this file the page works by links.
+// Live feed: adds rendered rows at the top, each once. Without script the page works with links.
 (() => {
   const list = document.querySelector("[data-feed]");
   const state = document.querySelector("[data-live]");
   if (!list || !state || !window.EventSource) return;
 
-  const say = (live) => {
+  const showState = (live) => {
     state.hidden = false;
     state.dataset.live = live ? "on" : "off";
-    const words = live ? "Live: new lines appear by themselves" : "Waiting for the connection";
-    if (state.textContent !== words) state.textContent = words;
+    const text = live ? "Live: new events appear automatically" : "Waiting for the connection";
+    if (state.textContent !== text) state.textContent = text;
   };
 
   const source = new EventSource(`${list.dataset.feed}?after=${list.dataset.after}`);
-  source.onopen = () => say(true);
-  source.onerror = () => say(false);
+  source.onopen = () => showState(true);
+  source.onerror = () => showState(false);
   source.onmessage = (message) => {
     if (document.getElementById(`event-${message.lastEventId}`)) return;
     const template = document.createElement("template");

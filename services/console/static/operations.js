@@ -1,45 +1,45 @@
-// Every five seconds the page is asked for again, and what has changed takes its place. Without this file it is reloaded by hand.
+// Updates the parts of the page that have changed every five seconds. Without script the user reloads the page.
 (() => {
-  const EVERY = 5000;
-  const when = document.querySelector("[data-when]");
+  const INTERVAL_MS = 5000;
+  const status = document.querySelector("[data-when]");
   const button = document.querySelector("[data-pause]");
-  const say = document.querySelector("[data-say]");
-  if (!when || !button || !say) return;
+  const announcement = document.querySelector("[data-say]");
+  if (!status || !button || !announcement) return;
   let paused = false;
 
   const show = () => {
     button.hidden = false;
-    button.textContent = paused ? "Go on" : "Pause";
-    when.textContent = paused ? "Paused." : "This page looks again every 5 seconds.";
+    button.textContent = paused ? "Resume" : "Pause";
+    status.textContent = paused ? "Paused." : "This page updates every 5 seconds.";
   };
 
-  const take = (fresh) => {
+  const replaceChanged = (fresh) => {
     for (const old of document.querySelectorAll("[data-fresh]")) {
       const next = fresh.getElementById(old.id);
-      // What somebody is about to press stays where it is.
+      // A part with the focused element is not replaced.
       if (!next || old.contains(document.activeElement) || old.textContent === next.textContent) continue;
-      if (old.id === "verdict") say.textContent = next.textContent;
+      if (old.id === "verdict") announcement.textContent = next.textContent;
       old.replaceChildren(...next.childNodes);
     }
   };
 
-  const look = async () => {
+  const refresh = async () => {
     if (paused || document.hidden) return;
     try {
-      const answer = await fetch("/operations", { headers: { Accept: "text/html" } });
-      if (answer.redirected) return location.assign(answer.url);
-      if (!answer.ok) throw new Error(answer.status);
-      const text = await answer.text();
-      if (!paused) take(new DOMParser().parseFromString(text, "text/html"));
+      const response = await fetch("/operations", { headers: { Accept: "text/html" } });
+      if (response.redirected) return location.assign(response.url);
+      if (!response.ok) throw new Error(response.status);
+      const text = await response.text();
+      if (!paused) replaceChanged(new DOMParser().parseFromString(text, "text/html"));
       show();
     } catch {
-      when.textContent = "This page is not answered just now; what it shows is older.";
+      status.textContent = "No response just now; this page may be out of date.";
     }
   };
 
-  const turn = async () => {
-    await look();
-    setTimeout(turn, EVERY);
+  const loop = async () => {
+    await refresh();
+    setTimeout(loop, INTERVAL_MS);
   };
 
   button.addEventListener("click", () => {
@@ -47,5 +47,5 @@
     show();
   });
   show();
-  setTimeout(turn, EVERY);
+  setTimeout(loop, INTERVAL_MS);
 })();

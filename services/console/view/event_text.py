@@ -1,4 +1,4 @@
-"""An event of the partner feed in words: what kind of thing happened, and a sentence about it."""
+"""Events of the partner feed as text: a kind and a sentence."""
 
 import json
 from collections.abc import Callable
@@ -7,48 +7,51 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.console.api.models import FeedItem
-from services.console.view import labels
+from services.console.api.models import FeedEvent
+from services.console.view import formatting, labels
+from shared import wording
 from shared.events import Data, Poison, matching, members, trainings
 from shared.events.envelope import parse_structured
 
+NEWER = "This event type is newer than the console."
+
 
 @dataclass(frozen=True)
-class Names:
-    """How things are called. A thing without a name is called by its kind."""
+class NameLookup:
+    """Finds the names of what an event has ids of; an unnamed thing is called by its kind."""
 
     cluster: Callable[[UUID], str]
-    skill: Callable[[str, str], str]
+    indicator: Callable[[str, str], str]
     activity: Callable[[UUID], str]
 
 
-class Told(NamedTuple):
-    """An event in words. `tone` is one of: fact, ask, good, stop."""
+class EventText(NamedTuple):
+    """The text of an event. `tone` is one of: fact, ask, good, stop."""
 
     kind: str
     sentence: str
     tone: str
 
 
-class Happening(NamedTuple):
-    """A row of the feed; `kind` is its type without Kei and version."""
+class FeedRow(NamedTuple):
+    """A row of the feed; `kind` is the event type without prefix and version."""
 
     position: int
     kind: str
     time: datetime | None
-    told: Told
+    text: EventText
     raw: str
 
 
-def happening(item: FeedItem, names: Names) -> Happening:
-    """The row of an event. An event of a kind that the console does not know yet is shown by its type."""
+def feed_row(item: FeedEvent, names: NameLookup) -> FeedRow:
+    """The row of an event; of an unknown type if the service is newer than the console."""
     raw = json.dumps(item.event, indent=2, ensure_ascii=False)
     try:
         event = parse_structured(json.dumps(item.event).encode())
     except Poison:
-        newer = Told(_unknown(item.event), "An event of a newer kind.", "fact")
-        return Happening(item.position, _kind(item.event), None, newer, raw)
-    return Happening(item.position, _kind(item.event), event.time, told(event.data, names), raw)
+        newer = EventText(_unknown(item.event), NEWER, "fact")
+        return FeedRow(item.position, _kind(item.event), None, newer, raw)
+    return FeedRow(item.position, _kind(item.event), event.time, describe(event.data, names), raw)
 
 
 def _kind(event: dict[str, Any]) -> str:
@@ -57,88 +60,92 @@ def _kind(event: dict[str, Any]) -> str:
 
 def _unknown(event: dict[str, Any]) -> str:
     parts = str(event.get("type", "")).split(".")
-    return labels.tidy(" ".join(parts[2:4])) if len(parts) > 3 else "Event"  # noqa: PLR2004  kei, service, entity, fact
+    return formatting.title(" ".join(parts[2:4])) if len(parts) > 3 else "Event"  # noqa: PLR2004  kei, service, entity, fact
 
 
-def told(data: Data, names: Names) -> Told:
-    """What an event says."""
+def describe(data: Data, names: NameLookup) -> EventText:
+    """The text of an event."""
     for service in (_members, _trainings, _matching):
-        found = service(data, names)
-        if found is not None:
-            return found
-    return Told("Event", "An event of a newer kind.", "fact")
+        text = service(data, names)
+        if text is not None:
+            return text
+    return EventText("Event", NEWER, "fact")
 
 
-def _members(data: Data, names: Names) -> Told | None:
+def _members(data: Data, names: NameLookup) -> EventText | None:
     match data:
         case members.ClusterRegistered():
-            country = labels.COUNTRIES.get(data.country, data.country)
-            return Told("Cluster joined", f"{data.name} from {country} joined.", "fact")
+            country = wording.country(data.country)
+            return EventText("Cluster joined", f"{data.name} from {country} joined.", "fact")
         case members.ClusterChanged():
-            return Told("Facts changed", f"{data.name} changed what is known of it.", "fact")
+            return EventText("Profile changed", f"{data.name} changed its profile.", "fact")
         case members.CapacityChanged():
             name = names.cluster(data.cluster_id)
-            mentees = labels.counted(data.mentor_capacity, "cluster")
-            mentors = labels.counted(data.learner_capacity, "cluster")
-            return Told("Places changed", f"{name} can now mentor {mentees} and learn from {mentors}.", "fact")
+            mentees = wording.counted_in_words(data.mentor_capacity, "cluster")
+            mentors = wording.counted_in_words(data.learner_capacity, "cluster")
+            return EventText("Capacity changed", f"{name} can now mentor {mentees} and learn from {mentors}.", "fact")
         case members.ServiceRequested():
-            skill = names.skill(data.framework, data.indicator).lower()
-            return Told("Help asked for", f"{names.cluster(data.cluster_id)} asks for help with {skill}.", "ask")
-    return _over(data, names)
+            indicator = names.indicator(data.framework, data.indicator).lower()
+            return EventText(
+                "Help requested", f"{names.cluster(data.cluster_id)} asks for help with {indicator}.", "ask"
+            )
+    return _departures(data, names)
 
 
-def _over(data: Data, names: Names) -> Told | None:
+def _departures(data: Data, names: NameLookup) -> EventText | None:
     match data:
         case members.ClusterArchived():
-            return Told("Cluster left", f"{names.cluster(data.cluster_id)} has left the consortium.", "fact")
+            return EventText("Cluster left", f"{names.cluster(data.cluster_id)} has left the consortium.", "fact")
         case members.LabelExpired():
-            label = labels.LABELS.get(data.label, labels.tidy(data.label)).lower()
-            return Told("Label expired", f"The {label} of {names.cluster(data.cluster_id)} has expired.", "stop")
+            label = labels.LABELS.get(data.label, formatting.title(data.label)).lower()
+            return EventText("Label expired", f"The {label} of {names.cluster(data.cluster_id)} has expired.", "stop")
     return None
 
 
-def _trainings(data: Data, names: Names) -> Told | None:
+def _trainings(data: Data, names: NameLookup) -> EventText | None:
     match data:
         case trainings.TrainingPublished():
-            when = labels.days(data.starts_on, data.ends_on)
-            return Told("Open for registration", f"{data.title}: {data.place}, {when}.", "fact")
+            when = wording.period(data.starts_on, data.ends_on)
+            return EventText("Open for registration", f"{data.title}: {data.place}, {when}.", "fact")
         case trainings.RegistrationConfirmed():
-            seats = labels.counted(data.seats, "seat")
+            seats = wording.counted_in_words(data.seats, "seat")
             name = names.cluster(data.cluster_id)
-            return Told("Seats confirmed", f"{name} has {seats} at {names.activity(data.activity_id)}.", "good")
+            return EventText("Seats confirmed", f"{name} has {seats} at {names.activity(data.activity_id)}.", "good")
         case trainings.RegistrationWaitlisted():
             name = names.cluster(data.cluster_id)
             place = f"number {data.place_in_queue} in the queue"
-            return Told("Waiting list", f"{name} waits for {names.activity(data.activity_id)}, {place}.", "ask")
+            return EventText("Waiting list", f"{name} waits for {names.activity(data.activity_id)}, {place}.", "ask")
         case trainings.TrainingCompleted():
-            there = labels.counted(len(data.attended), "cluster")
-            skills = sorted({names.skill(gain.framework, gain.indicator).lower() for gain in data.gains})
-            gained = f" They gained in {labels.listed(skills)}." if skills else ""
-            kind = labels.ACTIVITY_KINDS.get(data.kind, labels.tidy(data.kind))
-            sentence = f"{names.activity(data.activity_id)} took place with {there}.{gained}"
-            return Told(f"{kind} completed", labels.opening(sentence), "good")
+            participants = wording.counted_in_words(len(data.attended), "cluster")
+            indicators = sorted({names.indicator(gain.framework, gain.indicator).lower() for gain in data.gains})
+            gained = f" They gained in {wording.listed(indicators)}." if indicators else ""
+            kind = labels.ACTIVITY_KINDS.get(data.kind, formatting.title(data.kind))
+            sentence = f"{names.activity(data.activity_id)} took place with {participants}.{gained}"
+            return EventText(f"{kind} completed", formatting.capitalized(sentence), "good")
     return None
 
 
 _WITHDRAWN = {
-    "plan": "a newer plan does without it",
-    "answered": "another pair answers the request",
-    "full": "a side has no place left",
-    "archived": "one of them has left",
+    "plan": "a newer plan replaces it",
+    "answered": "another pair was accepted for the request",
+    "full": "one side has no free slot",
+    "archived": "one of the clusters has left",
 }
 
 
-def _matching(data: Data, names: Names) -> Told | None:
+def _matching(data: Data, names: NameLookup) -> EventText | None:
     match data:
         case matching.RunPublished():
-            return Told("Plan published", f"A plan with {labels.counted(data.pairs, 'pair')} was published.", "fact")
+            return EventText(
+                "Plan published", f"A plan with {wording.counted_in_words(data.pairs, 'pair')} was published.", "fact"
+            )
         case matching.PairProposed():
-            score = labels.points(data.score_hundredths)
+            score = formatting.points(data.score_hundredths)
             mentor, learner = names.cluster(data.mentor_id), names.cluster(data.learner_id)
-            return Told("Pair proposed", f"{mentor} could teach {learner}: {score} of 100 points.", "ask")
+            return EventText("Pair proposed", f"{mentor} could teach {learner}: {score} of 100 points.", "ask")
         case matching.PairAccepted():
             sentence = f"{names.cluster(data.mentor_id)} will teach {names.cluster(data.learner_id)}."
-            return Told("Pair accepted", sentence, "good")
+            return EventText("Pair accepted", sentence, "good")
         case matching.PairDeclined() | matching.PairExpired() | matching.PairWithdrawn():
             return _ended(data, names)
         case matching.MentorshipFact():
@@ -146,50 +153,58 @@ def _matching(data: Data, names: Names) -> Told | None:
     return None
 
 
-def _ended(data: matching.PairDeclined | matching.PairExpired | matching.PairWithdrawn, names: Names) -> Told:
+def _ended(data: matching.PairDeclined | matching.PairExpired | matching.PairWithdrawn, names: NameLookup) -> EventText:
     mentor, learner = names.cluster(data.mentor_id), names.cluster(data.learner_id)
     match data:
         case matching.PairDeclined():
-            caller, other = (mentor, learner) if data.side == "mentor" else (learner, mentor)
-            return Told("Pair declined", f"{caller} declined to work with {other}.", "stop")
+            declining, other = (mentor, learner) if data.side == "mentor" else (learner, mentor)
+            return EventText("Pair declined", f"{declining} declined to work with {other}.", "stop")
         case matching.PairExpired():
-            return Told("Proposal expired", f"Whether {mentor} teaches {learner} was not answered in time.", "stop")
+            return EventText(
+                "Proposal expired", f"The proposal that {mentor} teaches {learner} was not answered in time.", "stop"
+            )
         case matching.PairWithdrawn():
-            why = _WITHDRAWN.get(data.why, "it is taken back")
-            sentence = f"Whether {mentor} teaches {learner} need not be answered any more: {why}."
-            return Told("Proposal withdrawn", sentence, "fact")
+            reason = _WITHDRAWN.get(data.why, "it was withdrawn")
+            sentence = f"The proposal that {mentor} teaches {learner} was withdrawn: {reason}."
+            return EventText("Proposal withdrawn", sentence, "fact")
 
 
-_OVER = {
+_ENDINGS = {
     "completed": ("Mentorship completed", "have completed their mentorship", "good"),
     "early": ("Mentorship ended", "have ended their mentorship early", "stop"),
-    "quiet": ("Mentorship ended", "were not heard of for long; their mentorship is over", "stop"),
+    "quiet": ("Mentorship ended", "were inactive for too long; their mentorship has ended", "stop"),
 }
 
 
-def _mentorship(data: matching.MentorshipFact, names: Names) -> Told | None:
+def _mentorship(data: matching.MentorshipFact, names: NameLookup) -> EventText | None:
     both = f"{names.cluster(data.mentor_id)} and {names.cluster(data.learner_id)}"
     match data:
         case matching.MentorshipStarted():
-            skills = labels.listed([names.skill(goal.framework, goal.indicator).lower() for goal in data.goals])
-            sentence = f"{both} begin to work together{f' on {skills}' if skills else ''}."
-            return Told("Mentorship started", sentence, "good")
+            indicators = wording.listed(
+                [names.indicator(goal.framework, goal.indicator).lower() for goal in data.goals]
+            )
+            sentence = f"{both} begin to work together{f' on {indicators}' if indicators else ''}."
+            return EventText("Mentorship started", sentence, "good")
         case matching.MentorshipEnded():
-            title, did, tone = _OVER.get(data.how, _OVER["early"])
-            return Told(title, f"{both} {did}.", tone)
+            title, phrase, tone = _ENDINGS.get(data.how, _ENDINGS["early"])
+            return EventText(title, f"{both} {phrase}.", tone)
         case matching.MentorshipConfirmed():
-            of = "" if data.outcome is None else f": {data.outcome} of 100 of what they wanted"
-            return Told("Gain confirmed", f"What {both} reached is measured{of}.", "good")
-    return _meanwhile(data, both)
+            outcome = "" if data.outcome is None else f": {data.outcome} of 100 of the planned gain"
+            return EventText("Gain confirmed", f"An assessment confirmed what {both} reached{outcome}.", "good")
+    return _progress(data, both)
 
 
-def _meanwhile(data: matching.MentorshipFact, both: str) -> Told | None:
+def _progress(data: matching.MentorshipFact, both: str) -> EventText | None:
     match data:
         case matching.MentorshipMet():
-            return Told("Meeting held", f"{both} met on {labels.day(data.on)}.", "fact")
+            return EventText("Meeting held", f"{both} met on {wording.day(data.on)}.", "fact")
         case matching.MentorshipNudged():
-            closes = f" It ends on {labels.day(data.closes_on)} if it stays so." if data.closes_on else ""
-            return Told("Quiet mentorship", f"Of {both} nothing was heard for {data.quiet_days} days.{closes}", "ask")
+            closes = f" It ends on {wording.day(data.closes_on)} without any activity." if data.closes_on else ""
+            return EventText(
+                "Inactive mentorship", f"{both} have been inactive for {data.quiet_days} days.{closes}", "ask"
+            )
         case matching.MentorshipAsked():
-            return Told("Survey due", f"{both} are asked {'how it goes' if data.day else 'how it went'}.", "ask")
+            return EventText(
+                "Survey due", f"{both} are asked how the mentorship {'goes' if data.day else 'went'}.", "ask"
+            )
     return None

@@ -1,38 +1,47 @@
-"""What one plan brings beside another, as people read it: who gains and loses, which pairs come and go."""
+"""Differences between two plans as text: which learners gain or lose, which pairs are added or removed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 from uuid import UUID
 
-from services.console.request.page_context import Visit
-from services.console.view.truncation import Cut, cut
+from services.console.view.truncation import Truncated, truncate
+
+ClusterName = Callable[[UUID], str]
 
 
-class Change(NamedTuple):
-    """What it brings a learner, in points."""
+class LearnerChange(NamedTuple):
+    """How many points a learner gains or loses."""
 
     name: str
     points: str
     gains: bool
 
 
-class Changes(NamedTuple):
-    """Who gains most and who loses most, and how many do either."""
+class LearnerChanges(NamedTuple):
+    """The learners who gain most and who lose most, and how many do either."""
 
-    lines: Cut[Change]
+    lines: Truncated[LearnerChange]
     gain: int
     lose: int
 
 
-def changes(visit: Visit, points: Mapping[UUID, int]) -> Changes:
-    """Learners by what it brings them, in hundredths of a point; who neither gains nor loses is left out."""
-    ranked = sorted(((id, more) for id, more in points.items() if more), key=lambda one: (-one[1], one[0]))
-    lines = [Change(visit.name(id), f"{more / 100:+.1f}", more > 0) for id, more in ranked]
+def learner_changes(hundredths: Mapping[UUID, int], cluster_name: ClusterName) -> LearnerChanges:
+    """The changes by learner, the greatest gain first; learners without a change are left out."""
+    ranked = sorted(((id, change) for id, change in hundredths.items() if change), key=lambda item: (-item[1], item[0]))
+    lines = [LearnerChange(cluster_name(id), f"{change / 100:+.1f}", change > 0) for id, change in ranked]
     gain = sum(line.gains for line in lines)
-    return Changes(cut(lines, both_ends=True), gain, len(lines) - gain)
+    return LearnerChanges(truncate(lines, both_ends=True), gain, len(lines) - gain)
 
 
-def pairs(visit: Visit, twos: Iterable[tuple[UUID, UUID]]) -> Cut[str]:
-    """Mentors and learners in words, in the order of the learners' names."""
-    named = sorted((visit.name(learner), visit.name(mentor)) for mentor, learner in twos)
-    return cut([f"{mentor} teaches {learner}" for learner, mentor in named])
+def pair_sentences(pairs: Iterable[tuple[UUID, UUID]], cluster_name: ClusterName) -> Truncated[str]:
+    """A sentence for each (mentor, learner) pair, sorted by the learner's name."""
+    names = sorted((cluster_name(learner), cluster_name(mentor)) for mentor, learner in pairs)
+    return truncate([f"{mentor} teaches {learner}" for learner, mentor in names])
+
+
+class FigureRow(NamedTuple):
+    """A figure of both plans."""
+
+    name: str
+    before: str
+    after: str

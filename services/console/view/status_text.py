@@ -1,27 +1,28 @@
-"""How the services are, in the words of the page for operators."""
+"""The status of the services as text of the operations page."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from services.console.view import labels
-from shared.status import Finding, ServiceReport, ServiceStatus, age, producer_of
+from services.console.view import formatting
+from shared import wording
+from shared.status import Finding, ServiceReport, age, producer_of
 
-KINDS = {
+FINDING_TAGS = {
     "away": ("Not reached", "stop"),
     "schema": ("Database", "stop"),
     "relay": ("Sending", "stop"),
     "outbox": ("Sending", "ask"),
     "inbox": ("Handling", "ask"),
     "dead": ("Dead letters", "ask"),
-    "skipped": ("Skipped", "stop"),
+    "skipped": ("Lost records", "stop"),
     "ahead": ("Restored", "stop"),
 }
-"""What a finding is about, and its tone."""
+"""Label and tone of each kind of finding."""
 
 
-class ServiceLine(NamedTuple):
-    """A service in the table; what is not known is a dash. `relay` is who leads, `beat` how long ago it showed that."""
+class ServiceRow(NamedTuple):
+    """A service in the table; unknown values are a dash. `relay` is the leader, `heartbeat` its epoch and age."""
 
     name: str
     state: str
@@ -30,77 +31,72 @@ class ServiceLine(NamedTuple):
     schema: str
     unsent: str
     relay: str
-    beat: str
+    heartbeat: str
     dead: str
 
 
-class TopicLine(NamedTuple):
-    """What a service reads of another."""
+class TopicRow(NamedTuple):
+    """What a service has received of another."""
 
     reader: str
     producer: str
     pending: str
     lag: str
-    skipped: str
+    lost: str
     newest: datetime | None
 
 
-def verdict(found: Sequence[Finding]) -> str:
-    """The first line of the page."""
-    if not found:
+def verdict(findings: Sequence[Finding]) -> str:
+    """The headline of the page."""
+    if not findings:
         return "All is well"
-    return labels.opening(labels.counted(len(found), "thing needs", "things need")) + " somebody"
+    number = wording.counted_in_words(len(findings), "problem needs", "problems need")
+    return f"{formatting.capitalized(number)} attention"
 
 
-def summary(rows: Sequence[ServiceReport]) -> str:
-    """What there is at a glance."""
-    told = [row.told for row in rows if row.told]
-    unsent = sum(one.outbox.unsent for one in told)
-    pending = sum(topic.pending for one in told for topic in one.inbox)
-    waits = "Nothing waits"
-    if unsent or pending:
-        waits = (
-            f"{labels.opening(labels.counted(unsent + pending, 'event waits', 'events wait'))} to be sent or handled"
-        )
-    letters = labels.counted(sum(one.dead for one in told), "dead letter")
-    return f"{len(told)} of {len(rows)} services answer. {waits}, and there {_are(told)} {letters}."
+def summary(reports: Sequence[ServiceReport]) -> str:
+    """The first paragraph of the page."""
+    statuses = [report.told for report in reports if report.told]
+    waiting = sum(status.outbox.unsent + sum(topic.pending for topic in status.inbox) for status in statuses)
+    backlog = "No event waits"
+    if waiting:
+        events = wording.counted_in_words(waiting, "event waits", "events wait")
+        backlog = f"{formatting.capitalized(events)} to be sent or handled"
+    dead = sum(status.dead for status in statuses)
+    letters = wording.counted_in_words(dead, "dead letter")
+    verb = "is" if dead == 1 else "are"
+    return f"{len(statuses)} of {len(reports)} services respond. {backlog}, and there {verb} {letters}."
 
 
-def _are(told: Sequence[ServiceStatus]) -> str:
-    return "is" if sum(one.dead for one in told) == 1 else "are"
-
-
-def service(row: ServiceReport, found: Sequence[Finding]) -> ServiceLine:
-    """The line of a service."""
-    if row.told is None:
-        return ServiceLine(row.service, "Not reached", "stop", "–", "", "–", "–", "", "–")
-    needs = any(one.service == row.service for one in found)
-    schema, out = row.told.revision, row.told.outbox
-    return ServiceLine(
-        name=row.service,
-        state="Needs somebody" if needs else "Well",
-        tone="ask" if needs else "good",
-        version=row.told.version or "–",
+def service_row(report: ServiceReport, findings: Sequence[Finding]) -> ServiceRow:
+    if report.told is None:
+        return ServiceRow(report.service, "Not reached", "stop", "–", "", "–", "–", "", "–")
+    needs_attention = any(finding.service == report.service for finding in findings)
+    schema, outbox = report.told.revision, report.told.outbox
+    return ServiceRow(
+        name=report.service,
+        state="Needs attention" if needs_attention else "OK",
+        tone="ask" if needs_attention else "good",
+        version=report.told.version or "–",
         schema="" if schema is None else f"{schema.found or 'none'}, {schema.standing}",
-        unsent=_waiting(out.unsent, out.age_seconds),
-        relay=out.holder or "Nobody",
-        beat=f"epoch {out.epoch}, heard {age(out.beat_age_seconds)} ago",
-        dead=str(row.told.dead) if row.told.inbox else "–",
+        unsent=_backlog(outbox.unsent, outbox.age_seconds),
+        relay=outbox.holder or "None",
+        heartbeat=f"epoch {outbox.epoch}, heartbeat {age(outbox.beat_age_seconds)} ago",
+        dead=str(report.told.dead) if report.told.inbox else "–",
     )
 
 
-def topics(row: ServiceReport) -> Iterator[TopicLine]:
-    """The lines of what a service reads."""
-    for topic in row.told.inbox if row.told else ():
-        yield TopicLine(
-            reader=row.service,
+def topic_rows(report: ServiceReport) -> Iterator[TopicRow]:
+    for topic in report.told.inbox if report.told else ():
+        yield TopicRow(
+            reader=report.service,
             producer=producer_of(topic.topic) or topic.topic,
-            pending=_waiting(topic.pending, topic.age_seconds),
+            pending=_backlog(topic.pending, topic.age_seconds),
             lag="–" if topic.lag is None else str(topic.lag),
-            skipped="–" if topic.skipped is None else str(topic.skipped),
+            lost="–" if topic.skipped is None else str(topic.skipped),
             newest=topic.newest[0].received_at if topic.newest else None,
         )
 
 
-def _waiting(number: int, seconds: float) -> str:
-    return f"{number}, for {age(seconds)}" if number else "0"
+def _backlog(number: int, age_seconds: float) -> str:
+    return f"{number}, for {age(age_seconds)}" if number else "0"

@@ -1,4 +1,4 @@
-"""Templates and static files: read once, escaped always, addressed by their content so that browsers may keep them."""
+"""Templates and static files. Templates escape every value; the URL of a static file contains a hash of the content."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.types import Scope
 
-from services.console.view import labels
+from services.console.view import formatting, labels
+from shared import wording
 
-_HERE = Path(__file__).parent.parent
+_ROOT = Path(__file__).parent.parent
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 CONTENT_SECURITY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"
-# Without a referrer browsers do not say the origin of a form either, by which it is told from another site's.
-_SECURED = {"Content-Security-Policy": CONTENT_SECURITY, "Referrer-Policy": "same-origin"}
+# With "no-referrer" browsers would not send the Origin of forms, which the same-origin check needs.
+_SECURITY_HEADERS = {"Content-Security-Policy": CONTENT_SECURITY, "Referrer-Policy": "same-origin"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +32,18 @@ class Asset:
 @cache
 def assets() -> Mapping[str, Asset]:
     """The static files by name."""
-    files = sorted((_HERE / "static").iterdir())
+    files = sorted((_ROOT / "static").iterdir())
     return {file.name: Asset(file.read_bytes(), _TYPES[file.suffix]) for file in files}
 
 
 @cache
 def _version() -> str:
-    whole = b"\0".join(asset.body for asset in assets().values())
-    return hashlib.sha256(whole).hexdigest()[:12]
+    content = b"\0".join(asset.body for asset in assets().values())
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def static(name: str) -> str:
-    """The address of a static file.
+    """The URL of a static file.
 
     Raises:
         LookupError: there is no such file.
@@ -55,18 +56,18 @@ def static(name: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
+        loader=FileSystemLoader(_ROOT / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(static=static, words=labels)
+    environment.globals.update(static=static, labels=labels, formatting=formatting, wording=wording)
     return environment
 
 
 def fragment(template: str, values: Mapping[str, Any]) -> str:
-    """A piece of a page."""
+    """Part of a page."""
     return _environment().get_template(template).render(values)
 
 
@@ -77,6 +78,6 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> HTMLResponse:
-    """A whole page, for whoever made the request of `scope`."""
-    text = fragment(template, {"visitor": scope["kei.visitor"], **values})
-    return HTMLResponse(text, status, headers={**_SECURED, **(headers or {})})
+    """A whole page as the response to the request of `scope`."""
+    text = fragment(template, {"user": scope["kei.user"], **values})
+    return HTMLResponse(text, status, headers={**_SECURITY_HEADERS, **(headers or {})})

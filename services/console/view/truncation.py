@@ -1,16 +1,16 @@
-"""Lists that may be long, as somebody reads them."""
+"""Long lists, truncated for reading."""
 
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-LONGEST = 50
-"""Lines of a list that somebody reads to its end."""
+MAX_LINES = 50
+"""Of a list on a page."""
 
 T = TypeVar("T")
 
 
-class Cut(NamedTuple, Generic[T]):
-    """How a list begins and ends, and how many lines are left out between."""
+class Truncated(NamedTuple, Generic[T]):
+    """Beginning and end of a list, and how many lines between them are left out."""
 
     head: Sequence[T]
     left_out: int = 0
@@ -22,9 +22,9 @@ class Cut(NamedTuple, Generic[T]):
         return len(self.head) + self.left_out + len(self.tail)
 
 
-def cut(lines: Sequence[T], *, both_ends: bool = False, longest: int = LONGEST) -> Cut[T]:
-    """A list without its end where it has more than `longest` lines, or without its middle."""
-    if len(lines) <= longest:
-        return Cut(lines)
-    tail = longest // 2 if both_ends else 0
-    return Cut(lines[: longest - tail], len(lines) - longest, lines[len(lines) - tail :])
+def truncate(lines: Sequence[T], *, both_ends: bool = False, max_lines: int = MAX_LINES) -> Truncated[T]:
+    """At most `max_lines` lines: the first ones, or half from each end."""
+    if len(lines) <= max_lines:
+        return Truncated(lines)
+    tail = max_lines // 2 if both_ends else 0
+    return Truncated(lines[: max_lines - tail], len(lines) - max_lines, lines[len(lines) - tail :])

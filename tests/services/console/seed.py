@@ -45,10 +45,10 @@ async def seed(world: World) -> None:
     await _training(world)
     await _visit(world)
     await _plan(world)
-    ask = {"framework": "self-check", "indicator": "market-foresight", "urgency": 4, "illustrative": True}
+    help_request = {"framework": "self-check", "indicator": "market-foresight", "urgency": 4, "illustrative": True}
     request = await world.post(
         f"members/clusters/{world.ids['cluee']}/requests",
-        {**ask, "text": "We want to see five years ahead in heating and need a method for it."},
+        {**help_request, "text": "We want to see five years ahead in heating and need a method for it."},
     )
     world.ids["request"] = request["id"]
     await world.settled()

@@ -49,7 +49,7 @@ async def test_it_asks_with_a_token_that_it_signs_itself(
                 assert "Part of this page is missing" not in page.text, path
             assert "Number One" in (await client.get("/")).text
             page = await client.get("/operations", headers={"Cookie": f"kei={running.token}"})
-            assert "4 of 4 services answer." in page.text
+            assert "4 of 4 services respond." in page.text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from deploy import certificates as made
 from services.console import main as console
-from services.console.jobs.certificate_monitor import Address, Certificates, addresses
+from services.console.jobs.certificate_monitor import Address, CertificateMonitor, parse_addresses
 from services.console.settings import ConsoleSettings
 from shared.auth import Issuer, KeySource, Verifier
 from tests.support.waiting import eventually
@@ -46,16 +46,16 @@ def _context(file: Path, pair: made.Pair) -> ssl.SSLContext:
     return context
 
 
-async def told(certificates: Certificates) -> dict[str, float]:
+async def told(certificates: CertificateMonitor) -> dict[str, float]:
     (family,) = await certificates.collect()
     return {sample.labels["address"]: sample.value for sample in family.samples}
 
 
 async def test_the_end_is_that_of_the_certificate_for_the_name_that_is_asked_for(tmp_path: Path) -> None:
     async with showing(tmp_path, {"localhost": SOON, "kei.example": ENDED}) as port:
-        certificates = Certificates(addresses(f"localhost:{port}, kei.example@127.0.0.1:{port}"))
+        certificates = CertificateMonitor(parse_addresses(f"localhost:{port}, kei.example@127.0.0.1:{port}"))
         assert await told(certificates) == {}
-        await certificates.look()
+        await certificates.check()
     assert await told(certificates) == {
         f"localhost:{port}": SOON.timestamp(),
         f"kei.example:{port}": ENDED.timestamp(),
@@ -66,8 +66,8 @@ async def test_who_is_not_there_or_shows_none_is_told_as_0(unused_tcp_port: int)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     async with server:
         plain = server.sockets[0].getsockname()[1]
-        certificates = Certificates(addresses(f"127.0.0.1:{plain},127.0.0.1:{unused_tcp_port}"))
-        await certificates.look()
+        certificates = CertificateMonitor(parse_addresses(f"127.0.0.1:{plain},127.0.0.1:{unused_tcp_port}"))
+        await certificates.check()
     assert await told(certificates) == {f"127.0.0.1:{plain}": 0, f"127.0.0.1:{unused_tcp_port}": 0}
 
 
@@ -77,8 +77,8 @@ async def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        certificates = Certificates(addresses(f"127.0.0.1:{port}"))
-        await certificates.look()
+        certificates = CertificateMonitor(parse_addresses(f"127.0.0.1:{port}"))
+        await certificates.check()
         for writer in held:
             with closing(writer):
                 writer.transport.abort()
@@ -89,7 +89,7 @@ async def test_the_console_looks_by_itself_and_tells_it_among_its_metrics(tmp_pa
     issuer = Issuer(ECKey.generate_key("P-256"), issuer="https://issuer.test", audience="kei")
     verifier = Verifier(issuer="https://issuer.test", audience="kei", keys=KeySource.of(issuer.jwks()))
     async with showing(tmp_path, {"localhost": SOON}) as port:
-        app = console.build("http://127.0.0.1:1/api", lambda: "", verifier, addresses(f"localhost:{port}"))
+        app = console.build("http://127.0.0.1:1/api", lambda: "", verifier, parse_addresses(f"localhost:{port}"))
         transport = httpx2.ASGITransport(app=app)
         async with (
             app.router.lifespan_context(app),
@@ -113,7 +113,7 @@ async def test_the_console_looks_by_itself_and_tells_it_among_its_metrics(tmp_pa
     ],
 )
 def test_addresses_are_read(given: str, meant: tuple[Address, ...]) -> None:
-    assert addresses(given) == meant
+    assert parse_addresses(given) == meant
 
 
 @pytest.mark.parametrize("given", ["kafka", "kafka:", ":9094", "kafka:tls", "name@kafka"])

@@ -3,7 +3,7 @@ from itertools import pairwise
 from uuid import UUID
 
 from services.console.api.mentorship_models import Goal
-from services.console.api.models import Cluster, Standing, Term
+from services.console.api.models import Cluster, IndicatorStatus, Term
 from services.console.view.charts import europe, goals, land, levels, terms, timeline
 from shared.geography import CAPITALS
 
@@ -11,7 +11,7 @@ SUMMER, AUTUMN = date(2017, 7, 1), date(2018, 10, 1)
 
 
 def test_a_bar_ends_at_its_level_and_the_mark_stands_at_the_target() -> None:
-    standing = Standing(framework="f", indicator="i", level=2, target=4)
+    standing = IndicatorStatus(framework="f", indicator="i", level=2, target=4)
     chart = levels.chart("c", "Levels", 5, [("Strategy", standing)])
     assert (chart.bars[0].level, chart.bars[0].target) == (40.0, 80.0)
     assert chart.bars[0].value == "2, target 4"
@@ -19,7 +19,7 @@ def test_a_bar_ends_at_its_level_and_the_mark_stands_at_the_target() -> None:
 
 
 def test_an_indicator_without_level_or_target_is_said_so() -> None:
-    chart = levels.chart("c", "Levels", 5, [("Strategy", Standing(framework="f", indicator="i"))])
+    chart = levels.chart("c", "Levels", 5, [("Strategy", IndicatorStatus(framework="f", indicator="i"))])
     assert chart.bars[0].value == "not assessed"
     assert chart.bars[0].target is None
 
@@ -46,9 +46,9 @@ def test_spans_lie_on_the_axis_and_what_goes_on_ends_today() -> None:
     spans = [timeline.Span("a", SUMMER, SUMMER, confirmed=True), timeline.Span("b", AUTUMN, None, confirmed=False)]
     chart = timeline.chart("t", spans, date(2018, 12, 31))
     (short, open_) = chart.bars
-    assert (short.width, short.confirmed) == (timeline.LEAST, True)
+    assert (short.width, short.confirmed) == (timeline.MIN_WIDTH, True)
     assert round(open_.start + open_.width) == 100
-    assert [(year.name, round(year.place)) for year in chart.years] == [("2017", 0), ("2018", 50)]
+    assert [(year.name, round(year.x)) for year in chart.years] == [("2017", 0), ("2018", 50)]
     assert timeline.chart("t", [], SUMMER).bars == []
 
 

@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from services.console.api.models import Cluster
-from services.console.api.public_client import Clients
+from services.console.api.public_client import PublicClient
 from services.console.pages import plan
-from services.console.request.page_context import Visit
+from services.console.request.page_context import PageContext
 from services.console.view import plan_diff, truncation
 from shared.auth import Principal, Role
 from tests.services.console.actions import Person, forms, text
@@ -50,8 +50,8 @@ async def test_a_plan_is_made_read_and_published(story: World) -> None:
     desk = Person(story, Role.operator)
     path = await planned(desk, story)
     page = text((await desk.get(path)).text)
-    assert "No plan is better by these criteria, and that is proved." in page
-    new = int(re.findall(r"New (\d+) Taken back", page)[0])
+    assert "This is provably the best plan for these criteria." in page
+    new = int(re.findall(r"New (\d+) Withdrawn", page)[0])
     (fields,) = forms((await desk.get(path)).text, f"{path}/publish")
     if new:
         assert re.search(r"[+]\d+[.]\d", page), "who gains is said before it is published"
@@ -72,7 +72,7 @@ async def test_pairs_are_filtered_and_explained(story: World) -> None:
     rows = re.findall(r'<th role="rowheader".*?</tr>', page, re.DOTALL)
     assert len(rows) == sum(one["learner_id"] in (pair["mentor_id"], pair["learner_id"]) for pair in plan["pairs"])
     assert len(re.findall(r'class="edge edge-[a-z]+" d="M250', page)) == len(rows), "the picture says the same"
-    kept = (await desk.get(f"/desk/runs/{run}?standing=kept")).text
+    kept = (await desk.get(f"/desk/runs/{run}?status=kept")).text
     assert "No such pair" in kept
     why = text((await desk.get(f"/desk/runs/{run}/learners/{one['learner_id']}")).text)
     for term in one["terms"]:
@@ -83,7 +83,7 @@ async def test_pairs_are_filtered_and_explained(story: World) -> None:
 
 
 async def test_a_long_plan_is_turned_leaf_by_leaf(story: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "LEAF", 2)
+    monkeypatch.setattr(plan, "PAGE_SIZE", 2)
     desk = Person(story, Role.operator)
     run = (await story.get("matching/runs"))["items"][0]["id"]
     pairs = (await story.get(f"matching/runs/{run}/plan"))["pairs"]
@@ -97,25 +97,25 @@ async def test_a_long_plan_is_turned_leaf_by_leaf(story: World, monkeypatch: pyt
         path, leaves = after[1].replace("&amp;", "&") if after else "", leaves + 1
     assert sorted(learners) == sorted(pair["learner_id"] for pair in pairs)
     assert leaves == -(-len(pairs) // 2)
-    last = text((await desk.get(f"/desk/runs/{run}?leaf=99")).text)
-    assert f"{len(pairs)} of {len(pairs)} Those before" in last, "a leaf beyond the end is the last one"
-    assert (await desk.get(f"/desk/runs/{run}?leaf=0")).status_code == 422
+    last = text((await desk.get(f"/desk/runs/{run}?page=99")).text)
+    assert f"{len(pairs)} of {len(pairs)} Previous" in last, "a leaf beyond the end is the last one"
+    assert (await desk.get(f"/desk/runs/{run}?page=0")).status_code == 422
 
 
 def test_a_long_list_is_cut_and_says_so() -> None:
-    ids = [UUID(int=number) for number in range(truncation.LONGEST + 10)]
+    ids = [UUID(int=number) for number in range(truncation.MAX_LINES + 10)]
     facts = {"consortium_id": ids[0], "slug": "c", "country": "RO", "illustrative": [], "archived": False}
     clusters = [Cluster.model_validate({"id": id, "name": f"c{id.int}", **facts}) for id in ids]
-    visit = Visit(Clients("http://127.0.0.1", str), "/", clusters=clusters)
-    brought = plan_diff.changes(visit, {id: 100 * (id.int - 5) for id in ids})
+    context = PageContext(PublicClient("http://127.0.0.1", str), "/", all_clusters=clusters)
+    brought = plan_diff.learner_changes({id: 100 * (id.int - 5) for id in ids}, context.cluster_name)
     shown = [*brought.lines.head, *brought.lines.tail]
     assert (brought.gain, brought.lose) == (len(ids) - 6, 5)
     assert len(shown) + brought.lines.left_out == len(ids) - 1, "who neither gains nor loses is not in it"
     assert shown[0] == (f"c{len(ids) - 1}", f"+{len(ids) - 6}.0", True)
     assert shown[-1] == ("c0", "-5.0", False)
-    assert truncation.cut(range(truncation.LONGEST)) == (range(truncation.LONGEST), 0, ())
-    one_more = plan_diff.pairs(visit, [(ids[0], id) for id in ids[: truncation.LONGEST + 1]])
-    assert (len(one_more.head), one_more.left_out, one_more.tail) == (truncation.LONGEST, 1, [])
+    assert truncation.truncate(range(truncation.MAX_LINES)) == (range(truncation.MAX_LINES), 0, ())
+    one_more = plan_diff.pair_sentences([(ids[0], id) for id in ids[: truncation.MAX_LINES + 1]], context.cluster_name)
+    assert (len(one_more.head), one_more.left_out, one_more.tail) == (truncation.MAX_LINES, 1, [])
 
 
 async def test_what_would_be_stands_beside_what_is_and_becomes_a_draft(story: World) -> None:
@@ -128,7 +128,7 @@ async def test_what_would_be_stands_beside_what_is_and_becomes_a_draft(story: Wo
     fields = [*hidden, ("name", "Without knowledge"), ("objective", "fairest"), *changed]
     made = await desk.post("/desk/what-ifs", [*fields, ("pair", ""), ("mentor_id", ""), ("learner_id", "")])
     shown = (await desk.get(made.headers["location"])).text
-    assert re.search(r"Points together \d+[.]\d \d+[.]\d", text(shown))
+    assert re.search(r"Total points \d+[.]\d \d+[.]\d", text(shown))
     assert re.search(r'name="knowledge"[^>]*value="0"', shown), "the sliders stand where they were put"
     assert '<option value="fairest" selected>' in shown
     (draft,) = forms(shown, f"{made.headers['location']}/draft")
@@ -146,13 +146,13 @@ async def test_pairs_that_were_chosen_stay_chosen_until_they_are_let_go(story: W
     same = [*hidden[:1], ("name", "Pairs"), ("objective", "total"), *weights]
 
     async def supposed(*more: tuple[str, str]) -> tuple[list[tuple[str, str]], str]:
-        made = await desk.post("/desk/what-ifs", [*same, ("once", str(uuid4())), *more])
+        made = await desk.post("/desk/what-ifs", [*same, ("idempotency_key", str(uuid4())), *more])
         page = (await desk.get(made.headers["location"])).text
         return re.findall(r'name="(forced|forbidden)" value="([^"]*)" checked', page), text(page)
 
     kept, page = await supposed(("pair", "forbidden"), ("mentor_id", one), ("learner_id", other))
     assert kept == [("forbidden", f"{one}:{other}")]
-    assert "must not be in it" in page
+    assert "must not be paired" in page
     kept, _ = await supposed(*kept, ("pair", "forbidden"), ("mentor_id", other), ("learner_id", one))
     assert sorted(kept) == sorted([("forbidden", f"{one}:{other}"), ("forbidden", f"{other}:{one}")])
     assert (await supposed(kept[0], ("pair", "")))[0] == [kept[0]], "what is not ticked is let go"
@@ -175,7 +175,7 @@ async def test_two_plans_are_compared(story: World) -> None:
     desk = Person(story, Role.operator)
     first = (await story.get("matching/runs"))["items"][0]["id"]
     second = (await planned(desk, story)).rpartition("/")[2]
-    page = text((await desk.get(f"/desk/compare?one={first}&other={second}")).text)
+    page = text((await desk.get(f"/desk/compare?first={first}&second={second}")).text)
     assert re.search(r"Pairs \d+ \d+ Learners served", page)
     assert "Compare" in text((await desk.get("/desk")).text)
-    assert (await desk.get(f"/desk/compare?one={first}&other={uuid4()}")).status_code == 404
+    assert (await desk.get(f"/desk/compare?first={first}&second={uuid4()}")).status_code == 404

@@ -30,9 +30,9 @@ async def test_when_all_is_well_the_first_line_says_so(service_database: Create)
         page = await eventually(led)
         assert re.findall(r"<h1[^>]*>(.*?)</h1>", page) == ["All is well"]
         said = text(page)
-        assert "4 of 4 services answer. Nothing waits, and there are no dead letters." in said
+        assert "4 of 4 services respond. No event waits, and there are no dead letters." in said
         assert f"{version()} {revisions('members')[0]}, current" in said
-        assert said.count("epoch 1, heard ") == 4
+        assert said.count("epoch 1, heartbeat ") == 4
         assert "What to do" not in said
         assert 'aria-current="page">Operations' in page
         assert " style=" not in page
@@ -43,21 +43,21 @@ async def test_a_service_that_is_away_is_what_needs_somebody(service_database: C
         page = await Person(running, Role.operator).get("/operations")
         assert page.status_code == 200
         said = text(page.text)
-        assert "Two things need somebody" in said
+        assert "Two problems need attention" in said
         assert "trainings answers 503: Service Unavailable." in said
         assert "See whether it runs, and what its log says last." in said
-        assert "2 of 4 services answer." in said
+        assert "2 of 4 services respond." in said
         reply = await Person(running, Role.operator).get("/operations/discard?service=trainings")
         assert reply.status_code == 503
-        assert "trainings gives no answer." in reply.text
+        assert "trainings does not respond." in reply.text
 
 
 async def test_with_all_services_away_the_page_is_whole(service_database: Create) -> None:
     async with world(service_database, without=SERVICES) as running:
         said = text((await Person(running, Role.operator).get("/operations")).text)
-        assert "Four things need somebody" in said
-        assert "0 of 4 services answer." in said
-        assert "No service that reads of others answers." in said
+        assert "Four problems need attention" in said
+        assert "0 of 4 services respond." in said
+        assert "No service that receives events responds." in said
 
 
 async def test_a_dead_letter_is_given_up_only_when_that_was_confirmed(service_database: Create) -> None:
@@ -71,20 +71,20 @@ async def test_a_dead_letter_is_given_up_only_when_that_was_confirmed(service_da
         assert not forms(page, "/operations/discard")
 
         asked = (await operator.get(f"/operations/discard?service=matching&event={ONE}")).text
-        assert "Give up one event for good?" in text(asked)
+        assert "Discard one event for good?" in text(asked)
         assert str(TWO) not in asked
         assert await letters(running.databases["matching"], "dead") == [str(ONE), str(TWO)]
 
         reply = await operator.post("/operations/discard", forms(asked, "/operations/discard")[0])
         assert reply.status_code == 303
         said = text((await operator.get(reply.headers["location"])).text)
-        assert "One dead letter of matching is given up for good." in said
+        assert "One dead letter of matching is discarded for good." in said
         assert await letters(running.databases["matching"], "discarded") == [str(ONE)]
 
         again = await operator.get(f"/operations/discard?service=matching&event={ONE}")
         assert (again.status_code, again.headers["location"]) == (
             303,
-            "/operations?did=discard&service=matching&count=0",
+            "/operations?done=discard&service=matching&count=0",
         )
         assert "matching has no such dead letter any more" in (await operator.get(again.headers["location"])).text
 
@@ -107,14 +107,14 @@ async def test_a_double_click_acts_once(service_database: Create) -> None:
             one for one in forms((await operator.get("/operations")).text, "/operations/retry") if len(one) == 2
         )
         replies = await asyncio.gather(*(operator.post("/operations/retry", form) for _ in range(4)))
-        assert {one.headers["location"] for one in replies} == {"/operations?did=retry&service=matching&count=2"}
+        assert {one.headers["location"] for one in replies} == {"/operations?done=retry&service=matching&count=2"}
 
         async def dead_again() -> bool:
             return await letters(running.databases["matching"], "dead") == [str(ONE), str(TWO)]
 
         await eventually(dead_again)
         late = await operator.post("/operations/retry", form)
-        assert late.headers["location"] == "/operations?did=retry&service=matching&count=2"
+        assert late.headers["location"] == "/operations?done=retry&service=matching&count=2"
         assert await letters(running.databases["matching"], "dead") == [str(ONE), str(TWO)]
         other = [*form[:1], ("event", str(ONE)), form[1]]
         page = await operator.post("/operations/retry", other)
@@ -136,7 +136,7 @@ async def test_what_failed_is_handled_once_its_cause_is_gone(service_database: C
 
         page = await eventually(listed, 60)
         assert "cluster.registered" in page
-        assert "Five tries" in text(page)
+        assert "Five attempts" in text(page)
         await _execute(running, "ALTER TABLE cluster_gone RENAME TO cluster")
         form = next(one for one in forms(page, "/operations/retry") if len(one) == 3)
         reply = await operator.post("/operations/retry", form)
@@ -150,7 +150,7 @@ async def test_what_failed_is_handled_once_its_cause_is_gone(service_database: C
 async def test_a_form_of_nobodys_making_does_nothing(service_database: Create) -> None:
     async with world(service_database, without=SERVICES) as running:
         operator = Person(running, Role.operator)
-        good = [("service", "matching"), ("once", str(ONE))]
+        good = [("service", "matching"), ("idempotency_key", str(ONE))]
         assert (await operator.post("/operations/retry", good)).status_code == 503
         for fields in (
             good[:1],
@@ -160,7 +160,7 @@ async def test_a_form_of_nobodys_making_does_nothing(service_database: Create) -
             [*good, *[("event", str(ONE))] * 101],
         ):
             assert (await operator.post("/operations/retry", fields)).status_code == 400
-        assert (await operator.get("/operations?did=retry&service=x&count=1")).status_code == 422
+        assert (await operator.get("/operations?done=retry&service=x&count=1")).status_code == 422
         assert (await operator.get("/operations/retry")).status_code == 405
 
 

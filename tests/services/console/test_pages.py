@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from services.console.api.public_client import Clients
+from services.console.api.public_client import PublicClient
 from services.console.pages.feed import live_rows
 from shared.web import Drain
 from tests.services.console.world import Create, World, world
@@ -27,19 +27,19 @@ async def test_the_pages_tell_the_story(story: World) -> None:
     assert "16 November 2016 – 15 November 2018" in said["/"]
     assert "20 July 2006" in said["/clusters/innoskart"]
     assert "Expert assessment, 12 October 2026" in said["/clusters/innoskart"]
-    assert "No mentorship of it as mentor is confirmed yet." in said["/clusters/innoskart"]
+    assert "No mentorship as mentor is confirmed yet." in said["/clusters/innoskart"]
     assert "28–29 June 2017" in said["/trainings"]
-    assert "Who waits, in order" in said["/trainings"]
+    assert "Waiting list, in order" in said["/trainings"]
     assert "of 100" in said["/pairs"]
-    assert "Answers the request of Cluster for Energy Efficiency for help with market foresight" in said["/pairs"]
+    assert "For the request of Cluster for Energy Efficiency for help with market foresight" in said["/pairs"]
     assert re.search(r"said yes; \S.* said yes", said["/pairs"])
     assert "asks for help with market foresight" in said["/feed"]
-    assert re.search(r"At work 1 .* Plan the next meeting; it is due on", said["/mentorships"])
+    assert re.search(r"Active 1 .* Plan the next meeting; it is due on", said["/mentorships"])
     assert re.search(
         r"D\.A\.Re\. Distretto Agroalimentare Regionale taught INNOSKART .* Joint training", said["/ledger"]
     )
     assert "Join Study visit to a digital cluster 9 March 2027" in said["/next"]
-    assert "White spots" in said["/next"]
+    assert "Needed by several, offered by none" in said["/next"]
     for path, words in said.items():
         assert not UUID.search(words), path
         assert "illustrative" in words or path in WITHOUT_MARKS, path
@@ -79,13 +79,13 @@ async def test_the_feed_has_no_gap_by_pages_nor_by_stream(story: World) -> None:
 
 async def test_the_stream_ends_when_the_process_is_about_to(service_database: Create) -> None:
     async with world(service_database, without=("members", "trainings", "matching")) as running:
-        clients, drain = Clients(f"{running.url}/api", lambda: running.token), Drain()
-        rows = live_rows(clients, 0, drain)
+        api, drain = PublicClient(f"{running.url}/api", lambda: running.token), Drain()
+        rows = live_rows(api, 0, drain)
         assert (await anext(rows)).startswith("retry:")
         ending = asyncio.ensure_future(anext(rows, None))
         drain.begin()
         assert await asyncio.wait_for(ending, 5) is None
-        await clients.close()
+        await api.close()
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ async def test_a_token_that_is_of_no_use_is_refused_in_a_sentence(alone: World, 
     assert page.status_code in {400, 401}
     assert "set-cookie" not in page.headers
     said = {"nothing": "Paste a token first", "too long": "longer than 3800 characters"}
-    assert said.get(what, "it has run out, or is none of this Kei") in text(page.text)
+    assert said.get(what, "has expired, is incomplete, or belongs to another Kei") in text(page.text)
     assert 'role="alert"' in page.text
     assert tokens[what] == "" or tokens[what] not in page.text
 
@@ -99,7 +99,7 @@ async def test_who_is_not_signed_in_is_sent_to_do_so(alone: World) -> None:
     ):
         reply = await send
         assert (reply.status_code, reply.headers["location"]) == (303, "/sign-in?because=needed")
-    assert "Sign in first" in (await Person(alone).get("/sign-in?because=needed")).text
+    assert "Sign in to go on" in (await Person(alone).get("/sign-in?because=needed")).text
 
 
 @pytest.mark.parametrize("what", ["expired", "forged"])
@@ -135,7 +135,7 @@ async def test_other_roles_are_turned_away_on_a_page(alone: World) -> None:
     for send in (manager.get("/operations"), manager.post(POSTS[0], []), manager.post(POSTS[1], [])):
         page = await send
         assert page.status_code == 403
-        assert "You are signed in as anna, who is none." in text(page.text)
+        assert "You are signed in as anna. This page is for operators." in text(page.text)
         assert "Sign out" in page.text
 
 

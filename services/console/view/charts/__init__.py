@@ -1,1 +1,1 @@
-"""Charts as numbers in percent of the width; templates draw them as SVG, next to a table that says the same."""
+"""Charts as coordinates in percent of the width; templates draw them as SVG next to a table with the same data."""

@@ -1,4 +1,4 @@
-"""A plan as a picture: mentors on the left, learners on the right, a line for each pair."""
+"""A plan as a bipartite graph: mentors on the left, learners on the right, a line for each pair."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from uuid import UUID
 
 from services.console.api.plan_models import PlannedPair
 
-ROW = 34
+ROW_HEIGHT = 34
 """Pixels from one cluster to the next."""
 WIDTH = 720
 LEFT, RIGHT = 250, 470
-"""Where lines begin and end."""
-LETTERS = 30
-"""Of a name that are shown."""
+"""x of the ends of the lines."""
+MAX_NAME_LENGTH = 30
+"""Characters; longer names are truncated."""
 
 
 class Node(NamedTuple):
@@ -23,15 +23,15 @@ class Node(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """A pair: a path, what it is (kept, proposed or new), and what it says."""
+    """A pair: its path, its status (kept, proposed or new) and its tooltip."""
 
     path: str
     standing: str
     title: str
 
 
-class Picture(NamedTuple):
-    """The whole plan."""
+class BipartiteChart(NamedTuple):
+    """The chart."""
 
     id: str
     summary: str
@@ -42,37 +42,38 @@ class Picture(NamedTuple):
     edges: list[Edge]
 
 
-def chart(id: str, pairs: Sequence[PlannedPair], name: Callable[[UUID], str]) -> Picture:
-    """The picture of a plan's pairs. Learners stand in the order of their mentors, so that few lines cross."""
-    mentors = sorted({pair.mentor_id for pair in pairs}, key=name)
-    place = {one: number for number, one in enumerate(mentors)}
-    least: dict[UUID, int] = {}
+def chart(id: str, pairs: Sequence[PlannedPair], cluster_name: Callable[[UUID], str]) -> BipartiteChart:
+    """The chart of some pairs. Learners are sorted by their mentors, so that few lines cross."""
+    mentors = sorted({pair.mentor_id for pair in pairs}, key=cluster_name)
+    mentor_rows = {id: row for row, id in enumerate(mentors)}
+    first_mentor_row: dict[UUID, int] = {}
     for pair in pairs:
-        least[pair.learner_id] = min(least.get(pair.learner_id, len(mentors)), place[pair.mentor_id])
-    learners = sorted(least, key=lambda one: (least[one], name(one)))
-    place_of = {one: number for number, one in enumerate(learners)}
-    edges = [_edge(pair, place[pair.mentor_id], place_of[pair.learner_id], name) for pair in pairs]
-    return Picture(
+        row = mentor_rows[pair.mentor_id]
+        first_mentor_row[pair.learner_id] = min(first_mentor_row.get(pair.learner_id, row), row)
+    learners = sorted(first_mentor_row, key=lambda id: (first_mentor_row[id], cluster_name(id)))
+    learner_rows = {id: row for row, id in enumerate(learners)}
+    edges = [_edge(pair, mentor_rows[pair.mentor_id], learner_rows[pair.learner_id], cluster_name) for pair in pairs]
+    return BipartiteChart(
         id,
         f"{len(mentors)} mentors, {len(learners)} learners and {len(pairs)} pairs.",
         WIDTH,
-        max(len(mentors), len(learners)) * ROW,
-        [_node(number, name(one)) for number, one in enumerate(mentors)],
-        [_node(number, name(one)) for number, one in enumerate(learners)],
+        max(len(mentors), len(learners)) * ROW_HEIGHT,
+        [_node(row, cluster_name(id)) for row, id in enumerate(mentors)],
+        [_node(row, cluster_name(id)) for row, id in enumerate(learners)],
         edges,
     )
 
 
-def _node(number: int, name: str) -> Node:
-    return Node(_middle(number), name if len(name) <= LETTERS else f"{name[: LETTERS - 1].rstrip()}…")
+def _node(row: int, name: str) -> Node:
+    return Node(_middle(row), name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1].rstrip()}…")
 
 
-def _middle(number: int) -> int:
-    return number * ROW + ROW // 2
+def _middle(row: int) -> int:
+    return row * ROW_HEIGHT + ROW_HEIGHT // 2
 
 
-def _edge(pair: PlannedPair, mentor: int, learner: int, name: Callable[[UUID], str]) -> Edge:
+def _edge(pair: PlannedPair, mentor: int, learner: int, cluster_name: Callable[[UUID], str]) -> Edge:
     start, end, bend = _middle(mentor), _middle(learner), (LEFT + RIGHT) // 2
     path = f"M{LEFT} {start}C{bend} {start} {bend} {end} {RIGHT} {end}"
-    title = f"{name(pair.mentor_id)} teaches {name(pair.learner_id)}: {pair.score / 100:.1f} points, {pair.standing}"
-    return Edge(path, pair.standing, title)
+    sentence = f"{cluster_name(pair.mentor_id)} teaches {cluster_name(pair.learner_id)}"
+    return Edge(path, pair.standing, f"{sentence}: {pair.score / 100:.1f} points, {pair.standing}")

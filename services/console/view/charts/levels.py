@@ -1,16 +1,16 @@
-"""Levels against targets: a bar for each indicator, and a mark where the cluster wants to be."""
+"""Levels against targets: a bar for each indicator, with a mark at the target."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.console.api.models import Standing
+from services.console.api.models import IndicatorStatus
 
-ROW = 56
+ROW_HEIGHT = 56
 """Pixels of one indicator: its name, its bar and the space to the next."""
 
 
-class Bar(NamedTuple):
-    """One indicator. Widths and places are percent of the whole."""
+class LevelBar(NamedTuple):
+    """One indicator. Widths and positions are percent of the scale."""
 
     y: int
     title: str
@@ -27,28 +27,28 @@ class LevelChart(NamedTuple):
     summary: str
     height: int
     ticks: list[float]
-    bars: list[Bar]
+    bars: list[LevelBar]
 
 
-def chart(id: str, title: str, scale: int, standings: Sequence[tuple[str, Standing]]) -> LevelChart:
+def chart(id: str, title: str, scale: int, statuses: Sequence[tuple[str, IndicatorStatus]]) -> LevelChart:
     """The chart of one framework.
 
     Args:
         id: unique on the page.
-        title: what it shows.
+        title: of the chart.
         scale: the highest level.
-        standings: indicator in words, and where the cluster stands in it.
+        statuses: title of each indicator, and its status.
     """
-    bars = [_bar(row, name, standing, scale) for row, (name, standing) in enumerate(standings)]
-    reached = sum(1 for _, one in standings if one.target is not None and one.gap == 0)
-    aimed = sum(1 for _, one in standings if one.target is not None)
+    bars = [_bar(row, name, status, scale) for row, (name, status) in enumerate(statuses)]
+    reached = sum(1 for _, status in statuses if status.target is not None and status.gap == 0)
+    aimed = sum(1 for _, status in statuses if status.target is not None)
     summary = f"{len(bars)} indicators on a scale from 0 to {scale}. {reached} of {aimed} targets are reached."
     ticks = [100 * step / scale for step in range(scale + 1)] if scale <= 10 else [0.0, 50.0, 100.0]  # noqa: PLR2004
-    return LevelChart(id, title, summary, len(bars) * ROW, ticks, bars)
+    return LevelChart(id, title, summary, len(bars) * ROW_HEIGHT, ticks, bars)
 
 
-def _bar(row: int, name: str, one: Standing, scale: int) -> Bar:
-    level = "not assessed" if one.level is None else str(one.level)
-    value = level if one.target is None else f"{level}, target {one.target}"
-    target = None if one.target is None else 100 * one.target / scale
-    return Bar(row * ROW, name, value, 100 * (one.level or 0) / scale, target)
+def _bar(row: int, name: str, status: IndicatorStatus, scale: int) -> LevelBar:
+    level = "not assessed" if status.level is None else str(status.level)
+    value = level if status.target is None else f"{level}, target {status.target}"
+    target = None if status.target is None else 100 * status.target / scale
+    return LevelBar(row * ROW_HEIGHT, name, value, 100 * (status.level or 0) / scale, target)

@@ -1,17 +1,17 @@
-"""What a pair's score is made of: one bar of a hundred points, cut into its terms."""
+"""The terms of a score as parts of one bar of a hundred points."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from services.console.api.models import Term
-from services.console.view import labels
+from services.console.view import formatting, labels
 
-WHOLE = 10_000
-"""Hundredths of a point in a full score."""
+MAX_SCORE = 10_000
+"""In hundredths of a point."""
 
 
-class Part(NamedTuple):
-    """One term: where it begins and how wide it is, in percent, and what it says. `shade` is its colour, 1 to 6."""
+class TermBar(NamedTuple):
+    """One term: start and width in percent, points and reason. `shade` is its colour, 1 to 6."""
 
     shade: int
     name: str
@@ -22,21 +22,21 @@ class Part(NamedTuple):
 
 
 class TermChart(NamedTuple):
-    """A score's parts."""
+    """The chart."""
 
     id: str
     title: str
     summary: str
-    parts: list[Part]
+    parts: list[TermBar]
 
 
 def chart(id: str, title: str, terms: Sequence[Term]) -> TermChart:
     """The chart of one score; `id` is unique on the page."""
     parts, start = [], 0.0
     for number, term in enumerate(terms):
-        width = 100 * term.hundredths / WHOLE
-        name = labels.TERMS.get(term.term, labels.tidy(term.term))
-        parts.append(Part(number % 6 + 1, name, labels.points(term.hundredths), term.reason, start, width))
+        width = 100 * term.hundredths / MAX_SCORE
+        name = labels.SCORE_TERMS.get(term.term, formatting.title(term.term))
+        parts.append(TermBar(number % 6 + 1, name, formatting.points(term.hundredths), term.reason, start, width))
         start += width
     summary = ", ".join(f"{part.name} {part.points}" for part in parts)
     return TermChart(id, title, f"{summary}.", parts)

@@ -28,8 +28,8 @@ async def test_a_manager_answers_a_proposal_on_the_page(story: World) -> None:
     (fields,) = forms(page, path)
     assert dict(fields)["side"] == "mentor"
     done = await mentor.post(path, [*fields, ("answer", "accept"), ("reason", "")])
-    assert (done.status_code, done.headers["location"]) == (303, "/pairs?did=accept")
-    assert "You have said yes." in (await mentor.get("/pairs?did=accept")).text
+    assert (done.status_code, done.headers["location"]) == (303, "/pairs?done=accept")
+    assert "You have said yes." in (await mentor.get("/pairs?done=accept")).text
     again = await mentor.post(path, [*fields, ("answer", "accept"), ("reason", "")])
     assert again.status_code == 303, "the same form sent twice is one answer"
     learner = Person(story, Role.manager, cluster=open_["learner_id"])
@@ -50,7 +50,7 @@ async def test_the_second_yes_leads_to_the_mentorship_where_both_confirm(story: 
     for person in both:
         (fields,) = forms((await person.get("/pairs")).text, path)
         led.append((await person.post(path, [*fields, ("answer", "accept"), ("reason", "")])).headers["location"])
-    assert led == ["/pairs?did=accept", at]
+    assert led == ["/pairs?done=accept", at]
     for person in both:
         (fields,) = forms((await person.get(at)).text, f"{at}/confirm")
         assert (await person.post(f"{at}/confirm", fields)).status_code == 303
@@ -64,15 +64,15 @@ async def test_the_two_sides_work_on_the_page_to_the_end(story: World) -> None:
     goal = re.search(r'<option value="([^"]+/[^"]+)">', page)
     assert goal
     steps = [
-        ("progress", [("goal", goal[1]), ("reached", "4")], "The level that you reached is noted."),
-        ("check-in", [("feeling", "4"), ("text", "We learn a lot.")], "What you said is kept"),
-        ("meeting", [("state", "held"), ("on", "2026-01-05"), ("minutes", "45")], "The meeting is noted."),
+        ("progress", [("goal", goal[1]), ("reached", "4")], "The level reached is saved."),
+        ("check-in", [("feeling", "4"), ("text", "We learn a lot.")], "Your check-in is saved."),
+        ("meeting", [("state", "held"), ("on", "2026-01-05"), ("minutes", "45")], "The meeting is saved."),
         ("end", [("how", "completed"), ("reason", "We are done.")], "The mentorship is over."),
     ]
     for what, given, said in steps:
         (fields,) = forms((await learner.get(at)).text, f"{at}/{what}")
         done = await learner.post(f"{at}/{what}", [*fields, *given])
-        assert (done.status_code, done.headers["location"]) == (303, f"{at}?did={what}")
+        assert (done.status_code, done.headers["location"]) == (303, f"{at}?done={what}")
         assert said in text((await learner.get(done.headers["location"])).text)
     page = (await mentor.get(at)).text
     assert "We are done." in page
@@ -89,7 +89,12 @@ async def test_others_see_how_it_goes_and_can_do_nothing(story: World) -> None:
         page = await person.get(at)
         assert page.status_code == 200
         assert f"{at}/check-in" not in page.text
-    body = [("side", "mentor"), ("feeling", "1"), ("text", ""), ("once", "0190f3a0-0000-7000-8000-000000000001")]
+    body = [
+        ("side", "mentor"),
+        ("feeling", "1"),
+        ("text", ""),
+        ("idempotency_key", "0190f3a0-0000-7000-8000-000000000001"),
+    ]
     refused = await Person(story, Role.manager, cluster=other).post(f"{at}/check-in", body)
     assert refused.status_code == 403
     assert "You do not speak for the mentor" in text(refused.text)
@@ -114,45 +119,45 @@ async def test_what_matching_refuses_is_said_in_its_words(story: World) -> None:
 
 
 async def test_the_ledger_is_there_as_a_table(story: World) -> None:
-    visitor = Person(story)
-    table = await visitor.get("/ledger.csv")
+    user = Person(story)
+    table = await user.get("/ledger.csv")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     head, *lines = table.text.splitlines()
     assert head.startswith("by,state,teacher,learner")
     assert len(lines) > 10
-    one = await visitor.get("/ledger.csv?cluster=cluee&skill=self-check/strategy")
+    one = await user.get("/ledger.csv?cluster=cluee&skill=self-check/strategy")
     own = [line for line in lines if "Cluster for Energy Efficiency" in line and "strategy" in line]
     assert own
     assert one.text.splitlines() == [head, *own]
 
 
 async def test_the_ledger_is_narrowed_down(story: World) -> None:
-    visitor = Person(story)
-    everything = text((await visitor.get("/ledger")).text)
-    one = text((await visitor.get("/ledger?cluster=cluee&skill=&since=&until=")).text)
+    user = Person(story)
+    everything = text((await user.get("/ledger")).text)
+    one = text((await user.get("/ledger?cluster=cluee&skill=&since=&until=")).text)
     assert "Cluster for Energy Efficiency" in one
     assert (_lines(one), _lines(everything)) == (2, 13)
-    assert _lines(text((await visitor.get("/ledger?cluster=cluee&skill=self-check/strategy")).text)) == 1
-    assert _lines(text((await visitor.get("/ledger?since=2018-01-01")).text)) == 1, "the mentorship that goes on"
-    assert _lines(text((await visitor.get("/ledger?until=2018-01-01")).text)) == 12
-    nothing = text((await visitor.get("/ledger?until=2017-01-01")).text)
-    assert "The ledger has nothing that fits what is chosen above." in nothing
+    assert _lines(text((await user.get("/ledger?cluster=cluee&skill=self-check/strategy")).text)) == 1
+    assert _lines(text((await user.get("/ledger?since=2018-01-01")).text)) == 1, "the mentorship that goes on"
+    assert _lines(text((await user.get("/ledger?until=2018-01-01")).text)) == 12
+    nothing = text((await user.get("/ledger?until=2017-01-01")).text)
+    assert "The ledger has no entry that matches the filter." in nothing
     for bad, status in (("cluster=nobody", 404), ("skill=strategy", 422), ("since=soon", 422)):
-        assert (await visitor.get(f"/ledger?{bad}")).status_code == status
+        assert (await user.get(f"/ledger?{bad}")).status_code == status
 
 
 async def test_the_ledger_shows_giving_taking_and_where_it_went_on(story: World) -> None:
     page = text((await Person(story).get("/ledger?cluster=dare")).text)
-    balances, onward = page.split("Giving and taking")[1].split("Where it went on")
+    balances, onward = page.split("Taught and learnt")[1].split("Passed on")
     assert re.search(r"D\.A\.Re\. Distretto Agroalimentare Regionale 12 0 \d 0", balances), "it hosted the training"
     assert re.search(r"Cluster for Energy Efficiency 0 0 2 0", balances)
     assert (
         "D.A.Re. Distretto Agroalimentare Regionale taught Cluster for Energy Efficiency: strategy directly" in onward
     )
-    assert "Where it went on" not in text((await Person(story).get("/ledger")).text)
+    assert "Passed on" not in text((await Person(story).get("/ledger")).text)
 
 
 def _lines(page: str) -> int:
-    found = re.search(r"Lines (\d+) Levels reported", page)
+    found = re.search(r"Entries (\d+) Levels reported", page)
     assert found, page
     return int(found[1])

@@ -2,12 +2,13 @@ from datetime import date
 
 import pytest
 
-from services.console.view import labels
+from services.console.view import formatting
+from shared import wording
 
 
 def test_a_code_without_a_word_is_tidied() -> None:
-    assert labels.tidy("market-foresight") == "Market foresight"
-    assert labels.tidy("") == ""
+    assert formatting.title("market-foresight") == "Market foresight"
+    assert formatting.title("") == ""
 
 
 @pytest.mark.parametrize(
@@ -20,7 +21,7 @@ def test_a_code_without_a_word_is_tidied() -> None:
     ],
 )
 def test_a_period_repeats_only_what_it_must(first: date, last: date, said: str) -> None:
-    assert labels.days(first, last) == said
+    assert wording.period(first, last) == said
 
 
 @pytest.mark.parametrize(
@@ -28,22 +29,22 @@ def test_a_period_repeats_only_what_it_must(first: date, last: date, said: str) 
     [("2006", "2006"), ("2006-07", "July 2006"), ("2006-07-20", "20 July 2006"), ("2006-13", "2006-13")],
 )
 def test_a_date_is_as_exact_as_it_is_known(text: str, said: str) -> None:
-    assert labels.partial_date(text) == said
+    assert formatting.partial_date(text) == said
 
 
 @pytest.mark.parametrize(
     ("number", "said"), [(0, "no clusters"), (1, "one cluster"), (7, "seven clusters"), (15, "15 clusters")]
 )
 def test_small_numbers_are_words(number: int, said: str) -> None:
-    assert labels.counted(number, "cluster") == said
+    assert wording.counted_in_words(number, "cluster") == said
 
 
 def test_points_have_one_decimal() -> None:
-    assert labels.points(7130) == "71.3"
-    assert labels.points(0) == "0.0"
+    assert formatting.points(7130) == "71.3"
+    assert formatting.points(0) == "0.0"
 
 
 def test_a_list_ends_with_and() -> None:
-    assert labels.listed([]) == ""
-    assert labels.listed(["a"]) == "a"
-    assert labels.listed(["a", "b", "c"]) == "a, b and c"
+    assert wording.listed([]) == ""
+    assert wording.listed(["a"]) == "a"
+    assert wording.listed(["a", "b", "c"]) == "a, b and c"
