@@ -80,7 +80,7 @@ def build(api_url: str, token: Callable[[], str], verifier: Verifier, monitored:
 
     Args:
         api_url: the services stand below it.
-        token: gives a valid bearer token of the role service; the public pages show what that role may see.
+        token: gives a valid bearer token of the role service, with which the public pages read the services.
         verifier: of the users' tokens.
         monitored: addresses whose certificates are monitored.
     """
@@ -96,24 +96,27 @@ def build(api_url: str, token: Callable[[], str], verifier: Verifier, monitored:
         finally:
             monitoring.cancel()
             await asyncio.wait([monitoring])
-            for client in (public_client, operator_client, user_client):
-                await client.close()
+            await asyncio.gather(public_client.close(), operator_client.close(), user_client.close())
 
     app = create_app(
         title="Kei console",
         version="1",
         database=None,
-        cursor_secret=clock.secret(),  # the console signs no cursors
+        cursor_secret=clock.secret(),  # not used
         verifier=verifier,
         routers=[*(page.router for page in PAGES), static],
         lifespan=lifespan,
         ops=Ops(collectors=[certificates.collect]),
         limits=Limits(body=MAX_BYTES, types=frozenset({FORM})),
     )
-    app.state.public_client = public_client
-    app.state.operator_client, app.state.user_client = operator_client, user_client
-    for error in (SignInRequired, TokenRejected):
-        app.add_exception_handler(error, redirect_to_sign_in)
+    app.state.public_client, app.state.operator_client = public_client, operator_client
+    app.state.user_client = user_client
+    _handle_sessions(app, verifier)
+    return app
+
+
+def _handle_sessions(app: FastAPI, verifier: Verifier) -> None:
+    app.add_exception_handler(SignInRequired, redirect_to_sign_in)
+    app.add_exception_handler(TokenRejected, redirect_to_sign_in)
     app.add_middleware(ProblemPageMiddleware)
     app.add_middleware(SessionMiddleware, verifier=verifier)  # outermost, because problem pages need the user too
-    return app
