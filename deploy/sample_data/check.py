@@ -21,8 +21,8 @@ from services.members.commands.consortia import NewConsortium
 from services.members.commands.frameworks import NewFramework
 from services.members.commands.service_requests import NewServiceRequest
 from services.members.commands.targets import NewTarget
-from services.trainings.routes.activities import NewActivity
-from services.trainings.routes.registrations import NewRegistration
+from services.trainings.commands.activities import NewActivity
+from services.trainings.commands.registrations import NewRegistration
 
 Loc = tuple[str | int, ...]
 Found = Iterator[tuple[Loc, str]]

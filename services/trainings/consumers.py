@@ -1,9 +1,9 @@
-"""What trainings learns from others: the clusters' names and consortia, and which have left."""
+"""What trainings does with the events of members."""
 
 from collections.abc import Sequence
 
-from services.trainings.commands import clusters
-from services.trainings.commands.cluster_departure import leave
+from services.trainings.commands.cluster_departure import archive_clusters
+from services.trainings.commands.clusters import ClusterCopy, upsert_clusters
 from shared import clock
 from shared.db import WriteSession
 from shared.events import Event
@@ -15,15 +15,15 @@ consumer = Consumer("trainings")
 
 @consumer.on_batch(ClusterRegistered, ClusterChanged)
 async def on_cluster(tx: WriteSession, events: Sequence[Event[ClusterRegistered | ClusterChanged]]) -> None:
-    """Keep the copy of each cluster."""
+    """Store a copy of each cluster."""
     copies = [
-        clusters.Copy(event.key, event.data.consortium_id, event.data.slug, event.data.name, event.version)
+        ClusterCopy(event.key, event.data.consortium_id, event.data.slug, event.data.name, event.version)
         for event in events
     ]
-    await clusters.keep(tx, copies)
+    await upsert_clusters(tx, copies)
 
 
 @consumer.on_batch(ClusterArchived)
 async def on_cluster_archived(tx: WriteSession, events: Sequence[Event[ClusterArchived]]) -> None:
-    """A cluster that has left registers for nothing, and others get its seats."""
-    await leave(tx, [event.data.cluster_id for event in events], clock.now().date())
+    """Cancel the registrations of clusters that have left."""
+    await archive_clusters(tx, [event.data.cluster_id for event in events], clock.now().date())

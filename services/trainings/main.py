@@ -1,4 +1,4 @@
-"""trainings, put together."""
+"""Composition of the trainings service."""
 
 from fastapi import FastAPI
 

@@ -1,8 +1,8 @@
-"""The rows of trainings.
+"""The tables of trainings.
 
-An activity has two numbers. `version` counts every change of it, drafts and attendance included: it is the ETag.
-`events` counts the events it has put: a draft is nobody's business outside, and the versions of an aggregate's events
-have no gap. Whoever registers, cancels or completes locks the activity's row first, so that seats, queue and events
+An activity has two versions. `version` counts all changes, also of drafts and attendance: it is the ETag.
+`event_version` is the version of its newest event: a draft has no events, and the versions of an aggregate's events
+have no gap. A registration, cancellation or completion locks the activity's row first, so that seats, queue and events
 have one order.
 """
 
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, Identity, Index, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, query_expression
 from sqlalchemy.types import Text
 
 from shared import db
@@ -34,7 +34,7 @@ metadata = Base.metadata
 
 
 class Cluster(Base):
-    """What trainings needs to know of a cluster, from members' events; `version` is that of the newest one."""
+    """Projection: name and consortium of a cluster, with the version of the newest event of members."""
 
     __tablename__ = "cluster"
 
@@ -46,7 +46,7 @@ class Cluster(Base):
 
 
 class Archived(Base):
-    """Clusters that have left, from members' events; one may be told of before the cluster itself is."""
+    """Projection: clusters that have left. This event may arrive before the cluster's registration."""
 
     __tablename__ = "archived"
 
@@ -54,7 +54,7 @@ class Archived(Base):
 
 
 class Activity(Base):
-    """Something clusters do together."""
+    """A joint training, study visit, peer review or matchmaking talk."""
 
     __tablename__ = "activity"
 
@@ -75,7 +75,7 @@ class Activity(Base):
     topics: Mapped[list[str]]
     illustrative: Mapped[list[str]]
     version: Mapped[int] = mapped_column(default=1)
-    events: Mapped[int] = mapped_column(default=0)
+    event_version: Mapped[int] = mapped_column(default=0)
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
     __table_args__ = (
@@ -86,9 +86,14 @@ class Activity(Base):
         Index("ix_activity_starts_on", "starts_on", "id"),
     )
 
+    @property
+    def activity_id(self) -> UUID:
+        """Its id, under the name that it has in events."""
+        return self.id
+
 
 class Registration(Base):
-    """Seats that a cluster wants, has or had. `queue` is the order of arrival."""
+    """A cluster's seats in an activity. `queue` is the order of arrival."""
 
     __tablename__ = "registration"
 
@@ -99,6 +104,8 @@ class Registration(Base):
     state: Mapped[str]
     queue: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
     registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    place_in_queue: Mapped[int | None] = query_expression()
+    """Computed: 1 is next; None if the registration is not waitlisted, or was loaded without it."""
 
     __table_args__ = (
         CheckConstraint("seats BETWEEN 1 AND 20", name="seats"),

@@ -12,7 +12,7 @@ from services.matching.rules.report import make_plan as answered
 from services.members.commands import assessments, clusters, consortia, frameworks, service_requests, targets
 from services.members.rules.vocabulary import AssessmentKind
 from services.trainings.commands import activities, registrations
-from services.trainings.rules.vocabulary import Kind as Activity
+from services.trainings.rules.vocabulary import ActivityKind
 from shared import clock
 from shared.db import WriteSession
 from tests.faults.simulation import Work
@@ -88,15 +88,17 @@ def request(id: UUID, cluster: UUID, indicator: str) -> Work:
 
 def plan_training(id: UUID, host: UUID, on: date, seats: int, teaches: Mapping[str, int]) -> Work:
     """Drafted and published."""
-    plan = activities.Plan(
-        kind=Activity.joint_training,
+    taught = [{"framework": FRAMEWORK, "indicator": indicator, "gain": gain} for indicator, gain in teaches.items()]
+    new = activities.NewActivity(
+        consortium_id=CONSORTIUM,
+        kind=ActivityKind.joint_training,
         title="Training",
         host_cluster_id=host,
         place="Bari",
         starts_on=on,
         ends_on=on,
         capacity=seats,
-        teaches=[{"framework": FRAMEWORK, "indicator": one, "gain": gain} for one, gain in teaches.items()],
+        teaches=[activities.TaughtIndicator.model_validate(indicator) for indicator in taught],
         sector_groups=[],
         deliverables=[],
         topics=[],
@@ -104,21 +106,23 @@ def plan_training(id: UUID, host: UUID, on: date, seats: int, teaches: Mapping[s
     )
 
     async def work(tx: WriteSession) -> None:
-        await activities.create(tx, id, CONSORTIUM, plan)
+        await activities.draft(tx, id, new)
         await activities.publish(tx, id, 1)
 
     return work
 
 
 def enrol(id: UUID, activity: UUID, cluster: UUID, seats: int) -> Work:
-    return lambda tx: registrations.register(tx, id, activity, cluster, seats)
+    new = registrations.NewRegistration(cluster_id=cluster, seats=seats)
+    return lambda tx: registrations.register(tx, id, activity, new)
 
 
 def finish(activity: UUID, seen: int, present: Iterable[UUID], absent: Iterable[UUID]) -> Work:
     """Who was there is recorded, and the activity completed."""
 
     async def work(tx: WriteSession) -> None:
-        await registrations.attend(tx, activity, list(present), list(absent), TODAY)
+        attendance = registrations.Attendance(present=list(present), absent=list(absent))
+        await registrations.record_attendance(tx, activity, attendance, TODAY)
         await activities.complete(tx, activity, seen + 1, TODAY)
 
     return work

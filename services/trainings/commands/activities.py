@@ -1,123 +1,114 @@
 """Activities from draft to completion."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import select
 
+from services.trainings.commands.clusters import require_active_cluster
 from services.trainings.rules import completion
-from services.trainings.rules.vocabulary import ActivityState, Kind, RegistrationState
-from services.trainings.tables import Activity, Archived, Cluster, Registration
+from services.trainings.rules.vocabulary import ActivityKind, ActivityState, RegistrationState
+from services.trainings.tables import Activity, Cluster, Registration
 from shared import outbox
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.events.registry import Data
-from shared.events.trainings import ClusterGain, TaughtIndicator, TrainingCompleted, TrainingPublished
+from shared.events.trainings import ClusterGain, TrainingCompleted, TrainingPublished
+from shared.schemas import Name, RequestModel, Slug
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is known of an activity beforehand."""
+class TaughtIndicator(RequestModel):
+    """An indicator that is taught, with the planned gain in levels of the framework's scale."""
 
-    kind: Kind
-    title: str
+    framework: Slug
+    indicator: Slug
+    gain: Annotated[int, Field(ge=1, le=100)]
+
+
+class ActivityFacts(RequestModel):
+    """What is planned for an activity."""
+
+    kind: ActivityKind
+    title: Name
     host_cluster_id: UUID
-    place: str
+    place: Name
     starts_on: date
     ends_on: date
-    capacity: int
-    teaches: list[dict[str, Any]]
-    sector_groups: list[str]
-    deliverables: list[str]
-    topics: list[str]
-    illustrative: list[str]
-
-    def check(self) -> None:
-        """Refuse a plan that makes no sense.
-
-        Raises:
-            Invalid: it ends before it starts.
-        """
-        if self.ends_on < self.starts_on:
-            raise Invalid("ends-before-start", "An activity cannot end before it starts.", field="ends_on")
+    capacity: Annotated[int, Field(ge=1, le=10_000, description="seats")]
+    teaches: Annotated[list[TaughtIndicator], Field(max_length=10, default_factory=list)]
+    sector_groups: Annotated[list[Name], Field(max_length=20, default_factory=list)]
+    deliverables: Annotated[list[Name], Field(max_length=20, default_factory=list)]
+    topics: Annotated[list[Name], Field(max_length=20, default_factory=list)]
+    illustrative: Annotated[
+        list[Slug], Field(max_length=30, default_factory=list, description="fields without a public source")
+    ]
 
 
-class Owner(NamedTuple):
-    """Who answers for an activity."""
+class NewActivity(ActivityFacts):
+    """An activity to be drafted."""
+
+    consortium_id: UUID
+
+
+class Host(NamedTuple):
+    """The cluster that hosts an activity, and its consortium."""
 
     cluster_id: UUID
     consortium_id: UUID
 
 
-async def owner(tx: WriteSession, id: UUID) -> Owner:
+async def host_of(tx: WriteSession, id: UUID) -> Host:
     """The host of an activity.
 
     Raises:
         NotFound
     """
     columns = select(Activity.host_cluster_id, Activity.consortium_id).where(Activity.id == id)
-    found = (await tx.execute(columns)).one_or_none()
-    if found is None:
+    row = (await tx.execute(columns)).one_or_none()
+    if row is None:
         raise NotFound("no-such-activity", "There is no such activity.")
-    return Owner(*found)
+    return Host(*row)
 
 
-async def consortium_of(tx: WriteSession, cluster_id: UUID, field: str) -> UUID:
-    """The consortium of a cluster that is to take part in something; it leaves before that or after it.
-
-    A cluster is locked before an activity, by whoever locks both.
-
-    Raises:
-        Invalid: the cluster is not known here, or not yet; it names `field`.
-        Conflict: it has left.
-    """
-    held = select(Cluster.consortium_id).where(Cluster.id == cluster_id).with_for_update(read=True)
-    found = await tx.scalar(held)
-    if found is None:
-        message = "No such cluster is known to trainings. If it was registered just now, try again in a moment."
-        raise Invalid("unknown-cluster", message, field=field)
-    if await tx.get(Archived, cluster_id):
-        raise Conflict("archived", "This cluster has left; it takes part in nothing any more.", field=field)
-    return found
-
-
-async def create(tx: WriteSession, id: UUID, consortium_id: UUID, plan: Plan) -> Activity:
+async def draft(tx: WriteSession, id: UUID, new: NewActivity) -> Activity:
     """Draft an activity for a consortium.
 
     Raises:
-        Invalid
+        Invalid: it ends before it starts, or the host is not of the consortium.
+        Conflict: the host has left.
     """
-    plan.check()
-    await _check_host(tx, plan.host_cluster_id, consortium_id)
-    activity = Activity(id=id, consortium_id=consortium_id, **asdict(plan))
+    await _check(tx, new, new.consortium_id)
+    activity = Activity(id=id, **new.model_dump())
     tx.add(activity)
     await tx.flush()
     return activity
 
 
-async def change(tx: WriteSession, id: UUID, expected_version: int, plan: Plan) -> Activity:
-    """Replace what is planned; `expected_version` is the version the caller saw.
+async def change(tx: WriteSession, id: UUID, expected_version: int, facts: ActivityFacts) -> Activity:
+    """Replace what is planned for a draft.
 
     Raises:
-        NotFound, Stale, Invalid.
-        Conflict: it is no draft any more.
+        NotFound, Stale.
+        Invalid: as for a new draft.
+        Conflict: it is not a draft, or the host has left.
     """
-    plan.check()
-    await _check_host(tx, plan.host_cluster_id, (await owner(tx, id)).consortium_id)
-    activity = await locked(tx, id, expected_version)
+    await _check(tx, facts, (await host_of(tx, id)).consortium_id)
+    activity = await lock_activity(tx, id, expected_version)
     if activity.state != ActivityState.draft:
         raise Conflict("not-a-draft", f"The activity is {activity.state}; only a draft can be changed.")
-    for name, value in asdict(plan).items():
+    for name, value in facts.model_dump().items():
         setattr(activity, name, value)
-    activity.version += 1
-    await tx.flush()
+    await publish_change(tx, activity, [])
     return activity
 
 
-async def _check_host(tx: WriteSession, cluster_id: UUID, consortium_id: UUID) -> None:
-    if await consortium_of(tx, cluster_id, "host_cluster_id") != consortium_id:
+async def _check(tx: WriteSession, facts: ActivityFacts, consortium_id: UUID) -> None:
+    if facts.ends_on < facts.starts_on:
+        raise Invalid("ends-before-start", "An activity cannot end before it starts.", field="ends_on")
+    if await require_active_cluster(tx, facts.host_cluster_id, "host_cluster_id") != consortium_id:
         message = "The host has to be a cluster of the activity's consortium."
         raise Invalid("unknown-cluster", message, field="host_cluster_id")
 
@@ -127,38 +118,24 @@ async def publish(tx: WriteSession, id: UUID, expected_version: int) -> Activity
 
     Raises:
         NotFound, Stale.
-        Conflict: it is no draft any more.
+        Conflict: it is not a draft.
     """
-    activity = await locked(tx, id, expected_version)
+    activity = await lock_activity(tx, id, expected_version)
     if activity.state != ActivityState.draft:
         raise Conflict("not-a-draft", f"The activity is {activity.state} already.")
     activity.state = ActivityState.published.value
-    event = TrainingPublished(
-        activity_id=activity.id,
-        consortium_id=activity.consortium_id,
-        kind=activity.kind,
-        title=activity.title,
-        host_cluster_id=activity.host_cluster_id,
-        place=activity.place,
-        starts_on=activity.starts_on,
-        ends_on=activity.ends_on,
-        capacity=activity.capacity,
-        teaches=[TaughtIndicator(**one) for one in activity.teaches],
-        sector_groups=activity.sector_groups,
-        illustrative=activity.illustrative,
-    )
-    await told(tx, activity, [event])
+    await publish_change(tx, activity, [TrainingPublished.model_validate(activity, from_attributes=True)])
     return activity
 
 
 async def complete(tx: WriteSession, id: UUID, expected_version: int, today: date) -> Activity:
-    """Say that the activity is over, and what everybody who was there gained.
+    """Complete an activity; the clusters that attended have gained what it taught.
 
     Raises:
         NotFound, Stale.
-        Conflict: it is not open, has not begun, or it is not known of everybody whether they were there.
+        Conflict: it is not open or has not begun, or the attendance of a cluster is not recorded.
     """
-    activity = await locked(tx, id, expected_version)
+    activity = await lock_activity(tx, id, expected_version)
     require_open(activity)
     completion.check_begun(activity.starts_on, today)
     rows = await tx.execute(
@@ -167,10 +144,13 @@ async def complete(tx: WriteSession, id: UUID, expected_version: int, today: dat
         .where(Registration.activity_id == id)
         .order_by(Registration.queue)
     )
-    seated = rows.all()
-    completion.check_attendance([row.name for row in seated if row.state == RegistrationState.confirmed])
-    attended = [row.cluster_id for row in seated if row.state == RegistrationState.attended]
-    taught = [completion.Taught(**one) for one in activity.teaches]
+    registrations = rows.all()
+    completion.check_attendance_recorded(
+        [row.name for row in registrations if row.state == RegistrationState.confirmed]
+    )
+    attended = [row.cluster_id for row in registrations if row.state == RegistrationState.attended]
+    taught = [completion.TaughtIndicator(**indicator) for indicator in activity.teaches]
+    gains = completion.gains(attended, activity.host_cluster_id, taught)
     activity.state = ActivityState.completed.value
     event = TrainingCompleted(
         activity_id=id,
@@ -179,19 +159,19 @@ async def complete(tx: WriteSession, id: UUID, expected_version: int, today: dat
         host_cluster_id=activity.host_cluster_id,
         ended_on=activity.ends_on,
         attended=attended,
-        gains=[ClusterGain(**asdict(one)) for one in completion.gains(attended, activity.host_cluster_id, taught)],
+        gains=[ClusterGain(**asdict(gain)) for gain in gains],
         illustrative=activity.illustrative,
     )
-    await told(tx, activity, [event])
+    await publish_change(tx, activity, [event])
     return activity
 
 
-async def locked(tx: WriteSession, id: UUID, expected_version: int | None = None) -> Activity:
-    """The activity, its row locked until the end of the transaction.
+async def lock_activity(tx: WriteSession, id: UUID, expected_version: int | None = None) -> Activity:
+    """The activity, with its row locked until the end of the transaction.
 
     Raises:
         NotFound: no such activity.
-        Stale: it is not at version `expected_version` any more.
+        Stale: its version is not `expected_version`.
     """
     activity = await tx.scalar(select(Activity).where(Activity.id == id).with_for_update())
     if activity is None:
@@ -204,10 +184,10 @@ async def locked(tx: WriteSession, id: UUID, expected_version: int | None = None
 
 
 def require_open(activity: Activity) -> None:
-    """Refuse what is only possible while the activity takes place.
+    """Refuse unless the activity is published and not completed.
 
     Raises:
-        Conflict: the activity is a draft still, or completed.
+        Conflict
     """
     if activity.state == ActivityState.draft:
         raise Conflict("not-open", f"{activity.title} is not published yet.")
@@ -215,10 +195,10 @@ def require_open(activity: Activity) -> None:
         raise Conflict("not-open", f"{activity.title} is over; nothing about it can be changed any more.")
 
 
-async def told(tx: WriteSession, activity: Activity, events: list[Data]) -> None:
-    """One change of a locked activity, with the events that tell of it."""
+async def publish_change(tx: WriteSession, activity: Activity, events: list[Data]) -> None:
+    """Increment the version of a locked activity, append the events of the change, and flush."""
     activity.version += 1
     for event in events:
-        activity.events += 1
-        outbox.append(tx, event, version=activity.events)
+        activity.event_version += 1
+        outbox.append(tx, event, version=activity.event_version)
     await tx.flush()

@@ -1,71 +1,81 @@
-"""Registrations and attendance. Each locks its activity first, so seats are given in one order and never twice."""
+"""Registrations and attendance. Each command locks the activity first, so that seats are given in one order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import select
 
-from services.trainings.commands.activities import consortium_of, locked, require_open, told
+from services.trainings.commands.activities import lock_activity, publish_change, require_open
+from services.trainings.commands.clusters import require_active_cluster
 from services.trainings.rules import completion
-from services.trainings.rules.seats import Seats, Waiting, decide, promote
+from services.trainings.rules.seats import QueueEntry, Seats, decide, promote
 from services.trainings.rules.vocabulary import RegistrationState
 from services.trainings.tables import Activity, Registration
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events.registry import Data
 from shared.events.trainings import RegistrationConfirmed, RegistrationWaitlisted
+from shared.schemas import RequestModel
 
-_SEATED = (RegistrationState.confirmed, RegistrationState.attended, RegistrationState.absent)
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A registration and, if it waits, its place in the queue: 1 is next."""
-
-    registration: Registration
-    place_in_queue: int | None
+_SEATED_STATES = (RegistrationState.confirmed, RegistrationState.attended, RegistrationState.absent)
 
 
-async def register(tx: WriteSession, id: UUID, activity_id: UUID, cluster_id: UUID, seats: int) -> Placed:
-    """Give a cluster its seats, or a place in the queue.
+class NewRegistration(RequestModel):
+    """Seats for a cluster's people."""
+
+    cluster_id: UUID
+    seats: Annotated[int, Field(ge=1, le=20)] = 1
+
+
+class Attendance(RequestModel):
+    """The clusters that attended, and those that did not. The attendance of other clusters stays open."""
+
+    present: Annotated[list[UUID], Field(max_length=500)]
+    absent: Annotated[list[UUID], Field(max_length=500, default_factory=list)]
+
+
+async def register(tx: WriteSession, id: UUID, activity_id: UUID, new: NewRegistration) -> Registration:
+    """Give a cluster seats, or put it at the end of the queue.
 
     Raises:
         NotFound: no such activity.
-        Conflict: it is not open, or the cluster is registered already.
+        Conflict: it is not open, or the cluster is registered already or has left.
         Invalid: the cluster is not of this consortium, or the activity has fewer seats.
     """
-    activity = await locked(tx, activity_id)
+    activity = await lock_activity(tx, activity_id)
     require_open(activity)
-    if await consortium_of(tx, cluster_id, "cluster_id") != activity.consortium_id:
+    if await require_active_cluster(tx, new.cluster_id, "cluster_id") != activity.consortium_id:
         message = "The cluster is not of the consortium that the activity is for."
         raise Invalid("unknown-cluster", message, field="cluster_id")
-    live = await _live(tx, activity_id)
-    if any(one.cluster_id == cluster_id for one in live):
+    active = await _active(tx, activity_id)
+    if any(registration.cluster_id == new.cluster_id for registration in active):
         message = f"The cluster is registered for {activity.title} already."
         raise Conflict("already-registered", message, field="cluster_id")
-    completion.check_room(len(live), len(activity.teaches))
-    waiting = sum(one.state == RegistrationState.waitlisted for one in live)
-    state = decide(seats, Seats(activity.capacity, activity.seats_taken), waiting)
-    made = Registration(id=id, activity_id=activity_id, cluster_id=cluster_id, seats=seats, state=state.value)
-    tx.add(made)
+    completion.check_cluster_count(len(active), len(activity.teaches))
+    queue_length = sum(registration.state == RegistrationState.waitlisted for registration in active)
+    state = decide(new.seats, Seats(activity.capacity, activity.seats_taken), queue_length)
+    registration = Registration(id=id, activity_id=activity_id, state=state.value, **new.model_dump())
+    tx.add(registration)
     if state is RegistrationState.confirmed:
-        activity.seats_taken += seats
-        await told(tx, activity, [_confirmed(activity, made)])
-        return Placed(made, None)
-    await told(tx, activity, [_waitlisted(activity, made, waiting + 1)])
-    return Placed(made, waiting + 1)
+        activity.seats_taken += new.seats
+        await publish_change(tx, activity, [_confirmed(activity, registration)])
+    else:
+        registration.place_in_queue = queue_length + 1
+        await publish_change(tx, activity, [_waitlisted(activity, registration, queue_length + 1)])
+    return registration
 
 
 async def cancel(tx: WriteSession, activity_id: UUID, id: UUID) -> None:
-    """Give up a registration; its seats go to those who wait. What is cancelled already stays so.
+    """Cancel a registration; its seats go to the clusters that wait. To cancel it again has no effect.
 
     Raises:
         NotFound: no such registration.
-        Conflict: the activity is over, or it is recorded whether the cluster was there.
+        Conflict: the activity is over, or the attendance of the cluster is recorded.
     """
-    activity = await locked(tx, activity_id)
+    activity = await lock_activity(tx, activity_id)
     registration = await tx.get(Registration, id)
     if registration is None or registration.activity_id != activity_id:
         raise NotFound("no-such-registration", "There is no such registration.")
@@ -78,32 +88,32 @@ async def cancel(tx: WriteSession, activity_id: UUID, id: UUID) -> None:
     if registration.state == RegistrationState.confirmed:
         activity.seats_taken -= registration.seats
     registration.state = RegistrationState.cancelled.value
-    await told(tx, activity, await _promoted(tx, activity))
+    await publish_change(tx, activity, await _promote(tx, activity))
 
 
-async def attend(
-    tx: WriteSession, activity_id: UUID, present: Sequence[UUID], absent: Sequence[UUID], today: date
-) -> Activity:
-    """Record which clusters were there and which were not, in place of what was recorded before.
+async def record_attendance(tx: WriteSession, activity_id: UUID, attendance: Attendance, today: date) -> Activity:
+    """Record which clusters attended, in place of what was recorded before.
 
     Raises:
         NotFound: no such activity.
         Conflict: it is not open, or has not begun.
         Invalid: a cluster is on both lists, or has no seats.
     """
-    activity = await locked(tx, activity_id)
+    activity = await lock_activity(tx, activity_id)
     require_open(activity)
     completion.check_begun(activity.starts_on, today)
-    seated = [one for one in await _live(tx, activity_id) if one.state in _SEATED]
-    completion.check_lists(present, absent, [one.cluster_id for one in seated])
-    there, away = set(present), set(absent)
-    for one in seated:
-        one.state = RegistrationState.confirmed.value
-        if one.cluster_id in there:
-            one.state = RegistrationState.attended.value
-        elif one.cluster_id in away:
-            one.state = RegistrationState.absent.value
-    await told(tx, activity, [])
+    seated = [registration for registration in await _active(tx, activity_id) if registration.state in _SEATED_STATES]
+    completion.check_attendance_lists(
+        attendance.present, attendance.absent, [registration.cluster_id for registration in seated]
+    )
+    present, absent = set(attendance.present), set(attendance.absent)
+    for registration in seated:
+        registration.state = RegistrationState.confirmed.value
+        if registration.cluster_id in present:
+            registration.state = RegistrationState.attended.value
+        elif registration.cluster_id in absent:
+            registration.state = RegistrationState.absent.value
+    await publish_change(tx, activity, [])
     return activity
 
 
@@ -113,51 +123,52 @@ async def cluster_of(tx: WriteSession, activity_id: UUID, id: UUID) -> UUID:
     Raises:
         NotFound
     """
-    found = await tx.scalar(
+    cluster_id = await tx.scalar(
         select(Registration.cluster_id).where(Registration.id == id, Registration.activity_id == activity_id)
     )
-    if found is None:
+    if cluster_id is None:
         raise NotFound("no-such-registration", "There is no such registration.")
-    return found
+    return cluster_id
 
 
-async def _live(tx: WriteSession, activity_id: UUID) -> Sequence[Registration]:
-    """All that are not cancelled, in the order of arrival."""
+async def _active(tx: WriteSession, activity_id: UUID) -> Sequence[Registration]:
+    """The registrations that are not cancelled, in order of arrival."""
     query = select(Registration).where(Registration.activity_id == activity_id).order_by(Registration.queue)
     return (await tx.scalars(query.where(Registration.state != RegistrationState.cancelled))).all()
 
 
-async def _promoted(tx: WriteSession, activity: Activity) -> list[Data]:
-    """Give the free seats to the queue; the events that tell so."""
+async def _promote(tx: WriteSession, activity: Activity) -> list[Data]:
+    """Give the free seats to the queue; return the events of the registrations that got seats."""
     await tx.flush()
-    queue = [one for one in await _live(tx, activity.id) if one.state == RegistrationState.waitlisted]
+    active = await _active(tx, activity.id)
+    queue = [registration for registration in active if registration.state == RegistrationState.waitlisted]
     free = Seats(activity.capacity, activity.seats_taken).free
-    chosen = set(promote(free, [Waiting(one.id, one.seats) for one in queue]))
+    promoted = set(promote(free, [QueueEntry(registration.id, registration.seats) for registration in queue]))
     events: list[Data] = []
-    for one in queue:
-        if one.id in chosen:
-            one.state = RegistrationState.confirmed.value
-            activity.seats_taken += one.seats
-            events.append(_confirmed(activity, one))
+    for registration in queue:
+        if registration.id in promoted:
+            registration.state = RegistrationState.confirmed.value
+            activity.seats_taken += registration.seats
+            events.append(_confirmed(activity, registration))
     return events
 
 
-def _confirmed(activity: Activity, one: Registration) -> RegistrationConfirmed:
+def _confirmed(activity: Activity, registration: Registration) -> RegistrationConfirmed:
     return RegistrationConfirmed(
         activity_id=activity.id,
         consortium_id=activity.consortium_id,
-        registration_id=one.id,
-        cluster_id=one.cluster_id,
-        seats=one.seats,
+        registration_id=registration.id,
+        cluster_id=registration.cluster_id,
+        seats=registration.seats,
     )
 
 
-def _waitlisted(activity: Activity, one: Registration, place: int) -> RegistrationWaitlisted:
+def _waitlisted(activity: Activity, registration: Registration, place_in_queue: int) -> RegistrationWaitlisted:
     return RegistrationWaitlisted(
         activity_id=activity.id,
         consortium_id=activity.consortium_id,
-        registration_id=one.id,
-        cluster_id=one.cluster_id,
-        seats=one.seats,
-        place_in_queue=place,
+        registration_id=registration.id,
+        cluster_id=registration.cluster_id,
+        seats=registration.seats,
+        place_in_queue=place_in_queue,
     )

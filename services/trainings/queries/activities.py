@@ -1,6 +1,6 @@
-"""Reading activities. `within` limits the query to one consortium; None sees all."""
+"""Reading activities."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -14,20 +14,20 @@ from shared.keyset import page
 async def activities(
     db: ReadSession, within: UUID | None, after: tuple[str, UUID] | None, limit: int
 ) -> Sequence[Activity]:
-    """Activities in order of their first day."""
+    """Activities in order of their first day; only those of the consortium `within`, if given."""
     query = select(Activity)
     if within is not None:
         query = query.where(Activity.consortium_id == within)
     return (await db.scalars(page(query, [Activity.starts_on, Activity.id], after, limit))).all()
 
 
-async def activity(db: ReadSession, id: UUID) -> Activity:
-    """One activity.
+async def activity(db: ReadSession, id: UUID, may_see: Callable[[UUID], bool]) -> Activity:
+    """One activity, if `may_see(consortium)`. The error does not tell whether the activity exists.
 
     Raises:
-        NotFound: no such activity.
+        NotFound
     """
-    found = await db.get(Activity, id)
-    if found is None:
+    activity = await db.get(Activity, id)
+    if activity is None or not may_see(activity.consortium_id):
         raise NotFound("no-such-activity", "There is no such activity.")
-    return found
+    return activity

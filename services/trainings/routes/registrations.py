@@ -1,34 +1,27 @@
 """`/activities/{id}/registrations` and `/activities/{id}/attendance`."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
 from pydantic import Field
 
-from services.trainings.commands import activities
 from services.trainings.commands import registrations as commands
-from services.trainings.queries import activities as activity_queries
+from services.trainings.commands.clusters import require_active_cluster
+from services.trainings.commands.registrations import Attendance, NewRegistration
 from services.trainings.queries import registrations as queries
-from services.trainings.routes.activities import ActivityView, require_host, require_sight
+from services.trainings.queries.activities import activity
+from services.trainings.routes.activities import ActivityView, require_host_permission, require_visible
 from shared import clock
 from shared.auth import Anyone, Manager
-from shared.errors import Forbidden, NotFound
-from shared.web import Page, Paging, Read, RequestModel, ResponseModel, Router, Tx, etag
+from shared.errors import Forbidden
+from shared.web import Page, Paging, Read, ResponseModel, Router, Tx, etag
 
 router = Router(prefix="/activities/{id}")
 
 
-class NewRegistration(RequestModel):
-    """Seats for a cluster's people."""
-
-    cluster_id: UUID
-    seats: Annotated[int, Field(ge=1, le=20)] = 1
-
-
 class RegistrationView(ResponseModel):
-    """Seats that a cluster wants, has or had."""
+    """A cluster's seats in an activity."""
 
     id: UUID
     activity_id: UUID
@@ -36,55 +29,44 @@ class RegistrationView(ResponseModel):
     seats: int
     state: str
     queue: int = Field(description="the order of arrival, over all activities")
-    place_in_queue: int | None = Field(description="1 is next; null for those who do not wait")
+    place_in_queue: int | None = Field(description="1 is next; null if the registration is not waitlisted")
     registered_at: datetime
-
-
-class Attendance(RequestModel):
-    """Which clusters were there, and which were not. A cluster on neither list is open still."""
-
-    present: Annotated[list[UUID], Field(max_length=500)]
-    absent: Annotated[list[UUID], Field(max_length=500, default_factory=list)]
 
 
 @router.post("/registrations", status_code=201)
 async def register(caller: Manager, tx: Tx, id: UUID, body: NewRegistration, response: Response) -> RegistrationView:
-    """Register a cluster: it has its seats at once, or a place in the queue."""
-    await require_sight(tx, caller, id)
-    consortium_id = await activities.consortium_of(tx, body.cluster_id, "cluster_id")
+    """Register a cluster: it gets its seats at once, or a place in the queue."""
+    await require_visible(tx, caller, id)
+    consortium_id = await require_active_cluster(tx, body.cluster_id, "cluster_id")
     if not caller.speaks_for(body.cluster_id, consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for this cluster.", field="cluster_id")
-    placed = await commands.register(tx, clock.new_id(), id, body.cluster_id, body.seats)
-    made = placed.registration
+    registration = await commands.register(tx, clock.new_id(), id, body)
     response.headers["Location"] = "registrations"
-    names = RegistrationView.model_fields.keys() - {"place_in_queue"}
-    return RegistrationView(place_in_queue=placed.place_in_queue, **{name: getattr(made, name) for name in names})
+    return RegistrationView.model_validate(registration)
 
 
 @router.get("/registrations")
 async def list_registrations(caller: Anyone, db: Read, id: UUID, paging: Paging) -> Page[RegistrationView]:
-    """An activity's registrations in the order of arrival, cancelled ones included."""
-    activity = await activity_queries.activity(db, id)
-    if not caller.within(activity.consortium_id):
-        raise NotFound("no-such-activity", "There is no such activity.")
+    """An activity's registrations in order of arrival, also cancelled ones."""
+    await activity(db, id, caller.within)
     rows = await queries.registrations(db, id, paging.after, paging.limit + 1)
     return paging.page([RegistrationView.model_validate(row) for row in rows], lambda row: (row.queue,))
 
 
 @router.delete("/registrations/{registration_id}", status_code=204)
 async def cancel(caller: Manager, tx: Tx, id: UUID, registration_id: UUID) -> None:
-    """Give up a registration. Its seats go to those who wait, first come, first served."""
-    owner = await require_sight(tx, caller, id)
+    """Cancel a registration. Its seats go to the clusters that wait, first come, first served."""
+    host = await require_visible(tx, caller, id)
     cluster_id = await commands.cluster_of(tx, id, registration_id)
-    if not caller.speaks_for(cluster_id, owner.consortium_id):
+    if not caller.speaks_for(cluster_id, host.consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for this cluster.")
     await commands.cancel(tx, id, registration_id)
 
 
 @router.put("/attendance")
 async def record_attendance(caller: Manager, tx: Tx, id: UUID, body: Attendance, response: Response) -> ActivityView:
-    """Record who was there, in place of what was recorded before. It can be corrected until the completion."""
-    await require_host(tx, caller, id)
-    activity = await commands.attend(tx, id, body.present, body.absent, clock.now().date())
-    etag(response, activity.version)
-    return ActivityView.model_validate(activity)
+    """Record which clusters attended, in place of an earlier record. It can be corrected until the completion."""
+    await require_host_permission(tx, caller, id)
+    changed = await commands.record_attendance(tx, id, body, clock.now().date())
+    etag(response, changed.version)
+    return ActivityView.model_validate(changed)

@@ -1,4 +1,4 @@
-"""When an activity is over, and what it brought to whom."""
+"""When an activity can be completed, and which clusters gained what."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from uuid import UUID
 from shared.errors import Conflict, Invalid
 
 MAX_GAINS = 200
-"""Gains of one activity, and clusters, at most: all of them go into one event, which has at most 64 kB."""
+"""Maximum of clusters and of gains in one activity: all of them go into one event, which has at most 64 kB."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
-    """An indicator that is taught, with the levels it promises."""
+class TaughtIndicator:
+    """An indicator that is taught, with the planned gain in levels."""
 
     framework: str
     indicator: str
@@ -22,7 +22,7 @@ class Taught:
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """What one cluster gained in one indicator."""
+    """The levels that one cluster gained in one indicator."""
 
     cluster_id: UUID
     framework: str
@@ -30,21 +30,21 @@ class Gain:
     gain: int
 
 
-def gains(attended: Sequence[UUID], host: UUID, teaches: Sequence[Taught]) -> list[Gain]:
-    """What everybody who was there gained. The host teaches, so it gains nothing."""
+def gains(attended: Sequence[UUID], host: UUID, taught: Sequence[TaughtIndicator]) -> list[Gain]:
+    """The gains of all clusters that attended. The host teaches, so it gains nothing."""
     return [
-        Gain(cluster, one.framework, one.indicator, one.gain)
+        Gain(cluster, indicator.framework, indicator.indicator, indicator.gain)
         for cluster in attended
         if cluster != host
-        for one in teaches
+        for indicator in taught
     ]
 
 
-def check_room(registered: int, taught: int) -> None:
-    """Refuse one more cluster than the activity can report on.
+def check_cluster_count(registered: int, taught: int) -> None:
+    """Refuse a registration if the completion event would be too large.
 
     Raises:
-        Conflict: with one more cluster, its completion would not fit into an event.
+        Conflict: there would be more than `MAX_GAINS` clusters or gains.
     """
     if (registered + 1) * max(taught, 1) > MAX_GAINS:
         message = f"The activity cannot teach {taught} indicators to more than {registered} clusters."
@@ -52,35 +52,35 @@ def check_room(registered: int, taught: int) -> None:
 
 
 def check_begun(starts_on: date, today: date) -> None:
-    """Refuse to look back at what lies ahead.
+    """Refuse attendance and completion before the first day.
 
     Raises:
-        Conflict: nobody can have been there yet.
+        Conflict: the activity begins after `today`.
     """
     if today < starts_on:
         raise Conflict("not-begun", f"The activity begins on {starts_on}; who was there is known afterwards.")
 
 
-def check_attendance(missing: Sequence[str]) -> None:
-    """Refuse to complete what is not known in full.
+def check_attendance_recorded(missing: Sequence[str]) -> None:
+    """Refuse a completion without the attendance of all clusters.
 
     Raises:
-        Conflict: it is not known whether these clusters, by name, were there.
+        Conflict: it names the clusters in `missing`.
     """
     if missing:
         message = f"Say first who was there. Attendance is missing for: {', '.join(missing)}."
         raise Conflict("attendance-missing", message)
 
 
-def check_lists(present: Sequence[UUID], absent: Sequence[UUID], confirmed: Sequence[UUID]) -> None:
-    """Refuse an attendance that cannot be.
+def check_attendance_lists(present: Sequence[UUID], absent: Sequence[UUID], confirmed: Sequence[UUID]) -> None:
+    """Refuse contradictory attendance lists.
 
     Raises:
-        Invalid: a cluster is on both lists, or on one without having seats.
+        Invalid: a cluster is on both lists, or is on a list and has no seats.
     """
     if set(present) & set(absent):
         raise Invalid("present-and-absent", "A cluster cannot be both present and absent.", field="absent")
-    for field, named in (("present", present), ("absent", absent)):
-        if unknown := sorted(str(one) for one in set(named) - set(confirmed)):
+    for field, clusters in (("present", present), ("absent", absent)):
+        if unknown := sorted(str(cluster) for cluster in set(clusters) - set(confirmed)):
             message = f"These clusters have no confirmed seats: {', '.join(unknown)}."
             raise Invalid("no-seats", message, field=field)

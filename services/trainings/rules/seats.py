@@ -1,4 +1,4 @@
-"""Who gets seats: first come, first served. Nobody overtakes, also not by asking for fewer seats."""
+"""Seats are given first come, first served: a request for fewer seats does not overtake the queue."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,44 +10,44 @@ from shared.errors import Invalid
 
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """The seats of an activity: how many there are, and how many are given."""
+    """The seats of an activity: all, and those that are taken."""
 
     capacity: int
     taken: int
 
     @property
     def free(self) -> int:
-        """Those that can be given."""
+        """Seats that are not taken."""
         return self.capacity - self.taken
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """A registration in the queue."""
+class QueueEntry:
+    """A waitlisted registration."""
 
     id: UUID
     seats: int
 
 
-def decide(wanted: int, seats: Seats, waiting: int) -> RegistrationState:
-    """Confirmed if nobody waits and it fits, else waitlisted; `waiting` is the length of the queue.
+def decide(requested: int, seats: Seats, queue_length: int) -> RegistrationState:
+    """The state of a new registration: confirmed if the queue is empty and the seats are free, else waitlisted.
 
     Raises:
-        Invalid: more seats than there will ever be; it would block the queue for good.
+        Invalid: more seats than the activity has; the registration would block the queue for ever.
     """
-    if wanted > seats.capacity:
-        message = f"{wanted} seats are more than the activity has: {seats.capacity}."
+    if requested > seats.capacity:
+        message = f"{requested} seats are more than the activity has: {seats.capacity}."
         raise Invalid("too-many-seats", message, field="seats")
-    fits = not waiting and wanted <= seats.free
+    fits = not queue_length and requested <= seats.free
     return RegistrationState.confirmed if fits else RegistrationState.waitlisted
 
 
-def promote(free: int, queue: Iterable[Waiting]) -> list[UUID]:
-    """Those of the queue, head first, who get the free seats. The first that does not fit ends it."""
-    chosen = []
-    for one in queue:
-        if one.seats > free:
+def promote(free: int, queue: Iterable[QueueEntry]) -> list[UUID]:
+    """The ids at the head of the queue that get the free seats, up to the first entry that does not fit."""
+    promoted = []
+    for entry in queue:
+        if entry.seats > free:
             break
-        chosen.append(one.id)
-        free -= one.seats
-    return chosen
+        promoted.append(entry.id)
+        free -= entry.seats
+    return promoted

@@ -1,10 +1,10 @@
-"""The words of trainings: kinds of activity, and the states of activities and registrations."""
+"""Kinds of activity, and the states of activities and registrations."""
 
 from enum import StrEnum
 
 
-class Kind(StrEnum):
-    """What clusters do together."""
+class ActivityKind(StrEnum):
+    """Kinds of activity."""
 
     joint_training = "joint_training"
     study_visit = "study_visit"
@@ -13,7 +13,7 @@ class Kind(StrEnum):
 
 
 class ActivityState(StrEnum):
-    """A draft can be changed, a published activity takes registrations, a completed one is history."""
+    """A draft can be changed, a published activity takes registrations, a completed one cannot be changed."""
 
     draft = "draft"
     published = "published"
@@ -21,7 +21,7 @@ class ActivityState(StrEnum):
 
 
 class RegistrationState(StrEnum):
-    """A confirmed registration holds its seats, also when it turns out who came."""
+    """Confirmed, attended and absent registrations hold their seats."""
 
     confirmed = "confirmed"
     waitlisted = "waitlisted"

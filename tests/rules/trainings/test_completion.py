@@ -6,11 +6,11 @@ from uuid import UUID
 import pytest
 
 from services.trainings.rules import completion
-from services.trainings.rules.completion import Gain, Taught
+from services.trainings.rules.completion import Gain, TaughtIndicator
 from shared.errors import Conflict, Invalid
 
 HOST, A, B, C = (UUID(int=number) for number in range(4))
-TAUGHT = [Taught("f", "x", 1), Taught("f", "y", 2)]
+TAUGHT = [TaughtIndicator("f", "x", 1), TaughtIndicator("f", "y", 2)]
 
 
 def test_everybody_who_was_there_gains_what_is_taught_but_the_host() -> None:
@@ -23,9 +23,9 @@ def test_everybody_who_was_there_gains_what_is_taught_but_the_host() -> None:
 
 
 def test_who_was_missed_is_named() -> None:
-    completion.check_attendance([])
+    completion.check_attendance_recorded([])
     with pytest.raises(Conflict, match=r"missing for: D\.A\.Re\., INNOSKART\."):
-        completion.check_attendance(["D.A.Re.", "INNOSKART"])
+        completion.check_attendance_recorded(["D.A.Re.", "INNOSKART"])
 
 
 def test_nobody_was_there_before_it_began() -> None:
@@ -35,18 +35,18 @@ def test_nobody_was_there_before_it_began() -> None:
 
 
 def test_an_attendance_names_each_seated_cluster_once() -> None:
-    completion.check_lists([A], [B], [A, B, C])
+    completion.check_attendance_lists([A], [B], [A, B, C])
     with pytest.raises(Invalid, match="both") as both:
-        completion.check_lists([A], [A], [A])
+        completion.check_attendance_lists([A], [A], [A])
     assert both.value.field == "absent"
     with pytest.raises(Invalid, match=str(C)) as unseated:
-        completion.check_lists([A, C], [], [A])
+        completion.check_attendance_lists([A, C], [], [A])
     assert unseated.value.field == "present"
 
 
 def test_the_completion_has_to_fit_into_an_event() -> None:
-    completion.check_room(19, 10)
-    completion.check_room(199, 0)
+    completion.check_cluster_count(19, 10)
+    completion.check_cluster_count(199, 0)
     for registered, taught in ((20, 10), (200, 0)):
         with pytest.raises(Conflict):
-            completion.check_room(registered, taught)
+            completion.check_cluster_count(registered, taught)

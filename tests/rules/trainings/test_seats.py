@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.trainings.rules.seats import Seats, Waiting, decide, promote
+from services.trainings.rules.seats import QueueEntry, Seats, decide, promote
 from services.trainings.rules.vocabulary import RegistrationState
 from shared.errors import Invalid
 
@@ -36,8 +36,8 @@ def test_more_seats_than_there_are_would_block_the_queue_for_good() -> None:
     assert refused.value.field == "seats"
 
 
-def queue(*seats: int) -> list[Waiting]:
-    return [Waiting(UUID(int=number), one) for number, one in enumerate(seats, 1)]
+def queue(*seats: int) -> list[QueueEntry]:
+    return [QueueEntry(UUID(int=number), one) for number, one in enumerate(seats, 1)]
 
 
 @pytest.mark.parametrize(
