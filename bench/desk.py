@@ -13,7 +13,7 @@ from bench.request_latency import new_key, with_consortium
 from bench.servers import Stage
 from deploy.api_client import Api
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home
+from deploy.embedded.data_dir import DataDirectory
 from tests.support.kei import Kei
 
 SIZES = (500, 5_000)
@@ -28,7 +28,7 @@ class Desk:
 
     async def page(self, path: str) -> Metrics:
         """One page."""
-        token = operator_token(Home(self._kei.home))
+        token = operator_token(DataDirectory(self._kei.home))
         headers = {"Cookie": f"kei={token}", "Accept": "text/html"}
         async with httpx2.AsyncClient(base_url=self._kei.url, headers=headers, timeout=60, trust_env=False) as http:
 

@@ -18,7 +18,7 @@ from bench.relay_latency import Delays
 from bench.relay_throughput import relaying
 from bench.servers import Stage
 from deploy.api_client import Api
-from deploy.sample_data.wait import planned, settled, whole_log
+from deploy.sample_data.wait import read_log, wait_for_run, wait_until_idle
 from tests.support.kafka_local import available
 from tests.support.kei import Kei
 
@@ -49,7 +49,7 @@ class Asking:
 
         async with running(self._planning()):
             await open_loop(rate, count, ask)
-        await settled(self._api, _PATIENCE)
+        await wait_until_idle(self._api, _PATIENCE)
         asked = await self._times("members", sent)
         answered = await self._times("matching", sent)
         values = [(answered[id] - asked[id]).total_seconds() * 1000 for id in answered]
@@ -58,7 +58,7 @@ class Asking:
     async def _times(self, service: str, requests: set[str]) -> dict[str, datetime]:
         """When the last event about each request was put, as its service says."""
         found: dict[str, datetime] = {}
-        for item in await whole_log(self._api, service, "/ops/events"):
+        for item in await read_log(self._api, service, "/ops/events"):
             event = item["event"]
             id = event["data"].get("request_id")
             if id in requests and event["type"] in _ABOUT:
@@ -69,7 +69,7 @@ class Asking:
         """One plan after the other, as long as it is wanted."""
         while True:
             run = await self._api.write("matching", "/runs", {"consortium_id": self._consortium}, key=new_key())
-            await planned(self._api, run["id"], _PATIENCE)
+            await wait_for_run(self._api, run["id"], _PATIENCE)
             await asyncio.sleep(0.1)
 
 

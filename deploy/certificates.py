@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
-class Pair(NamedTuple):
+class KeyAndCertificate(NamedTuple):
     """A private key (PKCS 8) and its certificate, both as PEM."""
 
     key: bytes
     certificate: bytes
 
 
-def authority(name: str, begins: datetime, ends: datetime) -> Pair:
+def create_authority(name: str, begins: datetime, ends: datetime) -> KeyAndCertificate:
     """A new authority, which may sign servers' certificates and nothing else."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
@@ -37,7 +37,9 @@ def authority(name: str, begins: datetime, ends: datetime) -> Pair:
     return _pair(key, built)
 
 
-def server(signer: Pair, names: Sequence[str], begins: datetime, ends: datetime) -> Pair:
+def create_server_certificate(
+    signer: KeyAndCertificate, names: Sequence[str], begins: datetime, ends: datetime
+) -> KeyAndCertificate:
     """A server's certificate for `names`, host names or addresses.
 
     Raises:
@@ -61,7 +63,7 @@ def server(signer: Pair, names: Sequence[str], begins: datetime, ends: datetime)
     return _pair(key, built)
 
 
-def outdated(pem: bytes, host: str, until: datetime) -> bool:
+def needs_renewal(pem: bytes, host: str, until: datetime) -> bool:
     """Whether a server's certificate ends before `until`, or does not name `host`.
 
     Raises:
@@ -112,6 +114,6 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _pair(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> Pair:
+def _pair(key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> KeyAndCertificate:
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Pair(private, certificate.public_bytes(Encoding.PEM))
+    return KeyAndCertificate(private, certificate.public_bytes(Encoding.PEM))

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 
-class BadSettings(Exception):
+class SettingsError(Exception):
     """A setting is missing or cannot be used; the text is a sentence that names it."""
 
 
@@ -20,5 +20,5 @@ def database_url(service: str) -> str:
     folder = os.environ.get("KEI_SECRETS_DIR")
     file = Path(folder) / f"{service}_database_url" if folder else None
     if file is None or not file.is_file():
-        raise BadSettings(f"{name} is not set, and {file or 'KEI_SECRETS_DIR'} is not there.")
+        raise SettingsError(f"{name} is not set, and {file or 'KEI_SECRETS_DIR'} is not there.")
     return file.read_text().strip()

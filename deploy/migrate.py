@@ -19,24 +19,24 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from deploy.databases import BadSettings
+from deploy.databases import SettingsError
 from shared.clock import jitter
 from shared.web.problems import sqlstate
 
 SERVICES = ("members", "trainings", "matching", "notifications")
 """The services that have a database."""
 
-LOCK = 0x4B6569_4D
+MIGRATION_LOCK = 0x4B6569_4D
 """The advisory lock under which migrations run, one at a time."""
 
-GIVES_WAY = 2.0
+LOCK_TIMEOUT = 2.0
 """Seconds that a step waits for its table: whoever comes after it waits behind it, and requests wait for 5 at most."""
-PATIENCE = 600.0
+RETRY_TIMEOUT = 600.0
 """Seconds for which a step that gave way, or another migration, is waited for."""
-_PAUSE = 1.0
-_LOCKED = "55P03"
+_RETRY_PAUSE = 1.0
+_LOCK_NOT_AVAILABLE = "55P03"
 
-_HAND_OVER = re.compile(r"^(outbox.*|inbox|idempotency)$")
+_MESSAGING_TABLES = re.compile(r"^(outbox.*|inbox|idempotency)$")
 _ROOT = Path(__file__).parent.parent
 T = TypeVar("T")
 
@@ -48,16 +48,16 @@ def _config(service: str, connection: Connection) -> Config:
     config.set_main_option("version_locations", str(_ROOT / "services" / service / "migrations"))
     config.attributes["connection"] = connection
     config.attributes["metadata"] = importlib.import_module(f"services.{service}.tables").metadata
-    config.attributes["include_name"] = _concerns_alembic
+    config.attributes["include_name"] = _is_in_metadata
     return config
 
 
-def _concerns_alembic(name: str | None, kind: str, _: Any) -> bool:  # noqa: ANN401  Alembic's own mapping
+def _is_in_metadata(name: str | None, kind: str, _: Any) -> bool:  # noqa: ANN401  Alembic's own mapping
     """The hand-over's tables are made by statements of `shared`, so they are in no MetaData."""
-    return not (kind == "table" and _HAND_OVER.match(name or ""))
+    return not (kind == "table" and _MESSAGING_TABLES.match(name or ""))
 
 
-class Blocked(Exception):
+class DatabaseBusy(Exception):
     """The database was in use for longer than patience lasts; the text is a sentence for whoever migrates."""
 
 
@@ -77,20 +77,22 @@ async def upgrade(service: str, url: str, revision: str = "heads", *, schema: st
         Blocked: others held what it needs all the time.
         BadSettings: it is another service's database.
     """
-    until = monotonic() + PATIENCE
-    while not await _connected(url, lambda connection: _upgraded(service, connection, revision), schema):
+    until = monotonic() + RETRY_TIMEOUT
+    while not await _with_connection(url, lambda connection: _try_upgrade(service, connection, revision), schema):
         if monotonic() > until:
-            raise Blocked(f"{service} was in use for {PATIENCE:g} s; end what reads or migrates it, and try again.")
-        await asyncio.sleep(jitter(_PAUSE))
+            raise DatabaseBusy(
+                f"{service} was in use for {RETRY_TIMEOUT:g} s; end what reads or migrates it, and try again."
+            )
+        await asyncio.sleep(jitter(_RETRY_PAUSE))
 
 
-def _upgraded(service: str, connection: Connection, revision: str) -> bool:
+def _try_upgrade(service: str, connection: Connection, revision: str) -> bool:
     """Whether it could be done now.
 
     The lock is tried, not waited for: an index that is built concurrently waits for everybody who waits.
     """
-    connection.execute(text(f"SET lock_timeout = '{GIVES_WAY:g}s'"))
-    mine = connection.scalar(text(f"SELECT pg_try_advisory_lock({LOCK})"))
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT:g}s'"))
+    mine = connection.scalar(text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})"))
     connection.commit()
     if not mine:
         return False
@@ -99,7 +101,7 @@ def _upgraded(service: str, connection: Connection, revision: str) -> bool:
     try:
         command.upgrade(_config(service, connection), revision)
     except DBAPIError as error:
-        if sqlstate(error) == _LOCKED:
+        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
             return False
         raise
     connection.commit()
@@ -114,7 +116,7 @@ def _is_ahead(service: str, connection: Connection) -> bool:
     if found is None or found in {script.revision for script in scripts.walk_revisions()}:
         return False
     if not found.startswith(f"{service}_"):
-        raise BadSettings(f"The database that {service} was given is at {found}, which is none of its schemas.")
+        raise SettingsError(f"The database that {service} was given is at {found}, which is none of its schemas.")
     return True
 
 
@@ -123,13 +125,13 @@ async def differences(service: str, url: str) -> list[Any]:
 
     def compare(connection: Connection) -> list[Any]:
         config = _config(service, connection)
-        context = MigrationContext.configure(connection, opts={"include_name": _concerns_alembic})
+        context = MigrationContext.configure(connection, opts={"include_name": _is_in_metadata})
         return list(compare_metadata(context, config.attributes["metadata"]))
 
-    return await _connected(url, compare)
+    return await _with_connection(url, compare)
 
 
-async def _connected(url: str, act: Callable[[Connection], T], schema: str | None = None) -> T:
+async def _with_connection(url: str, act: Callable[[Connection], T], schema: str | None = None) -> T:
     place = {"server_settings": {"search_path": schema}} if schema else {}
     address = make_url(url).set(drivername="postgresql+asyncpg")
     engine = create_async_engine(address, poolclass=NullPool, connect_args=place)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from deploy.databases import BadSettings
+from deploy.databases import SettingsError
 
 RENAMED = {
     "KEI_API": "KEI_API_URL",
@@ -32,4 +32,4 @@ def refuse_old_names() -> None:
         f"{old} is now {new}: rename it." for old, new in RENAMED.items() if os.environ.get(old) or old in files
     ]
     if sentences:
-        raise BadSettings("\n".join(sentences))
+        raise SettingsError("\n".join(sentences))

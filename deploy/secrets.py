@@ -13,17 +13,17 @@ from deploy.migrate import SERVICES
 from shared import clock
 from shared.auth import Issuer
 
-LEFT = timedelta(days=30)
+RENEW_BEFORE = timedelta(days=30)
 """A certificate with less than this left is made anew."""
 LIFETIME = timedelta(days=397)
 AUTHORITY_LIFETIME = timedelta(days=3650)
 
 
-class BadSecrets(Exception):
+class SecretsError(Exception):
     """The folder cannot be used; the text is a sentence for whoever deploys."""
 
 
-def prepare(folder: Path, host: str) -> list[str]:
+def create_missing(folder: Path, host: str) -> list[str]:
     """Make what is missing in `folder`, and renew the broker's certificate if it ends soon or names another host.
 
     Args:
@@ -41,10 +41,10 @@ def prepare(folder: Path, host: str) -> list[str]:
         folder.chmod(0o700)
         return [*_passwords(folder), *_issuer(folder), *_certificates(folder, host)]
     except OSError as error:
-        raise BadSecrets(f"The secrets in {folder} cannot be made: {error}.") from error
+        raise SecretsError(f"The secrets in {folder} cannot be made: {error}.") from error
     except ValueError as error:
         message = f"A certificate or key in {folder} cannot be read ({error}). Remove it to have it made anew."
-        raise BadSecrets(message) from error
+        raise SecretsError(message) from error
 
 
 def _passwords(folder: Path) -> list[str]:
@@ -54,7 +54,7 @@ def _passwords(folder: Path) -> list[str]:
         **{f"{name}_database_url": f"postgresql://{name}:{clock.secret()}@postgres:5432/{name}" for name in SERVICES},
         **{f"{name}_kafka_password": clock.secret() for name in SERVICES},
     }
-    return [name for name, value in wanted.items() if _made(folder / name, value)]
+    return [name for name, value in wanted.items() if _write_new(folder / name, value)]
 
 
 def _issuer(folder: Path) -> list[str]:
@@ -62,7 +62,7 @@ def _issuer(folder: Path) -> list[str]:
     fresh = not key.exists()
     issuer = Issuer.load(key, issuer=ISSUER, audience=AUDIENCE)
     key.chmod(0o444)
-    made = _made(public, json.dumps(issuer.jwks()))
+    made = _write_new(public, json.dumps(issuer.jwks()))
     return [*([key.name] if fresh else []), *([public.name] if made else [])]
 
 
@@ -72,19 +72,19 @@ def _certificates(folder: Path, host: str) -> list[str]:
     broker = folder / "kafka_tls.pem"
     made = []
     if not authority.exists():
-        pair = certificates.authority("Kei, for partners on Kafka", now, now + AUTHORITY_LIFETIME)
+        pair = certificates.create_authority("Kei, for partners on Kafka", now, now + AUTHORITY_LIFETIME)
         _write(authority_key, pair.key, mode=0o400)
         _write(authority, pair.certificate)
         made.append(authority.name)
-    if not broker.exists() or certificates.outdated(broker.read_bytes(), host, now + LEFT):
-        signer = certificates.Pair(authority_key.read_bytes(), authority.read_bytes())
-        pair = certificates.server(signer, [host, "kafka", "localhost"], now, now + LIFETIME)
+    if not broker.exists() or certificates.needs_renewal(broker.read_bytes(), host, now + RENEW_BEFORE):
+        signer = certificates.KeyAndCertificate(authority_key.read_bytes(), authority.read_bytes())
+        pair = certificates.create_server_certificate(signer, [host, "kafka", "localhost"], now, now + LIFETIME)
         _write(broker, pair.key + pair.certificate)
         made.append(broker.name)
     return made
 
 
-def _made(path: Path, value: str) -> bool:
+def _write_new(path: Path, value: str) -> bool:
     if path.exists():
         return False
     _write(path, value.encode())

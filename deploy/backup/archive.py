@@ -17,22 +17,31 @@ from typing import IO
 
 from pydantic import BaseModel
 
-from deploy.backup.catalogue import RELAY, Month, Sequence
+from deploy.backup.catalogue import RELAY_TABLE, LogPartition, Sequence
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 CHUNK = 256 * 1024
-_LEVEL = 1
+_COMPRESSION_LEVEL = 1
 """Of compression: the next ones take three times as long for a tenth less."""
-_DAMAGE = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, LookupError, ValueError, RuntimeError, OSError)
+_DAMAGE_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    LookupError,
+    ValueError,
+    RuntimeError,
+    OSError,
+)
 """What reading a damaged zip archive may raise."""
 
 
-class NotDone(Exception):
+class BackupError(Exception):
     """A backup was not made, or cannot be restored; the text is a sentence for whoever asked for it."""
 
 
-class Rows(BaseModel, frozen=True):
+class TableContent(BaseModel, frozen=True):
     """The rows of a table: how many, and the size (bytes) and sum of what the file has of them, uncompressed."""
 
     table: str
@@ -42,39 +51,39 @@ class Rows(BaseModel, frozen=True):
     sha256: str
 
 
-class Held(BaseModel, frozen=True):
+class DatabaseContent(BaseModel, frozen=True):
     """A service's database: `assigned` and `sent` are how far its relay was; tables that others refer to are first."""
 
     revision: str
     assigned: int
     sent: int
-    tables: list[Rows]
+    tables: list[TableContent]
     sequences: list[Sequence]
-    months: list[Month]
+    months: list[LogPartition]
 
     @property
     def state(self) -> str:
         """SHA-256 of all rows but the relay's: the same for the same rows, wherever they are."""
-        sums = sorted(f"{one.table} {one.sha256}" for one in self.tables if one.table != RELAY)
+        sums = sorted(f"{one.table} {one.sha256}" for one in self.tables if one.table != RELAY_TABLE)
         return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
-class _MadeBy(BaseModel, frozen=True):
+class _ManifestHead(BaseModel, frozen=True):
     """What a manifest of any format tells."""
 
     format: int
     version: str
 
 
-class Manifest(_MadeBy, frozen=True):
+class Manifest(_ManifestHead, frozen=True):
     """What a file holds. `version` is that of Kei; `held_up` is for how long nobody could commit, in seconds."""
 
     cut_at: datetime
     held_up: float
-    services: dict[str, Held]
+    services: dict[str, DatabaseContent]
 
 
-class Member:
+class TableWriter:
     """A member of an archive that is being written."""
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
@@ -88,7 +97,7 @@ class Member:
         try:
             self._file.write(data)
         except OSError as error:
-            raise _unwritten(self._path, error) from error
+            raise _write_error(self._path, error) from error
 
     @property
     def sha256(self) -> str:
@@ -96,20 +105,20 @@ class Member:
         return self._digest.hexdigest()
 
 
-class Writer:
+class ArchiveWriter:
     """An archive that is being written."""
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self._path, self._file = path, file
 
     @contextmanager
-    def member(self, service: str, table: str) -> Iterator[Member]:
+    def member(self, service: str, table: str) -> Iterator[TableWriter]:
         """The place for the rows of a table."""
         try:
-            with self._file.open(_name(service, table), "w", force_zip64=True) as inside:
-                yield Member(self._path, inside)
+            with self._file.open(_member_name(service, table), "w", force_zip64=True) as inside:
+                yield TableWriter(self._path, inside)
         except OSError as error:  # the end of a member is written when it is closed
-            raise _unwritten(self._path, error) from error
+            raise _write_error(self._path, error) from error
 
     def close(self, manifest: Manifest) -> None:
         """Write what the file holds; nothing may follow."""
@@ -117,7 +126,7 @@ class Writer:
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Writer]:
+def new_archive(path: Path) -> Iterator[ArchiveWriter]:
     """A new file, which has its name when the block has ended well. Until then it is beside it, as `.NAME.partial`.
 
     Raises:
@@ -125,20 +134,20 @@ def writing(path: Path) -> Iterator[Writer]:
     """
     aside = path.with_name(f".{path.name}.partial")
     try:
-        with _reserved(path, aside) as file:
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as inside:
-                yield Writer(path, inside)
+        with _partial_file(path, aside) as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as inside:
+                yield ArchiveWriter(path, inside)
             file.flush()
             os.fsync(file.fileno())
             aside.rename(path)
-        _keep_name(path)
+        _sync_folder(path)
     except FileExistsError as error:
-        raise NotDone(f"{path} is there already; a backup is never written over.") from error
+        raise BackupError(f"{path} is there already; a backup is never written over.") from error
     except OSError as error:
-        raise _unwritten(path, error) from error
+        raise _write_error(path, error) from error
 
 
-def _keep_name(path: Path) -> None:
+def _sync_folder(path: Path) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
@@ -147,7 +156,7 @@ def _keep_name(path: Path) -> None:
 
 
 @contextmanager
-def _reserved(path: Path, aside: Path) -> Iterator[IO[bytes]]:
+def _partial_file(path: Path, aside: Path) -> Iterator[IO[bytes]]:
     """The file beside, ours alone. One that a killed process has left is used again."""
     if path.exists():
         raise FileExistsError
@@ -155,7 +164,7 @@ def _reserved(path: Path, aside: Path) -> Iterator[IO[bytes]]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise NotDone(f"Another backup is being written to {path}.") from error
+            raise BackupError(f"Another backup is being written to {path}.") from error
         if path.exists():  # whoever had it has just given this very file its name
             raise FileExistsError
         file.truncate(0)
@@ -166,11 +175,11 @@ def _reserved(path: Path, aside: Path) -> Iterator[IO[bytes]]:
             raise
 
 
-def _unwritten(path: Path, error: OSError) -> NotDone:
-    return NotDone(f"{path} could not be written: {error.strerror or error}. Nothing is left of it.")
+def _write_error(path: Path, error: OSError) -> BackupError:
+    return BackupError(f"{path} could not be written: {error.strerror or error}. Nothing is left of it.")
 
 
-def _name(service: str, table: str) -> str:
+def _member_name(service: str, table: str) -> str:
     return f"{service}/{table}.copy"
 
 
@@ -186,22 +195,24 @@ class Archive:
         try:
             self._file = zipfile.ZipFile(path)
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
-            raise NotDone(f"{path} cannot be read: {error.strerror}.") from error
-        except _DAMAGE as error:
+            raise BackupError(f"{path} cannot be read: {error.strerror}.") from error
+        except _DAMAGE_ERRORS as error:
             raise self._damaged("it is no backup, or its end is missing") from error
         try:
             with self._file.open(MANIFEST) as inside:
                 told = inside.read()
-            made_by = _MadeBy.model_validate_json(told)
+            made_by = _ManifestHead.model_validate_json(told)
             if made_by.format > FORMAT:
-                raise NotDone(f"{path} is of a format that this version does not know: it is by {made_by.version}.")
+                raise BackupError(f"{path} is of a format that this version does not know: it is by {made_by.version}.")
             self.manifest = Manifest.model_validate_json(told)
-        except _DAMAGE as error:
+        except _DAMAGE_ERRORS as error:
             raise self._damaged("its manifest cannot be read") from error
         self._verify()
 
     def _verify(self) -> None:
-        wanted = [_name(service, one.table) for service, held in self.manifest.services.items() for one in held.tables]
+        wanted = [
+            _member_name(service, one.table) for service, held in self.manifest.services.items() for one in held.tables
+        ]
         if sorted([*wanted, MANIFEST]) != sorted(self._file.namelist()):
             raise self._damaged("it has other members than its manifest names")
         for service, held in self.manifest.services.items():
@@ -221,15 +232,15 @@ class Archive:
             NotDone: they cannot be read.
         """
         try:
-            with self._file.open(_name(service, table)) as inside:
+            with self._file.open(_member_name(service, table)) as inside:
                 while chunk := inside.read(CHUNK):
                     yield chunk
-        except _DAMAGE as error:
+        except _DAMAGE_ERRORS as error:
             raise self._damaged(f"{service}.{table} cannot be read") from error
 
     def close(self) -> None:
         """Read no more."""
         self._file.close()
 
-    def _damaged(self, what: str) -> NotDone:
-        return NotDone(f"{self.path} is damaged: {what}.")
+    def _damaged(self, what: str) -> BackupError:
+        return BackupError(f"{self.path} is damaged: {what}.")

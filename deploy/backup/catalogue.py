@@ -8,9 +8,9 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel
 
-VERSION = "alembic_version"
+VERSION_TABLE = "alembic_version"
 """The table that migrations write; a copy has its content as `revision`."""
-RELAY = "outbox_relay"
+RELAY_TABLE = "outbox_relay"
 """The table with how far the relay is; it always has one row."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -39,7 +39,7 @@ _SEQUENCES = """
     JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
     WHERE t.relnamespace = current_schema()::regnamespace ORDER BY t.relname, a.attname
 """
-_MONTHS = """
+_PARTITIONS = """
     SELECT c.relname AS name, pg_get_expr(c.relpartbound, c.oid) AS bounds
     FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhparent = 'outbox'::regclass ORDER BY c.relname
 """
@@ -62,7 +62,7 @@ class Sequence(BaseModel, frozen=True):
     last: int
 
 
-class Month(BaseModel, frozen=True):
+class LogPartition(BaseModel, frozen=True):
     """A partition of the log: ids from `first` on, below `end`."""
 
     name: str
@@ -88,15 +88,15 @@ async def sequences(connection: Connection) -> list[Sequence]:
     return [Sequence.model_validate(dict(row)) for row in rows if row["last"] is not None]
 
 
-async def months(connection: Connection) -> list[Month]:
+async def log_partitions(connection: Connection) -> list[LogPartition]:
     """The partitions of the log, without the one for the rest, which migrations make."""
-    rows = [(row["name"], _BOUNDS.fullmatch(row["bounds"])) for row in await connection.fetch(_MONTHS)]
-    return [Month(name=name, first=UUID(bounds[1]), end=UUID(bounds[2])) for name, bounds in rows if bounds]
+    rows = [(row["name"], _BOUNDS.fullmatch(row["bounds"])) for row in await connection.fetch(_PARTITIONS)]
+    return [LogPartition(name=name, first=UUID(bounds[1]), end=UUID(bounds[2])) for name, bounds in rows if bounds]
 
 
 async def revision(connection: Connection) -> str | None:
     """The revision of the schema; None if no migration was ever run here."""
-    if await connection.fetchval("SELECT to_regclass($1)", VERSION) is None:
+    if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
         return None
-    found: str | None = await connection.fetchval(f"SELECT version_num FROM {VERSION}")  # noqa: S608  a constant
+    found: str | None = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  a constant
     return found

@@ -4,9 +4,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from deploy.backup import catalogue
-from deploy.backup.archive import FORMAT, Held, Manifest, NotDone, Rows, Writer, writing
+from deploy.backup.archive import (
+    FORMAT,
+    ArchiveWriter,
+    BackupError,
+    DatabaseContent,
+    Manifest,
+    TableContent,
+    new_archive,
+)
 from deploy.backup.catalogue import Table, quoted
-from deploy.backup.snapshot import AWAY, Side, cut, reason
+from deploy.backup.snapshot import CONNECTION_ERRORS, BackupSide, describe_error, snapshot
 from shared.version import version
 
 
@@ -18,9 +26,9 @@ async def back_up(path: Path, urls: Mapping[str, str], tell: Callable[[str], Non
     Raises:
         NotDone: nothing is left of the file.
     """
-    with writing(path) as writer:
-        async with cut(urls) as moment:
-            services = {side.service: await _copied(side, writer, tell) for side in moment.sides}
+    with new_archive(path) as writer:
+        async with snapshot(urls) as moment:
+            services = {side.service: await _copy_database(side, writer, tell) for side in moment.sides}
         manifest = Manifest(
             format=FORMAT,
             version=version(),
@@ -32,22 +40,22 @@ async def back_up(path: Path, urls: Mapping[str, str], tell: Callable[[str], Non
     return manifest
 
 
-async def _copied(side: Side, writer: Writer, tell: Callable[[str], None]) -> Held:
+async def _copy_database(side: BackupSide, writer: ArchiveWriter, tell: Callable[[str], None]) -> DatabaseContent:
     tell(f"Copying {side.service}")
     try:
-        return Held(
+        return DatabaseContent(
             revision=side.revision,
             assigned=side.assigned,
             sent=side.sent,
-            tables=[await _rows(side, table, writer) for table in side.tables],
+            tables=[await _copy_table(side, table, writer) for table in side.tables],
             sequences=await catalogue.sequences(side.connection),
-            months=await catalogue.months(side.connection),
+            months=await catalogue.log_partitions(side.connection),
         )
-    except AWAY as error:
-        raise NotDone(f"The database of {side.service} failed: {reason(error)}.") from error
+    except CONNECTION_ERRORS as error:
+        raise BackupError(f"The database of {side.service} failed: {describe_error(error)}.") from error
 
 
-async def _rows(side: Side, table: Table, writer: Writer) -> Rows:
+async def _copy_table(side: BackupSide, table: Table, writer: ArchiveWriter) -> TableContent:
     """Sorted, so that the same rows have the same sum wherever they are."""
     columns = ", ".join(map(quoted, table.columns))
     order = f" ORDER BY {', '.join(table.key)}" if table.key else ""
@@ -55,7 +63,7 @@ async def _rows(side: Side, table: Table, writer: Writer) -> Rows:
     with writer.member(side.service, table.name) as member:
         try:
             told = await side.connection.copy_from_query(query, output=member.write)
-        except AWAY as error:
-            raise NotDone(f"{side.service}.{table.name} could not be read: {reason(error)}.") from error
+        except CONNECTION_ERRORS as error:
+            raise BackupError(f"{side.service}.{table.name} could not be read: {describe_error(error)}.") from error
     rows = int(told.split()[1])
-    return Rows(table=table.name, columns=table.columns, rows=rows, size=member.size, sha256=member.sha256)
+    return TableContent(table=table.name, columns=table.columns, rows=rows, size=member.size, sha256=member.sha256)

@@ -12,27 +12,27 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 
 from deploy.backup import catalogue
-from deploy.backup.archive import Archive, Held, NotDone, Rows
-from deploy.backup.catalogue import RELAY, VERSION, Connection, quoted
-from deploy.backup.snapshot import AWAY, connected, own_revision, reason
-from deploy.migrate import Blocked, upgrade
+from deploy.backup.archive import Archive, BackupError, DatabaseContent, TableContent
+from deploy.backup.catalogue import RELAY_TABLE, VERSION_TABLE, Connection, quoted
+from deploy.backup.snapshot import CONNECTION_ERRORS, describe_error, open_connection, own_revision
+from deploy.migrate import DatabaseBusy, upgrade
 from shared.version import revisions
 
-ASIDE = "kei_restore"
+STAGING_SCHEMA = "kei_restore"
 """The schema in which a database is filled; what a killed restore left of it is removed by the next."""
-_GONE = 2.0
+_DISCONNECT_TIMEOUT = 2.0
 """Seconds in which connections that were closed just now are gone."""
 
-_OTHERS = """
+_OTHER_CONNECTIONS = """
     SELECT DISTINCT coalesce(nullif(application_name, ''), usename, 'somebody')
     FROM pg_stat_clear_snapshot(), pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
       AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 _RELATIONS = "SELECT relname FROM pg_class WHERE relnamespace = $1::regnamespace AND relkind IN ('r', 'p')"
-_SET_ON = "SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)"
-_SEND_AGAIN = f"""
-    UPDATE {ASIDE}.{RELAY} SET sent = 0, epoch = epoch + 1, holder = '', heartbeat_at = clock_timestamp()
+_SET_SEQUENCE = "SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)"
+_REPLAY_ALL = f"""
+    UPDATE {STAGING_SCHEMA}.{RELAY_TABLE} SET sent = 0, epoch = epoch + 1, holder = '', heartbeat_at = clock_timestamp()
 """  # noqa: S608  only constants are put in
 """The relay sends the whole log again: who knows an event ignores it, and a new broker gets everything."""
 
@@ -44,7 +44,7 @@ Agree = Callable[[Sequence[str]], bool]
 class _Target:
     """A database that is restored."""
 
-    def __init__(self, service: str, url: str, connection: Connection, held: Held) -> None:
+    def __init__(self, service: str, url: str, connection: Connection, held: DatabaseContent) -> None:
         self.service, self._url, self.connection, self._held = service, url, connection, held
         self.filled = False
         self._place = ""
@@ -65,14 +65,16 @@ class _Target:
         """Make it anew, beside what is there."""
         tell(f"Filling {self.service}")
         await self.clear()
-        await self.connection.execute(f"CREATE SCHEMA {ASIDE}")
-        await upgrade(self.service, self._url, self._held.revision, schema=ASIDE)
+        await self.connection.execute(f"CREATE SCHEMA {STAGING_SCHEMA}")
+        await upgrade(self.service, self._url, self._held.revision, schema=STAGING_SCHEMA)
         async with self.connection.transaction():
-            await self.connection.execute(f"SET LOCAL search_path = {ASIDE}")
+            await self.connection.execute(f"SET LOCAL search_path = {STAGING_SCHEMA}")
             await self._fill(archive, tell)
-        await upgrade(self.service, self._url, schema=ASIDE)
-        await self.connection.execute(_SEND_AGAIN)
-        names = [f"{ASIDE}.{quoted(row[0])}" for row in await self.connection.fetch(_RELATIONS, ASIDE)]
+        await upgrade(self.service, self._url, schema=STAGING_SCHEMA)
+        await self.connection.execute(_REPLAY_ALL)
+        names = [
+            f"{STAGING_SCHEMA}.{quoted(row[0])}" for row in await self.connection.fetch(_RELATIONS, STAGING_SCHEMA)
+        ]
         await self.connection.execute(f"ANALYZE {', '.join(names)}")
 
     async def take_over(self, *, replace: bool) -> None:
@@ -87,27 +89,29 @@ class _Target:
             await run(f"LOCK TABLE {', '.join(old)} IN ACCESS EXCLUSIVE MODE")
         await self._alone()
         if not replace and await self._has_rows():
-            raise NotDone(f"Somebody has written to {self.service} meanwhile.")
+            raise BackupError(f"Somebody has written to {self.service} meanwhile.")
         if old:
             await run(f"DROP TABLE {', '.join(old)}")
-        for row in await self.connection.fetch(_RELATIONS, ASIDE):
-            await run(f"ALTER TABLE {ASIDE}.{quoted(row[0])} SET SCHEMA {quoted(self._place)}")
-        await run(f"DROP SCHEMA {ASIDE}")
+        for row in await self.connection.fetch(_RELATIONS, STAGING_SCHEMA):
+            await run(f"ALTER TABLE {STAGING_SCHEMA}.{quoted(row[0])} SET SCHEMA {quoted(self._place)}")
+        await run(f"DROP SCHEMA {STAGING_SCHEMA}")
 
     async def clear(self) -> None:
         """Remove what is beside."""
-        await self.connection.execute(f"DROP SCHEMA IF EXISTS {ASIDE} CASCADE")
+        await self.connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
 
     async def _alone(self) -> None:
-        until = monotonic() + _GONE
-        while others := [row[0] for row in await self.connection.fetch(_OTHERS)]:
+        until = monotonic() + _DISCONNECT_TIMEOUT
+        while others := [row[0] for row in await self.connection.fetch(_OTHER_CONNECTIONS)]:
             if monotonic() > until:
                 names = ", ".join(sorted(others))
-                raise NotDone(f"The database of {self.service} is in use by {names}: stop the services first.")
+                raise BackupError(f"The database of {self.service} is in use by {names}: stop the services first.")
             await asyncio.sleep(0.1)
 
     async def _has_rows(self) -> bool:
-        names = [one.name for one in await catalogue.tables(self.connection) if one.name not in {VERSION, RELAY}]
+        names = [
+            one.name for one in await catalogue.tables(self.connection) if one.name not in {VERSION_TABLE, RELAY_TABLE}
+        ]
         queries = [f"EXISTS (SELECT FROM {quoted(name)})" for name in names]
         return bool(queries) and await self.connection.fetchval(f"SELECT {' OR '.join(queries)}")
 
@@ -126,17 +130,17 @@ class _Target:
             await self._copy(archive, rows)
         for one in self._held.sequences:
             if one.table in known:
-                await self.connection.fetch(_SET_ON, one.table, one.column, one.last)
+                await self.connection.fetch(_SET_SEQUENCE, one.table, one.column, one.last)
 
-    async def _copy(self, archive: Archive, rows: Rows) -> None:
+    async def _copy(self, archive: Archive, rows: TableContent) -> None:
         async def source() -> AsyncIterator[bytes]:
             for chunk in archive.chunks(self.service, rows.table):
                 yield chunk
 
         try:
             await self.connection.copy_to_table(rows.table, source=source(), columns=rows.columns)
-        except AWAY as error:
-            raise NotDone(f"{self.service}.{rows.table} could not be written: {reason(error)}.") from error
+        except CONNECTION_ERRORS as error:
+            raise BackupError(f"{self.service}.{rows.table} could not be written: {describe_error(error)}.") from error
 
 
 async def restore(archive: Archive, urls: Mapping[str, str], *, replace: bool, agree: Agree, tell: Tell) -> None:
@@ -153,56 +157,58 @@ async def restore(archive: Archive, urls: Mapping[str, str], *, replace: bool, a
         NotDone: nothing was changed, unless the text says so.
     """
     for service in urls:
-        _refuse_unknown(service, archive)
+        _check_revision(service, archive)
     async with AsyncExitStack() as stack:
         targets = []
         for service, url in urls.items():
-            connection = await stack.enter_async_context(connected(service, url))
+            connection = await stack.enter_async_context(open_connection(service, url))
             targets.append(_Target(service, url, connection, archive.manifest.services[service]))
         for target in targets:
-            await _done(target, target.look())
+            await _with_service_name(target, target.look())
         _refuse_rows([target.service for target in targets if target.filled], agree if replace else None)
         try:
             for target in targets:
-                await _done(target, target.load(archive, tell))
-            await _take_over(targets, replace=replace)
+                await _with_service_name(target, target.load(archive, tell))
+            await _swap_all(targets, replace=replace)
         finally:
-            with suppress(*AWAY):
+            with suppress(*CONNECTION_ERRORS):
                 for target in targets:
                     await target.clear()
 
 
-def _refuse_unknown(service: str, archive: Archive) -> None:
+def _check_revision(service: str, archive: Archive) -> None:
     held = archive.manifest.services.get(service)
     if held is None:
-        raise NotDone(f"{archive.path} holds nothing of {service}.")
+        raise BackupError(f"{archive.path} holds nothing of {service}.")
     if held.revision not in revisions(service):
         message = f"{archive.path} has {service} at {held.revision}, which this version does not know."
-        raise NotDone(
+        raise BackupError(
             f"{message} Restore it with the version that made it ({archive.manifest.version}) or a newer one."
         )
 
 
 def _refuse_rows(filled: Sequence[str], agree: Agree | None) -> None:
     if filled and agree is None:
-        raise NotDone(f"There are rows in {', '.join(filled)}. Restore into empty databases, or use --replace.")
+        raise BackupError(f"There are rows in {', '.join(filled)}. Restore into empty databases, or use --replace.")
     if filled and agree is not None and not agree(filled):
-        raise NotDone("Nothing was changed.")
+        raise BackupError("Nothing was changed.")
 
 
-async def _take_over(targets: Sequence[_Target], *, replace: bool) -> None:
+async def _swap_all(targets: Sequence[_Target], *, replace: bool) -> None:
     try:
         async with AsyncExitStack() as stack:
             for target in targets:
                 await stack.enter_async_context(target.connection.transaction())
-                await _done(target, target.take_over(replace=replace))
-    except AWAY as error:
-        message = f"A database failed when the restored tables took their place: {reason(error)}."
-        raise NotDone(f"{message} Some services may be restored and others not: do it again with --replace.") from error
+                await _with_service_name(target, target.take_over(replace=replace))
+    except CONNECTION_ERRORS as error:
+        message = f"A database failed when the restored tables took their place: {describe_error(error)}."
+        raise BackupError(
+            f"{message} Some services may be restored and others not: do it again with --replace."
+        ) from error
 
 
-async def _done(target: _Target, work: Awaitable[None]) -> None:
+async def _with_service_name(target: _Target, work: Awaitable[None]) -> None:
     try:
         await work
-    except (*AWAY, SQLAlchemyError, Blocked) as error:
-        raise NotDone(f"{target.service} could not be restored: {reason(error)}.") from error
+    except (*CONNECTION_ERRORS, SQLAlchemyError, DatabaseBusy) as error:
+        raise BackupError(f"{target.service} could not be restored: {describe_error(error)}.") from error

@@ -14,12 +14,12 @@ import typer
 from rich.table import Table
 
 from deploy.backup import create
-from deploy.backup.archive import Archive, Manifest, NotDone
+from deploy.backup.archive import Archive, BackupError, Manifest
 from deploy.backup.restore import restore as put_back
 from deploy.cli.common import HOME, err, in_loop, out, progress, sentences
 from deploy.cli.serve import known
 from deploy.databases import database_url
-from deploy.embedded.data_dir import Home, HomeError
+from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
 from deploy.migrate import SERVICES
 
 FileArgument = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
@@ -100,11 +100,11 @@ async def _databases(given: Path | None) -> AsyncIterator[dict[str, str]]:
     if path is None:
         yield {service: database_url(service) for service in SERVICES}
         return
-    home = Home(path)
+    home = DataDirectory(path)
     if not (home.path / "postgres" / "PG_VERSION").exists():
-        raise HomeError(f"There is no Kei in {home.path}.")
+        raise DataDirectoryError(f"There is no Kei in {home.path}.")
     with ExitStack() as stack:
-        with suppress(HomeError):  # a running Kei holds it, and its server runs
+        with suppress(DataDirectoryError):  # a running Kei holds it, and its server runs
             stack.enter_context(home.held())
         server = await asyncio.to_thread(home._started)  # noqa: SLF001  `databases` would migrate what is to be copied
         yield {service: server.replace("postgres:@/postgres", f"{service}:@/{service}") for service in SERVICES}
@@ -117,7 +117,7 @@ async def _places(given: Path | None, services: Sequence[str]) -> AsyncIterator[
     if path is None:
         yield {service: database_url(service) for service in services}
         return
-    home = Home(path)
+    home = DataDirectory(path)
     with home.held():
         urls = await home.databases()
         yield {service: urls[service] for service in services}
@@ -146,7 +146,7 @@ def _sentences() -> Iterator[None]:
     with sentences():
         try:
             yield
-        except NotDone as error:
+        except BackupError as error:
             err.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1) from error
         except asyncio.CancelledError as error:

@@ -10,17 +10,17 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.console import Console
 
-from deploy.databases import BadSettings
+from deploy.databases import SettingsError
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home, HomeError
-from deploy.kafka.admin import NotAdministered
-from deploy.kafka.topics import NoTopics
-from deploy.migrate import Blocked
-from deploy.sample_data.load import Changed, Unplayable
-from deploy.sample_data.read import BadStory
-from deploy.sample_data.wait import Unsettled
-from deploy.schema_check import WrongDatabase
-from deploy.secrets import BadSecrets
+from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
+from deploy.kafka.admin import KafkaAdminError
+from deploy.kafka.topics import TopicsError
+from deploy.migrate import DatabaseBusy
+from deploy.sample_data.load import AlreadyLoadedDifferently, NoProposal
+from deploy.sample_data.read import InvalidFile
+from deploy.sample_data.wait import WaitTimeout
+from deploy.schema_check import SchemaError
+from deploy.secrets import SecretsError
 from shared.api_client import ApiError, ServiceUnavailable
 
 T = TypeVar("T")
@@ -35,18 +35,18 @@ HOME = Path(".kei")
 URL = "http://127.0.0.1:8700"
 
 _SENTENCES = (
-    BadSecrets,
-    BadSettings,
-    Blocked,
-    Changed,
-    HomeError,
-    NoTopics,
-    NotAdministered,
+    SecretsError,
+    SettingsError,
+    DatabaseBusy,
+    AlreadyLoadedDifferently,
+    DataDirectoryError,
+    TopicsError,
+    KafkaAdminError,
     ApiError,
-    Unplayable,
+    NoProposal,
     ServiceUnavailable,
-    Unsettled,
-    WrongDatabase,
+    WaitTimeout,
+    SchemaError,
 )
 """What carries a sentence for whoever gave the command."""
 
@@ -84,7 +84,7 @@ def sentences() -> Iterator[None]:
     """End the command with a sentence for whatever a user can do something about."""
     try:
         yield
-    except BadStory as error:
+    except InvalidFile as error:
         err.print(f"[bold]Nothing was loaded; {len(error.faults)} things are wrong:[/]")
         for fault in error.faults:
             err.print(f"  {fault}", markup=False, highlight=False)
@@ -105,10 +105,10 @@ def token_source(home: Path, token: str | None) -> Callable[[], str]:
     """The token to use: the one given, else fresh ones made with the embedded issuer's key."""
     if token is not None:
         return lambda: token
-    key_home = Home(home)
+    key_home = DataDirectory(home)
     if not key_home.issuer_key.exists():
         message = f"There is no signing key in {key_home.path}. Give --token, or --data-dir of a Kei that has run."
-        raise HomeError(message)
+        raise DataDirectoryError(message)
     if not os.access(key_home.issuer_key, os.R_OK):
-        raise HomeError(f"You may not read the signing key in {key_home.path}. Give --token.")
+        raise DataDirectoryError(f"You may not read the signing key in {key_home.path}. Give --token.")
     return lambda: operator_token(key_home)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.common import err, in_loop, out, secret_file, sentences
-from deploy.databases import BadSettings
+from deploy.databases import SettingsError
 from deploy.kafka.acls import service_rules
 from deploy.kafka.admin import KafkaAdmin
 from deploy.kafka.topics import PARTITIONS, create_topics, differences
@@ -33,7 +33,7 @@ def access(servers: str, user: str | None, password_file: Path | None) -> KafkaC
             servers, user, _password(password_file) if user else None, Path(ca) if ca else None, tls
         )
     except ValueError as error:
-        raise BadSettings(str(error)) from error
+        raise SettingsError(str(error)) from error
 
 
 def _password(file: Path | None) -> str | None:
@@ -95,7 +95,7 @@ def _read(file: Path) -> str:
     try:
         password = file.read_text().strip()
     except OSError as error:
-        raise BadSettings(f"The password of a Kafka user cannot be read: {file}: {error.strerror}.") from error
+        raise SettingsError(f"The password of a Kafka user cannot be read: {file}: {error.strerror}.") from error
     if not password:
-        raise BadSettings(f"The password of a Kafka user is missing: {file} is empty.")
+        raise SettingsError(f"The password of a Kafka user is missing: {file} is empty.")
     return password

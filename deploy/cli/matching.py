@@ -9,7 +9,7 @@ import typer
 from deploy.api_client import Api
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, out
 from deploy.cli.operate import over_api, post
-from deploy.sample_data.wait import settled
+from deploy.sample_data.wait import wait_until_idle
 from shared.api_client import Json
 from shared.clock import new_id
 
@@ -26,12 +26,12 @@ def rebuild(url: UrlOption = URL, home: HomeOption = HOME, given: TokenOption = 
     """Build the projection anew from the other services' logs, and compare it with what was there."""
 
     async def work(api: Api) -> None:
-        await settled(api)
+        await wait_until_idle(api)
         before = (await api.get("matching", "/projection"))["state_hash"]
         await api.request("DELETE", "matching", "/projection")
         for service in ("members", "trainings"):
             await post(api, service, "/ops/replays", {"after": 0})
-        await settled(api)
+        await wait_until_idle(api)
         after = (await api.get("matching", "/projection"))["state_hash"]
         out.print(f"before {before}\nafter  {after}\n{'The same.' if before == after else 'They differ.'}")
         if before != after:

@@ -24,7 +24,7 @@ from deploy.cli.common import (
 )
 from deploy.cli.serve import ServiceArgument, known
 from deploy.embedded.app import issuer_of
-from deploy.embedded.data_dir import Home
+from deploy.embedded.data_dir import DataDirectory
 from shared.auth import Principal, Role
 from shared.clock import new_id
 
@@ -48,7 +48,7 @@ def token(
     with sentences():
         token_source(home, None)
         caller = Principal(subject, roles, consortium=consortium, cluster=cluster)
-        typer.echo(issuer_of(Home(home)).token(caller, timedelta(minutes=minutes)))
+        typer.echo(issuer_of(DataDirectory(home)).token(caller, timedelta(minutes=minutes)))
 
 
 @events.command("tail")

@@ -15,10 +15,10 @@ from deploy.api_client import Api
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, out, secret_file, sentences
 from deploy.cli.kafka import PASSWORD_HELP, USER_HELP, access
 from deploy.cli.operate import over_api, post
-from deploy.databases import BadSettings
-from deploy.kafka.admin import KafkaAdmin, NotAdministered
-from deploy.kafka.client_config import Handout
-from deploy.kafka.partners import BYTES_PER_SECOND, let_in, on_kafka, shut_out, user_of
+from deploy.databases import SettingsError
+from deploy.kafka.admin import KafkaAdmin, KafkaAdminError
+from deploy.kafka.client_config import KafkaClientConfig
+from deploy.kafka.partners import BYTES_PER_SECOND, grant_access, partners_on_kafka, revoke_access, user_of
 from shared.api_client import Json
 
 partner = typer.Typer(no_args_is_help=True, help="Partners, their API keys, and their way into Kafka.")
@@ -138,7 +138,9 @@ def revoke(  # noqa: PLR0913  the options of a command
 
     with sentences(), _cluster(admin if kafka else None, user, password_file, wanted=kafka) as cluster:
         if cluster is not None:
-            typer.echo(f"Kafka's user {user_of(name)} {'is gone' if shut_out(cluster, name) else 'was not there'}.")
+            typer.echo(
+                f"Kafka's user {user_of(name)} {'is gone' if revoke_access(cluster, name) else 'was not there'}."
+            )
         over_api(url, home, given, work)
 
 
@@ -155,7 +157,7 @@ def show(
 
     async def work(api: Api) -> None:
         partners = await api.items("notifications", "/partners")
-        users = None if cluster is None else on_kafka(cluster, [one["name"] for one in partners])
+        users = None if cluster is None else partners_on_kafka(cluster, [one["name"] for one in partners])
         table = Table("partner", "types", "live keys", *([] if users is None else ["Kafka"]))
         for one in partners:
             there = [] if users is None else ["yes" if one["name"] in users else "no"]
@@ -178,7 +180,7 @@ def _door(name: str, address: str | None, ca: Path | None) -> _Door:
     """The door for a partner. What is wrong with either is said before anything is made."""
     user_of(name)
     if address is None:
-        raise BadSettings("--kafka needs --kafka-address or KEI_PARTNER_KAFKA: host:port where partners reach it.")
+        raise SettingsError("--kafka needs --kafka-address or KEI_PARTNER_KAFKA: host:port where partners reach it.")
     file = ca or secret_file("ca.pem")
     return _Door(address, file.read_text() if file else None)
 
@@ -193,7 +195,7 @@ def _cluster(
             yield cluster
         return
     if wanted:
-        raise BadSettings(
+        raise SettingsError(
             "--kafka needs --kafka-admin or KEI_KAFKA_BOOTSTRAP_SERVERS: host:port where Kafka is administered."
         )
     yield None
@@ -202,16 +204,16 @@ def _cluster(
 def _let_in(cluster: KafkaAdmin, name: str, rate: int | None, door: _Door, notes: Sequence[str]) -> None:
     """Let a partner in whose key has been printed; print the notes, and what it needs."""
     try:
-        password = let_in(cluster, name, rate)
-    except NotAdministered as error:
-        raise NotAdministered(
+        password = grant_access(cluster, name, rate)
+    except KafkaAdminError as error:
+        raise KafkaAdminError(
             f"{error} The partner {name} and the key above are there. For Kafka: kei partner rotate {name} --kafka"
         ) from error
     for note in notes:
         _note(note)
     if door.ca is None:
         _note("What follows is for a door without TLS: there is no --kafka-ca, and no ca.pem in KEI_SECRETS_DIR.")
-    typer.echo(f"\n{Handout(door.address, user_of(name), password, door.ca).text()}")
+    typer.echo(f"\n{KafkaClientConfig(door.address, user_of(name), password, door.ca).text()}")
 
 
 def _show_key(name: str, made: Mapping[str, object]) -> None:

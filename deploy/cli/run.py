@@ -21,10 +21,10 @@ from deploy.cli.common import (
     sentences,
     token_source,
 )
-from deploy.embedded.app import Where, build, check_port, operator_token
-from deploy.embedded.data_dir import Home, HomeError
-from deploy.sample_data.load import Player
-from deploy.sample_data.read import Loaded, read_story
+from deploy.embedded.app import EmbeddedConfig, build, check_port, operator_token
+from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
+from deploy.sample_data.load import Loader
+from deploy.sample_data.read import ParsedFile, read_file
 from deploy.sample_data.report import report
 from shared import gc_tuning, logs, telemetry
 from shared.web import DRAIN, serve
@@ -47,9 +47,9 @@ def run(
 ) -> None:
     """Start everything in one process, on an embedded PostgreSQL, and load a story."""
     with sentences():
-        loaded = None if no_story else read_story(story)
+        loaded = None if no_story else read_file(story)
         check_port(host, port)
-        where = Where(Home(home), host, port, kafka)
+        where = EmbeddedConfig(DataDirectory(home), host, port, kafka)
         with where.home.held():
             logs.set_up("kei", stream=(where.home.path / "kei.log").open("a", buffering=1))
             telemetry.set_up("kei")
@@ -65,12 +65,12 @@ def load(
 ) -> None:
     """Load a consortium through the public APIs of a running Kei. Loading it again changes nothing."""
     with sentences():
-        loaded = read_story(file)
+        loaded = read_file(file)
         fine = in_loop(_load(url, token_source(home, token), loaded))
     raise typer.Exit(0 if fine else 1)
 
 
-async def _run(where: Where, loaded: Loaded | None, *, stay: bool) -> bool:
+async def _run(where: EmbeddedConfig, loaded: ParsedFile | None, *, stay: bool) -> bool:
     begun = time.monotonic()
     with progress("Starting PostgreSQL and the services"):
         application = await build(where)
@@ -89,14 +89,14 @@ async def _run(where: Where, loaded: Loaded | None, *, stay: bool) -> bool:
     return fine
 
 
-async def _ready(where: Where, serving: "asyncio.Task[None]") -> None:
+async def _ready(where: EmbeddedConfig, serving: "asyncio.Task[None]") -> None:
     """Wait until the port is served, or raise what prevented it."""
     loop = asyncio.get_running_loop()
     until = loop.time() + 60
     while loop.time() < until:
         if serving.done():
             await serving
-            raise HomeError(f"Kei did not start; its log is {where.home.path}/kei.log.")
+            raise DataDirectoryError(f"Kei did not start; its log is {where.home.path}/kei.log.")
         try:
             _, writer = await asyncio.open_connection(where.host, where.port)
         except OSError:
@@ -104,17 +104,17 @@ async def _ready(where: Where, serving: "asyncio.Task[None]") -> None:
         else:
             writer.close()
             return
-    raise HomeError(f"Kei did not start within a minute; its log is {where.home.path}/kei.log.")
+    raise DataDirectoryError(f"Kei did not start within a minute; its log is {where.home.path}/kei.log.")
 
 
-async def _load(url: str, token: Callable[[], str], loaded: Loaded) -> bool:
+async def _load(url: str, token: Callable[[], str], loaded: ParsedFile) -> bool:
     async with open_client(url, token) as api:
         with progress(f"Loading {loaded.story.consortium.name}") as tell:
-            await Player(api, loaded, tell).play()
+            await Loader(api, loaded, tell).play()
         return await report(api, out)
 
 
-def _tell(where: Where) -> None:
+def _tell(where: EmbeddedConfig) -> None:
     out.print(f"\n[bold]{where.url}[/]            the consortium, its pairs, its trainings, the feed")
     out.print(f"{where.url}/api/…      members, trainings, matching, notifications; each has /openapi.json")
     out.print("[dim]Ctrl-C ends it; what is in the folder is there again at the next start.[/]")

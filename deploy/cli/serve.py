@@ -11,10 +11,10 @@ from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from deploy.cli.common import in_loop, out, sentences
-from deploy.databases import BadSettings, database_url
+from deploy.databases import SettingsError, database_url
 from deploy.migrate import SERVICES, upgrade
-from deploy.schema_check import check
-from deploy.secrets import prepare
+from deploy.schema_check import check_schema
+from deploy.secrets import create_missing
 from shared import gc_tuning, logs, telemetry, web
 from shared.settings import Settings
 
@@ -54,12 +54,12 @@ def serve_one(
 def _service(name: str) -> FastAPI:
     settings = _read(Settings)
     if len(settings.cursor_secret.get_secret_value()) < SECRET:
-        raise BadSettings(f"KEI_CURSOR_SECRET is weak: it needs {SECRET} characters.")
-    in_loop(check(name, settings.database_url.get_secret_value()))
+        raise SettingsError(f"KEI_CURSOR_SECRET is weak: it needs {SECRET} characters.")
+    in_loop(check_schema(name, settings.database_url.get_secret_value()))
     try:
         app: FastAPI = importlib.import_module(f"services.{name}.main").build(settings)
     except ValueError as error:
-        raise BadSettings(str(error)) from error
+        raise SettingsError(str(error)) from error
     return app
 
 
@@ -77,7 +77,7 @@ def _read(kind: type[S]) -> S:
         return kind(_secrets_dir=folder if folder and Path(folder).is_dir() else None)
     except ValidationError as error:
         faults = (f"KEI_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}." for fault in error.errors())
-        raise BadSettings("\n".join(faults)) from error
+        raise SettingsError("\n".join(faults)) from error
 
 
 def migrate(
@@ -90,7 +90,7 @@ def migrate(
     """
     with sentences():
         if service is None and url is not None:
-            raise BadSettings("--database-url is the address of one service's database: name the service.")
+            raise SettingsError("--database-url is the address of one service's database: name the service.")
         for name in SERVICES if service is None else (known(service),):
             in_loop(upgrade(name, url or database_url(name)))
             out.print(f"{name} is at its newest schema.")
@@ -102,5 +102,5 @@ def secrets(
 ) -> None:
     """Make the secrets of a deployment that are missing, and renew certificates that end. Safe to run again."""
     with sentences():
-        made = prepare(folder, host)
+        made = create_missing(folder, host)
     out.print(f"Made in {folder}: {', '.join(made) or 'nothing, all secrets are there'}.")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from deploy.api_client import tls_context
 from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, in_loop, out, token_source
-from deploy.embedded.data_dir import HomeError
+from deploy.embedded.data_dir import DataDirectoryError
 from deploy.migrate import SERVICES
 from shared.api_client import ApiClient
 from shared.status import AccessDenied, Finding, ServiceReport, ServiceStatus, age, collect_status, diagnose
@@ -38,7 +38,7 @@ def status(
         rows = in_loop(_look(url, token_source(home, given)()))
     except AccessDenied as error:
         _give_up(f"{url} {error}. Give --token, or --data-dir of the Kei that runs there.")
-    except (HomeError, OSError, httpx2.InvalidURL) as error:
+    except (DataDirectoryError, OSError, httpx2.InvalidURL) as error:
         _give_up(str(error))
     found = diagnose(rows)
     if as_json:

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from deploy.embedded.data_dir import Home, HomeError
+from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
 from deploy.kafka.topics import create_topics
 from deploy.migrate import SERVICES
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
@@ -27,13 +27,13 @@ AUDIENCE = "kei"
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class EmbeddedConfig:
     """Where an embedded Kei runs: its folder, its address, and the broker if it has one (host:port).
 
     The debounce of replans is shorter than in a deployment, where more events arrive.
     """
 
-    home: Home
+    home: DataDirectory
     host: str
     port: int
     kafka: str | None
@@ -45,12 +45,12 @@ class Where:
         return f"http://{self.host}:{self.port}"
 
 
-def issuer_of(home: Home) -> Issuer:
+def issuer_of(home: DataDirectory) -> Issuer:
     """The embedded issuer; its key is made when first asked for."""
     return Issuer.load(home.issuer_key, issuer=ISSUER, audience=AUDIENCE)
 
 
-def operator_token(home: Home, lifetime: timedelta = timedelta(hours=1)) -> str:
+def operator_token(home: DataDirectory, lifetime: timedelta = timedelta(hours=1)) -> str:
     """A token for whoever has the right to read the folder."""
     return issuer_of(home).token(Principal("local-operator", frozenset({Role.operator})), lifetime)
 
@@ -67,10 +67,10 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             message = f"Port {port} of {host} is taken ({error.strerror}). Choose another: kei run --port {port + 1}."
-            raise HomeError(message) from error
+            raise DataDirectoryError(message) from error
 
 
-async def build(where: Where) -> Starlette:
+async def build(where: EmbeddedConfig) -> Starlette:
     """The application of the whole platform: services under /api, the console at /.
 
     Raises:
@@ -83,7 +83,8 @@ async def build(where: Where) -> Starlette:
     if where.kafka:
         await create_topics(where.kafka)
     services = {
-        name: _service(where, name, databases[name], issuer, None if where.kafka else transport) for name in SERVICES
+        name: _build_service(where, name, databases[name], issuer, None if where.kafka else transport)
+        for name in SERVICES
     }
     pages = importlib.import_module("services.console.main")  # as the services: only who runs it needs what it needs
     verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
@@ -98,7 +99,7 @@ async def build(where: Where) -> Starlette:
         async with asyncio.TaskGroup() as group:
             for app in (*services.values(), console):
                 begun = asyncio.Event()
-                group.create_task(_live(app, begun, over))
+                group.create_task(_run_lifespan(app, begun, over))
                 await begun.wait()
             try:
                 yield
@@ -110,14 +111,16 @@ async def build(where: Where) -> Starlette:
     return Starlette(routes=[*routes, *mounts, Mount("/", console)], lifespan=running)
 
 
-async def _live(app: FastAPI, begun: asyncio.Event, over: asyncio.Event) -> None:
+async def _run_lifespan(app: FastAPI, begun: asyncio.Event, over: asyncio.Event) -> None:
     """All end at once: without Kafka each takes its seconds, and whoever stops the process has patience for one."""
     async with app.router.lifespan_context(app):
         begun.set()
         await over.wait()
 
 
-def _service(where: Where, name: str, database_url: str, issuer: Issuer, transport: Transport | None) -> FastAPI:
+def _build_service(
+    where: EmbeddedConfig, name: str, database_url: str, issuer: Issuer, transport: Transport | None
+) -> FastAPI:
     settings = Settings.model_validate(
         {
             "database_url": database_url,

@@ -13,11 +13,11 @@ from deploy.migrate import SERVICES, upgrade
 from shared import clock
 
 
-class HomeError(Exception):
+class DataDirectoryError(Exception):
     """The folder cannot be used; the text is a sentence for whoever started Kei."""
 
 
-class Home:
+class DataDirectory:
     """A folder that belongs to one running Kei.
 
     Args:
@@ -40,12 +40,12 @@ class Home:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("w")
         except OSError as error:
-            raise HomeError(f"Kei cannot write to its folder {self.path}: {error.strerror}.") from error
+            raise DataDirectoryError(f"Kei cannot write to its folder {self.path}: {error.strerror}.") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                raise HomeError(
+                raise DataDirectoryError(
                     f"Another Kei is running on {self.path}. End it, or choose another KEI_DATA_DIR."
                 ) from error
             yield
@@ -67,7 +67,7 @@ class Home:
         superuser = await asyncio.to_thread(self._started)
         connection = await asyncpg.connect(superuser)
         try:
-            return {service: await _prepared(connection, superuser, service) for service in SERVICES}
+            return {service: await _prepare_database(connection, superuser, service) for service in SERVICES}
         finally:
             await connection.close()
 
@@ -80,10 +80,12 @@ class Home:
         try:
             return str(get_server(self._postgres).get_uri())
         except Exception as error:
-            raise HomeError(f"PostgreSQL does not start; its log is {self._postgres / 'log'} ({error}).") from error
+            raise DataDirectoryError(
+                f"PostgreSQL does not start; its log is {self._postgres / 'log'} ({error})."
+            ) from error
 
 
-async def _prepared(connection: "asyncpg.Connection[asyncpg.Record]", superuser: str, service: str) -> str:
+async def _prepare_database(connection: "asyncpg.Connection[asyncpg.Record]", superuser: str, service: str) -> str:
     if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", service):
         await connection.execute(f"CREATE ROLE {service} LOGIN")
     if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", service):

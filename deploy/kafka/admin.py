@@ -39,7 +39,7 @@ _QUOTA = "consumer_byte_rate"
 _EXACT = 0  # how an entity's name is matched
 
 
-class NotAdministered(Exception):
+class KafkaAdminError(Exception):
     """The cluster is not reached, or refuses; the text is a sentence for whoever asked."""
 
 
@@ -70,7 +70,7 @@ class KafkaAdmin:
                 **access.options(), bootstrap_timeout_ms=milliseconds, request_timeout_ms=milliseconds
             )
         except KafkaTimeoutError as error:
-            raise NotAdministered(f"{access.unreached}.") from error
+            raise KafkaAdminError(f"{access.unreached}.") from error
 
     def __enter__(self) -> Self:
         return self
@@ -165,9 +165,9 @@ class KafkaAdmin:
         try:
             yield
         except ClusterAuthorizationFailedError as error:
-            raise NotAdministered(f"User {caller} may not administer Kafka at {where}.") from error
+            raise KafkaAdminError(f"User {caller} may not administer Kafka at {where}.") from error
         except KafkaError as error:
-            raise NotAdministered(f"Kafka at {where} refuses, or does not answer: {str(error)[:300]}.") from error
+            raise KafkaAdminError(f"Kafka at {where} refuses, or does not answer: {str(error)[:300]}.") from error
 
 
 def _acl(user: str, rule: Rule) -> Any:  # noqa: ANN401  Kafka's own, without a type

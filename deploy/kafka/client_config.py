@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from shared.events import PUBLIC_TOPIC
 from shared.transport.kafka_connection import MECHANISM
 
-CA = "kei-ca.pem"
+CA_FILE_NAME = "kei-ca.pem"
 """The name under which a partner keeps the authorities' certificates."""
 
 
 @dataclass(frozen=True, slots=True)
-class Handout:
+class KafkaClientConfig:
     """A partner's way into Kafka. The group is one of those that the partner may use; `ca` means TLS.
 
     Args:
@@ -34,7 +34,7 @@ class Handout:
             "Python, with aiokafka 0.14": self._python(),
         }
         if self.ca is not None:
-            parts[f"{CA}, which all three want beside them"] = self.ca.strip()
+            parts[f"{CA_FILE_NAME}, which all three want beside them"] = self.ca.strip()
         return "\n\n".join(f"--- {title}\n{part}" for title, part in parts.items())
 
     @property
@@ -52,7 +52,7 @@ class Handout:
             f'sasl.jaas.config={login} required username="{self.user}" password="{self.password}";',
         ]
         if self.ca is not None:
-            lines += ["ssl.truststore.type=PEM", f"ssl.truststore.location={CA}"]
+            lines += ["ssl.truststore.type=PEM", f"ssl.truststore.location={CA_FILE_NAME}"]
         return "\n".join(lines)
 
     def _kcat(self) -> str:
@@ -63,14 +63,14 @@ class Handout:
             "sasl.password": self.password,
         }
         if self.ca is not None:
-            options["ssl.ca.location"] = CA
+            options["ssl.ca.location"] = CA_FILE_NAME
         given = " ".join(f"-X {name}={value}" for name, value in options.items())
         return f"kcat -C -b {self.address} -t {PUBLIC_TOPIC} -o beginning -e -f '%h %s\\n' {given}"
 
     def _python(self) -> str:
         login = {"sasl_mechanism": MECHANISM, "sasl_plain_username": self.user, "sasl_plain_password": self.password}
         helper = "from aiokafka.helpers import create_ssl_context\n"
-        context = f', "ssl_context": create_ssl_context(cafile="{CA}")'
+        context = f', "ssl_context": create_ssl_context(cafile="{CA_FILE_NAME}")'
         return f"""\
 import asyncio
 from aiokafka import AIOKafkaConsumer

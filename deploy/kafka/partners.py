@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from deploy.databases import BadSettings
+from deploy.databases import SettingsError
 from deploy.kafka.acls import partner_rules
 from deploy.kafka.admin import KafkaAdmin
 from shared import clock
@@ -20,13 +20,13 @@ def user_of(name: str) -> str:
         BadSettings: the partner's name cannot be a user's.
     """
     if not _NAME.fullmatch(name):
-        raise BadSettings(
+        raise SettingsError(
             f"{name!r} cannot be on Kafka: names there are of lower-case letters, digits and hyphens, 40 at most."
         )
     return f"{_USER}{name}"
 
 
-def let_in(cluster: KafkaAdmin, name: str, rate: int | None) -> str:
+def grant_access(cluster: KafkaAdmin, name: str, rate: int | None) -> str:
     """Have the partner's user, whatever there was before; its new password. The user comes last, when all else is set.
 
     Args:
@@ -45,7 +45,7 @@ def let_in(cluster: KafkaAdmin, name: str, rate: int | None) -> str:
     return password
 
 
-def shut_out(cluster: KafkaAdmin, name: str) -> bool:
+def revoke_access(cluster: KafkaAdmin, name: str) -> bool:
     """Have nothing of a partner; whether there was something.
 
     Rights go first: who is connected goes on without being a user, but not without rights.
@@ -60,7 +60,7 @@ def shut_out(cluster: KafkaAdmin, name: str) -> bool:
     return there or taken > 0
 
 
-def on_kafka(cluster: KafkaAdmin, names: Iterable[str]) -> set[str]:
+def partners_on_kafka(cluster: KafkaAdmin, names: Iterable[str]) -> set[str]:
     """Which of these partners are there.
 
     Raises:

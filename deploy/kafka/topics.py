@@ -19,16 +19,16 @@ from shared.transport.kafka_connection import KafkaConnectionSettings
 DEADLINE = 30.0
 PARTITIONS = 8
 _RETENTION = "retention.ms"
-_BY_THE_BROKERS_CLOCK = {"message.timestamp.type": "LogAppendTime"}
+_BROKER_TIMESTAMPS = {"message.timestamp.type": "LogAppendTime"}
 """By a sender's clock Kafka would refuse what is an hour ahead, and forget too soon what is behind."""
 _DAY = timedelta(days=1) // timedelta(milliseconds=1)
 
 
-class NoTopics(Exception):
+class TopicsError(Exception):
     """The topics could not be created or seen; the text is a sentence for whoever asked for them."""
 
 
-class Difference(NamedTuple):
+class TopicDifference(NamedTuple):
     """How a topic is not as it was asked for, a sentence with the remedy; and whether its partitions are too few."""
 
     sentence: str
@@ -55,7 +55,7 @@ async def create_topics(
     Raises:
         NoTopics: the cluster is not reached or refuses.
     """
-    settings = {_RETENTION: str(_milliseconds(retention_days)), **_BY_THE_BROKERS_CLOCK}
+    settings = {_RETENTION: str(_retention_ms(retention_days)), **_BROKER_TIMESTAMPS}
     wanted = [
         NewTopic(name, partitions, replication, topic_configs=settings)
         for name in (topics() if names is None else names)
@@ -78,7 +78,7 @@ async def differences(
     *,
     partitions: int = PARTITIONS,
     retention_days: int | None = None,
-) -> list[Difference]:
+) -> list[TopicDifference]:
     """Where topics are not as asked for. They are left as they are.
 
     Raises:
@@ -93,32 +93,34 @@ async def differences(
                 if code:
                     raise for_code(code)(name)
                 kept[name] = int(entries[0][1])
-    wanted = _milliseconds(retention_days)
-    found = [_of_partitions(name, parts[name], partitions) for name in sorted(parts) if parts[name] != partitions]
-    return found + [_of_retention(name, kept[name], wanted) for name in sorted(kept) if kept[name] != wanted]
+    wanted = _retention_ms(retention_days)
+    found = [
+        _partition_difference(name, parts[name], partitions) for name in sorted(parts) if parts[name] != partitions
+    ]
+    return found + [_retention_difference(name, kept[name], wanted) for name in sorted(kept) if kept[name] != wanted]
 
 
-def _of_partitions(name: str, found: int, wanted: int) -> Difference:
+def _partition_difference(name: str, found: int, wanted: int) -> TopicDifference:
     sentence = (
         f"Topic {name} has {found} partitions, not {wanted}. A change would break the order of its keys:"
         f" ask for --partitions {found}, or stop Kei, remove the topic, create it anew and replay its events."
     )
-    return Difference(sentence, found < wanted)
+    return TopicDifference(sentence, found < wanted)
 
 
-def _of_retention(name: str, found: int, wanted: int) -> Difference:
+def _retention_difference(name: str, found: int, wanted: int) -> TopicDifference:
     sentence = (
-        f"Topic {name} keeps records {_span(found)}, not {_span(wanted)}. To change it:"
+        f"Topic {name} keeps records {_days_text(found)}, not {_days_text(wanted)}. To change it:"
         f" kafka-configs.sh --alter --topic {name} --add-config {_RETENTION}={wanted}"
     )
-    return Difference(sentence, too_few=False)
+    return TopicDifference(sentence, too_few=False)
 
 
-def _milliseconds(days: int | None) -> int:
+def _retention_ms(days: int | None) -> int:
     return -1 if days is None else days * _DAY
 
 
-def _span(milliseconds: int) -> str:
+def _days_text(milliseconds: int) -> str:
     return "for ever" if milliseconds < 0 else f"for {milliseconds / _DAY:g} days"
 
 
@@ -130,9 +132,9 @@ async def _connected(access: KafkaConnectionSettings) -> AsyncIterator[AIOKafkaA
             await admin.start()
             yield admin
     except KafkaConnectionError as error:
-        raise NoTopics(f"{access.unreached}.") from error
+        raise TopicsError(f"{access.unreached}.") from error
     except (KafkaError, OSError, TimeoutError) as error:
         reason = access.said(error, "create or describe topics")
-        raise NoTopics(f"Kafka at {access.servers} refuses, or does not answer: {reason}.") from error
+        raise TopicsError(f"Kafka at {access.servers} refuses, or does not answer: {reason}.") from error
     finally:
         await admin.close()

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from deploy.sample_data.model import Framework, Story
+from deploy.sample_data.model import Framework, SampleData
 from services.members.commands.assessments import NewAssessment
 from services.members.commands.clusters import NewCluster
 from services.members.commands.consortia import NewConsortium
@@ -25,13 +25,13 @@ from services.trainings.commands.activities import NewActivity
 from services.trainings.commands.registrations import NewRegistration
 
 Loc = tuple[str | int, ...]
-Found = Iterator[tuple[Loc, str]]
+Faults = Iterator[tuple[Loc, str]]
 """Places with what is wrong there."""
 _SHIPPED = Path(__file__).parent.parent / "frameworks"
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
+class FileTree:
     """A file's content, and the places in it that are malformed."""
 
     data: Any
@@ -68,35 +68,35 @@ class _Scale:
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class _Definitions:
     """What may be named in a file: frameworks, with None for one that is at fault itself, and clusters.
 
     Either is None if a name of them is malformed: it might be the one that is meant.
     """
 
-    tree: Tree
+    tree: FileTree
     frameworks: Mapping[str, _Scale | None] | None
     slugs: frozenset[str] | None
 
-    def cluster(self, at: Loc) -> Found:
+    def cluster(self, at: Loc) -> Faults:
         """The cluster named at a place."""
         slug = self.tree.get(*at)
         if slug is not None and self.slugs is not None and slug not in self.slugs:
             yield at, f"no cluster {slug!r} in this file"
 
-    def framework(self, at: Loc) -> Found:
+    def framework(self, at: Loc) -> Faults:
         """The framework named at a place."""
         code = self.tree.get(*at)
         if code is not None and self.frameworks is not None and code not in self.frameworks:
             yield at, f"{code!r} is not among this file's frameworks"
 
-    def indicator(self, at: Loc, code: object, indicator: object) -> Found:
+    def indicator(self, at: Loc, code: object, indicator: object) -> Faults:
         """An indicator of a framework, named at a place."""
         scale = self._scale(code)
         if scale and scale.indicators is not None and indicator is not None and indicator not in scale.indicators:
             yield at, f"{code} has no indicator {indicator!r}"
 
-    def level(self, at: Loc, code: object, level: int | None) -> Found:
+    def level(self, at: Loc, code: object, level: int | None) -> Faults:
         """A level on a framework's scale."""
         scale = self._scale(code)
         if scale and scale.highest is not None and level is not None and level > scale.highest:
@@ -107,23 +107,23 @@ class _Known:
 
 
 @cache
-def _shipped() -> dict[str, Framework]:
+def _shipped_frameworks() -> dict[str, Framework]:
     files = sorted(_SHIPPED.glob("*.yaml"))
     return {file.stem: TypeAdapter(Framework).validate_python(yaml.safe_load(file.read_text())) for file in files}
 
 
-def frameworks_of(story: Story) -> list[Framework]:
+def frameworks_of(story: SampleData) -> list[Framework]:
     """The frameworks of a faultless story, in full."""
-    return [_shipped()[one] if isinstance(one, str) else one for one in story.frameworks]
+    return [_shipped_frameworks()[one] if isinstance(one, str) else one for one in story.frameworks]
 
 
-def faults_of_content(tree: Tree, today: date) -> Found:
+def content_faults(tree: FileTree, today: date) -> Faults:
     """All that is wrong beyond the format."""
-    known = _Known(tree, _frameworks(tree), _slugs(tree))
+    known = _Definitions(tree, _frameworks(tree), _slugs(tree))
     yield from _unknown_frameworks(tree)
-    yield from _doubles(tree, tree.each("clusters"), "slug")
-    yield from _doubles(tree, tree.each("activities"), "ref")
-    yield from _doubles(tree, tree.each("requests"), "cluster", "framework", "indicator")
+    yield from _duplicates(tree, tree.each("clusters"), "slug")
+    yield from _duplicates(tree, tree.each("activities"), "ref")
+    yield from _duplicates(tree, tree.each("requests"), "cluster", "framework", "indicator")
     yield from known.cluster(("consortium", "coordinator_slug"))
     yield from _order(tree, ("consortium",), "starts_on", "ends_on")
     for at in tree.each("clusters"):
@@ -141,19 +141,19 @@ def faults_of_content(tree: Tree, today: date) -> Found:
     yield from _refused_by_services(tree)
 
 
-def _slugs(tree: Tree) -> frozenset[str] | None:
+def _slugs(tree: FileTree) -> frozenset[str] | None:
     slugs = [tree.get(*at, "slug") for at in tree.each("clusters")]
     return frozenset(slugs) if slugs and None not in slugs else None
 
 
-def _frameworks(tree: Tree) -> dict[str, _Scale | None] | None:
+def _frameworks(tree: FileTree) -> dict[str, _Scale | None] | None:
     found: dict[str, _Scale | None] = {}
     for at in tree.each("frameworks"):
         one = tree.get(*at)
         code = one if isinstance(one, str) else tree.get(*at, "code")
         if code is None:
             return None
-        known = _shipped().get(code) if isinstance(one, str) else None
+        known = _shipped_frameworks().get(code) if isinstance(one, str) else None
         if known:
             found[code] = _Scale(known.scale_max, frozenset(indicator.code for indicator in known.indicators))
         elif isinstance(one, dict):
@@ -165,21 +165,21 @@ def _frameworks(tree: Tree) -> dict[str, _Scale | None] | None:
     return found if tree.sound(("frameworks",)) else None
 
 
-def _unknown_frameworks(tree: Tree) -> Found:
+def _unknown_frameworks(tree: FileTree) -> Faults:
     codes: set[str] = set()
     for at in tree.each("frameworks"):
         one = tree.get(*at)
         code = one if isinstance(one, str) else tree.get(*at, "code")
         place = at if isinstance(one, str) else (*at, "code")
-        if isinstance(one, str) and one not in _shipped():
-            yield at, f"no framework {one!r} is shipped; there are {', '.join(_shipped())}"
+        if isinstance(one, str) and one not in _shipped_frameworks():
+            yield at, f"no framework {one!r} is shipped; there are {', '.join(_shipped_frameworks())}"
         elif code is not None and code in codes:
             yield place, f"{code!r} is there twice"
         codes |= {code} - {None}
-        yield from _doubles(tree, tree.each(*at, "indicators"), "code")
+        yield from _duplicates(tree, tree.each(*at, "indicators"), "code")
 
 
-def _cluster(known: _Known, at: Loc, today: date) -> Found:
+def _cluster(known: _Definitions, at: Loc, today: date) -> Faults:
     tree = known.tree
     whole = tree.get(*at)
     if not isinstance(whole, dict):
@@ -202,7 +202,7 @@ def _cluster(known: _Known, at: Loc, today: date) -> Found:
             yield from known.level((*target, "level"), code, tree.get(*target, "level"))
 
 
-def _activity(known: _Known, at: Loc, today: date) -> Found:
+def _activity(known: _Definitions, at: Loc, today: date) -> Faults:
     tree = known.tree
     yield from known.cluster((*at, "host"))
     yield from _order(tree, at, "starts_on", "ends_on")
@@ -213,7 +213,7 @@ def _activity(known: _Known, at: Loc, today: date) -> Found:
         yield from known.framework((*taught, "framework"))
         named = (tree.get(*taught, "framework"), tree.get(*taught, "indicator"))
         yield from known.indicator((*taught, "indicator"), *named)
-    yield from _doubles(tree, tree.each(*at, "registrations"), "cluster")
+    yield from _duplicates(tree, tree.each(*at, "registrations"), "cluster")
     for one in tree.each(*at, "registrations"):
         yield from known.cluster((*one, "cluster"))
         wanted = tree.get(*one, "seats")
@@ -221,13 +221,13 @@ def _activity(known: _Known, at: Loc, today: date) -> Found:
             yield (*one, "seats"), f"{wanted} seats are more than the activity has: {seats}"
 
 
-def _order(tree: Tree, at: Loc, first: str, last: str) -> Found:
+def _order(tree: FileTree, at: Loc, first: str, last: str) -> Faults:
     begin, end = tree.get(*at, first), tree.get(*at, last)
     if begin is not None and end is not None and end < begin:
         yield (*at, last), f"before {first}"
 
 
-def _doubles(tree: Tree, places: list[Loc], *names: str) -> Found:
+def _duplicates(tree: FileTree, places: list[Loc], *names: str) -> Faults:
     """What has the same values of these fields as something before it."""
     seen: set[tuple[object, ...]] = set()
     for at in places:
@@ -258,7 +258,7 @@ _BODIES: tuple[tuple[Loc, type[BaseModel], dict[str, str], frozenset[str]], ...]
 """What a part of the file becomes: the body of a request, with fields more and fields less."""
 
 
-def _refused_by_services(tree: Tree) -> Found:
+def _refused_by_services(tree: FileTree) -> Faults:
     for path, body, more, less in _BODIES:
         for at in _matching(tree, (), path):
             part = tree.get(*at)
@@ -274,7 +274,7 @@ def _refused_by_services(tree: Tree) -> Found:
                         yield loc, one["msg"]
 
 
-def _matching(tree: Tree, at: Loc, path: Loc) -> list[Loc]:
+def _matching(tree: FileTree, at: Loc, path: Loc) -> list[Loc]:
     """The places that a path stands for; `*` is each item of a list or mapping."""
     if not path:
         return [at]

@@ -5,34 +5,34 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from deploy.api_client import Api
-from deploy.sample_data.mentorships import play_work
-from deploy.sample_data.model import Activity, Answer, Story
-from deploy.sample_data.read import Loaded
-from deploy.sample_data.wait import followed, planned, settled
+from deploy.sample_data.mentorships import load_mentorship
+from deploy.sample_data.model import Activity, ProposalReply, SampleData
+from deploy.sample_data.read import ParsedFile
+from deploy.sample_data.wait import wait_for_replan, wait_for_run, wait_until_idle
 from shared.api_client import ApiError, Json
 
 Say = Callable[[str], None]
 """Shows what is being done."""
 
 
-class Changed(Exception):
+class AlreadyLoadedDifferently(Exception):
     """A story of this name was loaded before, and the file says something else now."""
 
 
-AT_ONCE = 32
+MAX_CONCURRENT = 32
 """Clusters whose levels are written together."""
 
 
-class Unplayable(Exception):
+class NoProposal(Exception):
     """The story answers a proposal that nobody made."""
 
 
-class Player:
+class Loader:
     """One playing of a story."""
 
-    def __init__(self, api: Api, loaded: Loaded, say: Say) -> None:
+    def __init__(self, api: Api, loaded: ParsedFile, say: Say) -> None:
         self._api, self._say = api, say
-        self._story: Story = loaded.story
+        self._story: SampleData = loaded.story
         self._frameworks = loaded.frameworks
         self._clusters: dict[str, str] = {}
         self._assessments = {one.slug: one.assessment for one in self._story.clusters}
@@ -51,26 +51,28 @@ class Player:
             Unplayable: the story answers a proposal that nobody made.
         """
         await self._consortium()
-        await settled(self._api)
-        turns = asyncio.Semaphore(AT_ONCE)  # thousands at once would wait for a connection longer than patience lasts
+        await wait_until_idle(self._api)
+        turns = asyncio.Semaphore(
+            MAX_CONCURRENT
+        )  # thousands at once would wait for a connection longer than patience lasts
         await asyncio.gather(*(self._levels(place, turns) for place in range(len(self._story.clusters))))
         for activity in self._story.activities:
             await self._activity(activity)
-        await settled(self._api)
+        await wait_until_idle(self._api)
         await self._requests()
-        await settled(self._api)
+        await wait_until_idle(self._api)
         await self._answers(self._story.answers_to_requests, "request")
         await self._plan()
-        await settled(self._api)
+        await wait_until_idle(self._api)
         await self._answers(self._story.answers_to_plan, "plan")
-        await settled(self._api)
+        await wait_until_idle(self._api)
         for work in self._story.mentorships:
             self._say(f"Working with {work.learner}")
             assessment = self._assessments.get(work.learner)
-            await play_work(self._api, self._once, self._clusters[work.learner], work, assessment)
+            await load_mentorship(self._api, self._once, self._clusters[work.learner], work, assessment)
         await self._followed()
         self._say("Waiting until every service has caught up")
-        await settled(self._api)
+        await wait_until_idle(self._api)
 
     async def _write(self, service: str, path: str, body: Json, *once: str, **options: Any) -> Json:
         try:
@@ -80,7 +82,7 @@ class Player:
                 message = (
                     f"{' '.join(once)} of {self._story.story} was loaded before with other content. It stays as it is."
                 )
-                raise Changed(message) from error
+                raise AlreadyLoadedDifferently(message) from error
             raise
 
     async def _consortium(self) -> None:
@@ -143,7 +145,7 @@ class Player:
             return
         self._say("Planning who should learn from whom")
         run = await self._write("matching", "/runs", {"consortium_id": self.consortium_id}, "run")
-        made = await planned(self._api, run["id"])
+        made = await wait_for_run(self._api, run["id"])
         if self._story.plan == "publish":
             expected_version = f'"v{made["version"]}"'
             await self._write(
@@ -162,20 +164,20 @@ class Player:
                 causes.add(("kei.matching.mentorship.ended.v1", self._clusters[work.learner]))
         if causes and self._story.plan == "publish":
             self._say("Waiting for the plan that follows the answers")
-            await followed(self._api, self.consortium_id, causes)
+            await wait_for_replan(self._api, self.consortium_id, causes)
 
-    async def _answers(self, answers: Sequence[Answer], chapter: str) -> None:
+    async def _answers(self, answers: Sequence[ProposalReply], chapter: str) -> None:
         for answer in answers:
             self._say(f"Answering the proposals for {answer.learner}")
             sides = ("mentor", "learner") if answer.answer == "accept" else ("learner",)
             for side in sides:
                 await self._answer(answer, side, chapter)
 
-    async def _answer(self, answer: Answer, side: str, chapter: str) -> None:
+    async def _answer(self, answer: ProposalReply, side: str, chapter: str) -> None:
         """One side's answer to the learner's best proposal of a chapter."""
         pair = await self._best(self._clusters[answer.learner], chapter)
         if pair is None:
-            raise Unplayable(f"{answer.learner} has no proposal from a {chapter} that it could {answer.answer}.")
+            raise NoProposal(f"{answer.learner} has no proposal from a {chapter} that it could {answer.answer}.")
         body = {"side": side, "answer": answer.answer}
         once = ("answer", chapter, answer.learner, side)
         await self._write(

@@ -6,15 +6,17 @@ from datetime import date
 from typing import Any
 
 from deploy.api_client import Api
-from deploy.sample_data.model import Assessment, Work
+from deploy.sample_data.model import Assessment, FileMentorship
 from shared.api_client import Json
 
 Once = Callable[..., str]
 """Makes the key of a write of its parts."""
-DAY = len("2017-06-29")
+DATE_LENGTH = len("2017-06-29")
 
 
-async def play_work(api: Api, once: Once, learner_id: str, work: Work, assessment: Assessment | None) -> None:
+async def load_mentorship(
+    api: Api, once: Once, learner_id: str, work: FileMentorship, assessment: Assessment | None
+) -> None:
     """Both sides confirm the learner's first mentorship, meet, report, and end it; an assessment says what it gained.
 
     Every write has a key of its own, so playing it again changes nothing.
@@ -26,24 +28,24 @@ async def play_work(api: Api, once: Once, learner_id: str, work: Work, assessmen
     ours = [one["id"] for one in pairs if one["learner_id"] == learner_id and one["state"] in {"accepted", "ended"}]
     if not ours:
         return
-    stage = _Stage(api, once, work, f"/mentorships/{min(ours)}")
+    stage = _MentorshipLoader(api, once, work, f"/mentorships/{min(ours)}")
     await stage.confirmed()
     await stage.worked()
     if work.completed:
         ended = await stage.ended()
         if work.scores and assessment is not None:
-            body = _assessed(work, assessment, date.fromisoformat(ended["ended_at"][:DAY]))
+            body = _assessed(work, assessment, date.fromisoformat(ended["ended_at"][:DATE_LENGTH]))
             path = f"/clusters/{learner_id}/assessments"
             await api.write("members", path, body, key=once("work", work.learner, "after"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Stage:
+class _MentorshipLoader:
     """One mentorship, at its address."""
 
     api: Api
     once: Once
-    work: Work
+    work: FileMentorship
     at: str
 
     async def confirmed(self) -> None:
@@ -53,7 +55,7 @@ class _Stage:
     async def worked(self) -> None:
         shown = await self.api.get("matching", self.at)
         for number, minutes in enumerate(self.work.meetings):
-            meeting = {"state": "held", "on": shown["started_at"][:DAY], "minutes": minutes}
+            meeting = {"state": "held", "on": shown["started_at"][:DATE_LENGTH], "minutes": minutes}
             await self._write("/meetings", meeting, "meeting", str(number))
         for side, feeling in self.work.check_ins.items():
             await self._write("/check-ins", {"side": side, "feeling": feeling}, "check-in", side)
@@ -75,7 +77,7 @@ class _Stage:
         return await self.api.write("matching", self.at + path, body, key=once, **options)
 
 
-def _assessed(work: Work, assessment: Assessment, on: date) -> Json:
+def _assessed(work: FileMentorship, assessment: Assessment, on: date) -> Json:
     """An assessment like the cluster's first, of that day, and good for two years."""
     return {
         "framework": assessment.framework,

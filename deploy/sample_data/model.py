@@ -13,13 +13,13 @@ Capacity = Annotated[int, Field(ge=0, le=100)]
 Day = Annotated[str, BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value)]
 
 
-class Part(BaseModel):
+class FilePart(BaseModel):
     """What all parts of a story have in common: unknown fields are refused, nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Consortium(Part):
+class Consortium(FilePart):
     """As `POST /consortia` takes it."""
 
     slug: Slug
@@ -30,7 +30,7 @@ class Consortium(Part):
     coordinator_slug: Slug | None = None
 
 
-class Indicator(Part):
+class Indicator(FilePart):
     """One thing that a framework measures."""
 
     code: Slug
@@ -38,7 +38,7 @@ class Indicator(Part):
     area: Name | None = None
 
 
-class Framework(Part):
+class Framework(FilePart):
     """As `POST /frameworks` takes it."""
 
     code: Slug
@@ -47,7 +47,7 @@ class Framework(Part):
     indicators: Annotated[list[Indicator], Field(min_length=1, max_length=100)]
 
 
-class Assessment(Part):
+class Assessment(FilePart):
     """As `POST /clusters/{id}/assessments` takes it."""
 
     framework: Slug
@@ -58,7 +58,7 @@ class Assessment(Part):
     illustrative: bool = False
 
 
-class Aim(Part):
+class FileTarget(FilePart):
     """The level to reach in an indicator of the assessment's framework."""
 
     level: Level
@@ -66,7 +66,7 @@ class Aim(Part):
     illustrative: bool = True
 
 
-class Cluster(Part):
+class Cluster(FilePart):
     """As `POST /clusters` takes it, with its assessment and targets."""
 
     slug: Slug
@@ -85,14 +85,14 @@ class Cluster(Part):
     learner_capacity: Capacity = 1
     illustrative: list[Slug] = []
     assessment: Assessment | None = None
-    targets: dict[Slug, Aim] = {}
+    targets: dict[Slug, FileTarget] = {}
 
     def registration(self) -> dict[str, Any]:
         """The body of `POST /clusters`, but for the consortium."""
         return self.model_dump(mode="json", exclude={"assessment", "targets"})
 
 
-class Taught(Part):
+class TrainedIndicator(FilePart):
     """An indicator that an activity teaches."""
 
     framework: Slug
@@ -100,7 +100,7 @@ class Taught(Part):
     gain: Annotated[int, Field(ge=0, le=100)]
 
 
-class Seats(Part):
+class FileRegistration(FilePart):
     """Seats for a cluster. Where the activity is completed, whoever had a seat was present, unless `absent`."""
 
     cluster: Slug
@@ -108,7 +108,7 @@ class Seats(Part):
     absent: bool = False
 
 
-class Activity(Part):
+class Activity(FilePart):
     """As `POST /activities` takes it, with registrations in their order and whether it took place."""
 
     ref: Slug
@@ -122,9 +122,9 @@ class Activity(Part):
     topics: list[Name] = []
     sector_groups: list[Name] = []
     deliverables: list[Name] = []
-    teaches: list[Taught] = []
+    teaches: list[TrainedIndicator] = []
     illustrative: list[Slug] = []
-    registrations: list[Seats] = []
+    registrations: list[FileRegistration] = []
     completed: bool = False
 
     def draft(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Activity(Part):
         return self.model_dump(mode="json", exclude={"ref", "host", "registrations", "completed"})
 
 
-class Wish(Part):
+class FileRequest(FilePart):
     """As `POST /clusters/{id}/requests` takes it."""
 
     cluster: Slug
@@ -143,14 +143,14 @@ class Wish(Part):
     illustrative: bool = False
 
 
-class Answer(Part):
+class ProposalReply(FilePart):
     """What becomes of the best open proposal of a learner: both sides accept it, or the learner declines."""
 
     learner: Slug
     answer: Literal["accept", "decline"]
 
 
-class Work(Part):
+class FileMentorship(FilePart):
     """What becomes of a learner's first mentorship: both sides confirm it, and what follows happens on that day.
 
     Where it is `completed`, `scores` are those of an assessment after its end, in the framework of the cluster's own.
@@ -164,7 +164,7 @@ class Work(Part):
     scores: dict[Slug, Level] = {}
 
 
-class Story(Part):
+class SampleData(FilePart):
     """A consortium and what happens in it, in this order."""
 
     story: Slug
@@ -172,8 +172,8 @@ class Story(Part):
     frameworks: list[Slug | Framework] = []
     clusters: Annotated[list[Cluster], Field(min_length=1)]
     activities: list[Activity] = []
-    requests: list[Wish] = []
-    answers_to_requests: list[Answer] = []
+    requests: list[FileRequest] = []
+    answers_to_requests: list[ProposalReply] = []
     plan: Literal["publish", "draft"] | None = None
-    answers_to_plan: list[Answer] = []
-    mentorships: list[Work] = []
+    answers_to_plan: list[ProposalReply] = []
+    mentorships: list[FileMentorship] = []

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from deploy.sample_data.check import Loc, Tree, faults_of_content, frameworks_of
-from deploy.sample_data.model import Framework, Story
+from deploy.sample_data.check import FileTree, Loc, content_faults, frameworks_of
+from deploy.sample_data.model import Framework, SampleData
 from shared import clock
 
 
@@ -23,7 +23,7 @@ class Fault(NamedTuple):
         return f"line {self.line}, {self.field}: {self.message}"
 
 
-class BadStory(Exception):
+class InvalidFile(Exception):
     """The file cannot be loaded; `faults` are all that was found, in order of line."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
@@ -31,33 +31,35 @@ class BadStory(Exception):
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 
-class Loaded(NamedTuple):
+class ParsedFile(NamedTuple):
     """A story with its frameworks in full."""
 
-    story: Story
+    story: SampleData
     frameworks: list[Framework]
 
 
-def read_story(path: Path) -> Loaded:
+def read_file(path: Path) -> ParsedFile:
     """The story in a file.
 
     Raises:
         BadStory: naming every fault by line and field.
         OSError: the file cannot be read.
     """
-    node, data = _parsed(path.read_bytes())
-    faults = [Fault(key.start_mark.line + 1, ".".join(at), "this key is there twice") for at, key in _doubled(node)]
-    story: Story | None = None
+    node, data = _parse(path.read_bytes())
+    faults = [
+        Fault(key.start_mark.line + 1, ".".join(at), "this key is there twice") for at, key in _duplicate_keys(node)
+    ]
+    story: SampleData | None = None
     malformed: list[tuple[Loc, str]] = []
     try:
-        story = Story.model_validate(data)
+        story = SampleData.model_validate(data)
     except ValidationError as error:
-        malformed = list(_malformed(error, node, data))
-    tree = Tree(data, {at for at, _ in malformed})
-    faults += _placed(node, [*malformed, *faults_of_content(tree, clock.now().date())])
+        malformed = list(_schema_faults(error, node, data))
+    tree = FileTree(data, {at for at, _ in malformed})
+    faults += _with_lines(node, [*malformed, *content_faults(tree, clock.now().date())])
     if faults or story is None:
-        raise BadStory(faults)
-    return Loaded(story, frameworks_of(story))
+        raise InvalidFile(faults)
+    return ParsedFile(story, frameworks_of(story))
 
 
 # --- YAML
@@ -67,7 +69,7 @@ class _Loader(yaml.SafeLoader):
     """YAML without code in it."""
 
 
-def _day(loader: _Loader, node: yaml.ScalarNode) -> object:
+def _parse_date(loader: _Loader, node: yaml.ScalarNode) -> object:
     """A day that is none (2017-02-30) stays text, for the format to refuse it by its place."""
     try:
         made: object = loader.construct_yaml_timestamp(node)
@@ -76,10 +78,10 @@ def _day(loader: _Loader, node: yaml.ScalarNode) -> object:
     return made
 
 
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _day)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _parse_date)
 
 
-def _parsed(text: bytes) -> tuple[yaml.Node, Any]:
+def _parse(text: bytes) -> tuple[yaml.Node, Any]:
     """The file's nodes and what they mean.
 
     Raises:
@@ -90,18 +92,18 @@ def _parsed(text: bytes) -> tuple[yaml.Node, Any]:
         data = yaml.load(text, _Loader)  # noqa: S506  a SafeLoader
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count(b"\n") + 1
-        raise BadStory([Fault(line, "file", f"not YAML: {error.reason}")]) from error
+        raise InvalidFile([Fault(line, "file", f"not YAML: {error.reason}")]) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise BadStory([Fault(mark.line + 1 if mark else 1, "file", f"not YAML: {error.problem}")]) from error
+        raise InvalidFile([Fault(mark.line + 1 if mark else 1, "file", f"not YAML: {error.problem}")]) from error
     except (ValueError, RecursionError) as error:
-        raise BadStory([Fault(1, "file", "not readable: nested too deep, or a number too large")]) from error
+        raise InvalidFile([Fault(1, "file", "not readable: nested too deep, or a number too large")]) from error
     if node is None or data is None:
-        raise BadStory([Fault(1, "file", "the file is empty")])
+        raise InvalidFile([Fault(1, "file", "the file is empty")])
     return node, data
 
 
-def _doubled(root: yaml.Node) -> Iterator[tuple[tuple[str, ...], yaml.Node]]:
+def _duplicate_keys(root: yaml.Node) -> Iterator[tuple[tuple[str, ...], yaml.Node]]:
     """Each key that its mapping has already, with its place."""
     todo: list[tuple[tuple[str, ...], yaml.Node]] = [((), root)]
     known: set[int] = set()  # a node with an anchor is in several places, or in itself
@@ -120,7 +122,7 @@ def _doubled(root: yaml.Node) -> Iterator[tuple[tuple[str, ...], yaml.Node]]:
             todo += [((*at, str(key.value)), child) for key, child in reversed(node.value)]
 
 
-def _placed(root: yaml.Node, found: Iterable[tuple[Loc, str]]) -> list[Fault]:
+def _with_lines(root: yaml.Node, found: Iterable[tuple[Loc, str]]) -> list[Fault]:
     """The faults with their lines; what stands in the file once, but is used several times, is one fault."""
     faults: dict[object, Fault] = {}
     for at, message in found:
@@ -160,19 +162,22 @@ def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
 # --- the format
 
 
-def _malformed(error: ValidationError, node: yaml.Node, data: object) -> Iterator[tuple[Loc, str]]:
+def _schema_faults(error: ValidationError, node: yaml.Node, data: object) -> Iterator[tuple[Loc, str]]:
     """What does not fit the format, by place in the file."""
     for one in error.errors(include_url=False):
         loc: Loc = one["loc"]
         if loc[:1] == ("frameworks",) and len(loc) > 2:  # noqa: PLR2004  a name or a framework: one of them was meant
-            whole = isinstance(Tree(data, set()).get(*loc[:2]), dict)
+            whole = isinstance(FileTree(data, set()).get(*loc[:2]), dict)
             if (loc[2] == "Framework") is not whole:
                 continue
             loc = (*loc[:2], *loc[3:])
-        yield tuple(part for part in loc if part != "[key]"), _said(one["type"], one["msg"], _find(node, loc)[1], loc)
+        yield (
+            tuple(part for part in loc if part != "[key]"),
+            _fault_message(one["type"], one["msg"], _find(node, loc)[1], loc),
+        )
 
 
-def _said(kind: str, message: str, node: yaml.Node | None, loc: Loc) -> str:
+def _fault_message(kind: str, message: str, node: yaml.Node | None, loc: Loc) -> str:
     if not loc:
         return "the file has to be a mapping: story, consortium, clusters …"
     if kind == "string_type" and (loc[-1] == "[key]" or (isinstance(node, yaml.ScalarNode) and node.value)):

@@ -7,14 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.api_client import Api
-from deploy.sample_data.wait import Feed, Ledger, public_feed, settled
+from deploy.sample_data.wait import DeliveryReport, FeedDelivery, compare_feed, wait_until_idle
 from shared.api_client import Json
 
 
 async def report(api: Api, console: Console) -> bool:
     """Print what was published, what each consumer did with it, and the pairs; return whether nothing is amiss."""
-    ledger = await settled(api)
-    feed = await public_feed(api, ledger)
+    ledger = await wait_until_idle(api)
+    feed = await compare_feed(api, ledger)
     console.print(_published(ledger))
     console.print(_effects(ledger, feed))
     console.print(await _pairs(api))
@@ -34,14 +34,14 @@ def _table(title: str, words: int, *columns: str) -> Table:
     return table
 
 
-def _published(ledger: Ledger) -> Table:
+def _published(ledger: DeliveryReport) -> Table:
     table = _table("Events", 1, "service", "published")
     for service, count in ledger.published.items():
         table.add_row(service, str(count))
     return table
 
 
-def _effects(ledger: Ledger, feed: Feed) -> Table:
+def _effects(ledger: DeliveryReport, feed: FeedDelivery) -> Table:
     columns = ("consumer", "events of", "published", "effects", "lost", "duplicated", "dead")
     table = _table("Effects", 2, *columns)
     for e in ledger.effects:

@@ -9,18 +9,18 @@ from deploy.migrate import SERVICES
 from shared.api_client import Json
 from shared.events import registry
 
-PATIENCE = 60.0
-CHAIN = 3
+TIMEOUT = 60.0
+MAX_EVENT_CHAIN = 3
 """Services that one cause passes through at most, each publishing because of the one before: members, matching,
 notifications."""
 
 
-class Unsettled(Exception):
+class WaitTimeout(Exception):
     """The services did not catch up in time; the text says which and by how much."""
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class ConsumerDelivery:
     """What a consumer did with the events of a service."""
 
     consumer: str
@@ -38,15 +38,15 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class DeliveryReport:
     """The events that every service had published at one moment, and what became of them."""
 
     published: dict[str, int]
-    effects: list[Effect]
+    effects: list[ConsumerDelivery]
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class FeedDelivery:
     """The public feed held against a ledger."""
 
     published: int
@@ -56,7 +56,7 @@ class Feed:
     gaps: int
 
 
-class Look:
+class StatusSnapshot:
     """One look at the status of all services."""
 
     def __init__(self, status: Mapping[str, Json]) -> None:
@@ -66,7 +66,7 @@ class Look:
             (row["topic"].split(".")[1], row) for one in status.values() for row in one["inbox"] if _is_service(row)
         ]
 
-    def behind(self, before: "Look", elapsed: float) -> list[str]:
+    def behind(self, before: "StatusSnapshot", elapsed: float) -> list[str]:
         """Who has not yet sent or handled all that had been published `before`, which is `elapsed` seconds ago."""
         late = [f"{name} has not sent all" for name, sent in self.sent.items() if sent < before.published[name]]
         for producer, row in self.inboxes:
@@ -75,13 +75,13 @@ class Look:
                 late.append(f"{row['consumer']} has {row['pending']} of {producer} waiting")
         return late
 
-    def ledger(self, before: "Look", after: "Look") -> Ledger:
+    def ledger(self, before: "StatusSnapshot", after: "StatusSnapshot") -> DeliveryReport:
         """What became, by this look, of what had been published `before`; nobody can have handled more than `after`."""
         effects = []
         for producer, row in self.inboxes:
             published, handled = before.published[producer], row["done"] + row["discarded"]
             effects.append(
-                Effect(
+                ConsumerDelivery(
                     consumer=row["consumer"],
                     producer=producer,
                     published=published,
@@ -91,18 +91,18 @@ class Look:
                     doubled=max(0, handled + row["dead"] - after.published[producer]),
                 )
             )
-        return Ledger(before.published, effects)
+        return DeliveryReport(before.published, effects)
 
 
 def _is_service(row: Json) -> bool:
     return row["topic"].split(".")[1] in SERVICES
 
 
-async def _look(api: Api) -> Look:
-    return Look({name: await api.get(name, "/ops/status") for name in SERVICES})
+async def _collect_snapshot(api: Api) -> StatusSnapshot:
+    return StatusSnapshot({name: await api.get(name, "/ops/status") for name in SERVICES})
 
 
-async def planned(api: Api, run: str, patience: float = PATIENCE) -> Json:
+async def wait_for_run(api: Api, run: str, patience: float = TIMEOUT) -> Json:
     """Wait until a run is made; it is a draft then, or published.
 
     Raises:
@@ -112,16 +112,16 @@ async def planned(api: Api, run: str, patience: float = PATIENCE) -> Json:
     end, pause = loop.time() + patience, 0.02
     while (made := (await api.get("matching", f"/runs/{run}"))["run"])["state"] == "running":
         if loop.time() > end:
-            raise Unsettled(f"Run {run} is not made after {patience:g} s; {made['progress'] / 10:.0f} % are done.")
+            raise WaitTimeout(f"Run {run} is not made after {patience:g} s; {made['progress'] / 10:.0f} % are done.")
         await asyncio.sleep(pause)
         pause = min(2 * pause, 1.0)
     if made["state"] in {"failed", "cancelled"}:
-        raise Unsettled(f"Run {run} is {made['state']}. {made['reason'] or ''}")
+        raise WaitTimeout(f"Run {run} is {made['state']}. {made['reason'] or ''}")
     return made
 
 
-async def followed(
-    api: Api, consortium_id: str, causes: Collection[tuple[str, str]], patience: float = PATIENCE
+async def wait_for_replan(
+    api: Api, consortium_id: str, causes: Collection[tuple[str, str]], patience: float = TIMEOUT
 ) -> None:
     """Wait until a plan is made that follows events of these types and clusters.
 
@@ -136,11 +136,11 @@ async def followed(
         if told >= set(causes) and all(one["state"] != "running" for one in runs):
             return
         if loop.time() > until:
-            raise Unsettled(f"After {patience:.0f} s no plan follows the answers to the one before.")
+            raise WaitTimeout(f"After {patience:.0f} s no plan follows the answers to the one before.")
         await asyncio.sleep(0.05)
 
 
-async def settled(api: Api, patience: float = PATIENCE) -> Ledger:
+async def wait_until_idle(api: Api, patience: float = TIMEOUT) -> DeliveryReport:
     """Wait until all that was published is handled, and what was published by handling it, and so on.
 
     Raises:
@@ -148,29 +148,29 @@ async def settled(api: Api, patience: float = PATIENCE) -> Ledger:
     """
     loop = asyncio.get_running_loop()
     until = loop.time() + patience
-    before = now = await _look(api)
-    for turn in range(CHAIN):
+    before = now = await _collect_snapshot(api)
+    for turn in range(MAX_EVENT_CHAIN):
         before, begun = (before if turn == 0 else now), loop.time()
-        while late := (now := await _look(api)).behind(before, loop.time() - begun):
+        while late := (now := await _collect_snapshot(api)).behind(before, loop.time() - begun):
             if loop.time() > until:
-                raise Unsettled(f"After {patience:.0f} s: {'; '.join(late)}.")
+                raise WaitTimeout(f"After {patience:.0f} s: {'; '.join(late)}.")
             await asyncio.sleep(0.05)
-    return now.ledger(before, await _look(api))
+    return now.ledger(before, await _collect_snapshot(api))
 
 
-async def public_feed(api: Api, ledger: Ledger) -> Feed:
+async def compare_feed(api: Api, ledger: DeliveryReport) -> FeedDelivery:
     """Read the whole public feed and compare it, id by id, with what the ledger's services had published."""
     public = {entry.name for entry in registry().values() if entry.public}
     published = {
         item["event"]["id"]
         for name in SERVICES
         if name != "notifications"
-        for item in await whole_log(api, name, "/ops/events")
+        for item in await read_log(api, name, "/ops/events")
         if item["event"]["type"] in public and item["position"] <= ledger.published[name]
     }
-    items = await whole_log(api, "notifications", "/feed")
+    items = await read_log(api, "notifications", "/feed")
     ids = [item["event"]["id"] for item in items]
-    return Feed(
+    return FeedDelivery(
         published=len(published),
         shown=len(published.intersection(ids)),
         lost=len(published.difference(ids)),
@@ -179,7 +179,7 @@ async def public_feed(api: Api, ledger: Ledger) -> Feed:
     )
 
 
-async def whole_log(api: Api, service: str, path: str) -> list[Json]:
+async def read_log(api: Api, service: str, path: str) -> list[Json]:
     """Every item of a service's log, or of the feed, with its position."""
     items: list[Json] = []
     after = 0

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home
+from deploy.embedded.data_dir import DataDirectory
 from tests.faults.http_clients import Ask, Callers, Log, read
 from tests.faults.report import Result
 from tests.support.compose import Deployment
@@ -24,7 +24,7 @@ class UnderLoad:
     """
 
     def __init__(self, deployed: Deployment, client: httpx2.AsyncClient) -> None:
-        self._token = operator_token(Home(deployed.secrets))
+        self._token = operator_token(DataDirectory(deployed.secrets))
         self._client = client
         self.members, self.feed = self._ask("members"), self._ask("notifications")
         self.callers = Callers(self.members)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy.backup.archive import Archive, Manifest, NotDone
+from deploy.backup.archive import Archive, BackupError, Manifest
 from deploy.backup.create import back_up
-from deploy.backup.restore import ASIDE, restore
+from deploy.backup.restore import STAGING_SCHEMA, restore
 from deploy.migrate import SERVICES, differences, upgrade
 from shared import clock
 from shared.db import Database
@@ -64,11 +64,11 @@ async def restored(file: Path, urls: Mapping[str, str], *, replace: bool = False
 async def refused(file: Path, urls: Mapping[str, str], *, replace: bool = False, agrees: bool = True) -> str:
     """The sentence of a restore that changes nothing."""
     before = await services_fixture.everywhere(urls)
-    with pytest.raises(NotDone) as refusal:
+    with pytest.raises(BackupError) as refusal:
         await restored(file, urls, replace=replace, agrees=agrees)
     assert await services_fixture.everywhere(urls) == before
     for url in urls.values():
-        assert not await factories.rows(url, "SELECT FROM pg_namespace WHERE nspname = $1", ASIDE)
+        assert not await factories.rows(url, "SELECT FROM pg_namespace WHERE nspname = $1", STAGING_SCHEMA)
     return str(refusal.value)
 
 
@@ -197,7 +197,7 @@ async def test_a_database_that_is_used_is_refused(filled: Filled, service_databa
 async def test_another_services_database_is_refused(filled: Filled, service_database: Create, file: Path) -> None:
     old, new = await filled(), await services_fixture.empty(service_database)
     crossed = new | {"members": new["trainings"], "trainings": new["members"]}
-    with pytest.raises(NotDone, match=r"The database that members was given is at trainings_\d+: it is another's"):
+    with pytest.raises(BackupError, match=r"The database that members was given is at trainings_\d+: it is another's"):
         await backed_up(file, crossed)
     assert not list(file.parent.glob(".*"))
     await backed_up(file, old)

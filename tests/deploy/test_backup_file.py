@@ -13,9 +13,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.backup.archive import Archive, NotDone
+from deploy.backup.archive import Archive, BackupError
 from deploy.backup.create import back_up
-from deploy.migrate import LOCK, SERVICES
+from deploy.migrate import MIGRATION_LOCK, SERVICES
 from tests.deploy import services_fixture
 from tests.support import factories
 from tests.support.kei import KEI, ROOT, START_TIMEOUT
@@ -133,7 +133,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(written: Path) -> None:
         try:
             with closing(Archive(written)) as archive:
                 assert archive.manifest == manifest
-        except NotDone as refusal:
+        except BackupError as refusal:
             refusals.append(str(refusal))
     assert all("is damaged" in one for one in refusals)
     assert len(refusals) > 400
@@ -143,7 +143,7 @@ def test_a_file_that_ends_early_is_refused(written: Path) -> None:
     whole = written.read_bytes()
     for end in (*range(0, len(whole), len(whole) // 50), len(whole) - 1):
         written.write_bytes(whole[:end])
-        with pytest.raises(NotDone, match="is damaged"):
+        with pytest.raises(BackupError, match="is damaged"):
             Archive(written)
 
 
@@ -198,14 +198,14 @@ async def test_what_is_missing_is_named(urls: dict[str, str], file: Path, tmp_pa
 
 
 async def test_a_file_is_never_written_over(urls: dict[str, str], written: Path) -> None:
-    with pytest.raises(NotDone, match="is there already"):
+    with pytest.raises(BackupError, match="is there already"):
         await back_up(written, urls, services_fixture.none)
     Archive(written).close()
 
 
 async def test_two_backups_do_not_write_one_file(urls: dict[str, str], file: Path) -> None:
     both = await asyncio.gather(*(back_up(file, urls, services_fixture.none) for _ in range(2)), return_exceptions=True)
-    assert [str(one) for one in both if isinstance(one, NotDone)] == [f"Another backup is being written to {file}."]
+    assert [str(one) for one in both if isinstance(one, BackupError)] == [f"Another backup is being written to {file}."]
     Archive(file).close()
 
 
@@ -213,7 +213,7 @@ async def test_a_full_disk_leaves_nothing(urls: dict[str, str], small: Path) -> 
     ballast = small / "ballast"
     for free in range(1024, 28 * 1024, 3 * 1024):  # wherever in the file it ends
         fill(ballast, 32 * 1024 - free)
-        with pytest.raises(NotDone, match="could not be written: No space left on device"):
+        with pytest.raises(BackupError, match="could not be written: No space left on device"):
             await back_up(small / "one.kei", urls, services_fixture.none)
         assert names(small) == [ballast.name]
 
@@ -230,7 +230,7 @@ async def test_a_backup_that_is_broken_off_leaves_nothing(urls: dict[str, str], 
 
 async def test_a_backup_that_is_told_to_end_or_killed_leaves_no_backup(urls: dict[str, str], file: Path) -> None:
     migration = await asyncpg.connect(urls["matching"])
-    await migration.fetch("SELECT pg_advisory_lock($1)", LOCK)
+    await migration.fetch("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
     aside = file.with_name(f".{file.name}.partial")
     for how, left in ((signal.SIGTERM, []), (signal.SIGKILL, [aside.name])):
         process = await begun(variables(urls), "backup", str(file))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.run import TRACE_KEI
-from deploy.sample_data.read import BadStory, read_story
+from deploy.sample_data.read import InvalidFile, read_file
 
 GOOD = """\
 story: small
@@ -74,8 +74,8 @@ def faults(tmp_path: Path, text: str | bytes) -> list[str]:
     """What is found wrong in a file with this content, each as `line field: message`."""
     file = tmp_path / "story.yaml"
     file.write_bytes(text.encode() if isinstance(text, str) else text)
-    with pytest.raises(BadStory) as caught:
-        read_story(file)
+    with pytest.raises(InvalidFile) as caught:
+        read_file(file)
     assert str(caught.value) == "\n".join(str(fault) for fault in caught.value.faults)
     return [f"{fault.line} {fault.field}: {fault.message}" for fault in caught.value.faults]
 
@@ -90,7 +90,7 @@ def spoilt(*changes: tuple[str, str]) -> str:
 
 
 def test_the_shipped_story_passes() -> None:
-    loaded = read_story(TRACE_KEI)
+    loaded = read_file(TRACE_KEI)
     assert len(loaded.story.clusters) == 7
     assert [(one.code, len(one.indicators)) for one in loaded.frameworks] == [("self-check-8.1", 8), ("ecei-31.1", 31)]
 
@@ -98,7 +98,7 @@ def test_the_shipped_story_passes() -> None:
 def test_the_file_that_is_spoilt_below_is_good(tmp_path: Path) -> None:
     file = tmp_path / "story.yaml"
     file.write_text(GOOD)
-    loaded = read_story(file)
+    loaded = read_file(file)
     assert loaded.story.clusters[1].assessment is not None
     assert loaded.story.clusters[1].assessment.framework == "own"
     assert [one.code for one in loaded.frameworks] == ["self-check-8.1", "own"]

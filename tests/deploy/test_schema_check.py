@@ -4,9 +4,9 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
-from deploy.databases import BadSettings
+from deploy.databases import SettingsError
 from deploy.migrate import upgrade
-from deploy.schema_check import WrongDatabase, check
+from deploy.schema_check import SchemaError, check_schema
 from shared.version import revisions
 from tests.support.kafka_local import free_ports
 
@@ -25,19 +25,19 @@ async def _at(url: str, revision: str | None) -> None:
 
 
 async def _refusal(service: str, url: str) -> str:
-    with pytest.raises(WrongDatabase) as refusal:
-        await check(service, url, patience=0.1)
+    with pytest.raises(SchemaError) as refusal:
+        await check_schema(service, url, patience=0.1)
     return str(refusal.value)
 
 
 async def test_the_right_database_at_the_newest_schema_is_taken(service_database: Create) -> None:
-    await check("members", await service_database("members"))
+    await check_schema("members", await service_database("members"))
 
 
 async def test_a_schema_that_is_ahead_is_taken_so_that_the_version_before_works_on(service_database: Create) -> None:
     url = await service_database("members")
     await _at(url, "members_9999")
-    await check("members", url)
+    await check_schema("members", url)
 
 
 async def test_a_database_without_a_schema_is_refused_with_what_to_do(
@@ -85,5 +85,5 @@ async def test_a_version_before_leaves_a_schema_that_is_ahead_as_it_is(service_d
 
 
 async def test_the_database_of_another_service_is_not_migrated(service_database: Create) -> None:
-    with pytest.raises(BadSettings, match="members was given is at trainings_"):
+    with pytest.raises(SettingsError, match="members was given is at trainings_"):
         await upgrade("members", await service_database("trainings"))

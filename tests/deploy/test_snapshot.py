@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 
 from deploy.backup import snapshot as cutting
-from deploy.backup.archive import NotDone
+from deploy.backup.archive import BackupError
 from deploy.backup.catalogue import Connection
-from deploy.backup.snapshot import Side, cut
-from deploy.migrate import LOCK, SERVICES, upgrade
+from deploy.backup.snapshot import BackupSide, snapshot
+from deploy.migrate import MIGRATION_LOCK, SERVICES, upgrade
 from tests.deploy import services_fixture
 from tests.faults.report import count
 from tests.support.waiting import eventually, passing
@@ -52,7 +52,7 @@ async def ticking(urls: Mapping[str, str]) -> AsyncIterator[None]:
             await services_fixture.cancelled(task)
 
 
-async def ticks(sides: Sequence[Side]) -> list[int]:
+async def ticks(sides: Sequence[BackupSide]) -> list[int]:
     return [await side.connection.fetchval("SELECT coalesce(max(n), 0) FROM tick") for side in sides]
 
 
@@ -61,7 +61,7 @@ def torn(seen: Sequence[int]) -> bool:
     return list(seen) != sorted(seen, reverse=True) or seen[0] - seen[-1] > 1
 
 
-async def orphans(sides: Sequence[Side]) -> int:
+async def orphans(sides: Sequence[BackupSide]) -> int:
     """Events that a consumer has and their producer's copy has not."""
     logs = {side.service: {row[0] for row in await side.connection.fetch("SELECT id FROM outbox")} for side in sides}
     found = 0
@@ -83,7 +83,7 @@ async def looked(urls: Mapping[str, str], rounds: int) -> tuple[int, int, float]
     """Over some cuts: how many were torn, how many events were orphans, and the longest hold-up."""
     wrong, lonely, longest = 0, 0, 0.0
     for _ in range(rounds):
-        async with cut(urls) as moment:
+        async with snapshot(urls) as moment:
             wrong += torn(await ticks(moment.sides))
             lonely += await orphans(moment.sides)
             longest = max(longest, moment.held_up)
@@ -104,15 +104,15 @@ async def test_no_commit_falls_between_the_snapshots(urls: dict[str, str]) -> No
 
 
 async def test_without_the_gate_it_would_be_torn(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    async def open_gate(_: Side) -> None:
+    async def open_gate(_: BackupSide) -> None:
         """Keep nobody out."""
 
-    async def look_later(side: Side) -> None:
+    async def look_later(side: BackupSide) -> None:
         await passing(0.03 * SERVICES.index(side.service))
         await side.connection.fetchval("SELECT 1")
 
     monkeypatch.setattr(cutting, "_stop_writers", open_gate)
-    monkeypatch.setattr(cutting, "_look", look_later)
+    monkeypatch.setattr(cutting, "_read_catalogue", look_later)
     async with services_fixture.running(urls) as made, ticking(urls):
         callers = made.callers()
         async with callers.calling(100):
@@ -150,15 +150,15 @@ async def test_a_vacuum_is_waited_for_and_nobody_waits_with_it(urls: dict[str, s
 
 
 async def test_who_cannot_have_the_moment_says_why(urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cutting, "PATIENCE", 0.5)
+    monkeypatch.setattr(cutting, "RETRY_TIMEOUT", 0.5)
     async with connections(urls) as doors:
-        await doors[2].fetch("SELECT pg_advisory_lock($1)", LOCK)
-        with pytest.raises(NotDone, match=r"matching was in use for 0\.5 s, by a migration, another backup"):
+        await doors[2].fetch("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        with pytest.raises(BackupError, match=r"matching was in use for 0\.5 s, by a migration, another backup"):
             await looked(urls, 1)
 
 
 async def test_no_migration_begins_while_a_backup_is_made(urls: dict[str, str]) -> None:
-    async with cut(urls):
+    async with snapshot(urls):
         migrating = asyncio.create_task(upgrade("members", urls["members"]))
         await passing(1.0)
         assert not migrating.done()
@@ -168,11 +168,11 @@ async def test_no_migration_begins_while_a_backup_is_made(urls: dict[str, str]) 
 async def test_a_backup_that_goes_no_further_holds_up_nobody_for_long(
     urls: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stand_still(side: Side) -> None:
+    async def stand_still(side: BackupSide) -> None:
         await passing(4.0)
         await side.connection.fetchval("SELECT 1")
 
-    monkeypatch.setattr(cutting, "_look", stand_still)
+    monkeypatch.setattr(cutting, "_read_catalogue", stand_still)
     async with connections(urls) as doors:
         trying = asyncio.create_task(looked(urls, 1))
         stalls = []
@@ -181,5 +181,5 @@ async def test_a_backup_that_goes_no_further_holds_up_nobody_for_long(
             await doors[0].execute("INSERT INTO tick VALUES ($1)", int(begun * 1e6))
             stalls.append(monotonic() - begun)
     assert 0.5 < max(stalls) < 2.0
-    with pytest.raises(NotDone, match="The database of members failed"):
+    with pytest.raises(BackupError, match="The database of members failed"):
         await trying

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home
+from deploy.embedded.data_dir import DataDirectory
 from tests.faults.checks import total
 from tests.faults.conftest import emptied
 from tests.faults.deployment import Gateway, Instance, client, gateway, running
@@ -35,7 +35,7 @@ async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei
     kills, chance = count(4, 30), random.Random(SEED)
     await kei.start("--no-story")
     await kei.ready()
-    operator = {"Authorization": f"Bearer {operator_token(Home(kei.home))}"}
+    operator = {"Authorization": f"Bearer {operator_token(DataDirectory(kei.home))}"}
     members, feed = (client(f"{kei.url}/api/{name}", operator) for name in ("members", "notifications"))
     async with members, feed:
         callers = Callers(members.request, at_once=40)

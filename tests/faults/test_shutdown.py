@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home
+from deploy.embedded.data_dir import DataDirectory
 from deploy.kafka.topics import create_topics
 from tests.faults.deployment import Instance, client, running
 from tests.faults.http_clients import Ask, Callers, drained
@@ -67,7 +67,7 @@ async def test_f33_all_services_in_one_process_are_told_to_end_while_kafka_is_do
         await one.ready()
 
     await start()
-    operator = {"Authorization": f"Bearer {operator_token(Home(one.home))}"}
+    operator = {"Authorization": f"Bearer {operator_token(DataDirectory(one.home))}"}
     members, feed = (client(f"{one.url}/api/{name}", operator) for name in ("members", "notifications"))
     async with members, feed:
         await _told_to_end(f"{how}, as one", broker, (stop, start), (members.request, feed.request), table)

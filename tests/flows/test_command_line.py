@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from deploy.sample_data.wait import settled
+from deploy.sample_data.wait import wait_until_idle
 from services.matching.consumers import consumer
 from shared.db import Database
 from shared.events.envelope import Record
@@ -37,9 +37,9 @@ async def test_an_operator_reads_replays_rebuilds_and_grants(running: Kei) -> No
 
     assert f"{len(lines)} events of members sent again." in await done(running, "events", "replay", "members")
     async with running.api() as api:
-        before = (await settled(api)).published
+        before = (await wait_until_idle(api)).published
         assert (await done(running, "matching", "rebuild")).endswith("The same.\n")
-        assert (await settled(api)).published == before
+        assert (await wait_until_idle(api)).published == before
         (run, *_) = await api.items("matching", "/runs")
         (mentor, *_) = [one for one in await api.items("members", "/clusters") if one["slug"] == "innoskart"]
     assert (await done(running, "matching", "replay", run["id"])).endswith("The same plan.\n")

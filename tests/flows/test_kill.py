@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy.api_client import Api
-from deploy.sample_data.wait import public_feed, settled, whole_log
+from deploy.sample_data.wait import compare_feed, read_log, wait_until_idle
 from shared import clock
 from tests.support import factories
 from tests.support.kei import Kei
@@ -72,13 +72,13 @@ async def check(api: Api, answered: dict[str, int]) -> None:
     rows = {one["id"]: one["version"] for one in await api.items("members", "/clusters")}
     assert {id for id, version in answered.items() if rows.get(id, 0) < version} == set()
     told: dict[str, list[int]] = defaultdict(list)
-    for one in await whole_log(api, "members", "/ops/events"):
+    for one in await read_log(api, "members", "/ops/events"):
         told[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))
     assert {id: list(range(1, version + 1)) for id, version in rows.items()} == dict(told)
-    feed = await public_feed(api, await settled(api))
+    feed = await compare_feed(api, await wait_until_idle(api))
     assert (feed.lost, feed.doubled, feed.gaps) == (0, 0, 0)
     shown: dict[str, list[int]] = defaultdict(list)
-    for one in await whole_log(api, "notifications", "/feed"):
+    for one in await read_log(api, "notifications", "/feed"):
         shown[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))
     assert all(versions == sorted(set(versions)) for versions in shown.values())
     assert {id: shown[id][-1] for id in answered} == {id: rows[id] for id in answered}

@@ -23,7 +23,7 @@ from kafka.admin import (  # type: ignore[import-untyped]  # it has no types
 )
 
 from deploy.kafka.admin import KafkaAdmin
-from deploy.kafka.client_config import CA
+from deploy.kafka.client_config import CA_FILE_NAME
 from shared.transport.kafka_connection import KafkaConnectionSettings
 from tests.support import factories, kafka_local
 from tests.support.kafka_secured import SecuredBroker
@@ -96,7 +96,7 @@ async def test_what_is_printed_for_a_partner_works_as_it_is_printed(
     said = await done(running, "add", "acme", "--kafka", "--type", REGISTERED, *where)
     assert "On Kafka acme sees every public event: --type counts for the feed only." in said
     printed = parts(said)
-    for name in ("client.properties", CA):
+    for name in ("client.properties", CA_FILE_NAME):
         (tmp_path / name).write_text(printed[name])
 
     async def items() -> Any:  # noqa: ANN401  as JSON has it

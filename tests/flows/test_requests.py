@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy.api_client import Api
-from deploy.sample_data.wait import whole_log
+from deploy.sample_data.wait import read_log
 from tests.support.kei import Kei
 from tests.support.waiting import eventually
 
@@ -31,7 +31,7 @@ async def answered(api: Api, learner: str, indicator: str) -> timedelta:
     request = await api.write("members", path, wish, key=once)
 
     async def proposals() -> list[dict[str, Any]]:
-        log = await whole_log(api, "matching", "/ops/events")
+        log = await read_log(api, "matching", "/ops/events")
         return [one["event"] for one in log if one["event"]["data"].get("request_id") == request["id"]]
 
     proposed = await eventually(proposals)
@@ -41,7 +41,7 @@ async def answered(api: Api, learner: str, indicator: str) -> timedelta:
         assert sum(term["hundredths"] for term in data["terms"]) == data["score_hundredths"]
         assert all(term["reason"].endswith(".") for term in data["terms"])
         assert indicator.replace("-", " ") in next(one["reason"] for one in data["terms"] if one["term"] == "requests")
-    log = await whole_log(api, "members", "/ops/events")
+    log = await read_log(api, "members", "/ops/events")
     asked = next(one["event"] for one in log if one["event"]["data"].get("request_id") == request["id"])
     return max(_time(event) for event in proposed) - _time(asked)
 

@@ -15,8 +15,8 @@ import pytest
 from deploy.api_client import Api
 from deploy.backup.archive import Archive, Manifest
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home
-from deploy.sample_data.wait import public_feed, settled, whole_log
+from deploy.embedded.data_dir import DataDirectory
+from deploy.sample_data.wait import compare_feed, read_log, wait_until_idle
 from shared import clock, outbox
 from shared.db import Database
 from shared.events.members import CapacityChanged
@@ -95,7 +95,7 @@ def states(manifest: Manifest) -> dict[str, str]:
 
 
 def door(kei: Kei, service: str) -> httpx2.AsyncClient:
-    return client(f"{kei.url}/api/{service}", {"Authorization": f"Bearer {operator_token(Home(kei.home))}"})
+    return client(f"{kei.url}/api/{service}", {"Authorization": f"Bearer {operator_token(DataDirectory(kei.home))}"})
 
 
 async def under_load(kei: Kei, file: Path) -> Noted:
@@ -139,7 +139,7 @@ async def lost_and_restored(lost: Kei, new: Kei, folder: Path, table: Path) -> L
     await new.start("--no-story")
     await new.ready()
     async with new.api() as api:
-        await settled(api)
+        await wait_until_idle(api)
     recovery = time.monotonic() - begun
     async with door(new, "members") as members, door(new, "notifications") as feed:
         log, shown = await read(members.request, "/ops/events"), await read(feed.request, "/feed")
@@ -195,9 +195,9 @@ async def test_the_story_is_the_same_after_a_restore(machine: Machine, tmp_path:
 
 async def shown(api: Api) -> list[object]:
     """What people, partners and operators see."""
-    ledger = await settled(api)
-    feed = await whole_log(api, "notifications", "/feed")
-    return [await seen(api), await api.get("matching", "/projection"), await public_feed(api, ledger), feed]
+    ledger = await wait_until_idle(api)
+    feed = await read_log(api, "notifications", "/feed")
+    return [await seen(api), await api.get("matching", "/projection"), await compare_feed(api, ledger), feed]
 
 
 @pytest.mark.timeout(1800)
@@ -209,14 +209,14 @@ async def test_how_long_it_takes(machine: Machine, tmp_path: Path) -> None:
     await lost.ready()
     await publish(database(lost, "members"), events)
     async with lost.api() as api:
-        await settled(api, patience=600)
+        await wait_until_idle(api, patience=600)
         before = await api.get("matching", "/projection")
     written = await timed(done(lost, "backup", str(file)))
     await lost.kill(database=True)
     filled = await timed(done(new, "restore", str(file)))
     started = await timed(served(new))
     async with new.api() as api:
-        replayed = await timed(settled(api, patience=600))
+        replayed = await timed(wait_until_idle(api, patience=600))
         assert await api.get("matching", "/projection") == before
     manifest = inside(file)
     rows = sum(one.rows for held in manifest.services.values() for one in held.tables)

@@ -7,7 +7,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from deploy.api_client import Api
-from deploy.sample_data.wait import public_feed, settled
+from deploy.sample_data.wait import compare_feed, wait_until_idle
 from tests.support.kafka import Broker
 from tests.support.kei import Kei
 from tests.support.run import Run
@@ -45,7 +45,7 @@ async def seen(api: Api) -> dict[str, Any]:
             for one in await api.items("matching", "/mentorships")
         },
         "confirmed": sum(one["confirmed_hundredths"] or 0 for one in await api.items("matching", "/ledger")),
-        "published": (await settled(api)).published,
+        "published": (await wait_until_idle(api)).published,
     }
 
 
@@ -67,7 +67,7 @@ def check(found: dict[str, Any]) -> None:
 
 async def check_feed(api: Api) -> list[dict[str, Any]]:
     """Nothing is missing in the feed, nothing is there twice; returns its events in order."""
-    feed = await public_feed(api, await settled(api))
+    feed = await compare_feed(api, await wait_until_idle(api))
     assert (feed.lost, feed.doubled, feed.gaps) == (0, 0, 0)
     assert feed.shown == feed.published > 30
     page = await api.get("notifications", "/feed", limit=1000)

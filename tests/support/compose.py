@@ -17,8 +17,8 @@ import pytest
 
 from deploy.api_client import Api
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home
-from deploy.secrets import prepare
+from deploy.embedded.data_dir import DataDirectory
+from deploy.secrets import create_missing
 from tests.support import docker
 from tests.support.kafka_local import free_ports
 from tests.support.kei import KEI, ROOT
@@ -88,7 +88,7 @@ class Deployment:
             "KEI_VERSION": "test",
             "COLUMNS": "200",
         }
-        prepare(self.secrets, "localhost")
+        create_missing(self.secrets, "localhost")
 
     async def up(self, **environment: str) -> None:
         """Start it, or replace what runs, as `make up` does."""
@@ -134,7 +134,7 @@ class Deployment:
     async def api(self) -> AsyncIterator[Api]:
         """The services' interfaces through the door, as the operator."""
         async with self.http() as client:
-            yield Api(client, self.url, lambda: operator_token(Home(self.secrets)))
+            yield Api(client, self.url, lambda: operator_token(DataDirectory(self.secrets)))
 
     async def run(self, *command: str, environment: dict[str, str] | None = None) -> str:
         """What a command printed, on both streams.

@@ -44,8 +44,8 @@ def obeying_rules(certificate: Path) -> dict[str, str]:
 def certify(ca: Path, broker: Path) -> None:
     """Write an authority's certificate, and the broker's with its key, as a deployment does it."""
     begins, ends = clock.now() - timedelta(days=1), clock.now() + timedelta(days=1)
-    authority = certificates.authority("Kei's tests", begins, ends)
-    server = certificates.server(authority, ["127.0.0.1"], begins, ends)
+    authority = certificates.create_authority("Kei's tests", begins, ends)
+    server = certificates.create_server_certificate(authority, ["127.0.0.1"], begins, ends)
     ca.write_bytes(authority.certificate)
     broker.write_bytes(server.key + server.certificate)
 

@@ -14,7 +14,7 @@ import psutil
 
 from deploy.api_client import Api, open_client
 from deploy.embedded.app import operator_token
-from deploy.embedded.data_dir import Home
+from deploy.embedded.data_dir import DataDirectory
 from tests.support.kafka_local import free_ports
 from tests.support.waiting import eventually
 
@@ -106,7 +106,7 @@ class Kei:
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Api]:
         """Its interfaces, as the operator."""
-        async with open_client(self.url, lambda: operator_token(Home(self.home))) as api:
+        async with open_client(self.url, lambda: operator_token(DataDirectory(self.home))) as api:
             yield api
 
     async def _begin(self, *command: str, to: int) -> Process:

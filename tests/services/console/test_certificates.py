@@ -26,8 +26,11 @@ SOON, ENDED = LONG_AGO + timedelta(days=5000, hours=7), LONG_AGO + timedelta(day
 @asynccontextmanager
 async def showing(folder: Path, ends: dict[str, datetime]) -> AsyncIterator[int]:
     """A server with a certificate for each server name, and its port."""
-    signer = made.authority("Some authority", LONG_AGO, SOON)
-    contexts = {name: _context(folder / name, made.server(signer, [name], LONG_AGO, end)) for name, end in ends.items()}
+    signer = made.create_authority("Some authority", LONG_AGO, SOON)
+    contexts = {
+        name: _context(folder / name, made.create_server_certificate(signer, [name], LONG_AGO, end))
+        for name, end in ends.items()
+    }
 
     def choose(connection: ssl.SSLObject, name: str | None, _: ssl.SSLContext) -> None:
         connection.context = contexts[name or next(iter(contexts))]
@@ -39,7 +42,7 @@ async def showing(folder: Path, ends: dict[str, datetime]) -> AsyncIterator[int]
         yield server.sockets[0].getsockname()[1]
 
 
-def _context(file: Path, pair: made.Pair) -> ssl.SSLContext:
+def _context(file: Path, pair: made.KeyAndCertificate) -> ssl.SSLContext:
     file.write_bytes(pair.key + pair.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
