@@ -21,10 +21,10 @@ def change(kept: IncrementalSolver, problem: Problem, chance: random.Random) -> 
     kind = chance.randrange(3)
     if kind == 0:
         places = chance.randint(0, 4)
-        return lambda: kept.mentor_slots(mentor, places)
+        return lambda: kept.set_mentor_slots(mentor, places)
     if kind == 1:
         places = chance.randint(0, 1)
-        return lambda: kept.learner_slots(learner, places)
+        return lambda: kept.set_learner_slots(learner, places)
     arcs = int((problem.learner == learner).sum())
     worths = np.array([chance.randint(1, 9999) for _ in range(arcs)])
     return lambda: kept.learner_worths(learner, worths)

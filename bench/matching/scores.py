@@ -61,7 +61,7 @@ async def product(indicators: tuple[str, ...]) -> Metrics:
 @cache
 def _factors(indicators: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     made = table(indicators)
-    return made.above.astype(np.float64), made.wanted.T.astype(np.float64)
+    return made.reached_steps.astype(np.float64), made.target_steps.T.astype(np.float64)
 
 
 def benches() -> dict[str, Bench]:

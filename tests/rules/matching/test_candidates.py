@@ -81,7 +81,7 @@ def test_of_many_mentors_the_same_stay_as_if_all_were_compared(seed: int) -> Non
     ]
     weights = Weights(knowledge=chance.randint(1, 9999), travel=chance.randint(1, 9999))
     table = ClusterFeatures(profiles, Criteria(weights=weights), PairHistory(TODAY))
-    everything, best = candidate_pairs(table), candidate_pairs(table, top=6)
+    everything, best = candidate_pairs(table), candidate_pairs(table, limit=6)
     for learner in range(len(profiles)):
         its = everything.learner == learner
         ranked = sorted(zip(-everything.score[its], everything.mentor[its], strict=True))
@@ -116,7 +116,7 @@ def test_each_rule_excludes_and_says_why(rule: str) -> None:
 
 def test_of_equal_mentors_the_first_stay_whatever_the_order_of_rows() -> None:
     twins = [replace(MENTOR, id=type(MENTOR.id)(int=10 + number)) for number in range(5)]
-    found = candidate_pairs(ClusterFeatures([*twins, LEARNER], Criteria(), PairHistory(TODAY)), top=2)
+    found = candidate_pairs(ClusterFeatures([*twins, LEARNER], Criteria(), PairHistory(TODAY)), limit=2)
     assert found.mentor.tolist() == [0, 1]
     assert found.best_unexamined[-1] == found.score[0]
     assert np.unique(found.score).size == 1

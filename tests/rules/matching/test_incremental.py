@@ -22,9 +22,9 @@ def changed(kept: IncrementalSolver, asked: Problem, chance: random.Random) -> N
     mentor, learner = (chance.randrange(len(one)) for one in (asked.mentor_slots, asked.learner_slots))
     kind = chance.randrange(3)
     if kind == 0:
-        kept.mentor_slots(mentor, chance.randint(0, 4))
+        kept.set_mentor_slots(mentor, chance.randint(0, 4))
     elif kind == 1:
-        kept.learner_slots(learner, chance.randint(0, 4))
+        kept.set_learner_slots(learner, chance.randint(0, 4))
     else:
         arcs = int((asked.learner == learner).sum())
         kept.learner_worths(learner, np.array([chance.randint(-10, 30) for _ in range(arcs)], dtype=np.int64))
@@ -75,10 +75,10 @@ def test_back_and_forth_is_worth_the_same() -> None:
     kept = IncrementalSolver(asked)
     before = kept.solved()
     for mentor in range(0, 200, 7):
-        kept.mentor_slots(mentor, 0)
+        kept.set_mentor_slots(mentor, 0)
     assert kept.solved().bound < before.bound
     for mentor in range(0, 200, 7):
-        kept.mentor_slots(mentor, int(asked.mentor_slots[mentor]))
+        kept.set_mentor_slots(mentor, int(asked.mentor_slots[mentor]))
     after = kept.solved()
     check(after)
     assert after.bound == before.bound

@@ -52,11 +52,11 @@ class IncrementalSolver:
         prices = self._state.price[: self._mentors].copy(), self._state.price[self._mentors :].copy()
         return Solved(problem, self._state.taken.copy(), *prices, exact=True, bound=bound(problem, *prices))
 
-    def mentor_slots(self, mentor: int, places: int) -> None:
+    def set_mentor_slots(self, mentor: int, places: int) -> None:
         """Give a mentor another number of places."""
         self._places(mentor, places)
 
-    def learner_slots(self, learner: int, places: int) -> None:
+    def set_learner_slots(self, learner: int, places: int) -> None:
         """Give a learner another number of places."""
         self._places(self._mentors + learner, places)
 
@@ -69,10 +69,10 @@ class IncrementalSolver:
         begin, end = self._state.start[learner], self._state.start[learner + 1]
         _fitting(self._problem, worths)
         places = int(self._state.places[self._mentors + learner])
-        self.learner_slots(learner, 0)
+        self.set_learner_slots(learner, 0)
         self._state.worth[begin:end] = worths
         self._lowest(self._state, np.int32(self._mentors + learner))
-        self.learner_slots(learner, places)
+        self.set_learner_slots(learner, places)
 
     def _places(self, node: int, places: int) -> None:
         state, more = self._state, node >= self._mentors  # the direction in which a node gets a pair

@@ -1,4 +1,4 @@
-"""Why a learner has the mentors it has, who else there is, and what another pair would cost the whole plan."""
+"""The alternatives to a learner's mentors: other mentors (alternates), and what another pair would cost."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,136 +16,147 @@ from services.matching.rules.inputs.profile import Profile
 from services.matching.rules.planning.assignment_problem import AssignmentProblem, assignment_problem
 from services.matching.rules.planning.objectives import Solution, solve_objective
 from services.matching.rules.scoring.pair_score import Excluded, score_pair
+from shared.wording import counted
 
 ALTERNATES = 3
 MAX_SOLVED = 12
-"""How many other mentors are tried, where each takes a plan of its own."""
+"""Other mentors that are tried where each needs a solve of its own."""
 
 
-class _Solved(NamedTuple):
-    """A question with its answer in numbers; `residual` where the plan was found in one stage."""
+class _SolvedPlan(NamedTuple):
+    """A plan input with its solution; `residual` is None if the solution has several stages."""
 
-    question: PlanInput
+    plan_input: PlanInput
     problem: AssignmentProblem
-    found: Solution
+    solution: Solution
     residual: Residual | None
 
     def name(self, id: UUID) -> str:
-        return next(one.name for one in self.question.clusters if one.id == id)
+        return next(cluster.name for cluster in self.plan_input.clusters if cluster.id == id)
 
 
-def _solved(question: PlanInput) -> _Solved:
-    problem = assignment_problem(question)
-    found = solve_objective(problem.network, problem.score, question.criteria.objective, NEVER_STOP)
-    return _Solved(question, problem, found, Residual(found.stages[0]) if len(found.stages) == 1 else None)
+class _Forcing(NamedTuple):
+    """The worth that the plan loses if it has to contain a pair, and the effect on learners."""
+
+    loss: int
+    effect: PlanEffect
 
 
-def explain(question: PlanInput, learner_id: UUID, mentor_id: UUID | None = None) -> Explanation:
-    """The learner's alternates, the cheapest for the whole plan first; of one mentor also what it would take.
+def explain(plan_input: PlanInput, learner_id: UUID, mentor_id: UUID | None = None) -> Explanation:
+    """The learner's alternates, the cheapest for the whole plan first; of one mentor also the counterfactual.
 
     Raises:
-        KeyError: a cluster is not in the question.
+        KeyError: a cluster is not in the plan input.
     """
-    known = {one.id: one for one in question.clusters}
-    learner = known[learner_id]
-    solved = _solved(question)
-    told = Explanation(learner_id=learner_id, alternates=tuple(_alternates(solved, learner)))
+    clusters = {cluster.id: cluster for cluster in plan_input.clusters}
+    learner = clusters[learner_id]
+    plan = _solve(plan_input)
+    explanation = Explanation(learner_id=learner_id, alternates=tuple(_alternates(plan, learner)))
     if mentor_id is None:
-        return told
-    return told.model_copy(update={"counterfactual": _counterfactual(solved, known[mentor_id], learner)})
+        return explanation
+    return explanation.model_copy(update={"counterfactual": _counterfactual(plan, clusters[mentor_id], learner)})
 
 
-def _alternates(solved: _Solved, learner: Profile) -> Iterator[Alternate]:
-    """The three others that cost least. What a pair is worth less than its places is the least that it can cost."""
-    problem = solved.problem
+def _solve(plan_input: PlanInput) -> _SolvedPlan:
+    problem = assignment_problem(plan_input)
+    solution = solve_objective(problem.network, problem.score, plan_input.criteria.objective, NEVER_STOP)
+    residual = Residual(solution.stages[0]) if len(solution.stages) == 1 else None
+    return _SolvedPlan(plan_input, problem, solution, residual)
+
+
+def _alternates(plan: _SolvedPlan, learner: Profile) -> Iterator[Alternate]:
+    """The three others that cost least; the reduced worth of a pair is a lower bound of its cost."""
+    problem = plan.problem
     tried: list[tuple[int, int, int, PlanEffect]] = []
-    for floor, arc in _others(solved, problem.cluster_ids.index(learner.id)):
-        if len(tried) >= ALTERNATES and floor > tried[ALTERNATES - 1][0]:
+    for lower_bound, arc in _others(plan, problem.cluster_ids.index(learner.id)):
+        if len(tried) >= ALTERNATES and lower_bound > tried[ALTERNATES - 1][0]:
             break
-        forcing = _forcing(solved, arc)
+        forcing = _force(plan, arc)
         if forcing is not None:
-            tried.append((forcing[0], -int(problem.score[arc]), arc, forcing[1]))
-            tried.sort(key=lambda one: one[:3])
-    for _, _, arc, changed in tried[:ALTERNATES]:
+            tried.append((forcing.loss, -int(problem.score[arc]), arc, forcing.effect))
+            tried.sort(key=lambda entry: entry[:3])
+    for _, _, arc, effect in tried[:ALTERNATES]:
         yield Alternate(
             mentor_id=problem.pair_key(arc).mentor_id,
             score=int(problem.score[arc]),
-            cost=-changed.score,
-            fewer_pairs=-changed.pairs,
-            loser_id=changed.loser_id,
-            reason=_cost_in_words(solved, problem.pair_key(arc), changed),
+            cost=-effect.score,
+            fewer_pairs=-effect.pairs,
+            loser_id=effect.loser_id,
+            reason=_cost_text(plan, problem.pair_key(arc), effect),
         )
 
 
-def _others(solved: _Solved, learner: int) -> list[tuple[int, int]]:
-    """The learner's pairs that the plan has not, with the least that each can cost, the cheapest first."""
-    problem, stage = solved.problem, solved.found.stages[-1]
-    arcs = np.flatnonzero((problem.network.learner == learner) & ~solved.found.taken)
-    if solved.residual is None:
+def _others(plan: _SolvedPlan, learner: int) -> list[tuple[int, int]]:
+    """Lower bound of the cost and arc of each pair of the learner that is not in the plan, the cheapest first."""
+    problem, stage = plan.problem, plan.solution.stages[-1]
+    arcs = np.flatnonzero((problem.network.learner == learner) & ~plan.solution.taken)
+    if plan.residual is None:
         best_first = arcs[np.argsort(-problem.score[arcs], kind="stable")][:MAX_SOLVED]
         return [(0, int(arc)) for arc in best_first]
-    worth = stage.problem.worth[arcs]
-    floors = stage.mentor_price[problem.network.mentor[arcs]] + stage.learner_price[learner] - worth
-    return sorted(zip(floors.tolist(), arcs.tolist(), strict=True))
+    prices = stage.mentor_price[problem.network.mentor[arcs]] + stage.learner_price[learner]
+    lower_bounds = prices - stage.problem.worth[arcs]
+    return sorted(zip(lower_bounds.tolist(), arcs.tolist(), strict=True))
 
 
-def _forcing(solved: _Solved, arc: int) -> tuple[int, PlanEffect] | None:
-    """What the plan's worth loses by a pair that it has to have, and what that means to people; None if it cannot."""
-    if solved.residual is None:
-        return _by_solving(solved, arc)
-    change = solved.residual.forced(arc)
-    return None if change is None else (-change.gain, effect_of(solved.problem, change, solved.found.taken))
+def _force(plan: _SolvedPlan, arc: int) -> _Forcing | None:
+    """The effect of forcing a pair; None if no plan can contain it."""
+    if plan.residual is None:
+        return _force_by_solving(plan, arc)
+    change = plan.residual.forced(arc)
+    if change is None:
+        return None
+    return _Forcing(-change.gain, effect_of(plan.problem, change, plan.solution.taken))
 
 
-def _by_solving(solved: _Solved, arc: int) -> tuple[int, PlanEffect]:
-    """The same for plans of several stages, by planning anew with the pair forced."""
-    two, problem = solved.problem.pair_key(arc), solved.problem
-    other = replace(solved.question, forced=(*solved.question.forced, two))
-    anew = assignment_problem(other)
-    found = solve_objective(anew.network, anew.score, other.criteria.objective, NEVER_STOP)
-    had, has = _sums(problem, solved.found), _sums(anew, found)
-    has[problem.network.learner[arc]] += problem.score[arc]
-    changed = [
-        LearnerDelta(cluster_id=problem.cluster_ids[one], before=int(had[one]), after=int(has[one]))
-        for one in np.flatnonzero(had != has)
-    ]
-    pairs = 1 + int(found.taken.sum()) - int(solved.found.taken.sum())
-    gained = PlanEffect(int(has.sum() - had.sum()), pairs, tuple(changed))
-    return -gained.score, gained
+def _force_by_solving(plan: _SolvedPlan, arc: int) -> _Forcing:
+    """The effect of forcing a pair on a plan of several stages, by solving it with the pair forced."""
+    problem = plan.problem
+    forced = replace(plan.plan_input, forced=(*plan.plan_input.forced, problem.pair_key(arc)))
+    other = assignment_problem(forced)
+    solution = solve_objective(other.network, other.score, forced.criteria.objective, NEVER_STOP)
+    before, after = _sums(problem, plan.solution), _sums(other, solution)
+    after[problem.network.learner[arc]] += problem.score[arc]
+    deltas = tuple(
+        LearnerDelta(cluster_id=problem.cluster_ids[number], before=int(before[number]), after=int(after[number]))
+        for number in np.flatnonzero(before != after)
+    )
+    pairs = 1 + int(solution.taken.sum()) - int(plan.solution.taken.sum())
+    effect = PlanEffect(int(after.sum() - before.sum()), pairs, deltas)
+    return _Forcing(-effect.score, effect)
 
 
-def _sums(problem: AssignmentProblem, found: Solution) -> NDArray[np.int64]:
-    """What each learner's chosen pairs add up to."""
+def _sums(problem: AssignmentProblem, solution: Solution) -> NDArray[np.int64]:
+    """The sum of the scores of each learner's taken pairs, by cluster number."""
     sums = np.zeros(len(problem.cluster_ids), dtype=np.int64)
-    np.add.at(sums, problem.network.learner[found.taken], problem.score[found.taken])
+    np.add.at(sums, problem.network.learner[solution.taken], problem.score[solution.taken])
     return sums
 
 
-def _counterfactual(solved: _Solved, mentor: Profile, learner: Profile) -> Counterfactual:
-    problem = solved.problem
-    two = PairKey(mentor.id, learner.id)
-    given = score_pair(problem.features, mentor.id, learner.id)
-    if isinstance(given, Excluded):
-        return _impossible(two, 0, given.reason)
-    arc = problem.arc(two)
+def _counterfactual(plan: _SolvedPlan, mentor: Profile, learner: Profile) -> Counterfactual:
+    problem, pair = plan.problem, PairKey(mentor.id, learner.id)
+    result = score_pair(problem.features, mentor.id, learner.id)
+    if isinstance(result, Excluded):
+        return _impossible(pair, 0, result.reason)
+    score, unchanged = result.total, _Forcing(0, PlanEffect(0, 0, ()))
+    arc = problem.arc(pair)
     if arc is None:
-        if two in problem.decided:
-            return _counted(two, given.total, 0, PlanEffect(0, 0, ()), "The pair is in the plan already, and stays.")
-        return _impossible(two, given.total, f"{mentor.name} or {learner.name} has no free place.")
-    if solved.found.taken[arc]:
-        return _counted(two, given.total, 0, PlanEffect(0, 0, ()), "The pair is in the plan.")
-    forcing = _forcing(solved, arc)
+        if pair in problem.decided:
+            return _possible(pair, score, unchanged, "The pair is in the plan already, and stays.")
+        return _impossible(pair, score, f"{mentor.name} or {learner.name} has no free place.")
+    if plan.solution.taken[arc]:
+        return _possible(pair, score, unchanged, "The pair is in the plan.")
+    forcing = _force(plan, arc)
     if forcing is None:
-        return _impossible(two, given.total, "No plan has this pair.")
-    return _counted(two, given.total, forcing[0], forcing[1], _cost_in_words(solved, two, forcing[1]))
+        return _impossible(pair, score, "No plan has this pair.")
+    return _possible(pair, score, forcing, _cost_text(plan, pair, forcing.effect))
 
 
-def _impossible(two: PairKey, points: int, reason: str) -> Counterfactual:
+def _impossible(pair: PairKey, score: int, reason: str) -> Counterfactual:
     return Counterfactual(
-        mentor_id=two.mentor_id,
-        learner_id=two.learner_id,
+        mentor_id=pair.mentor_id,
+        learner_id=pair.learner_id,
         possible=False,
-        score=points,
+        score=score,
         missing=0,
         cost=0,
         fewer_pairs=0,
@@ -154,29 +165,30 @@ def _impossible(two: PairKey, points: int, reason: str) -> Counterfactual:
     )
 
 
-def _counted(two: PairKey, points: int, missing: int, changed: PlanEffect, reason: str) -> Counterfactual:
+def _possible(pair: PairKey, score: int, forcing: _Forcing, reason: str) -> Counterfactual:
+    effect = forcing.effect
     return Counterfactual(
-        mentor_id=two.mentor_id,
-        learner_id=two.learner_id,
+        mentor_id=pair.mentor_id,
+        learner_id=pair.learner_id,
         possible=True,
-        score=points,
-        missing=missing,
-        cost=-changed.score,
-        fewer_pairs=-changed.pairs,
-        losers=tuple(one for one in changed.shifts if one.after < one.before),
+        score=score,
+        missing=forcing.loss,
+        cost=-effect.score,
+        fewer_pairs=-effect.pairs,
+        losers=tuple(delta for delta in effect.deltas if delta.after < delta.before),
         reason=reason,
     )
 
 
-def _cost_in_words(solved: _Solved, two: PairKey, changed: PlanEffect) -> str:
-    mentor, learner = solved.name(two.mentor_id), solved.name(two.learner_id)
-    cost = f"{-changed.score / 100:.2f} points of the whole plan"
-    fewer = f" and {-changed.pairs} fewer {'pair' if changed.pairs == -1 else 'pairs'}" if changed.pairs < 0 else ""
-    if changed.score == 0 and not fewer:
+def _cost_text(plan: _SolvedPlan, pair: PairKey, effect: PlanEffect) -> str:
+    mentor, learner = plan.name(pair.mentor_id), plan.name(pair.learner_id)
+    cost = f"{-effect.score / 100:.2f} points of the whole plan"
+    fewer = f" and {counted(-effect.pairs, 'fewer pair')}" if effect.pairs < 0 else ""
+    if effect.score == 0 and not fewer:
         return f"{mentor} would do as well: the plan would be worth the same."
-    said = f"With {mentor} for {learner} instead, it costs {cost}{fewer}."
-    losers = [one for one in changed.shifts if one.after < one.before and one.cluster_id != two.learner_id]
+    text = f"With {mentor} for {learner} instead, it costs {cost}{fewer}."
+    losers = [delta for delta in effect.deltas if delta.after < delta.before and delta.cluster_id != pair.learner_id]
     if not losers:
-        return said
-    worst: LearnerDelta = min(losers, key=lambda one: (one.after - one.before, one.cluster_id))
-    return f"{said} {solved.name(worst.cluster_id)} would lose most: {(worst.before - worst.after) / 100:.2f} points."
+        return text
+    worst = min(losers, key=lambda delta: (delta.after - delta.before, delta.cluster_id))
+    return f"{text} {plan.name(worst.cluster_id)} would lose most: {(worst.before - worst.after) / 100:.2f} points."

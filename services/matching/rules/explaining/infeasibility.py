@@ -1,82 +1,100 @@
-"""Minimum loads that no plan meets, and the smallest set of clusters that explains it.
+"""Minimum loads that no plan can meet, with the smallest set of clusters that explains each.
 
-The solver meets minimum loads first. One that is not met is explained by those whom it could be paired with, by whom
-these are paired with, and so on: all of these learners are full, and all of these mentors have no pair to spare.
+The solver meets minimum loads first. An unmet one is explained by the clusters that are reachable from it along
+possible pairs in one direction and taken pairs in the other: all slots on the far side are full, and no cluster on the
+near side has a pair to spare.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import numpy as np
 
+from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.inputs.plan_models import Infeasibility
 from services.matching.rules.planning.assignment_problem import AssignmentProblem
 from services.matching.rules.planning.objectives import Solution
+from shared.wording import listed
 
 Partners = Mapping[int, set[int]]
 
 
-def infeasibilities(question: PlanInput, problem: AssignmentProblem, found: Solution) -> tuple[Infeasibility, ...]:
+class _Side(NamedTuple):
+    """One role in a plan.
+
+    Attributes:
+        role: mentor or learner.
+        possible: the possible partners of each cluster in this role, by cluster number.
+        holders: the clusters in this role that take a slot of each partner.
+        names: of all clusters.
+        ids: of all clusters.
+    """
+
+    role: Role
+    possible: Partners
+    holders: Partners
+    names: Sequence[str]
+    ids: Sequence[UUID]
+
+
+def infeasibilities(plan_input: PlanInput, problem: AssignmentProblem, solution: Solution) -> tuple[Infeasibility, ...]:
     """Each minimum load that is not met."""
-    names = [one.name for one in question.clusters]
-    network, taken = problem.network, np.flatnonzero(found.taken)
-    arcs = list(zip(network.mentor.tolist(), network.learner.tolist(), strict=True))
-    chosen = [arcs[arc] for arc in taken]
-    told = []
-    for side, least in (("mentor", network.mentor_minimum), ("learner", network.learner_minimum)):
-        ways = arcs if side == "mentor" else [(learner, mentor) for mentor, learner in arcs]
-        used = chosen if side == "mentor" else [(learner, mentor) for mentor, learner in chosen]
-        loads = np.bincount([one for one, _ in used], minlength=len(names))
-        short = np.flatnonzero(loads < least).tolist()
-        told += [
-            _explained(one, int(least[one] - loads[one]), side, ways, used, names, problem.cluster_ids) for one in short
-        ]
-    return tuple(told)
-
-
-def _explained(
-    one: int,
-    missing: int,
-    side: str,
-    ways: Sequence[tuple[int, int]],
-    used: Sequence[tuple[int, int]],
-    names: Sequence[str],
-    ids: Sequence[UUID],
-) -> Infeasibility:
-    other = "learner" if side == "mentor" else "mentor"
-    theirs, others = _bound(one, _by_first(ways), _by_first([(b, a) for a, b in used]))
-    wanted = f"{names[one]} is to have {missing} more as {side} than there is a way for."
-    if not others:
-        reason = f"There is no {other} with a free place whom {names[one]} could be paired with."
-    else:
-        reason = (
-            f"{_listed(names, theirs)} {'has' if len(theirs) == 1 else 'have'} minimum loads that only "
-            f"{_listed(names, others)} could meet, as {other}s, and their places are full."
+    names = [cluster.name for cluster in plan_input.clusters]
+    network, taken = problem.network, solution.taken
+    unmet = []
+    for role, near, far, minimum in (
+        ("mentor", network.mentor, network.learner, network.mentor_minimum),
+        ("learner", network.learner, network.mentor, network.learner_minimum),
+    ):
+        side = _Side(
+            role,  # type: ignore[arg-type]  # a literal of the tuple above
+            _partners(zip(near.tolist(), far.tolist(), strict=True)),
+            _partners(zip(far[taken].tolist(), near[taken].tolist(), strict=True)),
+            names,
+            problem.cluster_ids,
         )
-    return Infeasibility(wanted=wanted, clusters=tuple(ids[place] for place in sorted(theirs | others)), reason=reason)
+        loads = np.bincount(near[taken], minlength=len(names))
+        short = np.flatnonzero(loads < minimum).tolist()
+        unmet += [_explain(side, cluster, int(minimum[cluster] - loads[cluster])) for cluster in short]
+    return tuple(unmet)
 
 
-def _bound(one: int, ways: Partners, holders: Partners) -> tuple[set[int], set[int]]:
-    """Whom `one` competes with, and for whom: everybody reached by possible pairs one way and by taken ones back."""
-    theirs, others, open_ = {one}, set[int](), [one]
-    while open_:
-        for other in ways.get(open_.pop(), set()) - others:
-            others.add(other)
-            new = holders.get(other, set()) - theirs
-            theirs |= new
-            open_.extend(new)
-    return theirs, others
+def _explain(side: _Side, cluster: int, missing: int) -> Infeasibility:
+    name, other_role = side.names[cluster], "learner" if side.role == "mentor" else "mentor"
+    competitors, partners = _reachable(cluster, side.possible, side.holders)
+    wanted = f"{name} is to have {missing} more as {side.role} than there is a way for."
+    if partners:
+        reason = (
+            f"{_names(side, competitors)} {'has' if len(competitors) == 1 else 'have'} minimum loads that only "
+            f"{_names(side, partners)} could meet, as {other_role}s, and their places are full."
+        )
+    else:
+        reason = f"There is no {other_role} with a free place whom {name} could be paired with."
+    clusters = tuple(side.ids[number] for number in sorted(competitors | partners))
+    return Infeasibility(wanted=wanted, clusters=clusters, reason=reason)
 
 
-def _by_first(pairs: Sequence[tuple[int, int]]) -> Partners:
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    for one, other in pairs:
-        found[one].add(other)
-    return found
+def _reachable(cluster: int, possible: Partners, holders: Partners) -> tuple[set[int], set[int]]:
+    """The clusters that a cluster competes with (itself included), and the partners they compete for."""
+    competitors, partners, queue = {cluster}, set[int](), [cluster]
+    while queue:
+        for partner in possible.get(queue.pop(), set()) - partners:
+            partners.add(partner)
+            new = holders.get(partner, set()) - competitors
+            competitors |= new
+            queue.extend(new)
+    return competitors, partners
 
 
-def _listed(names: Sequence[str], places: set[int]) -> str:
-    said = sorted(names[place] for place in places)
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+def _partners(pairs: Iterable[tuple[int, int]]) -> Partners:
+    partners: defaultdict[int, set[int]] = defaultdict(set)
+    for cluster, partner in pairs:
+        partners[cluster].add(partner)
+    return partners
+
+
+def _names(side: _Side, clusters: set[int]) -> str:
+    return listed(sorted(side.names[number] for number in clusters))

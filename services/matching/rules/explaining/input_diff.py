@@ -1,4 +1,4 @@
-"""What has changed between two questions, in words."""
+"""The differences between two plan inputs, in sentences."""
 
 from collections.abc import Iterator, Mapping
 from uuid import UUID
@@ -7,7 +7,6 @@ from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.rules.inputs.profile import Profile
 
 MAX_CHANGES = 10
-"""How many changes are told."""
 
 FIELD_LABELS = {
     "levels": "levels",
@@ -26,32 +25,32 @@ FIELD_LABELS = {
 
 
 def describe_changes(before: PlanInput, after: PlanInput) -> list[str]:
-    """Sentences, the first ten; how many more there are is said in the last."""
-    told = list(_told(before, after))
-    more = len(told) - MAX_CHANGES
-    return told if more <= 0 else [*told[:MAX_CHANGES], f"And {more} more."]
+    """The first ten changes; if there are more, a last sentence gives their number."""
+    changes = list(_changes(before, after))
+    more = len(changes) - MAX_CHANGES
+    return changes if more <= 0 else [*changes[:MAX_CHANGES], f"And {more} more."]
 
 
-def _told(before: PlanInput, after: PlanInput) -> Iterator[str]:
-    were, are = ({one.id: one for one in question.clusters} for question in (before, after))
-    for id in sorted(are.keys() - were.keys()):
-        yield f"{are[id].name} has joined."
-    for id in sorted(were.keys() - are.keys()):
-        yield f"{were[id].name} is gone."
-    for id in sorted(were.keys() & are.keys()):
-        changed = [word for name, word in FIELD_LABELS.items() if getattr(were[id], name) != getattr(are[id], name)]
-        if changed:
-            yield f"{are[id].name} has other {' and other '.join(changed)}."
+def _changes(before: PlanInput, after: PlanInput) -> Iterator[str]:
+    old, new = ({cluster.id: cluster for cluster in plan_input.clusters} for plan_input in (before, after))
+    for id in sorted(new.keys() - old.keys()):
+        yield f"{new[id].name} has joined."
+    for id in sorted(old.keys() - new.keys()):
+        yield f"{old[id].name} is gone."
+    for id in sorted(old.keys() & new.keys()):
+        fields = [label for name, label in FIELD_LABELS.items() if getattr(old[id], name) != getattr(new[id], name)]
+        if fields:
+            yield f"{new[id].name} has other {' and other '.join(fields)}."
     if after.arrival_dates != before.arrival_dates:
         yield "Somebody has asked for help."
-    names = were | are
-    for two in sorted({*after.open_proposals} - {*before.open_proposals}):
-        yield f"{_pair(two, names)} was proposed."
-    for two in sorted({*after.fixed_pairs} - {*before.fixed_pairs}):
-        yield f"{_pair(two, names)} said yes."
+    clusters = old | new
+    for pair in sorted({*after.open_proposals} - {*before.open_proposals}):
+        yield f"{_names(pair, clusters)} was proposed."
+    for pair in sorted({*after.fixed_pairs} - {*before.fixed_pairs}):
+        yield f"{_names(pair, clusters)} said yes."
     for mentor, learner, *_ in sorted({*after.past_pairs} - {*before.past_pairs}):
-        yield f"{_pair(PairKey(mentor, learner), names)} said no."
+        yield f"{_names(PairKey(mentor, learner), clusters)} said no."
 
 
-def _pair(two: PairKey, names: Mapping[UUID, Profile]) -> str:
-    return " with ".join(names[id].name if id in names else "a cluster that is gone" for id in two)
+def _names(pair: PairKey, clusters: Mapping[UUID, Profile]) -> str:
+    return " with ".join(clusters[id].name if id in clusters else "a cluster that is gone" for id in pair)

@@ -1,7 +1,7 @@
-"""What it would bring to move open proposals: the best total for each number of them that is dropped.
+"""The move frontier: the best total for each number of open proposals that are withdrawn.
 
-A plan that has to gain a price for each proposal it drops is, at each price, the best of the lines `total + price x
-stay`. Two plans meet at one price; if another is better there, it lies between them.
+At a given move price the best plan maximises `total + price x kept proposals`, which is a line in the price. Two plans
+are equally good at one price; if another plan is better there, it lies between them on the frontier.
 """
 
 from collections import deque
@@ -14,11 +14,11 @@ from services.matching.rules.planning.plan import MAX_MOVE_PRICE, solve_to_optim
 from services.matching.rules.scoring.pair_score import score_ignoring_rules
 
 MAX_PLANS = 40
-"""How many plans are made at most to trace it."""
+"""Plans that are solved at most."""
 
 
 class FrontierPoint(ResultModel):
-    """The best plan from a price of dropping a proposal on: how many it drops, and what it adds up to."""
+    """The best plan from a move price on: how many open proposals it withdraws, its pairs and its total."""
 
     price: int
     dropped: int
@@ -27,52 +27,52 @@ class FrontierPoint(ResultModel):
 
 
 class MoveFrontier(ResultModel):
-    """From the lowest price to the highest; `whole` is false where there was no time to look between all of them."""
+    """Points from the lowest price to the highest; `whole` is false if points may be missing for lack of time."""
 
     points: tuple[FrontierPoint, ...]
     whole: bool
 
 
-def move_frontier(question: PlanInput, control: Control = NEVER_STOP) -> MoveFrontier:
-    """Trace it, by the question's objective and whatever its own price.
+def move_frontier(plan_input: PlanInput, control: Control = NEVER_STOP) -> MoveFrontier:
+    """The frontier by the plan input's objective; its own move price does not count.
 
     Args:
-        question: whose open proposals are moved.
-        control: where it says to stop, what has been found is told.
+        plan_input: has the open proposals.
+        control: called with the share that is done; if it returns True, the points so far are returned.
     """
-    found = {price: _at(question, price) for price in (0, MAX_MOVE_PRICE)}
-    between, whole = deque([(0, MAX_MOVE_PRICE)]), True
-    while between:
-        low, high = between.popleft()
-        cheap, dear = found[low], found[high]
-        stays = cheap.dropped - dear.dropped
-        if stays <= 0 or high - low <= 1:
+    plans = {price: _plan_at(plan_input, price) for price in (0, MAX_MOVE_PRICE)}
+    intervals, whole = deque([(0, MAX_MOVE_PRICE)]), True
+    while intervals:
+        low, high = intervals.popleft()
+        cheap, dear = plans[low], plans[high]
+        moves = cheap.dropped - dear.dropped
+        if moves <= 0 or high - low <= 1:
             continue
-        if len(found) >= MAX_PLANS or control(len(found) / MAX_PLANS):
+        if len(plans) >= MAX_PLANS or control(len(plans) / MAX_PLANS):
             whole = False
             break
-        price = min(max(-(-(cheap.total - dear.total) // stays), low + 1), high - 1)
-        found[price] = _at(question, price)
-        between += [(low, price), (price, high)]
-    return MoveFrontier(points=_told(found), whole=whole)
+        price = min(max(-(-(cheap.total - dear.total) // moves), low + 1), high - 1)
+        plans[price] = _plan_at(plan_input, price)
+        intervals += [(low, price), (price, high)]
+    return MoveFrontier(points=_points(plans), whole=whole)
 
 
-def _told(found: dict[int, FrontierPoint]) -> tuple[FrontierPoint, ...]:
-    """One point for each number of dropped proposals, at the lowest price it was found at."""
-    told: dict[int, FrontierPoint] = {}
-    for price in sorted(found):
-        told.setdefault(found[price].dropped, found[price])
-    return tuple(told.values())
+def _points(plans: dict[int, FrontierPoint]) -> tuple[FrontierPoint, ...]:
+    """One point for each number of withdrawn proposals, at its lowest price."""
+    points: dict[int, FrontierPoint] = {}
+    for price in sorted(plans):
+        points.setdefault(plans[price].dropped, plans[price])
+    return tuple(points.values())
 
 
-def _at(question: PlanInput, price: int) -> FrontierPoint:
-    problem, found = solve_to_optimality(
-        replace(question, criteria=question.criteria.model_copy(update={"move_price": price}))
-    )
-    standing = sum(score_ignoring_rules(problem.features, *two).total for two in problem.decided_here)
+def _plan_at(plan_input: PlanInput, price: int) -> FrontierPoint:
+    criteria = plan_input.criteria.model_copy(update={"move_price": price})
+    problem, solution = solve_to_optimality(replace(plan_input, criteria=criteria))
+    decided = problem.decided_here
+    decided_total = sum(score_ignoring_rules(problem.features, *pair).total for pair in decided)
     return FrontierPoint(
         price=price,
-        dropped=int((problem.is_proposal & ~found.taken).sum()),
-        pairs=len(problem.decided_here) + int(found.taken.sum()),
-        total=standing + int(problem.score[found.taken].sum()),
+        dropped=int((problem.is_proposal & ~solution.taken).sum()),
+        pairs=len(decided) + int(solution.taken.sum()),
+        total=decided_total + int(problem.score[solution.taken].sum()),
     )

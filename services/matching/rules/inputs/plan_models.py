@@ -1,4 +1,4 @@
-"""What a question is answered with. All scores, totals and prices are in hundredths of a point."""
+"""The results of planning. All scores, totals and prices are in hundredths of a point."""
 
 from typing import Literal
 from uuid import UUID
@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ResultModel(BaseModel):
-    """A plain value that is kept as JSON."""
+    """An immutable result that is stored as JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class PlannedTerm(ResultModel):
-    """What one term gives to a score, and why; `known` is false where there is no data, so that it counts half."""
+    """One term of a score with its reason; `known` is false without data, and the term counts half."""
 
     term: str
     hundredths: int
@@ -22,7 +22,7 @@ class PlannedTerm(ResultModel):
 
 
 class PlannedPair(ResultModel):
-    """A pair of the plan. It was `kept` or `proposed` before, or is `new`."""
+    """A pair of the plan: accepted before (`kept`), `proposed` before, or `new`."""
 
     mentor_id: UUID
     learner_id: UUID
@@ -33,7 +33,7 @@ class PlannedPair(ResultModel):
 
 
 class WithdrawnProposal(ResultModel):
-    """An open proposal that the plan does without; one that is not `possible` any more no plan could keep."""
+    """An open proposal that is not in the plan; `possible` is false if no plan could contain it any more."""
 
     mentor_id: UUID
     learner_id: UUID
@@ -42,7 +42,7 @@ class WithdrawnProposal(ResultModel):
 
 
 class ShadowPrice(ResultModel):
-    """What one more place with a mentor would add to the plan, and which learner's score would grow most by it."""
+    """What one more slot of a mentor would add to the plan, and the learner that would gain most."""
 
     mentor_id: UUID
     places: int
@@ -53,7 +53,7 @@ class ShadowPrice(ResultModel):
 
 
 class Unmatched(ResultModel):
-    """A learner with a free place that the plan leaves free, why, and the smallest change that would fill it."""
+    """A learner with a free slot and no mentor, the reason, and the smallest change that would give it one."""
 
     learner_id: UUID
     places: int
@@ -64,10 +64,10 @@ class Unmatched(ResultModel):
 
 
 class Certificate(ResultModel):
-    """The proof that no plan is better: places' prices, by which every plan's worth is at most `bound`.
+    """The proof that no plan is better: dual prices of all slots, from which follows that no worth is above `bound`.
 
-    Worth is what the objective adds up, `worth` that of this plan; equal to `bound` if the plan is the best. Prices are
-    in the order of the question's clusters.
+    Worth is what the objective adds up. `worth` is that of this plan; it equals `bound` if the plan is optimal. Prices
+    are in the order of the plan input's clusters.
     """
 
     worth: int
@@ -77,7 +77,7 @@ class Certificate(ResultModel):
 
 
 class Infeasibility(ResultModel):
-    """What was asked for and cannot be: minimum loads or forced pairs, and the fewest causes that explain it."""
+    """A minimum load that no plan can meet, and the smallest set of clusters that explains it."""
 
     wanted: str
     clusters: tuple[UUID, ...]
@@ -85,10 +85,10 @@ class Infeasibility(ResultModel):
 
 
 class Plan(ResultModel):
-    """The answer: pairs, what they add up to, how sure that is, what places are worth, and who is left out and why.
+    """A plan: its pairs, certificates, shadow prices, unmatched learners and infeasible minimum loads.
 
-    `total` counts kept, proposed and new pairs. `cut` is the most that leaving out unlikely pairs can have cost; None
-    where there is no bound. `move_price` is what it had to gain for each open proposal that it dropped.
+    `total` counts accepted, proposed and new pairs. `optimality_gap` is an upper bound of what unexamined pairs could
+    add; None if there is no bound. `move_price` is what the plan had to gain for each open proposal that it withdraws.
     """
 
     pairs: tuple[PlannedPair, ...]
@@ -105,7 +105,7 @@ class Plan(ResultModel):
 
 
 class PlanSummary(ResultModel):
-    """A plan in a few figures; Gini over the learners' sums, in thousandths: 0 is all the same."""
+    """A plan in figures. `gini` is the Gini coefficient of the learners' sums in thousandths; 0 if all are equal."""
 
     pairs: int
     served: int
@@ -115,7 +115,7 @@ class PlanSummary(ResultModel):
 
 
 class LearnerDelta(ResultModel):
-    """What a cluster gains or loses as a learner."""
+    """The sum of a learner's scores in two plans."""
 
     cluster_id: UUID
     before: int
@@ -123,7 +123,7 @@ class LearnerDelta(ResultModel):
 
 
 class Comparison(ResultModel):
-    """Two plans side by side."""
+    """The differences between two plans."""
 
     before: PlanSummary
     after: PlanSummary
@@ -133,7 +133,7 @@ class Comparison(ResultModel):
 
 
 class Alternate(ResultModel):
-    """Another mentor for a learner, and what it would cost the whole plan; `loser_id` gives up most."""
+    """Another mentor for a learner, what it would cost the whole plan, and the learner that would lose most."""
 
     mentor_id: UUID
     score: int
@@ -144,7 +144,7 @@ class Alternate(ResultModel):
 
 
 class Counterfactual(ResultModel):
-    """What it would take for a pair to be in the plan, and what forcing it would cost."""
+    """What a pair lacks to be in the plan (`missing`), and what forcing it would cost."""
 
     mentor_id: UUID
     learner_id: UUID
@@ -158,7 +158,7 @@ class Counterfactual(ResultModel):
 
 
 class Explanation(ResultModel):
-    """Of a learner in a plan: its pairs are the plan's, its alternates the best three others."""
+    """The three best alternates of a learner in a plan, and the counterfactual of one pair, if asked for."""
 
     learner_id: UUID
     alternates: tuple[Alternate, ...]

@@ -1,4 +1,4 @@
-"""What matching knows of a cluster when it compares it with another."""
+"""The profile of a cluster: what matching compares."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,34 +9,34 @@ from uuid import UUID
 
 
 class Skill(NamedTuple):
-    """An indicator of a framework."""
+    """An indicator of an assessment framework."""
 
     framework: str
     indicator: str
 
     @property
     def text(self) -> str:
-        """The indicator in words."""
+        """The indicator as words of a sentence."""
         return self.indicator.replace("-", " ").replace("_", " ")
 
 
 class TargetLevel(NamedTuple):
-    """The level a cluster wants to reach, and how much that matters: priority 1 to 5."""
+    """The level that a cluster wants to reach, and its priority (1 to 5)."""
 
     level: int
     priority: int
 
 
 class MeasuredLevel(NamedTuple):
-    """A level, the day it was measured, and the end of its scale."""
+    """A level, the day of the assessment, and the end of its scale."""
 
     level: int
     on: date
-    top: int
+    scale_max: int
 
 
 class TrainingGain(NamedTuple):
-    """What a training that ended on a day added to a skill."""
+    """Levels that a training, which ended on a day, added to a skill."""
 
     skill: Skill
     levels: int
@@ -45,10 +45,14 @@ class TrainingGain(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """A cluster as matching sees it.
+    """A cluster with its skills, slots and past mentorships.
 
-    `levels` count gains in that no assessment has confirmed yet. `record` are the outcomes of mentorships that it has
-    ended as mentor, out of 100, the newest last; `given` and `taken` count mentorships on either side so far.
+    Attributes:
+        levels: include provisional gains.
+        requests: urgency of the open service requests.
+        record: outcomes of ended mentorships as mentor, out of 100, the newest last.
+        given: number of mentorships as mentor so far.
+        taken: number of mentorships as learner so far.
     """
 
     id: UUID
@@ -68,29 +72,30 @@ class Profile:
     taken: int = 0
 
     @property
-    def needs(self) -> dict[Skill, tuple[int, int]]:
-        """Skills in which the cluster is below its target: (gap in levels, priority)."""
-        gaps = {skill: aim.level - self.levels.get(skill, 0) for skill, aim in self.targets.items()}
+    def gaps(self) -> dict[Skill, tuple[int, int]]:
+        """Skills in which the cluster is below its target: gap in levels and priority."""
+        gaps = {skill: target.level - self.levels.get(skill, 0) for skill, target in self.targets.items()}
         return {skill: (gap, self.targets[skill].priority) for skill, gap in gaps.items() if gap > 0}
 
 
 def provisional_levels(levels: Mapping[Skill, MeasuredLevel], gains: Iterable[TrainingGain]) -> dict[Skill, int]:
-    """Levels with the gains of trainings that ended after the level was measured, up to the end of the scale."""
-    counted = {skill: measured.level for skill, measured in levels.items()}
+    """Levels plus the gains of trainings that ended after the assessment, up to the end of the scale."""
+    provisional = {skill: measured.level for skill, measured in levels.items()}
     for gain in gains:
         measured = levels.get(gain.skill)
         if measured is not None and gain.ended_on > measured.on:
-            counted[gain.skill] = min(measured.top, counted[gain.skill] + gain.levels)
-    return counted
+            provisional[gain.skill] = min(measured.scale_max, provisional[gain.skill] + gain.levels)
+    return provisional
 
 
 def provisional_levels_by_cluster(
     levels: Iterable[tuple[UUID, Skill, MeasuredLevel]], gains: Iterable[tuple[UUID, TrainingGain]]
 ) -> dict[UUID, dict[Skill, int]]:
-    """The same for several clusters, by their ids."""
-    measured, gained = defaultdict[UUID, dict[Skill, MeasuredLevel]](dict), defaultdict[UUID, list[TrainingGain]](list)
-    for id, skill, known in levels:
-        measured[id][skill] = known
+    """The provisional levels of several clusters, by cluster id."""
+    measured_of = defaultdict[UUID, dict[Skill, MeasuredLevel]](dict)
+    gains_of = defaultdict[UUID, list[TrainingGain]](list)
+    for id, skill, measured in levels:
+        measured_of[id][skill] = measured
     for id, gain in gains:
-        gained[id].append(gain)
-    return {id: provisional_levels(known, gained[id]) for id, known in measured.items()}
+        gains_of[id].append(gain)
+    return {id: provisional_levels(measured, gains_of[id]) for id, measured in measured_of.items()}

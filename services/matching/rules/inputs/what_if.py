@@ -1,4 +1,4 @@
-"""A question with something changed, to see what would be: nothing of it is ever true by itself."""
+"""A plan input with assumed changes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from services.matching.rules.inputs.profile import Profile, Skill, TargetLevel
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WhatIfChanges:
-    """What is supposed: other criteria, pairs, levels, targets, and clusters that are not there."""
+    """The assumptions of a what-if: criteria, pairs, levels, targets, and clusters that are left out (`without`)."""
 
     criteria: Criteria
     forced: tuple[PairKey, ...] = ()
@@ -22,23 +22,23 @@ class WhatIfChanges:
 
     @property
     def only_the_plan(self) -> bool:
-        """Whether all of it is for whoever plans to decide, so that a draft can be made of it."""
+        """Whether only criteria and pairs change, which the coordinator decides, so that it can become a draft."""
         return not self.levels and not self.targets and not self.without
 
     @property
     def clusters(self) -> set[UUID]:
-        """Whom it is about."""
+        """The clusters that change."""
         return {id for id, _ in (*self.levels, *self.targets)} | self.without
 
 
-def with_changes(question: PlanInput, changes: WhatIfChanges) -> PlanInput:
-    """The question as it would be; pairs of clusters that are not there are gone with them."""
-    here = [_changed(one, changes) for one in question.clusters if one.id not in changes.without]
+def with_changes(plan_input: PlanInput, changes: WhatIfChanges) -> PlanInput:
+    """The plan input with the changes; pairs of clusters that are left out are left out too."""
+    clusters = [_changed(cluster, changes) for cluster in plan_input.clusters if cluster.id not in changes.without]
     return replace(
-        question,
-        clusters=tuple(here),
-        fixed_pairs=tuple(two for two in question.fixed_pairs if not changes.without & set(two)),
-        open_proposals=tuple(two for two in question.open_proposals if not changes.without & set(two)),
+        plan_input,
+        clusters=tuple(clusters),
+        fixed_pairs=tuple(pair for pair in plan_input.fixed_pairs if not changes.without & set(pair)),
+        open_proposals=tuple(pair for pair in plan_input.open_proposals if not changes.without & set(pair)),
         criteria=changes.criteria,
         forced=changes.forced,
         forbidden=changes.forbidden,
@@ -47,5 +47,5 @@ def with_changes(question: PlanInput, changes: WhatIfChanges) -> PlanInput:
 
 def _changed(cluster: Profile, changes: WhatIfChanges) -> Profile:
     levels = {skill: level for (id, skill), level in changes.levels.items() if id == cluster.id}
-    targets = {skill: aim for (id, skill), aim in changes.targets.items() if id == cluster.id}
+    targets = {skill: target for (id, skill), target in changes.targets.items() if id == cluster.id}
     return replace(cluster, levels={**cluster.levels, **levels}, targets={**cluster.targets, **targets})

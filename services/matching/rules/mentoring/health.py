@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
-from services.matching.rules.wording import day
+from shared.wording import day
 
 RHYTHM_DAYS = 90
 """Days of which meetings are counted for the rhythm."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from services.matching.rules.mentoring.health import MentorshipProgress
-from services.matching.rules.wording import counted, day
+from shared.wording import counted, day
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 from services.matching.rules.inputs.profile import Profile, Skill
-from services.matching.rules.wording import listed
+from shared.wording import listed
 
 MAX_FIRST_GOALS = 3
 """How many goals a mentorship begins with."""
@@ -38,7 +38,7 @@ class PlannedGoal(NamedTuple):
 
 def first_goals(mentor: Profile, learner: Profile, due_on: date) -> list[PlannedGoal]:
     """What the learner needs most and the mentor can teach, up to what the mentor itself has reached."""
-    able = [(skill, gap, weight) for skill, (gap, weight) in learner.needs.items() if _above(mentor, learner, skill)]
+    able = [(skill, gap, weight) for skill, (gap, weight) in learner.gaps.items() if _above(mentor, learner, skill)]
     able.sort(key=lambda one: (-one[1] * one[2], one[0]))
     return [
         PlannedGoal(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.mentoring.gaps import Gap
-from services.matching.rules.wording import counted, listed
+from shared.wording import counted, listed
 
 WHITE_SPOT_CLUSTERS = 3
 """So many clusters need something that nobody offers: a white spot."""

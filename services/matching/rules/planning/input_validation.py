@@ -1,69 +1,72 @@
-"""What in a question contradicts itself, or what is there: each with the field that says so."""
+"""Contradictions in a plan input, each with the field of the request that causes it."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import get_args
 from uuid import UUID
 
+from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.rules.scoring.features import features_of
 from services.matching.rules.scoring.pair_score import Excluded, score_pair
-from services.matching.rules.wording import counted
+from shared.wording import counted
 
 ValidationError = tuple[str, str]
-"""A field, and what is wrong with it."""
+"""A field, and a message."""
+_ROLES: tuple[Role, ...] = get_args(Role)
 
 
-def validation_errors(question: PlanInput) -> Iterator[ValidationError]:
-    """All of them, in the order of fields."""
-    names = {one.id: one.name for one in question.clusters}
-    kept = set(question.fixed_pairs)
-    for field in ("forced", "forbidden"):
-        for two in getattr(question, field):
-            if two.mentor_id not in names or two.learner_id not in names:
+def validation_errors(plan_input: PlanInput) -> Iterator[ValidationError]:
+    """All contradictions, in the order of fields."""
+    names = {cluster.id: cluster.name for cluster in plan_input.clusters}
+    fixed = set(plan_input.fixed_pairs)
+    for field, pairs in (("forced", plan_input.forced), ("forbidden", plan_input.forbidden)):
+        for pair in pairs:
+            if pair.mentor_id not in names or pair.learner_id not in names:
                 yield field, "A cluster of this pair is not of this consortium."
-    if question.forced:
-        yield from _not_to_be_forced(question, names)
-    for two in question.forbidden:
-        if two in kept:
-            yield "forbidden", f"{names[two.mentor_id]} for {names[two.learner_id]} is live already."
-    yield from _places(question)
+    if plan_input.forced:
+        yield from _forced_errors(plan_input, names)
+    for pair in plan_input.forbidden:
+        if pair in fixed:
+            yield "forbidden", f"{names[pair.mentor_id]} for {names[pair.learner_id]} is live already."
+    yield from _capacity_errors(plan_input)
 
 
-def _not_to_be_forced(question: PlanInput, names: Mapping[UUID, str]) -> Iterator[ValidationError]:
-    table, forbidden, kept = features_of(question), set(question.forbidden), set(question.fixed_pairs)
-    for two in question.forced:
-        if two.mentor_id not in names or two.learner_id not in names:
+def _forced_errors(plan_input: PlanInput, names: Mapping[UUID, str]) -> Iterator[ValidationError]:
+    features, forbidden, fixed = features_of(plan_input), set(plan_input.forbidden), set(plan_input.fixed_pairs)
+    for pair in plan_input.forced:
+        if pair.mentor_id not in names or pair.learner_id not in names:
             continue
-        said = f"{names[two.mentor_id]} for {names[two.learner_id]}"
-        if two in forbidden:
-            yield "forced", f"{said} is forced and forbidden at once."
-        given = score_pair(table, two.mentor_id, two.learner_id)
-        if isinstance(given, Excluded) and two not in kept:
-            yield "forced", f"{said} cannot be forced: {given.reason}"
+        text = f"{names[pair.mentor_id]} for {names[pair.learner_id]}"
+        if pair in forbidden:
+            yield "forced", f"{text} is forced and forbidden at once."
+        result = score_pair(features, pair.mentor_id, pair.learner_id)
+        if isinstance(result, Excluded) and pair not in fixed:
+            yield "forced", f"{text} cannot be forced: {result.reason}"
 
 
-def _places(question: PlanInput) -> Iterator[ValidationError]:
-    settled = {*question.fixed_pairs, *question.forced}
-    known = {one.id for one in question.clusters}
-    for id in question.criteria.places:
-        if id not in known:
+def _capacity_errors(plan_input: PlanInput) -> Iterator[ValidationError]:
+    criteria = plan_input.criteria
+    decided = {*plan_input.fixed_pairs, *plan_input.forced}
+    newly_forced = set(plan_input.forced) - set(plan_input.fixed_pairs)
+    ids = {cluster.id for cluster in plan_input.clusters}
+    for id in criteria.places:
+        if id not in ids:
             yield "criteria.places", f"There is no cluster {id} in this consortium."
-    mentors, learners = Counter(two.mentor_id for two in settled), Counter(two.learner_id for two in settled)
-    for cluster in question.clusters:
-        set_here = question.criteria.places.get(cluster.id)
-        for side, used in (("mentor", mentors[cluster.id]), ("learner", learners[cluster.id])):
-            places = question.criteria.capacity_of(cluster, side)  # type: ignore[arg-type]  # both are sides
-            if set_here is not None and getattr(set_here, side) is not None and used > places:
-                has = f"{cluster.name} has {counted(used, 'pair')} as {side}"
-                yield "criteria.places", f"{has}, more than {counted(places, 'place')}."
-            elif used > places and _forced(question, side, cluster.id):
-                has = f"{cluster.name} has {counted(places, 'place')} as {side}"
-                yield "forced", f"{has}, and {counted(used, 'pair')} would be live or forced."
+    loads = {role: Counter(_id_in_role(pair, role) for pair in decided) for role in _ROLES}
+    for cluster in plan_input.clusters:
+        limits = criteria.places.get(cluster.id)
+        for role in _ROLES:
+            load, capacity = loads[role][cluster.id], criteria.capacity_of(cluster, role)
+            if load <= capacity:
+                continue
+            if limits is not None and limits.capacity(role) is not None:
+                text = f"{cluster.name} has {counted(load, 'pair')} as {role}"
+                yield "criteria.places", f"{text}, more than {counted(capacity, 'place')}."
+            elif any(_id_in_role(pair, role) == cluster.id for pair in newly_forced):
+                text = f"{cluster.name} has {counted(capacity, 'place')} as {role}"
+                yield "forced", f"{text}, and {counted(load, 'pair')} would be live or forced."
 
 
-def _forced(question: PlanInput, side: str, id: object) -> bool:
-    return any(_end(two, side) == id for two in set(question.forced) - set(question.fixed_pairs))
-
-
-def _end(two: PairKey, side: str) -> object:
-    return two.mentor_id if side == "mentor" else two.learner_id
+def _id_in_role(pair: PairKey, role: Role) -> UUID:
+    return pair.mentor_id if role == "mentor" else pair.learner_id

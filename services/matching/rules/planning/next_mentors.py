@@ -1,4 +1,4 @@
-"""Who is proposed to one learner, now: the best mentors with a free place, for a request or for what it needs."""
+"""The best mentors with a free slot for one learner: for a service request, or for its gaps."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -17,56 +17,58 @@ ScoredPairs = list[tuple[PairKey, Score]]
 
 
 class NextMentors:
-    """The mentors of a consortium, for one learner after the other; whom it has given one is paired with it since.
+    """The mentors of a consortium, for one learner after the other. A mentor is suggested to a learner once only.
 
-    Places are looked at, not reserved: a proposal takes none until both sides have accepted it.
+    Slots are checked, not reserved: a proposal takes none until both sides have accepted it.
     """
 
-    def __init__(self, question: PlanInput) -> None:
-        self._question, self._features = question, features_of(question)
-        self._profiles = {one.id: one for one in question.clusters}
-        self._live = defaultdict[UUID, set[UUID]](set)
-        for two in (*question.fixed_pairs, *question.open_proposals, *question.request_proposals):
-            self._live[two.learner_id].add(two.mentor_id)
+    def __init__(self, plan_input: PlanInput) -> None:
+        self._input, self._features = plan_input, features_of(plan_input)
+        self._profiles = {cluster.id: cluster for cluster in plan_input.clusters}
+        self._mentors_of = defaultdict[UUID, set[UUID]](set)
+        for pair in (*plan_input.fixed_pairs, *plan_input.open_proposals, *plan_input.request_proposals):
+            self._mentors_of[pair.learner_id].add(pair.mentor_id)
 
-    def for_request(self, learner_id: UUID, asked: Skill, most: int) -> ScoredPairs:
-        """Up to `most` mentors that can answer a learner's request for a skill, the best first, of equal ones by id."""
+    def for_request(self, learner_id: UUID, skill: Skill, limit: int) -> ScoredPairs:
+        """Up to `limit` mentors that can answer a learner's request for a skill, the best first, then by id."""
         learner = self._profiles.get(learner_id)
-        if learner is None or asked not in learner.requests:
+        if learner is None or skill not in learner.requests:
             return []
-        own = learner.levels.get(asked, 0)
-        above = np.array([one.levels.get(asked, 0) > own for one in self._question.clusters], dtype=np.bool_)
-        return self._best(learner_id, most, self._beside_pairs & above)
+        level = learner.levels.get(skill, 0)
+        above = np.array([cluster.levels.get(skill, 0) > level for cluster in self._input.clusters], dtype=np.bool_)
+        return self._best(learner_id, limit, self._with_slot & above)
 
-    def for_unmatched(self, learner_id: UUID, most: int) -> ScoredPairs:
-        """Up to `most` mentors for a learner that is without one, from what places its plan's open proposals leave.
+    def for_unmatched(self, learner_id: UUID, limit: int) -> ScoredPairs:
+        """Up to `limit` mentors for an unmatched learner, with a slot that fixed pairs and open proposals leave.
 
-        Nobody, if the learner has no place left either.
+        None if the learner has no free slot either.
         """
         learner = self._profiles.get(learner_id)
-        taken = (*self._question.fixed_pairs, *self._question.open_proposals)
-        learns = sum(two.learner_id == learner_id for two in taken)
-        if learner is None or self._question.criteria.capacity_of(learner, "learner") <= learns:
+        taken = (*self._input.fixed_pairs, *self._input.open_proposals)
+        used = sum(pair.learner_id == learner_id for pair in taken)
+        if learner is None or self._input.criteria.capacity_of(learner, "learner") <= used:
             return []
-        return self._best(learner_id, most, self._free(taken))
+        return self._best(learner_id, limit, self._free(taken))
 
     @cached_property
-    def _beside_pairs(self) -> BoolArray:
-        """Which mentors have a place beside the accepted pairs."""
-        return self._free(self._question.fixed_pairs)
+    def _with_slot(self) -> BoolArray:
+        """Whether each mentor has a slot that fixed pairs leave."""
+        return self._free(self._input.fixed_pairs)
 
     def _free(self, taken: Sequence[PairKey]) -> BoolArray:
-        """Which mentors have a place beside the taken ones."""
-        used, criteria = Counter(two.mentor_id for two in taken), self._question.criteria
-        free = [criteria.capacity_of(one, "mentor") > used[one.id] for one in self._question.clusters]
+        """Whether each mentor has a slot that the taken pairs leave."""
+        used, criteria = Counter(pair.mentor_id for pair in taken), self._input.criteria
+        free = [criteria.capacity_of(cluster, "mentor") > used[cluster.id] for cluster in self._input.clusters]
         return np.array(free, dtype=np.bool_)
 
-    def _best(self, learner_id: UUID, most: int, able: BoolArray) -> ScoredPairs:
-        """The best of the able that no rule excludes and that are not paired with the learner already."""
-        features, clusters, live = self._features, self._question.clusters, self._live[learner_id]
+    def _best(self, learner_id: UUID, limit: int, able: BoolArray) -> ScoredPairs:
+        """The best of the able mentors that no rule excludes and that have no pair with the learner yet."""
+        features, mentors_of_learner = self._features, self._mentors_of[learner_id]
         mentors = able.copy()
-        mentors[[features.index[id] for id in live if id in features.index]] = False
-        found = candidate_pairs(features, most, mentors=mentors, learners=np.array([features.index[learner_id]]))
-        ids = [clusters[place].id for place in found.mentor[np.lexsort((found.mentor, -found.score))].tolist()]
-        live.update(ids[:most])
-        return [(PairKey(id, learner_id), score_ignoring_rules(features, id, learner_id)) for id in ids[:most]]
+        mentors[[features.index[id] for id in mentors_of_learner if id in features.index]] = False
+        learners = np.array([features.index[learner_id]])
+        candidates = candidate_pairs(features, limit, mentors=mentors, learners=learners)
+        order = np.lexsort((candidates.mentor, -candidates.score))
+        ids = [self._input.clusters[number].id for number in candidates.mentor[order].tolist()][:limit]
+        mentors_of_learner.update(ids)
+        return [(PairKey(id, learner_id), score_ignoring_rules(features, id, learner_id)) for id in ids]

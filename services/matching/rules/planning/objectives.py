@@ -1,11 +1,12 @@
-"""Objectives as worths of pairs, so that one solver answers them all, each to the proven best.
+"""Objectives as worths of pairs, so that the same solver gives the proven optimum of each.
 
 - total: the worth of a pair is its score.
-- pairs: each pair is worth more than all scores together, so that one more pair beats any total.
-- fairest: stage by stage, each keeping to the best plans of those before it. As many learners as possible get a first
-  mentor; as few as possible of these pairs score below the second lowest score there is, then below the third lowest,
-  and so on, in whole points; then their total is the best. Then first pairs stand, and what places remain go to the
-  best total.
+- pairs: a constant is added to each worth, larger than any possible difference of totals, so that one more pair is
+  better than any total.
+- fairest: lexicographic, in stages that each keep to the optimal plans of the stage before. First as many learners as
+  possible get a first mentor; then as few of these pairs as possible score below the second lowest score, then below
+  the third lowest, and so on, in whole points; then their total is maximal. These first pairs are fixed, and the
+  remaining slots are filled by the best total.
 """
 
 from collections.abc import Iterator
@@ -18,13 +19,19 @@ from services.matching.rules.engine import Control, Problem, Solved, check, solv
 
 Int64Array = NDArray[np.int64]
 HUNDREDTHS_PER_POINT = 100
-"""Hundredths in a point: fairness looks no closer."""
-_ROOM = 2**59
-"""What the worths of a stage may add up to, times the number of learners: far enough from the end of 64 bits."""
+"""Fairness compares whole points."""
+_MAX_STAGE_WORTH = 2**59
+"""Limit of the worth of a pair in a stage times the number of learners, so that sums fit into 64 bits."""
 
 
 class Solution(NamedTuple):
-    """The best plan by an objective: which of the problem's arcs it takes, and its proofs, one for each stage."""
+    """The best plan by an objective.
+
+    Attributes:
+        taken: whether the plan takes each arc of the problem.
+        stages: the solved problem of each stage, with its certificate.
+        exact: whether no plan is better.
+    """
 
     taken: NDArray[np.bool_]
     stages: tuple[Solved, ...]
@@ -32,92 +39,93 @@ class Solution(NamedTuple):
 
 
 def solve_objective(problem: Problem, score: Int64Array, objective: str, control: Control) -> Solution:
-    """The best plan of a problem whose `worth` is the score with what speaks for or against a pair added.
+    """The best plan by an objective.
 
     Args:
-        problem: arcs and places.
-        score: of each arc, by which fairness compares.
+        problem: its worths are the scores with reserve and move prices.
+        score: of each arc; fairness compares scores.
         objective: total, pairs or fairest.
-        control: told what share is done; says whether to stop.
+        control: called with the share that is done; True stops.
     """
     if objective == "fairest":
-        return _fairest(problem, score, control)
+        return _solve_fairest(problem, score, control)
     if objective == "pairs":
-        problem = problem._replace(worth=problem.worth + _above(problem, problem.worth))
-    solved = _proved(problem, control)
+        problem = problem._replace(worth=problem.worth + _dominating(problem, problem.worth))
+    solved = _solve_and_check(problem, control)
     return Solution(solved.taken, (solved,), solved.exact)
 
 
 def optimal_face(solved: Solved, worth: Int64Array) -> tuple[Problem, NDArray[np.intp]]:
-    """The problem of choosing by `worth` among the best plans of a solved problem, and which of its arcs are left.
+    """The problem of maximising `worth` among the optimal plans of a solved problem, and the arcs that remain in it.
 
-    By complementary slackness a plan is one of the best exactly if it takes no arc below its ends' prices and all arcs
-    above, and fills the places that have a price. Each such part is made worth more than everything else.
+    By complementary slackness a plan is optimal exactly if it takes no arc of negative reduced worth and all of
+    positive reduced worth, and fills the slots that have a price. Each of these conditions gets a worth that dominates
+    all of `worth`.
     """
     problem, mentors, learners = solved.problem, solved.mentor_price, solved.learner_price
     reduced = problem.worth - mentors[problem.mentor] - learners[problem.learner]
-    left = np.flatnonzero(reduced >= 0)
-    pull = np.sign(mentors)[problem.mentor] + np.sign(learners)[problem.learner] + (reduced > 0)
-    kept = problem._replace(mentor=problem.mentor[left], learner=problem.learner[left], worth=worth[left])
-    return kept._replace(worth=kept.worth + _above(kept, kept.worth) * pull[left].astype(np.int64)), left
+    arcs = np.flatnonzero(reduced >= 0)
+    conditions = np.sign(mentors)[problem.mentor] + np.sign(learners)[problem.learner] + (reduced > 0)
+    face = problem._replace(mentor=problem.mentor[arcs], learner=problem.learner[arcs], worth=worth[arcs])
+    return face._replace(worth=face.worth + _dominating(face, face.worth) * conditions[arcs].astype(np.int64)), arcs
 
 
-def _proved(problem: Problem, control: Control) -> Solved:
+def _solve_and_check(problem: Problem, control: Control) -> Solved:
     solved = solve(problem, control)
     check(solved)
     return solved
 
 
-def _above(problem: Problem, worth: Int64Array) -> int:
-    """More than two plans can differ in worth."""
-    most = min(int(problem.mentor_slots.sum()), int(problem.learner_slots.sum()), len(worth))
-    return 1 + 2 * most * int(np.abs(worth).max(initial=0))
+def _dominating(problem: Problem, worth: Int64Array) -> int:
+    """A number larger than the difference of any two plans in `worth`."""
+    pairs = min(int(problem.mentor_slots.sum()), int(problem.learner_slots.sum()), len(worth))
+    return 1 + 2 * pairs * int(np.abs(worth).max(initial=0))
 
 
-def _fairest(problem: Problem, score: Int64Array, control: Control) -> Solution:
-    first = problem._replace(
+def _solve_fairest(problem: Problem, score: Int64Array, control: Control) -> Solution:
+    first_pairs = problem._replace(
         learner_slots=np.minimum(problem.learner_slots, 1), learner_minimum=np.minimum(problem.learner_minimum, 1)
     )
-    worths = [*_thresholds(first, score), problem.worth]
+    worths = [*_stage_worths(first_pairs, score), problem.worth]
     steps = len(worths) + 1
-    current, arcs = first._replace(worth=worths[0]), np.arange(len(score))
+    current, arcs = first_pairs._replace(worth=worths[0]), np.arange(len(score))
     stages: list[Solved] = []
-    for number, following in enumerate([*worths[1:], None]):
-        stages.append(_proved(current, _part(control, number, steps)))
-        if not stages[-1].exact or following is None:
+    for number, next_worth in enumerate([*worths[1:], None]):
+        stages.append(_solve_and_check(current, _stage_control(control, number, steps)))
+        if not stages[-1].exact or next_worth is None:
             break
-        current, left = optimal_face(stages[-1], following[arcs])
-        arcs = arcs[left]
+        current, remaining = optimal_face(stages[-1], next_worth[arcs])
+        arcs = arcs[remaining]
     taken = np.zeros(len(score), dtype=np.bool_)
     taken[arcs[stages[-1].taken]] = True
     if not stages[-1].exact:
         return Solution(taken, tuple(stages), exact=False)
-    more = _proved(_rest(problem, taken), _part(control, steps - 1, steps))
-    taken[np.flatnonzero(~taken)[more.taken]] = True
-    return Solution(taken, (*stages, more), more.exact)
+    last = _solve_and_check(_remaining(problem, taken), _stage_control(control, steps - 1, steps))
+    taken[np.flatnonzero(~taken)[last.taken]] = True
+    return Solution(taken, (*stages, last), last.exact)
 
 
-def _thresholds(problem: Problem, score: Int64Array) -> Iterator[Int64Array]:
-    """What a first pair is worth at each stage: one for each of some thresholds that it reaches, the lowest first.
+def _stage_worths(problem: Problem, score: Int64Array) -> Iterator[Int64Array]:
+    """The worths of first pairs in each stage: a digit for each threshold that the score reaches, the lowest first.
 
-    As many thresholds as 64 bits hold share a stage, each counting more than all above it together.
+    A stage has as many thresholds as fit into 64 bits; each counts more than all higher ones together.
     """
     points = score // HUNDREDTHS_PER_POINT
     learners = int((problem.learner_slots > 0).sum())
     base = max(learners, 1) + 1
-    group = 1
-    while base ** (group + 4) < _ROOM:
-        group += 1
-    levels = np.unique(points)
-    for begin in range(0, len(levels), group):
+    digits = 1
+    while base ** (digits + 4) < _MAX_STAGE_WORTH:
+        digits += 1
+    thresholds = np.unique(points)
+    for begin in range(0, len(thresholds), digits):
         worth = np.zeros(len(points), dtype=np.int64)
-        for level in levels[begin : begin + group]:
-            worth = worth * base + (points >= level)
+        for threshold in thresholds[begin : begin + digits]:
+            worth = worth * base + (points >= threshold)
         yield worth
 
 
-def _rest(problem: Problem, taken: NDArray[np.bool_]) -> Problem:
-    """What is left to decide when the taken arcs stand."""
+def _remaining(problem: Problem, taken: NDArray[np.bool_]) -> Problem:
+    """The problem of the arcs that are not taken, with the slots that the taken ones leave."""
     mentors = np.bincount(problem.mentor[taken], minlength=len(problem.mentor_slots)).astype(np.int32)
     learners = np.bincount(problem.learner[taken], minlength=len(problem.learner_slots)).astype(np.int32)
     return Problem(
@@ -131,6 +139,6 @@ def _rest(problem: Problem, taken: NDArray[np.bool_]) -> Problem:
     )
 
 
-def _part(control: Control, number: int, parts: int) -> Control:
-    """The control of one part of the way."""
-    return lambda done: control((number + done) / parts)
+def _stage_control(control: Control, number: int, stages: int) -> Control:
+    """The control of one stage: its progress as a part of the whole."""
+    return lambda done: control((number + done) / stages)

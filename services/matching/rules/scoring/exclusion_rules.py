@@ -1,6 +1,6 @@
-"""Hard rules: what excludes a pair, whatever it would score. For all pairs at once, with the reason for one.
+"""The exclusion rules: pairs that are not allowed at any score. For all pairs at once, with a reason for one pair.
 
-A new rule is one function here with its reason, and its switch in the criteria.
+A new rule is a function here with its reason, and its switch in the criteria.
 """
 
 from collections.abc import Callable
@@ -12,91 +12,94 @@ import numpy as np
 from services.matching.rules.inputs.profile import Profile
 from services.matching.rules.scoring.features import LABELS, ClusterFeatures
 from services.matching.rules.scoring.term_shapes import CategoryTerm, NoGapTerm, PairListTerm, TermShape
+from shared.wording import day
 
 
 class ExclusionRule(NamedTuple):
-    """A rule: which pairs it excludes (all of a share is out, nothing of it is in), and why it does one."""
+    """A rule: the pairs that it excludes (those with a share of 1), and the reason for one of them."""
 
     excludes: Callable[[ClusterFeatures], TermShape]
     reason: Callable[[Profile, Profile, ClusterFeatures], str]
 
 
 def _itself(features: ClusterFeatures) -> TermShape:
-    return PairListTerm(features.pairs((one, one) for one in features.index), listed=1)
+    return PairListTerm(features.index_pairs((id, id) for id in features.index), listed=1)
 
 
 def _no_consent(features: ClusterFeatures) -> TermShape:
     rules = features.criteria.rules
-    mentors, learners = features.listed(rules.not_as_mentor), features.listed(rules.not_as_learner)
-    return CategoryTerm(mentors, learners, mentors.each | learners.each.T)
+    mentors, learners = features.membership(rules.not_as_mentor), features.membership(rules.not_as_learner)
+    return CategoryTerm(mentors, learners, mentors.values | learners.values.T)
 
 
 def _conflict(features: ClusterFeatures) -> TermShape:
-    pairs = [(one.mentor_id, one.learner_id) for one in features.criteria.rules.conflicts]
-    return PairListTerm(features.pairs([*pairs, *((other, one) for one, other in pairs)]), listed=1)
+    conflicts = [(pair.mentor_id, pair.learner_id) for pair in features.criteria.rules.conflicts]
+    reverse = ((learner, mentor) for mentor, learner in conflicts)
+    return PairListTerm(features.index_pairs([*conflicts, *reverse]), listed=1)
 
 
 def _no_language(features: ClusterFeatures) -> TermShape:
-    kinds = features.languages
-    return CategoryTerm(kinds, kinds, (kinds.each @ kinds.each.T == 0) & features.criteria.rules.language)
+    categories = features.languages
+    none_common = categories.values @ categories.values.T == 0
+    return CategoryTerm(categories, categories, none_common & features.criteria.rules.language)
 
 
 def _same_country(features: ClusterFeatures) -> TermShape:
-    same = np.eye(len(features.country.each), dtype=np.bool_)
+    same = np.eye(len(features.country.values), dtype=np.bool_)
     return CategoryTerm(features.country, features.country, same & features.criteria.rules.other_country)
 
 
 def _label(features: ClusterFeatures) -> TermShape:
-    return CategoryTerm(
-        features.label, features.alike, features.label.each < LABELS.index(features.criteria.rules.label)
-    )
+    too_low = features.label.values < LABELS.index(features.criteria.rules.label)
+    return CategoryTerm(features.label, features.single_category, too_low)
 
 
 def _freeze(features: ClusterFeatures) -> TermShape:
     since = features.history.today - timedelta(days=features.criteria.rules.freeze_days)
-    return PairListTerm(
-        features.pairs((one, other) for one, other, on in features.history.declined if on > since), listed=1
-    )
+    frozen = ((mentor, learner) for mentor, learner, on in features.history.declined if on > since)
+    return PairListTerm(features.index_pairs(frozen), listed=1)
 
 
 def _teaches(features: ClusterFeatures) -> TermShape:
     if features.criteria.rules.teaches:
-        return NoGapTerm(features.above, (features.wanted, features.asked))
-    return PairListTerm(features.pairs(()), listed=1)
+        return NoGapTerm(features.reached_steps, (features.target_steps, features.request_steps))
+    return PairListTerm(features.index_pairs(()), listed=1)
 
 
-def _without_a_yes(mentor: Profile, learner: Profile, features: ClusterFeatures) -> str:
-    on = max(on for one, other, on in features.history.declined if (one, other) == (mentor.id, learner.id))
-    days = features.criteria.rules.freeze_days
-    ended = f"The proposal of {mentor.name} to {learner.name} ended without a yes on {on:%-d %B %Y}"
-    return f"{ended}; such a pair rests for {days} days."
-
-
-def _refused(mentor: Profile, learner: Profile, features: ClusterFeatures) -> str:
+def _consent_reason(mentor: Profile, learner: Profile, features: ClusterFeatures) -> str:
     if mentor.id in features.criteria.rules.not_as_mentor:
         return f"{mentor.name} does not consent to mentor."
     return f"{learner.name} does not consent to be mentored."
 
 
+def _freeze_reason(mentor: Profile, learner: Profile, features: ClusterFeatures) -> str:
+    pair = (mentor.id, learner.id)
+    last = max(on for mentor_id, learner_id, on in features.history.declined if (mentor_id, learner_id) == pair)
+    ended = f"The proposal of {mentor.name} to {learner.name} ended without a yes on {day(last)}"
+    return f"{ended}; such a pair rests for {features.criteria.rules.freeze_days} days."
+
+
 EXCLUSION_RULES: dict[str, ExclusionRule] = {
     "itself": ExclusionRule(_itself, lambda *_: "A cluster does not mentor itself."),
-    "consent": ExclusionRule(_no_consent, _refused),
+    "consent": ExclusionRule(_no_consent, _consent_reason),
     "conflict": ExclusionRule(
-        _conflict, lambda one, other, _: f"{one.name} and {other.name} have a conflict of interest."
+        _conflict, lambda mentor, learner, _: f"{mentor.name} and {learner.name} have a conflict of interest."
     ),
     "language": ExclusionRule(
-        _no_language, lambda one, other, _: f"{one.name} and {other.name} have no working language in common."
+        _no_language, lambda mentor, learner, _: f"{mentor.name} and {learner.name} have no working language in common."
     ),
     "other_country": ExclusionRule(
-        _same_country, lambda one, other, _: f"{one.name} and {other.name} are in one country."
+        _same_country, lambda mentor, learner, _: f"{mentor.name} and {learner.name} are in one country."
     ),
     "label": ExclusionRule(
         _label,
-        lambda one, _, features: f"{one.name} has no valid {features.criteria.rules.label} label, or a higher one.",
+        lambda mentor, _, features: (
+            f"{mentor.name} has no valid {features.criteria.rules.label} label, or a higher one."
+        ),
     ),
-    "freeze": ExclusionRule(_freeze, _without_a_yes),
+    "freeze": ExclusionRule(_freeze, _freeze_reason),
     "teaches": ExclusionRule(
-        _teaches, lambda one, other, _: f"{one.name} stands above {other.name} in nothing that it needs."
+        _teaches, lambda mentor, learner, _: f"{mentor.name} stands above {learner.name} in nothing that it needs."
     ),
 }
 """Every rule, in the order in which reasons are given."""

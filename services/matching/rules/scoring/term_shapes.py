@@ -1,20 +1,17 @@
-"""In which forms terms and rules say what they give to each pair, so that all pairs can be added up quickly.
+"""Vectorised representations of score terms and exclusion rules.
 
-Most depend only on what kind of mentor and what kind of learner there is, and there are few kinds.
+Most depend only on the categories of mentor and learner, and there are few categories.
 """
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
-from services.matching.rules.scoring.features import BoolArray, Categories, Int64Array
-
-Steps = NDArray[np.float32]
+from services.matching.rules.scoring.features import BoolArray, Categories, Int64Array, Steps
 
 
 class Share(NamedTuple):
-    """A part of a whole, for one pair; where it is not `known`, half of it."""
+    """A part of a whole, for one pair; a share that is not `known` counts half."""
 
     part: int
     whole: int = 1
@@ -22,7 +19,7 @@ class Share(NamedTuple):
 
 
 class CategoryTerm(NamedTuple):
-    """A part of a whole for each two kinds, mentors by learners; what is alike for all on a side is there once."""
+    """A share for each pair of categories, mentors by learners; axes of length 1 are broadcast."""
 
     mentors: Categories
     learners: Categories
@@ -31,58 +28,58 @@ class CategoryTerm(NamedTuple):
     known: BoolArray | None = None
 
     def at(self, mentor: int, learner: int) -> Share:
-        """The share of a pair."""
-        kinds = int(self.mentors.of[mentor]), int(self.learners.of[learner])
-        known = self.known is None or bool(_cell(self.known, kinds))
-        return Share(_cell(self.part, kinds), _cell(self.whole, kinds), known)
+        """The share of a pair, by row numbers."""
+        categories = int(self.mentors.category_of[mentor]), int(self.learners.category_of[learner])
+        known = self.known is None or bool(_cell(self.known, categories))
+        return Share(_cell(self.part, categories), _cell(self.whole, categories), known)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many kinds there are."""
-        return len(self.mentors.each), len(self.learners.each)
+        """The number of categories of mentors and of learners."""
+        return len(self.mentors.values), len(self.learners.values)
 
 
 class GapTerm(NamedTuple):
-    """The steps that a mentor is above, times what the learner gives for them, of a whole by learner."""
+    """The sum of a learner's weights over the steps that the mentor has reached; `whole` and `known` are by learner."""
 
-    above: Steps
-    wants: Steps
+    reached: Steps
+    weights: Steps
     whole: Int64Array
     known: BoolArray
 
     def at(self, mentor: int, learner: int) -> Share:
-        """The share of a pair."""
-        part = int(self.above[mentor] @ self.wants[learner])
+        """The share of a pair, by row numbers."""
+        part = int(self.reached[mentor] @ self.weights[learner])
         return Share(part, int(self.whole[learner]), bool(self.known[learner]))
 
 
 class NoGapTerm(NamedTuple):
-    """All for pairs in which the mentor is above no step that the learner wants, in any way; nothing for others."""
+    """1 for pairs in which the mentor has reached no step with a weight of the learner, in any of `weights`; else 0."""
 
-    above: Steps
-    wants: tuple[Steps, ...]
+    reached: Steps
+    weights: tuple[Steps, ...]
 
     def at(self, mentor: int, learner: int) -> Share:
-        """The share of a pair."""
-        return Share(int(not any(self.above[mentor] @ wants[learner] for wants in self.wants)))
+        """The share of a pair, by row numbers."""
+        return Share(int(not any(self.reached[mentor] @ weights[learner] for weights in self.weights)))
 
 
 class PairListTerm(NamedTuple):
-    """For some pairs (by the numbers of both) all or nothing, as `listed` says; the opposite for others."""
+    """`listed` (0 or 1) for the pairs in the list, by row numbers, and the opposite for all others."""
 
     pairs: frozenset[tuple[int, int]]
     listed: int
 
     def at(self, mentor: int, learner: int) -> Share:
-        """The share of a pair."""
+        """The share of a pair, by row numbers."""
         return Share(self.listed if (mentor, learner) in self.pairs else 1 - self.listed)
 
 
 TermShape = CategoryTerm | GapTerm | NoGapTerm | PairListTerm
 
 
-def _cell(values: NDArray[Any] | int, kinds: tuple[int, int]) -> int:
+def _cell(values: NDArray[Any] | int, categories: tuple[int, int]) -> int:
     if isinstance(values, int):
         return values
     rows, columns = values.shape
-    return int(values[kinds[0] if rows > 1 else 0, kinds[1] if columns > 1 else 0])
+    return int(values[categories[0] if rows > 1 else 0, categories[1] if columns > 1 else 0])
