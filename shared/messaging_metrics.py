@@ -15,7 +15,7 @@ _OUTBOX: Mapping[str, tuple[str, Callable[[OutboxStats], float]]] = {
     ),
     "kei_outbox_oldest_unsent_age_seconds": (
         "Age in seconds of the oldest committed event that is not yet sent; 0 if all are sent",
-        lambda log: log.age,
+        lambda log: log.oldest_unsent_age,
     ),
     "kei_outbox_position": (
         "Position of the newest event in the log of this service",
@@ -37,7 +37,7 @@ _INBOX: Mapping[str, tuple[str, Callable[[PendingStats], float]]] = {
     ),
     "kei_inbox_oldest_pending_age_seconds": (
         "Age in seconds of the oldest received event that is not yet handled, by topic; 0 if there is none",
-        lambda topic: topic.age,
+        lambda topic: topic.oldest_age,
     ),
     "kei_inbox_dead_letters": (
         "Number of events that could not be handled and wait for an operator, by topic",

@@ -50,9 +50,9 @@ class Service:
         routers: its doors.
         consumer: what it does with others' events.
         jobs: what it does by itself, where role is all or worker.
-        figures: what is told of its data at each scrape, beside what every service tells.
+        collectors: what is told of its data at each scrape, beside what every service tells.
         background: what every replica does for its own requests, whatever its role.
-        announce: a channel to notify when its events got their positions.
+        notify_channel: a channel to notify when its events got their positions.
     """
 
     name: str
@@ -60,9 +60,9 @@ class Service:
     routers: Sequence[APIRouter]
     consumer: Consumer | None = None
     jobs: Sequence[Job] = ()
-    figures: Sequence[MetricsCollector] = ()
+    collectors: Sequence[MetricsCollector] = ()
     background: Sequence[Job] = ()
-    announce: str | None = None
+    notify_channel: str | None = None
 
 
 @dataclass
@@ -78,7 +78,7 @@ class _Parts:
     workers: list[Worker] = field(default_factory=list)
 
     @property
-    def works(self) -> bool:
+    def is_worker(self) -> bool:
         return self.settings.role in {"all", "worker"}
 
 
@@ -104,14 +104,14 @@ def build(
     """
     transport = transport or _kafka(service, settings)
     database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
-    relay = Relay(database, transport, announce=service.announce)
+    relay = Relay(database, transport, notify_channel=service.notify_channel)
     parts = _Parts(service, settings, database, transport, relay, stalled_after)
     if service.consumer is not None:
         arrivals = Inbox(database, service.consumer)
         transport.attach(arrivals)
         parts.workers.append(Worker(database, service.consumer, arrivals))
-    admin = admin_router(service.name, service.consumer, database, transport, reads=parts.works)
-    own = [partial(figures, database) for figures in service.figures]
+    admin = admin_router(service.name, service.consumer, database, transport, reads=parts.is_worker)
+    own = [partial(collectors, database) for collectors in service.collectors]
     return web.create_app(
         title=service.title,
         version="1",
@@ -140,10 +140,10 @@ def _kafka(service: Service, settings: Settings) -> Transport:
 
 @asynccontextmanager
 async def _running(parts: _Parts) -> AsyncIterator[None]:
-    waker = Waker(parts.database, parts.relay if parts.works else None)
+    waker = Waker(parts.database, parts.relay if parts.is_worker else None)
     parts.database.on_commit.append(waker)
     loops = [waker.run(), *(job(parts.database) for job in parts.service.background)]
-    if parts.works:
+    if parts.is_worker:
         loops += [parts.relay.run(), parts.transport.run()]
         loops.append(
             every(HOUSEKEEPING, partial(_housekeeping, parts), failure_message="housekeeping failed, retrying")
@@ -200,7 +200,7 @@ async def _purge(database: Database, consumer: str, before: datetime) -> None:
 
 
 async def _stalled(parts: _Parts) -> str | None:
-    if not parts.works:
+    if not parts.is_worker:
         return None
     now = monotonic()
     ages = {"relay": now - parts.relay.progressed_at, "ingest": parts.transport.stalled()}
@@ -215,6 +215,6 @@ async def _metrics(parts: _Parts) -> list[Metric]:
         log = await outbox.stats(session)
         pending = [] if consumer is None else await inbox.pending_stats(session, consumer)
     families = [*outbox_metrics(log, is_leader=parts.relay.leading), *inbox_metrics(pending)]
-    if consumer is not None and parts.works:
+    if consumer is not None and parts.is_worker:
         families += consumer_metrics(consumer.topics, parts.transport.lag(), parts.transport.skipped())
     return families

@@ -45,7 +45,7 @@ def status(
         typer.echo(json.dumps(_document(rows, found), ensure_ascii=False))
     else:
         _tell(url, rows, found)
-    if any(row.told is None for row in rows):
+    if any(row.status is None for row in rows):
         raise typer.Exit(UNKNOWN)
     raise typer.Exit(SOMEBODY if found else WELL)
 
@@ -66,9 +66,9 @@ def _document(rows: Sequence[ServiceReport], found: Sequence[Finding]) -> dict[s
         "services": [
             {
                 "service": row.service,
-                "reached": row.told is not None,
-                "trouble": row.trouble or None,
-                "status": row.told.model_dump(mode="json") if row.told else None,
+                "reached": row.status is not None,
+                "reason": row.reason or None,
+                "status": row.status.model_dump(mode="json") if row.status else None,
             }
             for row in rows
         ],
@@ -77,19 +77,19 @@ def _document(rows: Sequence[ServiceReport], found: Sequence[Finding]) -> dict[s
 
 
 def _tell(url: str, rows: Sequence[ServiceReport], found: Sequence[Finding]) -> None:
-    if not any(row.told for row in rows):
-        _give_up(f"Nothing of Kei is reached at {url}: {rows[0].service} {rows[0].trouble}.")
+    if not any(row.status for row in rows):
+        _give_up(f"Nothing of Kei is reached at {url}: {rows[0].service} {rows[0].reason}.")
     out.print("[bold green]All is well.[/]" if not found else f"[bold red]{_verdict(len(found))}[/]")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, int(out.width > _NARROW), 0, 0))
     table.add_column("", no_wrap=True)
-    for name in ("version", "schema", "to send", "to handle", "dead", "lag", "skipped"):
+    for name in ("version", "schema", "to send", "to handle", "dead", "lag", "lost"):
         table.add_column(name, overflow="fold", no_wrap=True)
     table.add_column("relay", overflow="fold")
     for row in rows:
-        table.add_row(row.service, *(map(Text, _cells(row.told)) if row.told else ["not reached"]))
+        table.add_row(row.service, *(map(Text, _cells(row.status)) if row.status else ["not reached"]))
     out.print(table)
     for finding in found:
-        out.print(finding.said, markup=False, highlight=False)
+        out.print(finding.message, markup=False, highlight=False)
         out.print(f"  {finding.remedy}", markup=False, highlight=False)
 
 
@@ -101,15 +101,15 @@ def _cells(told: ServiceStatus) -> Iterator[str]:
     sending, inbox = told.outbox, told.inbox
     yield told.version
     schema = told.revision
-    found = "" if schema is None else (schema.found or "none").removeprefix(f"{told.service}_")
-    yield found if schema is None or schema.standing == "current" else f"{found}, {schema.standing}"
-    yield _waiting(sending.unsent, sending.age_seconds)
+    found = "" if schema is None else (schema.applied or "none").removeprefix(f"{told.service}_")
+    yield found if schema is None or schema.state == "current" else f"{found}, {schema.state}"
+    yield _waiting(sending.unsent, sending.oldest_unsent_age_seconds)
     pending = sum(one.pending for one in inbox)
-    yield _waiting(pending, max((one.age_seconds for one in inbox), default=0.0)) if inbox else "–"
+    yield _waiting(pending, max((one.oldest_pending_age_seconds for one in inbox), default=0.0)) if inbox else "–"
     yield str(told.dead) if inbox else "–"
     yield _sum([one.lag for one in inbox])
-    yield _sum([one.skipped for one in inbox])
-    yield f"{sending.holder or 'nobody'}, epoch {sending.epoch}, heard {age(sending.beat_age_seconds)} ago"
+    yield _sum([one.lost_records for one in inbox])
+    yield f"{sending.leader or 'nobody'}, epoch {sending.epoch}, heard {age(sending.heartbeat_age_seconds)} ago"
 
 
 def _waiting(number: int, seconds: float) -> str:

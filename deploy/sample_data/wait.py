@@ -71,7 +71,9 @@ class StatusSnapshot:
         late = [f"{name} has not sent all" for name, sent in self.sent.items() if sent < before.published[name]]
         for producer, row in self.inboxes:
             arrived = row["done"] + row["discarded"] + row["dead"]
-            if arrived < before.published[producer] or (row["pending"] and row["age_seconds"] >= elapsed):
+            if arrived < before.published[producer] or (
+                row["pending"] and row["oldest_pending_age_seconds"] >= elapsed
+            ):
                 late.append(f"{row['consumer']} has {row['pending']} of {producer} waiting")
         return late
 

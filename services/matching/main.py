@@ -23,7 +23,7 @@ def build(settings: Settings, *, transport: Transport | None = None, keys: KeySo
         [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, recommendations)],
         consumer=consumer,
         jobs=[Scheduler(settings.replan_debounce_seconds).run],
-        figures=[unresolved_requests],
+        collectors=[unresolved_requests],
         background=[solver.run, RunWorker(solver).run],
     )
     app = runtime.build(service, settings, transport=transport, keys=keys)

@@ -22,6 +22,6 @@ def build(settings: Settings, *, transport: Transport | None = None, keys: KeySo
         [partners.router, notices.router, feed_router(hub)],
         consumer,
         background=[hub.run],
-        announce=CHANNEL,
+        notify_channel=CHANNEL,
     )
     return runtime.build(service, settings, transport=transport, keys=keys)

@@ -32,7 +32,8 @@ _INSERT = text(
 _WAITING = text(
     """
     SELECT topic, count(*) FILTER (WHERE NOT dead) AS pending, count(*) FILTER (WHERE dead) AS dead,
-           coalesce(extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE NOT dead)), 0)::float8 AS age
+           coalesce(extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE NOT dead)), 0)::float8
+               AS oldest_age
     FROM (SELECT topic, received_at, false AS dead FROM inbox WHERE consumer = :consumer AND state = 'pending'
           UNION ALL
           SELECT topic, received_at, true AS dead FROM inbox WHERE consumer = :consumer AND state = 'dead') AS waiting
@@ -135,12 +136,12 @@ class Inbox:
 
 
 class PendingStats(NamedTuple):
-    """How many events of a topic are not finished; `age` of the oldest pending one in seconds."""
+    """How many events of a topic are not finished; `oldest_age` is that of the oldest pending one, in seconds."""
 
     topic: str
     pending: int
     dead: int
-    age: float
+    oldest_age: float
 
 
 class DoneStats(NamedTuple):

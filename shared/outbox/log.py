@@ -31,7 +31,7 @@ _FIGURES = text(
            (SELECT count(*) FROM outbox WHERE position IS NULL) + r.assigned - r.sent AS unsent,
            coalesce(extract(epoch FROM clock_timestamp() - least(
                (SELECT min(time) FROM outbox WHERE position IS NULL),
-               (SELECT time FROM outbox WHERE position = r.sent + 1))), 0)::float8 AS age
+               (SELECT time FROM outbox WHERE position = r.sent + 1))), 0)::float8 AS oldest_unsent_age
     FROM outbox_relay r
     """
 )
@@ -56,7 +56,7 @@ class OutboxStats:
     holder: str
     heartbeat_age: float
     unsent: int
-    age: float
+    oldest_unsent_age: float
 
 
 async def read(

@@ -71,7 +71,7 @@ class Relay:
         batch: events placed and sent together, at most.
         poll: seconds between looks without being woken.
         lease: seconds without progress after which another may take over; above the transport's deadline.
-        announce: a channel to notify when events have been placed.
+        notify_channel: a channel to notify when events have been placed.
     """
 
     def __init__(
@@ -82,10 +82,10 @@ class Relay:
         batch: int = 500,
         poll: float = 1.0,
         lease: float = 15.0,
-        announce: str | None = None,
+        notify_channel: str | None = None,
     ) -> None:
         self._database, self._transport = database, transport
-        self._batch, self._poll, self._lease, self._announce = batch, poll, lease, announce
+        self._batch, self._poll, self._lease, self._notify_channel = batch, poll, lease, notify_channel
         self._size, self._step = batch, max(1, batch // 20)
         self._holder = f"{socket.gethostname()}/{os.getpid()}"
         self._woken = asyncio.Event()
@@ -162,8 +162,8 @@ class Relay:
         batch = await log.next(self._size)
         if batch:
             failpoint("relay.placed")
-        if batch and self._announce:
-            await log.connection.execute("SELECT pg_notify($1, '')", self._announce)
+        if batch and self._notify_channel:
+            await log.connection.execute("SELECT pg_notify($1, '')", self._notify_channel)
         return batch
 
     async def _forward(self, log: "_Log", batch: list[asyncpg.Record]) -> list[asyncpg.Record]:

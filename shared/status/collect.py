@@ -36,9 +36,9 @@ async def collect_status(client: ApiClient, token: str, services: Sequence[str])
     collector = _Collector(client, token)
     reports = await asyncio.gather(*(collector.report(service) for service in services))
     refused = [report for report in reports if not report.admitted]
-    if refused and not any(report.told for report in reports):
-        raise AccessDenied(refused[0].trouble, collector.refusals[refused[0].service])
-    reached = {report.service for report in reports if report.told is not None}
+    if refused and not any(report.status for report in reports):
+        raise AccessDenied(refused[0].reason, collector.refusals[refused[0].service])
+    reached = {report.service for report in reports if report.status is not None}
     return list(await asyncio.gather(*(collector.compared(report, reached) for report in reports)))
 
 
@@ -49,7 +49,7 @@ class _Collector:
 
     async def report(self, service: str) -> ServiceReport:
         try:
-            params = {"finished": "false"}
+            params = {"include_done": "false"}
             return ServiceReport(
                 service, await self._client.get(self._token, service, "/ops/status", ServiceStatus, params)
             )
@@ -66,13 +66,13 @@ class _Collector:
         """The report with the handled events that their producers do not have."""
         handled = [
             (producer, event)
-            for topic in (report.told.inbox if report.told else [])
-            for event in topic.newest
+            for topic in (report.status.inbox if report.status else [])
+            for event in topic.newest_handled
             if (producer := producer_of(topic.topic)) is not None and producer in reached
         ]
         missing = await asyncio.gather(*(self._is_missing(*pair) for pair in handled))
         unknown = [MissingEvent(*pair) for pair, is_missing in zip(handled, missing, strict=True) if is_missing]
-        return replace(report, unknown=unknown)
+        return replace(report, missing_events=unknown)
 
     async def _is_missing(self, producer: str, event: HandledEvent) -> bool:
         """Whether the producer responds that it has no such event; False if it does not respond."""

@@ -21,9 +21,9 @@ class StatusModel(BaseModel):
 class SchemaRevision(StatusModel):
     """The schema of the database against what the service knows."""
 
-    found: str | None
-    newest: str | None
-    standing: Literal["current", "behind", "ahead"]
+    applied: str | None
+    latest: str | None
+    state: Literal["current", "behind", "ahead"]
 
 
 class OutboxStatus(StatusModel):
@@ -32,11 +32,11 @@ class OutboxStatus(StatusModel):
     assigned: int
     sent: int
     unsent: int
-    age_seconds: float
+    oldest_unsent_age_seconds: float
     epoch: int
-    holder: str
-    beat_age_seconds: float
-    oldest: UUID | None = None
+    leader: str
+    heartbeat_age_seconds: float
+    oldest_event_id: UUID | None = None
 
 
 class HandledEvent(StatusModel):
@@ -47,15 +47,15 @@ class HandledEvent(StatusModel):
 
 
 class InboxStatus(StatusModel):
-    """The inbox of one topic. `lag` and `skipped` are None where the process that was asked reads nothing."""
+    """The inbox of one topic. `lag` and `lost_records` are None where the process that was asked reads nothing."""
 
     topic: str
     pending: int
     dead: int
-    age_seconds: float
+    oldest_pending_age_seconds: float
     lag: int | None = None
-    skipped: int | None = None
-    newest: list[HandledEvent] = []
+    lost_records: int | None = None
+    newest_handled: list[HandledEvent] = []
 
 
 class ServiceStatus(StatusModel):
@@ -88,13 +88,13 @@ class ServiceReport:
     Args:
         service: its name.
         told: what it says; None if it gave no answer that can be used.
-        trouble: why it did not, as the end of a sentence.
+        reason: why it did not, as the end of a sentence.
         admitted: whether it let the caller in.
         unknown: events it has handled and its producers do not have.
     """
 
     service: str
-    told: ServiceStatus | None
-    trouble: str = ""
+    status: ServiceStatus | None
+    reason: str = ""
     admitted: bool = True
-    unknown: Sequence[MissingEvent] = ()
+    missing_events: Sequence[MissingEvent] = ()

@@ -30,9 +30,9 @@ _REVISION = text("SELECT version_num FROM alembic_version")
 class Revision(ResponseModel):
     """The schema of the database, and the newest one that this version knows; null where there is none."""
 
-    found: str | None
-    newest: str | None
-    standing: Literal["current", "behind", "ahead"]
+    applied: str | None
+    latest: str | None
+    state: Literal["current", "behind", "ahead"]
 
 
 class OutboxStatus(ResponseModel):
@@ -41,11 +41,11 @@ class OutboxStatus(ResponseModel):
     assigned: int
     sent: int
     unsent: int
-    age_seconds: float
+    oldest_unsent_age_seconds: float
     epoch: int
-    holder: str
-    beat_age_seconds: float
-    oldest: UUID | None
+    leader: str
+    heartbeat_age_seconds: float
+    oldest_event_id: UUID | None
 
 
 class HandledEvent(ResponseModel):
@@ -64,12 +64,14 @@ class InboxStatus(ResponseModel):
     done: int | None = Field(description="null if it was not asked for")
     dead: int
     discarded: int | None = Field(description="null if it was not asked for")
-    age_seconds: float
+    oldest_pending_age_seconds: float
     lag: int | None = Field(description="records on the transport yet to be read; null if this process reads none")
-    skipped: int | None = Field(
+    lost_records: int | None = Field(
         description="records deleted before they were read, since this process began; null if it reads none"
     )
-    newest: list[HandledEvent] = Field(description="the newest event that was handled, the tenth newest, the hundredth")
+    newest_handled: list[HandledEvent] = Field(
+        description="the newest event that was handled, the tenth newest, the hundredth"
+    )
 
 
 class Status(ResponseModel):
@@ -144,13 +146,13 @@ def _telling(router: Router, name: str, consumer: Consumer | None, transport: Tr
     async def status(
         caller: Operator,
         db: Read,
-        finished: Annotated[  # noqa: FBT002  a switch of the address
+        include_done: Annotated[  # noqa: FBT002  a switch of the address
             bool, Query(description="whether to count what is done with, for which the whole inbox is read")
         ] = True,
     ) -> Status:
         """How far the service is with sending and handling events."""
         log = await outbox.stats(db)
-        arrived = [] if consumer is None else await _received(db, consumer, transport, finished=finished)
+        arrived = [] if consumer is None else await _received(db, consumer, transport, include_done=include_done)
         return Status(
             service=name,
             version=version(),
@@ -159,11 +161,11 @@ def _telling(router: Router, name: str, consumer: Consumer | None, transport: Tr
                 assigned=log.assigned,
                 sent=log.sent,
                 unsent=log.unsent,
-                age_seconds=log.age,
+                oldest_unsent_age_seconds=log.oldest_unsent_age,
                 epoch=log.epoch,
-                holder=log.holder,
-                beat_age_seconds=log.heartbeat_age,
-                oldest=await outbox.oldest(db),
+                leader=log.holder,
+                heartbeat_age_seconds=log.heartbeat_age,
+                oldest_event_id=await outbox.oldest(db),
             ),
             inbox=arrived,
         )
@@ -214,19 +216,19 @@ def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
 
 async def _revision(db: ReadSession, known: Sequence[str]) -> Revision:
     """How the database's schema stands to those that this code knows, which are given newest first."""
-    found = await db.scalar(_REVISION) if await db.scalar(_HAS_REVISION) else None
-    newest = known[0] if known else None
-    if found == newest:
-        return Revision(found=found, newest=newest, standing="current")
-    return Revision(found=found, newest=newest, standing="behind" if found is None or found in known else "ahead")
+    applied = await db.scalar(_REVISION) if await db.scalar(_HAS_REVISION) else None
+    latest = known[0] if known else None
+    if applied == latest:
+        return Revision(applied=applied, latest=latest, state="current")
+    return Revision(applied=applied, latest=latest, state="behind" if applied is None or applied in known else "ahead")
 
 
 async def _received(
-    db: ReadSession, consumer: Consumer, transport: Transport | None, *, finished: bool
+    db: ReadSession, consumer: Consumer, transport: Transport | None, *, include_done: bool
 ) -> list[InboxStatus]:
     """The inbox's figures by topic; without a transport nothing can be said about what is on it."""
     waiting = {one.topic: one for one in await inbox.pending_stats(db, consumer)}
-    over = {one.topic: one for one in await inbox.done_stats(db, consumer)} if finished else {}
+    over = {one.topic: one for one in await inbox.done_stats(db, consumer)} if include_done else {}
     newest = await inbox.newest_handled(db, consumer, clock.now())
     received = []
     for topic in sorted(waiting.keys() | over.keys()):
@@ -237,13 +239,13 @@ async def _received(
                 consumer=consumer.name,
                 topic=topic,
                 pending=still.pending,
-                done=done.done if finished else None,
+                done=done.done if include_done else None,
                 dead=still.dead,
-                discarded=done.discarded if finished else None,
-                age_seconds=still.age,
+                discarded=done.discarded if include_done else None,
+                oldest_pending_age_seconds=still.oldest_age,
                 lag=None if transport is None else transport.lag().get(topic, 0),
-                skipped=None if transport is None else transport.skipped().get(topic, 0),
-                newest=[
+                lost_records=None if transport is None else transport.skipped().get(topic, 0),
+                newest_handled=[
                     HandledEvent(id=one.event_id, received_at=one.received_at) for one in newest if one.topic == topic
                 ],
             )

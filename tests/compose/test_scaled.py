@@ -27,5 +27,5 @@ async def _led_by_workers(deployed: Deployment) -> bool:
     except Failed:  # while the lead passes over something may wait
         return False
     workers = [one[:12] for name in SERVICES for one in await deployed.containers(f"{name}-worker")]
-    holders = [one["status"]["outbox"]["holder"].partition("/")[0] for one in status["services"]]
+    holders = [one["status"]["outbox"]["leader"].partition("/")[0] for one in status["services"]]
     return len(workers) == len(SERVICES) and set(holders) == set(workers)

@@ -84,7 +84,7 @@ async def test_a_service_that_was_restored_alone_is_noticed(
         await _execute(running, "DELETE FROM outbox WHERE id = ANY($1)", [row["id"] for row in lost])
         finding = (await _found(running))[0]
         assert (finding.service, finding.kind) == ("matching", "ahead")
-        assert f"that members does not have (newest {lost[0]['id']} of " in finding.said
+        assert f"that members does not have (newest {lost[0]['id']} of " in finding.message
         page = await Person(running, Role.operator).get("/operations")
         assert "members was restored to an older point." in text(page.text)
 
@@ -132,7 +132,7 @@ async def test_a_schema_that_is_not_the_newest_known_is_told(
 ) -> None:
     async with world(service_database, without=AWAY) as running:
         await _execute(running, "UPDATE alembic_version SET version_num = 'members_9999'")
-        assert [one.said for one in await _found(running)] == [
+        assert [one.message for one in await _found(running)] == [
             f"members: its database is at members_9999, ahead of {revisions('members')[0]}, the newest that it knows."
         ]
         await _execute(running, "DROP TABLE alembic_version")

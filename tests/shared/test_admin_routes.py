@@ -66,12 +66,12 @@ async def test_the_status_tells_what_arrived_and_what_waits_on_the_transport(ser
 
         status = await eventually(handled)
         topic = status["inbox"][0]
-        assert (topic["topic"], topic["lag"], topic["skipped"]) == (TOPIC, 7, 2)
-        assert [one["id"] for one in topic["newest"]] == [str(second.id)]
+        assert (topic["topic"], topic["lag"], topic["lost_records"]) == (TOPIC, 7, 2)
+        assert [one["id"] for one in topic["newest_handled"]] == [str(second.id)]
         assert status["version"] == version.version()
         newest = version.revisions("trainings")[0]
-        assert status["revision"] == {"found": newest, "newest": newest, "standing": "current"}
-        brief = (await told(client, "?finished=false"))["inbox"][0]
+        assert status["revision"] == {"applied": newest, "latest": newest, "state": "current"}
+        brief = (await told(client, "?include_done=false"))["inbox"][0]
         assert (brief["done"], brief["discarded"], brief["pending"]) == (None, None, 0)
 
 
@@ -79,24 +79,24 @@ async def test_a_process_that_reads_nothing_does_not_guess(service_database: Cre
     url = await service_database("trainings")
     async with factories.running(trainings.build, url, transport=LateWire(), role="web") as client:
         topic = (await told(client))["inbox"][0]
-        assert (topic["lag"], topic["skipped"], topic["newest"]) == (None, None, [])
+        assert (topic["lag"], topic["lost_records"], topic["newest_handled"]) == (None, None, [])
 
 
 @pytest.mark.parametrize(
-    ("change", "found", "standing"),
+    ("change", "applied", "state"),
     [
         ("UPDATE alembic_version SET version_num = 'members_9999'", "members_9999", "ahead"),
         ("DROP TABLE alembic_version", None, "behind"),
     ],
 )
 async def test_the_schema_is_held_against_what_the_code_knows(
-    service_database: Create, change: str, found: str | None, standing: str
+    service_database: Create, change: str, applied: str | None, state: str
 ) -> None:
     url = await service_database("members")
     await factories.rows(url, change)
     async with factories.running(members.build, url) as client:
         revision = (await told(client))["revision"]
-        assert revision == {"found": found, "newest": version.revisions("members")[0], "standing": standing}
+        assert revision == {"applied": applied, "latest": version.revisions("members")[0], "state": state}
 
 
 async def test_an_older_schema_is_behind(service_database: Create, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ async def test_an_older_schema_is_behind(service_database: Create, monkeypatch: 
     monkeypatch.setattr("shared.web.admin_routes.revisions", lambda _: ("members_later", *known))
     async with factories.running(members.build, await service_database("members")) as client:
         revision = (await told(client))["revision"]
-        assert (revision["found"], revision["newest"], revision["standing"]) == (
+        assert (revision["applied"], revision["latest"], revision["state"]) == (
             known[0],
             "members_later",
             "behind",
@@ -113,7 +113,7 @@ async def test_an_older_schema_is_behind(service_database: Create, monkeypatch: 
 
 async def test_an_event_of_the_log_is_found_by_its_id(service_database: Create) -> None:
     async with factories.running(members.build, await service_database("members")) as client:
-        assert (await told(client))["outbox"]["oldest"] is None
+        assert (await told(client))["outbox"]["oldest_event_id"] is None
         made = await client.post("/consortia", json=factories.consortium(), headers=OPERATOR)
         await client.post("/clusters", json=factories.cluster(made.json()["id"]), headers=OPERATOR)
 
@@ -124,7 +124,7 @@ async def test_an_event_of_the_log_is_found_by_its_id(service_database: Create) 
         item = await eventually(placed)
         reply = await client.get(f"/ops/events/{item['event']['id']}", headers=OPERATOR)
         assert reply.json() == item
-        assert (await told(client))["outbox"]["oldest"] == item["event"]["id"]
+        assert (await told(client))["outbox"]["oldest_event_id"] == item["event"]["id"]
         gone = await client.get(f"/ops/events/{uuid4()}", headers=OPERATOR)
         assert (gone.status_code, gone.json()["type"]) == (404, "urn:kei:problem:no-such-event")
         refused = await client.get(f"/ops/events/{UUID(int=1)}", headers=factories.signed_in(Role.manager))

@@ -79,7 +79,7 @@ async def _dead_letters(
         except ServiceUnavailable:
             return DeadLetterSection(service, total, None)
 
-    counts = [(report.service, report.told.dead) for report in reports if report.told]
+    counts = [(report.service, report.status.dead) for report in reports if report.status]
     return await asyncio.gather(*(section(service, dead) for service, dead in counts if dead))
 
 

@@ -9,13 +9,13 @@ from shared import wording
 from shared.status import Finding, ServiceReport, age, producer_of
 
 FINDING_TAGS = {
-    "away": ("Not reached", "stop"),
+    "unreachable": ("Not reached", "stop"),
     "schema": ("Database", "stop"),
     "relay": ("Sending", "stop"),
     "outbox": ("Sending", "ask"),
     "inbox": ("Handling", "ask"),
     "dead": ("Dead letters", "ask"),
-    "skipped": ("Lost records", "stop"),
+    "lost": ("Lost records", "stop"),
     "ahead": ("Restored", "stop"),
 }
 """Label and tone of each kind of finding."""
@@ -56,7 +56,7 @@ def verdict(findings: Sequence[Finding]) -> str:
 
 def summary(reports: Sequence[ServiceReport]) -> str:
     """The first paragraph of the page."""
-    statuses = [report.told for report in reports if report.told]
+    statuses = [report.status for report in reports if report.status]
     waiting = sum(status.outbox.unsent + sum(topic.pending for topic in status.inbox) for status in statuses)
     backlog = "No event waits"
     if waiting:
@@ -69,32 +69,32 @@ def summary(reports: Sequence[ServiceReport]) -> str:
 
 
 def service_row(report: ServiceReport, findings: Sequence[Finding]) -> ServiceRow:
-    if report.told is None:
+    if report.status is None:
         return ServiceRow(report.service, "Not reached", "stop", "–", "", "–", "–", "", "–")
     needs_attention = any(finding.service == report.service for finding in findings)
-    schema, outbox = report.told.revision, report.told.outbox
+    schema, outbox = report.status.revision, report.status.outbox
     return ServiceRow(
         name=report.service,
         state="Needs attention" if needs_attention else "OK",
         tone="ask" if needs_attention else "good",
-        version=report.told.version or "–",
-        schema="" if schema is None else f"{schema.found or 'none'}, {schema.standing}",
-        unsent=_backlog(outbox.unsent, outbox.age_seconds),
-        relay=outbox.holder or "None",
-        heartbeat=f"epoch {outbox.epoch}, heartbeat {age(outbox.beat_age_seconds)} ago",
-        dead=str(report.told.dead) if report.told.inbox else "–",
+        version=report.status.version or "–",
+        schema="" if schema is None else f"{schema.applied or 'none'}, {schema.state}",
+        unsent=_backlog(outbox.unsent, outbox.oldest_unsent_age_seconds),
+        relay=outbox.leader or "None",
+        heartbeat=f"epoch {outbox.epoch}, heartbeat {age(outbox.heartbeat_age_seconds)} ago",
+        dead=str(report.status.dead) if report.status.inbox else "–",
     )
 
 
 def topic_rows(report: ServiceReport) -> Iterator[TopicRow]:
-    for topic in report.told.inbox if report.told else ():
+    for topic in report.status.inbox if report.status else ():
         yield TopicRow(
             reader=report.service,
             producer=producer_of(topic.topic) or topic.topic,
-            pending=_backlog(topic.pending, topic.age_seconds),
+            pending=_backlog(topic.pending, topic.oldest_pending_age_seconds),
             lag="–" if topic.lag is None else str(topic.lag),
-            lost="–" if topic.skipped is None else str(topic.skipped),
-            newest=topic.newest[0].received_at if topic.newest else None,
+            lost="–" if topic.lost_records is None else str(topic.lost_records),
+            newest=topic.newest_handled[0].received_at if topic.newest_handled else None,
         )
 
 

@@ -17,10 +17,17 @@ OLD, MIDDLE, NEW = (UUID(int=number) for number in (1, 2, 3))
 
 def told(service: str, **changes: Any) -> ServiceStatus:
     """A service with nothing to find; `out` changes its outbox, `into` its inbox of members' events."""
-    out: dict[str, Any] = {"assigned": 9, "sent": 9, "unsent": 0, "age_seconds": 0, "epoch": 1, "holder": "here/7"}
-    out |= {"beat_age_seconds": 1, "oldest": str(MIDDLE)} | changes.pop("out", {})
-    into: dict[str, Any] = {"topic": "kei.members.v1", "pending": 0, "dead": 0, "age_seconds": 0}
-    schema = {"found": "x_0001", "newest": "x_0001", "standing": "current"} | changes.pop("schema", {})
+    out: dict[str, Any] = {
+        "assigned": 9,
+        "sent": 9,
+        "unsent": 0,
+        "oldest_unsent_age_seconds": 0,
+        "epoch": 1,
+        "leader": "here/7",
+    }
+    out |= {"heartbeat_age_seconds": 1, "oldest_event_id": str(MIDDLE)} | changes.pop("out", {})
+    into: dict[str, Any] = {"topic": "kei.members.v1", "pending": 0, "dead": 0, "oldest_pending_age_seconds": 0}
+    schema = {"applied": "x_0001", "latest": "x_0001", "state": "current"} | changes.pop("schema", {})
     inbox = [into | changes.pop("into")] if "into" in changes else []
     whole = {"service": service, "version": "0.1.0", "revision": schema, "outbox": out, "inbox": inbox}
     return ServiceStatus.model_validate(whole | changes)
@@ -37,18 +44,20 @@ def unknown(id: UUID, producer: str = "members") -> Sequence[MissingEvent]:
 WELL: dict[str, Sequence[ServiceReport]] = {
     "nothing at all": [],
     "nothing waits": [row("members"), row()],
-    "the outbox waits for as long as it may": [row(out={"unsent": 5, "age_seconds": 30, "beat_age_seconds": 30})],
-    "the relay rests while there is nothing to send": [row(out={"beat_age_seconds": 9000})],
-    "the inbox waits for as long as it may": [row(into={"pending": 5, "age_seconds": 60})],
-    "nothing was skipped, or nobody knows": [row(into={"skipped": 0}), row(into={"skipped": None, "lag": None})],
+    "the outbox waits for as long as it may": [
+        row(out={"unsent": 5, "oldest_unsent_age_seconds": 30, "heartbeat_age_seconds": 30})
+    ],
+    "the relay rests while there is nothing to send": [row(out={"heartbeat_age_seconds": 9000})],
+    "the inbox waits for as long as it may": [row(into={"pending": 5, "oldest_pending_age_seconds": 60})],
+    "nothing was lost, or nobody knows": [row(into={"lost_records": 0}), row(into={"lost_records": None, "lag": None})],
     "records wait on the transport": [row(into={"lag": 900})],
     "an older version tells less": [ServiceReport("matching", told("matching").model_copy(update={"revision": None}))],
-    "the producer has forgotten an older event": [row("members"), replace(row(), unknown=unknown(OLD))],
+    "the producer has forgotten an older event": [row("members"), replace(row(), missing_events=unknown(OLD))],
     "the producer has forgotten all events": [
-        row("members", out={"oldest": None}),
-        replace(row(), unknown=unknown(NEW)),
+        row("members", out={"oldest_event_id": None}),
+        replace(row(), missing_events=unknown(NEW)),
     ],
-    "the producer is away": [replace(row(), unknown=unknown(NEW))],
+    "the producer is away": [replace(row(), missing_events=unknown(NEW))],
 }
 
 
@@ -70,7 +79,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         [ServiceReport("matching", None, "is not reached: connection refused")],
         Finding(
             "matching",
-            "away",
+            "unreachable",
             "matching is not reached: connection refused.",
             "See whether it runs, and what its log says last.",
         ),
@@ -79,17 +88,17 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         [row("members"), ServiceReport("matching", None, "does not admit this token: Sign in first", admitted=False)],
         Finding(
             "matching",
-            "away",
+            "unreachable",
             "matching does not admit this token: Sign in first.",
             "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS_URL have to be those of the other services.",
         ),
     ),
     "no schema": (
-        [row(schema={"found": None, "standing": "behind"})],
+        [row(schema={"applied": None, "state": "behind"})],
         Finding("matching", "schema", "matching: its database has no schema.", MIGRATE),
     ),
     "schema behind": (
-        [row(schema={"newest": "x_0002", "standing": "behind"})],
+        [row(schema={"latest": "x_0002", "state": "behind"})],
         Finding(
             "matching",
             "schema",
@@ -98,7 +107,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         ),
     ),
     "schema ahead": (
-        [row(schema={"found": "x_0002", "standing": "ahead"})],
+        [row(schema={"applied": "x_0002", "state": "ahead"})],
         Finding(
             "matching",
             "schema",
@@ -107,7 +116,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         ),
     ),
     "the relay stands still": (
-        [row(out={"unsent": 1, "age_seconds": 500, "beat_age_seconds": 130})],
+        [row(out={"unsent": 1, "oldest_unsent_age_seconds": 500, "heartbeat_age_seconds": 130})],
         Finding(
             "matching",
             "relay",
@@ -116,7 +125,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         ),
     ),
     "there never was a relay": (
-        [row(out={"unsent": 2, "holder": "", "beat_age_seconds": 31})],
+        [row(out={"unsent": 2, "leader": "", "heartbeat_age_seconds": 31})],
         Finding(
             "matching",
             "relay",
@@ -125,7 +134,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         ),
     ),
     "the transport takes nothing": (
-        [row(out={"unsent": 2, "age_seconds": 31})],
+        [row(out={"unsent": 2, "oldest_unsent_age_seconds": 31})],
         Finding(
             "matching",
             "outbox",
@@ -134,7 +143,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         ),
     ),
     "nothing is handled": (
-        [row(into={"pending": 3, "age_seconds": 8000})],
+        [row(into={"pending": 3, "oldest_pending_age_seconds": 8000})],
         Finding(
             "matching",
             "inbox",
@@ -150,21 +159,21 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
         [row(into={"dead": 3})],
         Finding("matching", "dead", "matching: 3 dead letters.", LOOK),
     ),
-    "records skipped": (
-        [row(into={"skipped": 2})],
+    "records lost": (
+        [row(into={"lost_records": 2})],
         Finding(
             "matching",
-            "skipped",
+            "lost",
             "matching: 2 records were deleted from kei.members.v1 before they were read.",
             "Send them again: kei events replay members. The count begins anew when matching is started again.",
         ),
     ),
     "the producer lacks an event": (
-        [row("members"), replace(row(), unknown=[*unknown(NEW), *unknown(MIDDLE)])],
+        [row("members"), replace(row(), missing_events=[*unknown(NEW), *unknown(MIDDLE)])],
         Finding("matching", "ahead", AHEAD, RESTORE),
     ),
     "the producer has begun anew": (
-        [row("members", out={"oldest": None, "assigned": 0}), replace(row(), unknown=unknown(NEW))],
+        [row("members", out={"oldest_event_id": None, "assigned": 0}), replace(row(), missing_events=unknown(NEW))],
         Finding("matching", "ahead", AHEAD, RESTORE),
     ),
 }
@@ -178,12 +187,12 @@ def test_what_is_found_says_what_to_do(name: str) -> None:
 
 def test_all_that_is_found_is_told_in_the_order_of_the_services() -> None:
     rows = [
-        row("members", out={"unsent": 1, "age_seconds": 40}),
+        row("members", out={"unsent": 1, "oldest_unsent_age_seconds": 40}),
         ServiceReport("trainings", None, "is away"),
         row(into={"dead": 1}),
     ]
     assert [(one.service, one.kind) for one in diagnose(rows)] == [
         ("members", "outbox"),
-        ("trainings", "away"),
+        ("trainings", "unreachable"),
         ("matching", "dead"),
     ]
