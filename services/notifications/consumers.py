@@ -1,4 +1,4 @@
-"""What notifications hears of: every public event there is."""
+"""What notifications does with the public events of all services."""
 
 from collections.abc import Sequence
 
@@ -12,5 +12,5 @@ consumer = Consumer("notifications")
 
 @consumer.on_batch(*(entry.model for entry in registry().values() if entry.public))
 async def on_public_event(tx: WriteSession, events: Sequence[Event[Data]]) -> None:
-    """Put it into the feed."""
+    """Publish the events in the feed."""
     await feed.publish(tx, events)

@@ -1,4 +1,4 @@
-"""notifications, put together."""
+"""Composition of the notifications service."""
 
 from fastapi import FastAPI
 

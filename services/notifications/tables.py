@@ -1,4 +1,4 @@
-"""The rows of notifications. The feed itself is the outbox: what is forwarded there gets its gap-free position."""
+"""The tables of notifications. The feed is the outbox: forwarded events get their gap-free positions there."""
 
 from datetime import datetime
 from typing import Any
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import DateTime, ForeignKey, Index, LargeBinary, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import Text
 
 from shared import db
@@ -29,7 +29,7 @@ metadata = Base.metadata
 
 
 class Partner(Base):
-    """A system or organisation that reads the feed. No types means all public ones, also those to come."""
+    """A system or organisation that reads the feed. No types means all public types, also future ones."""
 
     __tablename__ = "partner"
 
@@ -38,9 +38,13 @@ class Partner(Base):
     types: Mapped[list[str]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    keys: Mapped[list["ApiKey"]] = relationship(
+        lazy="raise", order_by=lambda: (ApiKey.created_at, ApiKey.prefix), viewonly=True
+    )
+
 
 class ApiKey(Base):
-    """A key of a partner; several may be live at once. Only a hash is kept, so a lost key is replaced, not found."""
+    """A key of a partner, stored as a hash. A partner may have several valid keys at the same time."""
 
     __tablename__ = "api_key"
 
@@ -52,7 +56,7 @@ class ApiKey(Base):
 
 
 class Notice(Base):
-    """What a cluster should hear of; without a cluster, what the coordinator of a consortium should."""
+    """A note for a cluster that an event concerns it; without a cluster, for the coordinator of the consortium."""
 
     __tablename__ = "notice"
 

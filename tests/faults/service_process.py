@@ -17,7 +17,7 @@ from shared.web import serve, server
 
 if __name__ == "__main__":
     service, port, patience = sys.argv[1:]
-    feed.STALLED = server.WRITE_DEADLINE = float(patience)
+    feed.WRITE_TIMEOUT_SECONDS = server.WRITE_DEADLINE = float(patience)
     logs.set_up(service)
     app: FastAPI = importlib.import_module(f"services.{service}.main").build(Settings(), transport=LocalTransport())
     in_loop(serve(app, "127.0.0.1", int(port)))

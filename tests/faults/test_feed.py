@@ -13,7 +13,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from services.notifications.push.sse import RESERVED
+from services.notifications.push.sse import RESERVED_FILES
 from shared import outbox
 from shared.auth import Role
 from shared.db import Database
@@ -122,10 +122,10 @@ async def test_f38_more_readers_come_than_there_is_room_for(
     database = Database(url, name="writer")
     feed = Feed(database)
     room = count(100, 800)
-    many = room + room // 5  # who is refused is there for a moment: below RESERVED
+    many = room + room // 5  # who is refused is there for a moment: below RESERVED_FILES
     listeners = [Listener(lambda: instance.url, SMALL) for _ in range(many)]
     async with running(instance), client(instance.url) as http:
-        limit = room + min(room, RESERVED)
+        limit = room + min(room, RESERVED_FILES)
         psutil.Process(instance.process.pid).rlimit(psutil.RLIMIT_NOFILE, (limit, limit))
         first, rest = listeners[:room], listeners[room:]
         async with listening(rest):

@@ -1,4 +1,4 @@
-"""The public feed is this service's outbox: what is put there gets a position, and goes to the public topic."""
+"""The public feed. It is this service's outbox: its events get positions and go to the public topic."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,6 @@ from shared.events.envelope import mirrored
 
 
 async def publish(tx: WriteSession, events: Sequence[Event[Data]]) -> None:
-    """Put events of others into the feed, unchanged, and note whom they concern."""
+    """Append events of other services to the feed, unchanged, and create the notices for them."""
     await outbox.forward(tx, [mirrored(event) for event in events], PUBLIC_TOPIC)
-    await notices.note(tx, events)
+    await notices.create_notices(tx, events)

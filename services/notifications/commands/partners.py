@@ -1,9 +1,10 @@
 """Partners and their keys."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy.exc import IntegrityError
 
 from services.notifications.rules import subscriptions
@@ -12,28 +13,38 @@ from shared import auth
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound
 from shared.events import registry
+from shared.schemas import Name, RequestModel, Slug
 
 
-async def add(tx: WriteSession, id: UUID, name: str, types: Sequence[str], key: auth.ApiKey) -> Partner:
-    """Add a partner who may read these types, with a first key.
+class NewPartner(RequestModel):
+    """A partner to be added."""
+
+    name: Name
+    types: Annotated[
+        list[Slug], Field(max_length=100, default_factory=list, description="types of events; all public ones if empty")
+    ]
+
+
+async def add(tx: WriteSession, id: UUID, new: NewPartner, key: auth.ApiKey) -> Partner:
+    """Add a partner with a first key.
 
     Raises:
         Invalid: there is no such public type.
         Conflict: the name is taken.
     """
     public = [entry.name for entry in registry().values() if entry.public]
-    partner = Partner(id=id, name=name, types=subscriptions.grant(types, public))
+    partner = Partner(id=id, name=new.name, types=subscriptions.check_grant(new.types, public))
     tx.add(partner)
     try:
         await tx.flush()
     except IntegrityError as error:
-        raise Conflict("name-taken", f"There is a partner {name!r} already.", field="name") from error
-    await _keep(tx, id, key)
+        raise Conflict("name-taken", f"There is a partner {new.name!r} already.", field="name") from error
+    await _store_key(tx, id, key)
     return partner
 
 
 async def add_key(tx: WriteSession, partner_id: UUID, key: auth.ApiKey) -> Partner:
-    """Give a partner one key more.
+    """Give a partner another key.
 
     Raises:
         NotFound
@@ -41,12 +52,12 @@ async def add_key(tx: WriteSession, partner_id: UUID, key: auth.ApiKey) -> Partn
     partner = await tx.get(Partner, partner_id)
     if partner is None:
         raise NotFound("no-such-partner", "There is no such partner.")
-    await _keep(tx, partner_id, key)
+    await _store_key(tx, partner_id, key)
     return partner
 
 
 async def revoke(tx: WriteSession, partner_id: UUID, prefix: str, now: datetime) -> None:
-    """End a key, from now on. What is revoked already stays so.
+    """Revoke a key. To revoke it again has no effect.
 
     Raises:
         NotFound
@@ -57,6 +68,6 @@ async def revoke(tx: WriteSession, partner_id: UUID, prefix: str, now: datetime)
     key.revoked_at = key.revoked_at or now
 
 
-async def _keep(tx: WriteSession, partner_id: UUID, key: auth.ApiKey) -> None:
+async def _store_key(tx: WriteSession, partner_id: UUID, key: auth.ApiKey) -> None:
     tx.add(ApiKey(prefix=key.prefix, hash=key.hash, partner_id=partner_id))
     await tx.flush()

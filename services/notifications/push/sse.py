@@ -1,7 +1,7 @@
-"""The feed as it happens: one LISTEN connection per process, one encoded frame for all who listen.
+"""The feed as server-sent events: one LISTEN connection per process, one encoded frame per event for all readers.
 
-A stream holds nothing but its position. It takes what is new from the hub's memory, and what is older from the
-database; so a slow reader costs no memory, and one that comes back gets exactly the rest.
+A stream holds nothing but its position. It takes recent frames from the hub's memory, and older events from the
+database. So a slow reader costs no memory, and a reader that reconnects gets exactly the events after its position.
 """
 
 import asyncio
@@ -10,102 +10,104 @@ import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from time import monotonic
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.notifications.queries import feed
-from shared.clock import jitter
+from shared.background import RETRYABLE_ERRORS, every
 from shared.db import Database, listen
 from shared.errors import KeiError
 from shared.web import Drain, ProblemError
 
 CHANNEL = "feed"
-HEARTBEAT = 15.0
-"""Seconds between two signs of life, and between two looks at whether the reader may still read."""
-REMEMBERED = 500
-BATCH = 100
-CHUNK = 256 * 1024
-"""Bytes after which the server waits for a reader to take them."""
-POLL = 2.0
-RESERVED = 200
-"""Open files kept for everything but readers who stay: the database, probes, other requests."""
+HEARTBEAT_SECONDS = 15.0
+"""Interval of the heartbeats of a stream; before each the reader's permission is checked again."""
+MAX_RECENT_FRAMES = 500
+BATCH_SIZE = 100
+"""Maximum number of events in one query."""
+MIN_CHUNK_BYTES = 256 * 1024
+"""A chunk ends with the frame that reaches this size; the next one waits until the reader has taken it."""
+POLL_SECONDS = 2.0
+"""Interval of reading the feed without a notification."""
+RESERVED_FILES = 200
+"""Open files that long-lived readers must leave for the database, probes and other requests."""
 
 _RETRY = b"retry: 2000\n\n"
-_HEART = b":\n\n"
-_FAREWELL = b":the server restarts; come back with Last-Event-ID\nretry: 1000\n\n"
+_HEARTBEAT = b":\n\n"
+_FAREWELL = b":the server restarts; reconnect with Last-Event-ID\nretry: 1000\n\n"
 _log = structlog.get_logger(__name__)
 
 
 class Frame(NamedTuple):
-    """An event as server-sent events carry it."""
+    """An event in the format of server-sent events."""
 
     position: int
     type: str
     text: bytes
 
 
-def frame(entry: feed.Entry) -> Frame:
-    """The entry's frame. A line break can only be white space between the parts of its JSON."""
+def encode_frame(entry: feed.FeedEntry) -> Frame:
+    """The frame of an entry. Line breaks are removed: in JSON they are only white space between tokens."""
     data = entry.event.translate(None, b"\r\n")
     return Frame(
         entry.position, entry.type, b"id: %d\nevent: %b\ndata: %b\n\n" % (entry.position, entry.type.encode(), data)
     )
 
 
-def _joined(frames: Sequence[Frame], types: frozenset[str] | None, until: int) -> tuple[bytes, int]:
-    """The texts of some frames, and the position that they reach: `until`, if they do not grow too large before it."""
+def _join(frames: Sequence[Frame], types: frozenset[str] | None, until: int) -> tuple[bytes, int]:
+    """The texts of the frames of these types, and the position that they reach: `until`, unless the chunk is full."""
     texts, size = [], 0
-    for one in frames:
-        if types is None or one.type in types:
-            texts.append(one.text)
-            size += len(one.text)
-            if size >= CHUNK:
-                return b"".join(texts), one.position
+    for frame in frames:
+        if types is None or frame.type in types:
+            texts.append(frame.text)
+            size += len(frame.text)
+            if size >= MIN_CHUNK_BYTES:
+                return b"".join(texts), frame.position
     return b"".join(texts), until
 
 
-def room() -> int:
-    """How many readers may stay at once: without a file left, the process could not even say that it lives."""
+def max_readers() -> int:
+    """Maximum number of long-lived readers: without a free file the process could not answer health checks."""
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return sys.maxsize if files == resource.RLIM_INFINITY else max(files - RESERVED, files // 2)
+    return sys.maxsize if files == resource.RLIM_INFINITY else max(files - RESERVED_FILES, files // 2)
 
 
 class Hub:
-    """Follows the feed for all streams and long polls of a process; `head` is the newest position it has seen."""
+    """Follows the feed for all streams and long polls of a process; `head` is the newest position that it has read."""
 
     def __init__(self, drain: Drain) -> None:
         self._drain = drain
-        self._recent: deque[Frame] = deque(maxlen=REMEMBERED)
+        self._recent: deque[Frame] = deque(maxlen=MAX_RECENT_FRAMES)
         self._news = asyncio.Event()
-        self._begun = False
+        self._started = False
         self.head = 0
-        self.ended = False
+        self.closed = False
         self._readers = 0
 
     async def run(self, database: Database) -> None:
-        """Follow the feed until cancelled; let all streams end when the process is about to."""
-        heard = asyncio.Event()
+        """Follow the feed until cancelled; end all streams when the process drains."""
+        wake = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(listen(database, CHANNEL, heard.set))
-                group.create_task(self._follow(database, heard))
-                group.create_task(self._end_with_drain())
+                group.create_task(listen(database, CHANNEL, wake.set))
+                group.create_task(self._follow(database, wake))
+                group.create_task(self._close_on_drain())
         finally:
-            self._end()
+            self._close()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for a reader who stays.
+    def reader_slot(self) -> Iterator[None]:
+        """Count a long-lived reader.
 
         Raises:
-            Refusal: all are taken; 503.
+            ProblemError: there are `max_readers()` already; status 503.
         """
-        if self._readers >= room():
-            message = "As many readers as there is room for are here. Come back in a moment."
+        if self._readers >= max_readers():
+            message = "All places for readers of the feed are taken. Try again in a moment."
             raise ProblemError(503, "unavailable", message, headers={"Retry-After": "5"})
         self._readers += 1
         try:
@@ -113,54 +115,54 @@ class Hub:
         finally:
             self._readers -= 1
 
-    async def moved(self, beyond: int, seconds: float) -> None:
-        """Return when there is something above position `beyond`, when the hub ends, or after some seconds."""
+    async def wait_for_news(self, position: int, timeout: float) -> None:
+        """Wait for an event above `position`, for the end of the hub, or for `timeout` seconds."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while self.head <= beyond and not self.ended:
+            async with asyncio.timeout(timeout):
+                while self.head <= position and not self.closed:
                     await self._news.wait()
 
     async def stream(
-        self, database: Database, after: int, types: Sequence[str] | None, admit: Callable[[], Awaitable[object]]
+        self, database: Database, after: int, types: Sequence[str] | None, authorize: Callable[[], Awaitable[object]]
     ) -> AsyncIterator[bytes]:
         """The feed above position `after` as server-sent events.
 
         Args:
             database: of the feed.
-            after: the last position the reader has.
-            types: which ones to show; None for all.
-            admit: asked at each heartbeat; raises when the reader may not read any more.
+            after: the last position that the reader has.
+            types: types of events to send; None for all.
+            authorize: called before each heartbeat; raises if the reader may not read any more.
         """
         yield _RETRY
-        wanted = None if types is None else frozenset(types)
-        position, due = after, monotonic() + HEARTBEAT
+        selected = None if types is None else frozenset(types)
+        position, heartbeat_due = after, monotonic() + HEARTBEAT_SECONDS
         try:
-            while not self.ended:
-                chunk, position = await self._chunk(database, position, wanted)
+            while not self.closed:
+                chunk, position = await self._next_chunk(database, position, selected)
                 if chunk:
                     yield chunk
                 elif position >= self.head:
-                    await self.moved(position, due - monotonic())
-                if monotonic() >= due:
-                    await admit()
-                    yield _HEART
-                    due = monotonic() + HEARTBEAT
-        except (KeiError, SQLAlchemyError, OSError, TimeoutError) as error:
-            _log.info("stream ended", reason=str(error))  # whoever may go on comes back with Last-Event-ID
+                    await self.wait_for_news(position, heartbeat_due - monotonic())
+                if monotonic() >= heartbeat_due:
+                    await authorize()
+                    yield _HEARTBEAT
+                    heartbeat_due = monotonic() + HEARTBEAT_SECONDS
+        except (KeiError, *RETRYABLE_ERRORS) as error:
+            _log.info("stream ended", reason=str(error))  # a reader that may read reconnects with Last-Event-ID
             return
         yield _FAREWELL
 
-    async def _chunk(self, database: Database, position: int, types: frozenset[str] | None) -> tuple[bytes, int]:
-        """Some frames above a position, and the position up to which was looked."""
-        new = self._since(position)
-        if new is not None:
-            return _joined(new, types, max(position, self.head))
+    async def _next_chunk(self, database: Database, position: int, types: frozenset[str] | None) -> tuple[bytes, int]:
+        """Some frames above a position, and the position that they reach."""
+        recent = self._recent_after(position)
+        if recent is not None:
+            return _join(recent, types, max(position, self.head))
         async with database.reading() as db:
-            found = await feed.look(db, position, BATCH, None if types is None else sorted(types))
-        return _joined([frame(entry) for entry in found.entries], types, found.next)
+            page = await feed.read_page(db, position, BATCH_SIZE, None if types is None else sorted(types))
+        return _join([encode_frame(entry) for entry in page.entries], types, page.next)
 
-    def _since(self, position: int) -> list[Frame] | None:
-        """The frames above a position; None if not all of them are remembered."""
+    def _recent_after(self, position: int) -> list[Frame] | None:
+        """The frames above a position; None if not all of them are in memory."""
         missing = self.head - position
         if missing <= 0:
             return []
@@ -168,41 +170,34 @@ class Hub:
             return None
         return list(islice(self._recent, len(self._recent) - missing, None))
 
-    async def _follow(self, database: Database, heard: asyncio.Event) -> None:
-        while True:
-            heard.clear()
-            try:
-                await self._catch_up(database)
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                _log.warning("feed without its database", reason=str(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(jitter(POLL)):
-                    await heard.wait()
+    async def _follow(self, database: Database, wake: asyncio.Event) -> None:
+        work = partial(self._catch_up, database)
+        await every(POLL_SECONDS, work, failure_message="reading the feed failed, retrying", wake=wake)
 
     async def _catch_up(self, database: Database) -> None:
         async with database.reading() as db:
-            if not self._begun:
-                self._tell([], await feed.head(db))
-                self._begun = True
-            while (found := await feed.look(db, self.head, BATCH, None)).next > self.head:
-                self._tell(found.entries, found.next)
+            if not self._started:
+                self._add([], await feed.head(db))
+                self._started = True
+            while (page := await feed.read_page(db, self.head, BATCH_SIZE, None)).next > self.head:
+                self._add(page.entries, page.next)
 
-    def _tell(self, entries: Sequence[feed.Entry], head: int) -> None:
-        if len(entries) != head - self.head:  # a hole, as dropped partitions leave it
+    def _add(self, entries: Sequence[feed.FeedEntry], head: int) -> None:
+        if len(entries) != head - self.head:  # a gap where old partitions were dropped
             self._recent.clear()
         else:
-            self._recent.extend(frame(entry) for entry in entries)
+            self._recent.extend(encode_frame(entry) for entry in entries)
         self.head = head
-        self._wake()
+        self._notify_readers()
 
-    async def _end_with_drain(self) -> None:
+    async def _close_on_drain(self) -> None:
         await self._drain.wait()
-        self._end()
+        self._close()
 
-    def _end(self) -> None:
-        self.ended = True
-        self._wake()
+    def _close(self) -> None:
+        self.closed = True
+        self._notify_readers()
 
-    def _wake(self) -> None:
+    def _notify_readers(self) -> None:
         news, self._news = self._news, asyncio.Event()
         news.set()

@@ -1,4 +1,4 @@
-"""Reading the feed: the outbox in order of position, up to the newest position that was given."""
+"""Reading the feed: the outbox in order of position, up to the newest assigned position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from sqlalchemy import text
 from shared.db import ReadSession
 from shared.events.envelope import Stored, structured
 
-WINDOW = 10_000
-"""Positions one statement looks at, however rare the types that are asked for."""
+MAX_POSITIONS_PER_QUERY = 10_000
+"""One statement scans at most so many positions, however rare the requested types are."""
 
 _HEAD = text("SELECT assigned FROM outbox_relay")
 _READ = text(
@@ -21,7 +21,7 @@ _READ = text(
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FeedEntry:
     """An event of the feed, in structured mode."""
 
     position: int
@@ -30,10 +30,16 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What was found, the position up to which was looked, and the newest one there was."""
+class FeedSlice:
+    """A part of the feed.
 
-    entries: list[Entry]
+    Attributes:
+        entries: those of the requested types, in order of position.
+        next: every position up to this one has been read.
+        head: the newest position.
+    """
+
+    entries: list[FeedEntry]
     next: int
     head: int
 
@@ -43,18 +49,18 @@ async def head(db: ReadSession) -> int:
     return int(await db.scalar(_HEAD) or 0)
 
 
-async def look(db: ReadSession, after: int, limit: int, types: Sequence[str] | None) -> Found:
-    """The first entries of these types (all, if None) above a position, at most `limit`.
+async def read_page(db: ReadSession, after: int, limit: int, types: Sequence[str] | None) -> FeedSlice:
+    """The first entries of these types (None: of all types) above a position, at most `limit`.
 
-    Without entries `next` is the newest position: everything before it was looked at.
+    Without entries, `next` is the newest position.
     """
     newest = await head(db)
     position = after
-    entries: list[Entry] = []
+    entries: list[FeedEntry] = []
     while position < newest and not entries:
-        until = min(newest, position + WINDOW)
-        wanted = {"after": position, "until": until, "limit": limit, "types": None if types is None else list(types)}
-        rows = await db.execute(_READ, wanted)
-        entries = [Entry(row.position, row.type, structured(Stored(*row[1:]))) for row in rows]
+        until = min(newest, position + MAX_POSITIONS_PER_QUERY)
+        values = {"after": position, "until": until, "limit": limit, "types": None if types is None else list(types)}
+        rows = await db.execute(_READ, values)
+        entries = [FeedEntry(row.position, row.type, structured(Stored(*row[1:]))) for row in rows]
         position = entries[-1].position if len(entries) == limit else until
-    return Found(entries, position, newest)
+    return FeedSlice(entries, position, newest)

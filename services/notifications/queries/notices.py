@@ -13,7 +13,7 @@ from shared.keyset import page
 async def notices(
     db: ReadSession, after: tuple[UUID] | None, limit: int, *, consortium: UUID | None, cluster: UUID | None
 ) -> Sequence[Notice]:
-    """Notices, newest first, of one consortium and one cluster if given."""
+    """Notices, newest first; only those of `consortium` and of `cluster`, if given."""
     query = select(Notice)
     if consortium is not None:
         query = query.where(Notice.consortium_id == consortium)

@@ -1,11 +1,10 @@
-"""Reading partners, and finding whom a key belongs to."""
+"""Reading partners, and the partner of a key."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import selectinload
 
 from services.notifications.tables import ApiKey, Partner
 from shared.auth import StoredKey
@@ -14,38 +13,22 @@ from shared.errors import Forbidden
 from shared.keyset import page
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A partner with all keys it ever had, oldest first."""
-
-    id: UUID
-    name: str
-    types: list[str]
-    created_at: datetime
-    keys: list[ApiKey]
+async def partners(db: ReadSession, after: tuple[str] | None, limit: int) -> Sequence[Partner]:
+    """Partners in order of name, with their keys, also revoked ones, oldest first."""
+    query = select(Partner).options(selectinload(Partner.keys))
+    return (await db.scalars(page(query, [Partner.name], after, limit))).all()
 
 
-async def partners(db: ReadSession, after: tuple[str] | None, limit: int) -> list[Listed]:
-    """Partners in order of name."""
-    found = (await db.scalars(page(select(Partner), [Partner.name], after, limit))).all()
-    owned = select(ApiKey).where(ApiKey.partner_id.in_([one.id for one in found]))
-    keys = (await db.scalars(owned.order_by(ApiKey.created_at, ApiKey.prefix))).all()
-    return [
-        Listed(one.id, one.name, one.types, one.created_at, [key for key in keys if key.partner_id == one.id])
-        for one in found
-    ]
-
-
-async def find(db: ReadSession, prefix: str) -> Sequence[StoredKey]:
-    """The live keys with this prefix."""
+async def valid_keys(db: ReadSession, prefix: str) -> Sequence[StoredKey]:
+    """The keys with this prefix that are not revoked."""
     rows = await db.execute(
         select(ApiKey.hash, ApiKey.partner_id).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None))
     )
     return [StoredKey(*row) for row in rows]
 
 
-async def granted(db: ReadSession, id: UUID | None) -> Sequence[str]:
-    """The types a partner may read; none means all.
+async def granted_types(db: ReadSession, id: UUID | None) -> Sequence[str]:
+    """The types that a partner may read; none means all.
 
     Raises:
         Forbidden: there is no such partner.

@@ -1,4 +1,4 @@
-"""`/feed`: the public events with their positions, by pull, long poll or stream."""
+"""`/feed`: the public events with their positions, by polling, long polling or as a stream."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -19,22 +19,22 @@ from shared.db import Database
 from shared.events import registry
 from shared.web import ProblemError, Read, ResponseModel, Router, long_lived
 
-STALLED = 60.0
-"""Seconds a reader may take for what it was sent before its stream is cut."""
-_POLICY = partner_key(partners.find, Role.operator, Role.service)
-_LAST = 2**63 - 1
+WRITE_TIMEOUT_SECONDS = 60.0
+"""A stream ends if its reader does not take a chunk within this time."""
+_POLICY = partner_key(partners.valid_keys, Role.operator, Role.service)
+_MAX_POSITION = 2**63 - 1
 
 
 def _database(request: Request) -> Database:
-    """No `Read` here: a reader that waits shall not hold a connection meanwhile."""
+    """Instead of `Read`, so that a waiting reader holds no connection."""
     database: Database = request.app.state.database
     return database
 
 
 Reader = Annotated[Principal, _POLICY]
-Source = Annotated[Database, Depends(_database)]
-After = Annotated[int, Query(ge=0, le=_LAST, description="the last position you have")]
-Types = Annotated[list[str], Query(max_length=100, default_factory=list, description="all you may read if left out")]
+FeedDatabase = Annotated[Database, Depends(_database)]
+After = Annotated[int, Query(ge=0, le=_MAX_POSITION, description="the last position you have")]
+Types = Annotated[list[str], Query(max_length=100, default_factory=list, description="default: all that you may read")]
 
 
 class CloudEvent(ResponseModel):
@@ -55,14 +55,14 @@ class CloudEvent(ResponseModel):
 
 
 class FeedItem(ResponseModel):
-    """An event with its place in the feed."""
+    """An event with its position in the feed."""
 
     position: int
     event: CloudEvent
 
 
 class FeedPage(ResponseModel):
-    """A page of the feed. Go on after `next`, whether there are items or not."""
+    """A page of the feed. Continue after `next`, also if there are no items."""
 
     items: list[FeedItem]
     next: int
@@ -75,7 +75,7 @@ class FeedHead(ResponseModel):
 
 
 class EventStream(StreamingResponse):
-    """Server-sent events. A reader that takes nothing for a minute is cut off; it comes back with Last-Event-ID."""
+    """Server-sent events. The stream ends if the reader takes nothing for `WRITE_TIMEOUT_SECONDS`."""
 
     media_type = "text/event-stream"
 
@@ -84,97 +84,99 @@ class EventStream(StreamingResponse):
         self._hub = hub
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send with a deadline for each part."""
+        """Send the frames, with a deadline for each chunk."""
 
-        async def bounded(message: Message) -> None:
-            async with asyncio.timeout(STALLED):
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(WRITE_TIMEOUT_SECONDS):
                 await send(message)
 
-        with self._hub.place():
-            await super().__call__(scope, receive, bounded)
+        with self._hub.reader_slot():
+            await super().__call__(scope, receive, send_in_time)
 
 
 def feed_router(hub: Hub) -> Router:
-    """The routes; `hub` tells them what is new."""
+    """The routes; `hub` wakes waiting readers."""
     router = Router(prefix="/feed")
-    _pull(router, hub)
-    _push(router, hub)
+    _add_polling(router, hub)
+    _add_stream(router, hub)
 
     @router.get("/head")
     async def show_head(caller: Reader, db: Read) -> FeedHead:
-        """The newest position: where to go on after to hear of what is to come."""
+        """The newest position; read after it to get only future events."""
         return FeedHead(position=await feed.head(db))
 
     return router
 
 
-def _pull(router: Router, hub: Hub) -> None:
+def _add_polling(router: Router, hub: Hub) -> None:
     @router.get("", response_model=FeedPage)
     @long_lived
     async def read_feed(
         request: Request,
         caller: Reader,
-        database: Source,
+        database: FeedDatabase,
         types: Types,
         after: After = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         wait: Annotated[int, Query(ge=0, le=25, description="seconds to wait if there is nothing yet")] = 0,
     ) -> Response:
         """Public events above a position, oldest first."""
-        chosen = await _selection(database, caller, types)
+        selected = await _selected_types(database, caller, types)
         until, position = monotonic() + wait, after
         while True:
             async with database.reading() as db:
-                found = await feed.look(db, position, limit, chosen)
-            _refuse_future(after, found.head)
+                page = await feed.read_page(db, position, limit, selected)
+            _refuse_future(after, page.head)
             left = until - monotonic()
-            if found.entries or left <= 0 or hub.ended:
-                return Response(_page(found), media_type="application/json")
-            position = found.next
-            await hub.moved(position, left)
-            await _admitted(request)
+            if page.entries or left <= 0 or hub.closed:
+                return Response(_encode(page), media_type="application/json")
+            position = page.next
+            await hub.wait_for_news(position, left)
+            await _authorize(request)
 
 
-def _push(router: Router, hub: Hub) -> None:
+def _add_stream(router: Router, hub: Hub) -> None:
     @router.get("/stream", response_class=EventStream)
     @long_lived
     async def stream_feed(
         request: Request,
         caller: Reader,
-        database: Source,
+        database: FeedDatabase,
         types: Types,
         after: After = 0,
-        last: Annotated[str | None, Header(alias="Last-Event-ID", description="the last position you have")] = None,
+        last_event_id: Annotated[
+            str | None, Header(alias="Last-Event-ID", description="the last position you have")
+        ] = None,
     ) -> EventStream:
-        """Public events above a position as server-sent events, and what is to come as it comes."""
-        chosen = await _selection(database, caller, types)
-        begin = after if last is None else _position(last)
+        """Public events above a position as server-sent events; new events follow as they are published."""
+        selected = await _selected_types(database, caller, types)
+        begin = after if last_event_id is None else _parse_position(last_event_id)
         async with database.reading() as db:
             _refuse_future(begin, await feed.head(db))
-        frames = hub.stream(database, begin, chosen, lambda: _admitted(request))
+        frames = hub.stream(database, begin, selected, lambda: _authorize(request))
         return EventStream(hub, frames)
 
 
-async def _admitted(request: Request) -> None:
+async def _authorize(request: Request) -> None:
     """Check the credential again.
 
     Raises:
-        Unauthenticated: the key was revoked, or the token has run out, since the request began.
+        Unauthenticated: the key was revoked, or the token has expired, since the request began.
     """
     assert _POLICY.dependency is not None  # noqa: S101  partner_key() gives one
     await _POLICY.dependency(request)
 
 
-async def _selection(database: Database, caller: Principal, asked: Sequence[str]) -> list[str] | None:
+async def _selected_types(database: Database, caller: Principal, requested: Sequence[str]) -> list[str] | None:
     granted: Sequence[str] = ()
     if not caller.has(Role.operator, Role.service):
         async with database.reading() as db:
-            granted = await partners.granted(db, caller.partner)
-    return subscriptions.select(asked, granted, [entry.name for entry in registry().values() if entry.public])
+            granted = await partners.granted_types(db, caller.partner)
+    return subscriptions.select_types(requested, granted, [entry.name for entry in registry().values() if entry.public])
 
 
-def _position(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < len(str(_LAST))):
+def _parse_position(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < len(str(_MAX_POSITION))):
         message = "Last-Event-ID has to be the id of an event of this stream: a position."
         raise ProblemError(400, "malformed-last-event-id", message, errors=[("Last-Event-ID", message)])
     return int(text)
@@ -186,6 +188,6 @@ def _refuse_future(position: int, head: int) -> None:
         raise ProblemError(400, "position-in-the-future", message, errors=[("after", message)])
 
 
-def _page(found: feed.Found) -> bytes:
-    items = b",".join(b'{"position":%d,"event":%b}' % (one.position, one.event) for one in found.entries)
-    return b'{"items":[%b],"next":%d}' % (items, found.next)
+def _encode(page: feed.FeedSlice) -> bytes:
+    items = b",".join(b'{"position":%d,"event":%b}' % (entry.position, entry.event) for entry in page.entries)
+    return b'{"items":[%b],"next":%d}' % (items, page.next)

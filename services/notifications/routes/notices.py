@@ -1,4 +1,4 @@
-"""`/notices`: what the people of a cluster, or the coordinator, should hear of."""
+"""`/notices`: notes for the people of a cluster, or for the coordinator, that an event concerns them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -16,23 +16,23 @@ router = Router(prefix="/notices")
 
 
 class NoticeView(ResponseModel):
-    """A notice."""
+    """A note for a cluster, or for the coordinator, that an event concerns it."""
 
     id: UUID
     event_id: UUID
     consortium_id: UUID
-    cluster_id: UUID | None = Field(description="whom it concerns; null: the coordinator")
+    cluster_id: UUID | None = Field(description="the cluster that it is for; null: the coordinator")
     kind: str = Field(description="the event's entity and fact, such as `pair.proposed`")
-    subjects: dict[str, UUID] = Field(description="what it is about, by the names of the event's fields")
+    subjects: dict[str, UUID] = Field(description="ids from the event, by the names of its fields")
     created_at: datetime
     read_at: datetime | None
 
 
 def _scope(caller: Principal) -> tuple[UUID | None, UUID | None]:
-    """The consortium and the cluster the caller is limited to; None for those who see all.
+    """The consortium and the cluster whose notices the caller may see; None means all.
 
     Raises:
-        Forbidden: the sign-in does not name what the caller acts for.
+        Forbidden: the sign-in names no consortium, or no cluster.
     """
     if caller.has(Role.operator):
         return None, None
@@ -47,7 +47,7 @@ def _scope(caller: Principal) -> tuple[UUID | None, UUID | None]:
 
 @router.get("")
 async def list_notices(caller: Manager, db: Read, paging: Paging) -> Page[NoticeView]:
-    """Notices, newest first: a manager's own cluster's, a coordinator's whole consortium's."""
+    """Notices, newest first: for a manager those of the own cluster, for a coordinator those of the consortium."""
     consortium, cluster = _scope(caller)
     rows = await queries.notices(db, paging.after, paging.limit + 1, consortium=consortium, cluster=cluster)
     return paging.page([NoticeView.model_validate(row) for row in rows], lambda row: (row.id,))
@@ -55,7 +55,7 @@ async def list_notices(caller: Manager, db: Read, paging: Paging) -> Page[Notice
 
 @router.put("/{id}/read")
 async def mark_read(caller: Manager, tx: Tx, id: UUID) -> NoticeView:
-    """Say that a notice has been read."""
+    """Mark a notice as read."""
     consortium, cluster = _scope(caller)
     notice = await commands.mark_read(tx, id, clock.now(), consortium=consortium, cluster=cluster)
     return NoticeView.model_validate(notice)

@@ -9,31 +9,23 @@ from pydantic import Field
 from starlette.types import Receive, Scope, Send
 
 from services.notifications.commands import partners as commands
+from services.notifications.commands.partners import NewPartner
 from services.notifications.queries import partners as queries
 from shared import clock
 from shared.auth import ApiKey, Operator
-from shared.web import Name, Page, Paging, Read, RequestModel, ResponseModel, Router, Slug, Tx
+from shared.web import Page, Paging, Read, ResponseModel, Router, Tx
 
 router = Router(prefix="/partners")
 
 
-class NewPartner(RequestModel):
-    """A partner to be."""
-
-    name: Name
-    types: Annotated[
-        list[Slug], Field(max_length=100, default_factory=list, description="types of events; all public ones if empty")
-    ]
-
-
 class NewKeyView(ResponseModel):
-    """A partner with a new key. The key is shown this once: only a hash of it is kept."""
+    """A partner with a new key. The key is shown only once: only its hash is stored."""
 
     id: UUID
     name: str
     types: list[str]
-    prefix: str = Field(description="names the key")
-    key: str | None = Field(description="the key itself; null when the answer is repeated for an Idempotency-Key")
+    prefix: str = Field(description="identifies the key")
+    key: str | None = Field(description="the key itself; null when the response is repeated for an Idempotency-Key")
 
 
 class KeyView(ResponseModel):
@@ -54,19 +46,20 @@ class PartnerView(ResponseModel):
     keys: list[KeyView]
 
 
-class ShownOnce(Response):
-    """An answer with a key: what is stored of it for retries (`body`) has none."""
+class NewKeyResponse(Response):
+    """A response with a new key. What is stored of it for retries (`body`) has no key."""
 
     media_type = "application/json"
 
-    def __init__(self, view: NewKeyView, status: int) -> None:
-        super().__init__(view.model_dump_json().encode(), status)
-        self._whole = bytes(self.body)
+    def __init__(self, partner_id: UUID, name: str, types: list[str], key: ApiKey) -> None:
+        view = NewKeyView(id=partner_id, name=name, types=types, prefix=key.prefix, key=key.plain)
+        super().__init__(view.model_dump_json().encode(), 201)
+        self._body_with_key = bytes(self.body)
         self.body = view.model_copy(update={"key": None}).model_dump_json().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the whole answer."""
-        self.body = self._whole
+        """Send the response with the key."""
+        self.body = self._body_with_key
         await super().__call__(scope, receive, send)
 
 
@@ -74,30 +67,28 @@ class ShownOnce(Response):
 async def add_partner(caller: Operator, tx: Tx, body: NewPartner) -> Response:
     """Add a partner, with a first key."""
     key = ApiKey.new()
-    partner = await commands.add(tx, clock.new_id(), body.name, body.types, key)
-    view = NewKeyView(id=partner.id, name=partner.name, types=partner.types, prefix=key.prefix, key=key.plain)
-    return ShownOnce(view, 201)
+    partner = await commands.add(tx, clock.new_id(), body, key)
+    return NewKeyResponse(partner.id, partner.name, partner.types, key)
 
 
 @router.get("")
 async def list_partners(caller: Operator, db: Read, paging: Paging) -> Page[PartnerView]:
-    """The partners, in order of name."""
+    """The partners in order of name, with their keys."""
     rows = await queries.partners(db, paging.after, paging.limit + 1)
     return paging.page([PartnerView.model_validate(row) for row in rows], lambda row: (row.name,))
 
 
 @router.post("/{id}/keys", status_code=201, response_model=NewKeyView)
 async def add_key(caller: Operator, tx: Tx, id: UUID) -> Response:
-    """Give a partner one key more; those it has stay live until they are revoked."""
+    """Give a partner another key. Its other keys stay valid until they are revoked."""
     key = ApiKey.new()
     partner = await commands.add_key(tx, id, key)
-    view = NewKeyView(id=partner.id, name=partner.name, types=partner.types, prefix=key.prefix, key=key.plain)
-    return ShownOnce(view, 201)
+    return NewKeyResponse(partner.id, partner.name, partner.types, key)
 
 
 @router.delete("/{id}/keys/{prefix}", status_code=204)
 async def revoke_key(
     caller: Operator, tx: Tx, id: UUID, prefix: Annotated[str, Path(pattern="^[A-Za-z0-9]{8,16}$")]
 ) -> None:
-    """Revoke a key, from now on."""
+    """Revoke a key with immediate effect."""
     await commands.revoke(tx, id, prefix, clock.now())

@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 
 import httpx2
 
+from services.notifications.commands.notices import AUDIENCES
 from shared.auth import Role
-from shared.events import Data
+from shared.events import Data, registry
 from shared.events.matching import (
     MentorshipAsked,
     MentorshipConfirmed,
@@ -39,6 +40,17 @@ def manager(cluster: UUID) -> dict[str, str]:
 async def notices(client: httpx2.AsyncClient, headers: dict[str, str]) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = (await client.get("/notices", headers=headers)).json()["items"]
     return items
+
+
+def test_every_public_event_has_an_audience_or_says_that_it_has_none() -> None:
+    assert AUDIENCES.keys() == {entry.model for entry in registry().values() if entry.public}
+
+
+def test_an_audience_names_fields_of_its_event() -> None:
+    for model, audience in AUDIENCES.items():
+        if audience is not None:
+            names = {"consortium_id", *audience.clusters, *audience.subjects}
+            assert names <= model.model_fields.keys(), model
 
 
 async def test_each_event_concerns_whom_it_should(client: httpx2.AsyncClient, transport: LocalTransport) -> None:

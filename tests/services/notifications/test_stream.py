@@ -107,7 +107,7 @@ async def test_coming_back_with_any_position_gives_exactly_the_rest(
 async def test_old_positions_are_read_from_the_database(
     client: httpx2.AsyncClient, transport: LocalTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "BATCH", 3)
+    monkeypatch.setattr(sse, "BATCH_SIZE", 3)
     await arrive(client, transport, *mixed(10))
     async with listening(client, types=SERVICE) as listener:
         seen = await listener.events(5)
@@ -146,7 +146,7 @@ async def test_the_future_is_refused(client: httpx2.AsyncClient, transport: Loca
 async def test_a_heart_beats_until_the_key_is_revoked(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sse, "HEARTBEAT", 0.1)
+    monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.1)
     made = await partner(client)
     async with listening(client, bearing(made["key"])) as listener:
         assert [await listener.block() for _ in range(3)] == [["retry: 2000"], [":"], [":"]]
@@ -161,7 +161,7 @@ async def test_a_heart_beats_until_the_key_is_revoked(
 async def test_a_reader_that_takes_nothing_is_cut_off_and_harms_nobody(
     client: httpx2.AsyncClient, transport: LocalTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(feed, "STALLED", 0.3)
+    monkeypatch.setattr(feed, "WRITE_TIMEOUT_SECONDS", 0.3)
     large = [factories.stored(factories.training_published(title="x" * 60_000)) for _ in range(200)]
     await arrive(client, transport, *large)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port, limit=1024)
