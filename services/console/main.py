@@ -10,7 +10,7 @@ from fastapi import FastAPI, Path, Response
 
 from services.console.api.operator_client import OperatorClient
 from services.console.api.public_client import PublicClient
-from services.console.api.user_client import TokenRejected, UserClient
+from services.console.api.user_client import RequestRefused, TokenRejected, UserClient
 from services.console.jobs.certificate_monitor import Address, CertificateMonitor, parse_addresses
 from services.console.pages import (
     cluster,
@@ -29,12 +29,13 @@ from services.console.pages import (
     trainings,
     what_ifs,
 )
-from services.console.request.error_pages import ProblemPageMiddleware
+from services.console.request.error_pages import ProblemPageMiddleware, respond_to_service_error
 from services.console.request.forms import MAX_BYTES
 from services.console.request.session import SessionMiddleware, SignInRequired, redirect_to_sign_in
 from services.console.settings import ConsoleSettings
 from services.console.view import templating
 from shared import clock
+from shared.api_client import ServiceUnavailable
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier, public
 from shared.errors import NotFound
 from shared.web import Limits, Ops, Router, create_app
@@ -111,12 +112,14 @@ def build(api_url: str, token: Callable[[], str], verifier: Verifier, monitored:
     )
     app.state.public_client, app.state.operator_client = public_client, operator_client
     app.state.user_client = user_client
-    _handle_sessions(app, verifier)
+    _add_handlers(app, verifier)
     return app
 
 
-def _handle_sessions(app: FastAPI, verifier: Verifier) -> None:
+def _add_handlers(app: FastAPI, verifier: Verifier) -> None:
     app.add_exception_handler(SignInRequired, redirect_to_sign_in)
     app.add_exception_handler(TokenRejected, redirect_to_sign_in)
+    app.add_exception_handler(RequestRefused, respond_to_service_error)
+    app.add_exception_handler(ServiceUnavailable, respond_to_service_error)
     app.add_middleware(ProblemPageMiddleware)
     app.add_middleware(SessionMiddleware, verifier=verifier)  # outermost, because problem pages need the user too

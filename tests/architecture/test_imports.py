@@ -35,6 +35,7 @@ _ROOMS = (
     *("main", "settings", "metrics", "consumers", "tables"),
     *("routes.a", "jobs.a", "push.a", "commands.a", "queries.a"),
 )
+_CONSOLE_ROOMS = ("main", "settings", "pages.a", "request.a", "view.a", "api.a", "jobs.a")
 _RULES = {
     "members": ("a",),
     "matching": ("engine.a", "inputs.a", "scoring.a", "mentoring.a", "planning.a", "explaining.a", "report"),
@@ -74,6 +75,13 @@ PLANTED = [
     ("services.members.queries.a", "services.members.commands.a", "rooms"),
     ("services.members.commands.a", "services.members.push.a", "rooms"),
     ("services.members.metrics", "services.members.jobs.a", "rooms"),
+    ("services.console.request.a", "services.console.pages.a", "console-rooms"),
+    ("services.console.view.a", "services.console.request.a", "console-rooms"),
+    ("services.console.api.a", "services.console.request.a", "console-rooms"),
+    ("services.console.api.a", "services.console.view.a", "console-rooms"),
+    ("services.console.jobs.a", "services.console.api.a", "console-rooms"),
+    ("services.console.pages.a", "services.console.settings", "console-rooms"),
+    ("services.console.api.a", "fastapi", "web-at-the-door"),
     ("services.members.rules.a", "sqlalchemy", "pure-rules"),
     ("services.members.rules.a", "shared.events", "pure-rules"),
     ("services.members.rules.a", "shared.clock", "pure-rules"),
@@ -117,6 +125,12 @@ WANTED = [
     ("services.members.commands.a", "shared.outbox"),
     ("services.members.tables", "shared.outbox"),
     ("services.members.tables", "services.members.rules.a"),
+    ("services.console.main", "services.console.pages.a"),
+    ("services.console.pages.a", "services.console.request.a"),
+    ("services.console.request.a", "services.console.view.a"),
+    ("services.console.request.a", "fastapi"),
+    ("services.console.view.a", "services.console.api.a"),
+    ("services.console.settings", "services.console.jobs.a"),
     ("services.members.rules.a", "shared.errors"),
     ("services.matching.rules.report", "services.matching.rules.explaining.a"),
     ("services.matching.rules.explaining.a", "services.matching.rules.planning.a"),
@@ -137,7 +151,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(_ROOT / "pyproject.toml", root)
     rooms = [f"services.{service}.{room}" for service in _RULES for room in _ROOMS]
     rooms += [f"services.{service}.rules.{module}" for service, modules in _RULES.items() for module in modules]
-    for name in [*_SHARED, *rooms, "services.console.main", "deploy.cli"]:
+    rooms += [f"services.console.{room}" for room in _CONSOLE_ROOMS]
+    for name in [*_SHARED, *rooms, "deploy.cli"]:
         path = _file(root, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()

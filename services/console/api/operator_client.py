@@ -8,10 +8,9 @@ from uuid import UUID
 import httpx2
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from services.console.api.user_client import TokenRejected
+from services.console.api.user_client import refusal
 from shared.api_client import ApiClient, ApiError, ServiceUnavailable
 from shared.status import AccessDenied, ServiceReport, collect_status
-from shared.web import ProblemError
 
 Action = Literal["retry", "discard"]
 Service = Literal["members", "trainings", "matching", "notifications"]
@@ -69,12 +68,12 @@ class OperatorClient:
 
         Raises:
             TokenRejected: the token is not valid.
-            ProblemError: 403, with the reason.
+            RequestRefused: 403, with the reason.
         """
         try:
             return await collect_status(self._client, token, SERVICES)
         except AccessDenied as error:
-            raise _refusal(error.status, f"Every service {error}.") from error
+            raise refusal("every service", error.status, f"Every service {error}.") from error
 
     async def dead_letters(self, token: str, service: str) -> list[DeadLetter]:
         """The oldest dead letters of a service.
@@ -82,7 +81,7 @@ class OperatorClient:
         Raises:
             ServiceUnavailable: there is no usable response.
             TokenRejected: the token is not valid.
-            ProblemError: the service refuses.
+            RequestRefused: with the service's reason.
         """
         return _read(service, DeadLetterList, await self._send(token, "GET", service)).items
 
@@ -94,7 +93,7 @@ class OperatorClient:
         A repeated idempotency key has no second effect and gets the same response.
 
         Raises:
-            ServiceUnavailable, TokenRejected, ProblemError: as `dead_letters`.
+            ServiceUnavailable, TokenRejected, RequestRefused: as `dead_letters`.
         """
         body: dict[str, Any] = {"action": action, "consumer": service}
         if ids is not None:
@@ -108,9 +107,7 @@ class OperatorClient:
         try:
             return await self._client.json(token, method, service, "/ops/dead-letters", **options)
         except ApiError as error:
-            if httpx2.codes.is_server_error(error.status):
-                raise ServiceUnavailable(service, f"answers {error.status}") from error
-            raise _refusal(error.status, f"{service} says: {error.problem.detail or 'no'}") from error
+            raise refusal(service, error.status, f"{service} says: {error.problem.detail or 'no'}") from error
 
 
 def _read(service: str, model: type[M], body: object) -> M:
@@ -118,9 +115,3 @@ def _read(service: str, model: type[M], body: object) -> M:
         return model.model_validate(body)
     except ValidationError as error:
         raise ServiceUnavailable(service, "gives an answer that cannot be read") from error
-
-
-def _refusal(status: int, sentence: str) -> Exception:
-    if status == httpx2.codes.UNAUTHORIZED:
-        return TokenRejected()
-    return ProblemError(status, "refused", sentence)

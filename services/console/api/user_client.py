@@ -6,7 +6,6 @@ from uuid import UUID
 import httpx2
 
 from shared.api_client import ApiClient, ApiError, ServiceUnavailable
-from shared.web import ProblemError
 
 TIMEOUT_SECONDS = 30.0
 """For one command; a what-if of thousands of clusters takes ten seconds."""
@@ -14,6 +13,14 @@ TIMEOUT_SECONDS = 30.0
 
 class TokenRejected(Exception):
     """The service responded with 401: the token of the user is not valid, or not any more."""
+
+
+class RequestRefused(Exception):
+    """The service responded with another error status below 500; the text is its reason."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 class ApiCommand(NamedTuple):
@@ -42,7 +49,8 @@ class UserClient:
 
         Raises:
             TokenRejected: the token is not valid.
-            ProblemError: with matching's status and reason; 503 if there was no usable response.
+            RequestRefused: with matching's reason.
+            ServiceUnavailable: there was no usable response.
         """
         headers = {}
         if command.expected_version is not None:
@@ -53,20 +61,18 @@ class UserClient:
             body = await self._client.json(
                 token, command.method, "matching", command.path, json=command.body, headers=headers
             )
-        except ServiceUnavailable as error:
-            raise _unavailable() from error
         except ApiError as error:
-            if error.status == httpx2.codes.UNAUTHORIZED:
-                raise TokenRejected from error
-            if httpx2.codes.is_server_error(error.status):
-                raise _unavailable() from error
-            detail = error.problem.detail or "This was refused."
-            raise ProblemError(error.status, "refused", " ".join([detail, *error.problem.errors])) from error
+            reason = error.problem.detail or "This was refused."
+            raise refusal("matching", error.status, " ".join([reason, *error.problem.errors])) from error
         if not isinstance(body, dict):
-            raise _unavailable()
+            raise ServiceUnavailable("matching", "gives an answer that cannot be read")
         return body
 
 
-def _unavailable() -> ProblemError:
-    detail = "Matching did not respond, so it is not known whether this was done. Check again in a minute."
-    return ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})
+def refusal(service: str, status: int, reason: str) -> Exception:
+    """The exception for an error status."""
+    if status == httpx2.codes.UNAUTHORIZED:
+        return TokenRejected()
+    if httpx2.codes.is_server_error(status):
+        return ServiceUnavailable(service, f"answers {status}")
+    return RequestRefused(status, reason)

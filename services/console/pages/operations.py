@@ -16,7 +16,7 @@ from services.console.view import formatting, status_text, templating
 from shared import clock, wording
 from shared.api_client import ServiceUnavailable
 from shared.status import ServiceReport, diagnose
-from shared.web import ProblemError, Router
+from shared.web import Router
 
 router = Router(include_in_schema=False)
 
@@ -104,10 +104,7 @@ async def confirm_discard(
     request: Request, caller: Operator, service: Service, event: Annotated[UUID | None, Query()] = None
 ) -> Response:
     """Ask for confirmation. The form names the dead letters on the page, so later ones are not discarded."""
-    try:
-        letters = await _client(request).dead_letters(caller.token, service)
-    except ServiceUnavailable as error:
-        raise _unavailable(service) from error
+    letters = await _client(request).dead_letters(caller.token, service)
     chosen = [letter for letter in letters if event in (None, letter.event_id)]
     if not chosen:
         return _redirect("discard", service, 0)
@@ -125,17 +122,9 @@ async def discard(request: Request, caller: Operator) -> Response:
 async def _resolve(
     request: Request, caller: SignedInUser, action: Action, form: DeadLetterForm, ids: Sequence[UUID] | None
 ) -> Response:
-    try:
-        count = await _client(request).resolve(caller.token, form.service, action, ids, form.idempotency_key)
-    except ServiceUnavailable as error:
-        raise _unavailable(form.service) from error
+    count = await _client(request).resolve(caller.token, form.service, action, ids, form.idempotency_key)
     return _redirect(action, form.service, count)
 
 
 def _redirect(action: Action, service: str, count: int) -> Response:
     return RedirectResponse(f"/operations?done={action}&service={service}&count={count}", 303)
-
-
-def _unavailable(service: str) -> ProblemError:
-    detail = f"{service} does not respond. Check its status on the operations page and try again when it is back."
-    return ProblemError(503, "unavailable", detail, headers={"Retry-After": "5"})

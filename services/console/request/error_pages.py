@@ -1,13 +1,17 @@
-"""Shows problem documents as HTML pages to clients that accept HTML."""
+"""Responds to errors of the services, and shows problem documents as HTML pages to clients that accept HTML."""
 
 import json
 from http import HTTPStatus
 
+from fastapi import Request
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.console.view import templating
+from services.console.api.user_client import RequestRefused
+from services.console.view import formatting, templating
+from shared.api_client import ServiceUnavailable
+from shared.web import ProblemError
 from shared.web.problems import MEDIA_TYPE
 
 _TITLES = {
@@ -26,6 +30,16 @@ _HINTS = {
     500: "The error is logged; it is not your fault.",
 }
 _COPIED_HEADERS = ("x-request-id", "retry-after", "allow", "cache-control", "x-content-type-options")
+
+
+async def respond_to_service_error(request: Request, error: Exception) -> Response:
+    """The response to RequestRefused, with the service's reason, and to ServiceUnavailable."""
+    if isinstance(error, RequestRefused):
+        return ProblemError(error.status, "refused", str(error)).response(request.scope)
+    service = error.service if isinstance(error, ServiceUnavailable) else "The service"
+    detail = f"{service} does not respond. If you have sent a form, check in a minute whether it was done."
+    problem = ProblemError(503, "unavailable", formatting.capitalized(detail), headers={"Retry-After": "5"})
+    return problem.response(request.scope)
 
 
 class ProblemPageMiddleware:

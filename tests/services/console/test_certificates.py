@@ -75,7 +75,7 @@ async def test_who_is_not_there_or_shows_none_is_told_as_0(unused_tcp_port: int)
 
 
 async def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.console.jobs.certificate_monitor.DEADLINE", 0.05)
+    monkeypatch.setattr("services.console.jobs.certificate_monitor.TIMEOUT_SECONDS", 0.05)
     held: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     async with server:

@@ -49,7 +49,7 @@ async def test_a_service_that_is_away_is_what_needs_somebody(service_database: C
         assert "2 of 4 services respond." in said
         reply = await Person(running, Role.operator).get("/operations/discard?service=trainings")
         assert reply.status_code == 503
-        assert "trainings does not respond." in reply.text
+        assert "Trainings does not respond." in reply.text
 
 
 async def test_with_all_services_away_the_page_is_whole(service_database: Create) -> None:
