@@ -50,7 +50,7 @@ class _MentorshipLoader:
 
     async def confirmed(self) -> None:
         for side in ("mentor", "learner"):
-            await self._write("/confirmations", {"side": side}, "confirm", side, seen=await self._seen())
+            await self._write("/confirmations", {"side": side}, "confirm", side, expected_version=await self._version())
 
     async def worked(self) -> None:
         shown = await self.api.get("matching", self.at)
@@ -67,9 +67,9 @@ class _MentorshipLoader:
 
     async def ended(self) -> Json:
         body = {"side": "learner", "how": "completed"}
-        return await self._write("/ending", body, "end", seen=await self._seen())
+        return await self._write("/ending", body, "end", expected_version=await self._version())
 
-    async def _seen(self) -> str:
+    async def _version(self) -> str:
         return f'"v{(await self.api.get("matching", self.at))["version"]}"'
 
     async def _write(self, path: str, body: Json, *what: str, **options: Any) -> Json:

@@ -39,7 +39,7 @@ class Writer:
             for places in (3, 4):
                 capacity = {"mentor_capacity": places, "learner_capacity": 1}
                 at, seen = f"/clusters/{cluster['id']}/capacity", f'"v{self.clusters[cluster["id"]]}"'
-                changed = await self._write(at, capacity, method="PUT", seen=seen)
+                changed = await self._write(at, capacity, method="PUT", expected_version=seen)
                 self.clusters[cluster["id"]] = changed["version"]
 
     async def _write(self, path: str, body: dict[str, Any], **options: Any) -> dict[str, Any]:
