@@ -88,9 +88,7 @@ async def build(where: EmbeddedConfig) -> Starlette:
     }
     pages = importlib.import_module("services.console.main")  # as the services: only who runs it needs what it needs
     verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
-    console: FastAPI = pages.build(
-        f"{where.url}/api", lambda: issuer.token(pages.CONSOLE_PRINCIPAL, pages.TOKEN_LIFETIME), verifier
-    )
+    console: FastAPI = pages.build(f"{where.url}/api", pages.console_token(issuer), verifier)
 
     async def jwks(_: Request) -> Response:
         return JSONResponse(issuer.jwks())

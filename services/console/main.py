@@ -73,7 +73,12 @@ def from_environment(settings: ConsoleSettings) -> FastAPI:
     issuer = Issuer.load(settings.issuer_key, issuer=settings.issuer, audience=settings.audience)
     verifier = Verifier(issuer=settings.issuer, audience=settings.audience, keys=KeySource.at(settings.jwks_url))
     monitored = parse_addresses(settings.monitored_certificates)
-    return build(settings.api_url, lambda: issuer.token(CONSOLE_PRINCIPAL, TOKEN_LIFETIME), verifier, monitored)
+    return build(settings.api_url, console_token(issuer), verifier, monitored)
+
+
+def console_token(issuer: Issuer) -> Callable[[], str]:
+    """Signs a token of the console at each call."""
+    return lambda: issuer.token(CONSOLE_PRINCIPAL, TOKEN_LIFETIME)
 
 
 def build(api_url: str, token: Callable[[], str], verifier: Verifier, monitored: Sequence[Address] = ()) -> FastAPI:

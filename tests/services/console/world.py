@@ -118,7 +118,7 @@ def _application(databases: dict[str, str], issuer: Issuer, url: str) -> Starlet
         )
         apps[name] = import_module(f"services.{name}.main").build(settings, transport=transport, keys=keys)
     verifier = Verifier(issuer=ISSUER, audience="kei", keys=keys)
-    pages = console.build(f"{url}/api", lambda: issuer.token(console.CONSOLE_PRINCIPAL), verifier)
+    pages = console.build(f"{url}/api", console.console_token(issuer), verifier)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
