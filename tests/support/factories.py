@@ -11,7 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -125,10 +125,20 @@ async def rows(url: str, query: str, *values: object) -> list[dict[str, Any]]:
         await connection.close()
 
 
-async def put(url: str) -> list[tuple[str, int, dict[str, Any]]]:
-    """The events in the outbox of the database at `url`: type without its service and version, sequence, data."""
-    found = await rows(url, "SELECT type, version, data FROM outbox ORDER BY seq")
-    return [(".".join(row["type"].split(".")[2:4]), row["version"], json.loads(row["data"])) for row in found]
+class PublishedEvent(NamedTuple):
+    """An event in an outbox; its type is without service and version of the type, as in `cluster.changed`."""
+
+    type: str
+    version: int
+    data: dict[str, Any]
+
+
+async def published_events(url: str) -> list[PublishedEvent]:
+    """The events in the outbox of the database at `url`, oldest first."""
+    events = await rows(url, "SELECT type, version, data FROM outbox ORDER BY seq")
+    return [
+        PublishedEvent(".".join(row["type"].split(".")[2:4]), row["version"], json.loads(row["data"])) for row in events
+    ]
 
 
 async def deliver(transport: Transport, *events: Stored) -> None:

@@ -253,7 +253,7 @@ class Matching:
 
     async def told(self, *kinds: str) -> list[Json]:
         """The data of the published events of these kinds."""
-        return [data for kind, _, data in await factories.put(self.url) if kind in kinds]
+        return [data for kind, _, data in await factories.published_events(self.url) if kind in kinds]
 
 
 def tried_again(said: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -189,7 +189,7 @@ async def test_a_request_proposes_the_best_mentors_with_a_free_place(matching: M
     await matching.knows(asking, *mentors[:2], near, far, *excluded)
     request = requested(asking.id, 4)
     await matching.hears(request)
-    told = await factories.put(url)
+    told = await factories.published_events(url)
     assert [(kind, version) for kind, version, _ in told] == [("pair.proposed", 1)] * 3
     proposed = [data for _, _, data in told]
     assert [one["mentor_id"] for one in proposed] == [str(one.id) for one in (far, near, mentors[1])]
@@ -224,10 +224,10 @@ async def test_a_request_without_an_answer_proposes_nobody(matching: Matching, u
     asking = learner()
     await matching.knows(asking, mentor("Weak", level=1))
     await matching.hears(requested(asking.id, 4), requested(uuid4(), 1))
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
     await matching.knows(mentor("Late"))
     assert (await matching.run())["pairs"] != []
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
 
 
 async def test_the_more_urgent_of_two_requests_for_a_skill_counts(matching: Matching) -> None:

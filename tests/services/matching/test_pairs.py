@@ -32,7 +32,7 @@ async def test_two_acceptances_take_a_place_on_each_side(matching: Matching, url
     assert (first.status_code, first.headers["etag"]) == (200, '"v2"')
     assert first.json() == pair | {"learner_answer": "accepted", "version": 2}
     assert await matching.used(one, "mentor") == 0
-    assert len(await factories.put(url)) == 2
+    assert len(await factories.published_events(url)) == 2
     second = await matching.answer(pair["id"], "mentor", version=2, headers=manager_of(one))
     assert (second.status_code, second.headers["etag"]) == (200, '"v3"')
     answered = {"learner_answer": "accepted", "mentor_answer": "accepted", "state": "accepted", "version": 3}
@@ -40,7 +40,7 @@ async def test_two_acceptances_take_a_place_on_each_side(matching: Matching, url
     assert await matching.get(f"/pairs/{pair['id']}") == second.json()
     assert [await matching.used(one, "mentor"), await matching.used(other, "learner")] == [1, 1]
     assert [await matching.used(one, "learner"), await matching.used(other, "mentor")] == [0, 0]
-    assert (await factories.put(url))[2:] == [
+    assert (await factories.published_events(url))[2:] == [
         (
             "pair.accepted",
             2,
@@ -61,7 +61,7 @@ async def test_one_decline_ends_it_and_takes_nothing(matching: Matching, url: st
     assert (reply.status_code, reply.json()["state"]) == (200, "declined")
     assert (reply.json()["mentor_answer"], reply.json()["learner_answer"]) == ("accepted", "declined")
     assert [await matching.used(one, "mentor"), await matching.used(other, "learner")] == [0, 0]
-    (kind, version, data), *more = (await factories.put(url))[2:]
+    (kind, version, data), *more = (await factories.published_events(url))[2:]
     assert (kind, version, data["pair_id"], data["side"]) == ("pair.declined", 2, pair["id"], "learner")
     assert more == []
 
@@ -74,7 +74,7 @@ async def test_each_side_answers_once(matching: Matching, url: str) -> None:
     assert twice.json()["detail"] == "The mentor has answered already."
     assert problem(await matching.answer(pair["id"], "mentor", "decline", version=2)) == (409, "already-answered")
     assert (await matching.get(f"/pairs/{pair['id']}"))["version"] == 2
-    assert len(await factories.put(url)) == 2
+    assert len(await factories.published_events(url)) == 2
 
 
 async def test_what_is_decided_stays_decided(matching: Matching, url: str) -> None:
@@ -82,13 +82,13 @@ async def test_what_is_decided_stays_decided(matching: Matching, url: str) -> No
     accepted, declined = await matching.proposed(one, learner("Baker"), learner("Cook"))
     assert (await matching.accept(accepted["id"])).status_code == 200
     assert (await matching.answer(declined["id"], "learner", "decline")).status_code == 200
-    told = len(await factories.put(url))
+    told = len(await factories.published_events(url))
     for pair, side, version in ((accepted, "learner", 3), (declined, "learner", 2), (declined, "mentor", 2)):
         for answer in ("accept", "decline"):
             reply = await matching.answer(pair["id"], side, answer, version=version)
             assert problem(reply) == (409, "already-decided")
             assert reply.json()["detail"] == f"This pair is {'accepted' if pair is accepted else 'declined'} already."
-    assert len(await factories.put(url)) == told
+    assert len(await factories.published_events(url)) == told
     assert await matching.used(one, "mentor") == 1
 
 
@@ -109,13 +109,13 @@ async def test_a_full_mentor_is_told_in_a_sentence(matching: Matching, url: str)
     first, second, third = await matching.pairs()
     assert [(await matching.accept(one["id"])).status_code for one in (first, second)] == [200, 200]
     await matching.hears(capacity_changed(able.id, 9, 2, 2))
-    told = len(await factories.put(url))
+    told = len(await factories.published_events(url))
     reply = await matching.accept(third["id"])
     assert problem(reply) == (409, "no-free-place")
     assert reply.json()["detail"] == "Able Cluster has no free place as mentor: 2 of 2 are taken."
     assert (await matching.get(f"/pairs/{third['id']}"))["version"] == 2, "the refused answer is not kept"
     assert (await matching.answer(third["id"], "learner", "decline", version=2)).status_code == 200
-    assert len(await factories.put(url)) == told + 1
+    assert len(await factories.published_events(url)) == told + 1
     assert await matching.used(able, "mentor") == 2
     assert sum([await matching.used(one, "learner") for one in learners]) == 2
 
@@ -144,7 +144,7 @@ async def test_managers_answer_for_their_own_side_only(matching: Matching, url: 
     assert problem(await matching.answer(pair["id"], "mentor", headers=associate)) == (403, "forbidden")
     assert (await matching.answer(pair["id"], "mentor", headers={})).status_code == 401
     assert (await matching.get(f"/pairs/{pair['id']}", associate)) == pair
-    assert len(await factories.put(url)) == 2
+    assert len(await factories.published_events(url)) == 2
     coordinator = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
     assert (await matching.answer(pair["id"], "mentor", headers=coordinator)).status_code == 200
 
@@ -158,7 +158,7 @@ async def test_strangers_find_no_pair(matching: Matching, url: str) -> None:
         assert problem(await matching.client.get(f"/pairs/{pair['id']}", headers=caller)) == (404, "no-such-pair")
         assert (await matching.get("/pairs", caller))["items"] == []
     assert problem(await matching.answer(str(uuid4()), "mentor")) == (404, "no-such-pair")
-    assert len(await factories.put(url)) == 2
+    assert len(await factories.published_events(url)) == 2
 
 
 async def test_a_draft_cannot_be_answered(matching: Matching) -> None:
@@ -176,7 +176,7 @@ async def test_an_answer_is_to_what_was_seen(matching: Matching, url: str) -> No
     assert problem(stale) == (412, "stale")
     assert stale.json()["detail"] == "The pair has changed since: it is at version 2, not 1."
     assert (await matching.get(f"/pairs/{pair['id']}"))["learner_answer"] is None
-    assert len(await factories.put(url)) == 2
+    assert len(await factories.published_events(url)) == 2
 
 
 async def test_answers_that_are_none(matching: Matching) -> None:
@@ -195,7 +195,7 @@ async def test_a_retry_with_its_key_has_one_effect(matching: Matching, url: str)
     other = await matching.answer(pair["id"], "learner", "decline", version=2, key="yes")
     assert problem(other) == (422, "idempotency-key-reused")
     assert await matching.used(one, "mentor") == 1
-    assert len(await factories.put(url)) == 3
+    assert len(await factories.published_events(url)) == 3
 
 
 async def test_pairs_are_listed_by_state_and_by_page(matching: Matching) -> None:

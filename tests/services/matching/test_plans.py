@@ -168,7 +168,7 @@ async def test_what_has_changed_since_is_told_when_a_draft_is_published(matching
     assert problem(reply) == (409, "inputs-changed")
     assert "Newcomer has joined." in reply.json()["detail"]
     assert "Best has other places as mentor" in reply.json()["detail"]
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
 
 
 async def test_others_do_not_see_a_plan_and_managers_do_not_replay(matching: Matching) -> None:

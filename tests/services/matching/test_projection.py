@@ -31,7 +31,7 @@ class Kept:
     pairs: list[Json]
     runs: list[Json]
     used: list[dict[str, Any]]
-    outbox: list[tuple[str, int, Json]]
+    outbox: list[factories.PublishedEvent]
 
 
 async def kept(matching: Matching) -> Kept:
@@ -39,7 +39,7 @@ async def kept(matching: Matching) -> Kept:
         await matching.pairs(),
         (await matching.get("/runs"))["items"],
         await factories.rows(matching.url, "SELECT cluster_id, side, used FROM places ORDER BY cluster_id, side"),
-        await factories.put(matching.url),
+        await factories.published_events(matching.url),
     )
 
 
@@ -95,10 +95,10 @@ async def test_a_request_that_had_no_answer_gets_none_later(matching: Matching, 
     request = requested(asking.id, 4)
     await matching.hears(*asking.events(), request)
     await matching.knows(strong)
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
     await matching.forget()
     await matching.hears(*strong.events(), *asking.events(), request)
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
     await matching.hears(requested(asking.id, 5))
     assert [data["mentor_id"] for data in await matching.told("pair.proposed")] == [str(strong.id)]
 

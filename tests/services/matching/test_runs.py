@@ -33,7 +33,7 @@ async def test_a_run_is_a_draft_that_nobody_hears_of(matching: Matching, url: st
     ]
     assert await matching.pairs() == []
     assert problem(await matching.client.get(f"/pairs/{pair['id']}", headers=OPERATOR)) == (404, "no-such-pair")
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
 
 
 async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> None:
@@ -43,7 +43,7 @@ async def test_publishing_proposes_each_pair(matching: Matching, url: str) -> No
     reply = await matching.publish(id)
     assert (reply.status_code, reply.headers["etag"]) == (200, '"v3"')
     assert (reply.json()["state"], reply.json()["version"]) == ("published", 3)
-    (kind, version, data), *proposals = await factories.put(url)
+    (kind, version, data), *proposals = await factories.published_events(url)
     assert (kind, version) == ("run.published", 1)
     assert data == {
         "run_id": id,
@@ -69,11 +69,11 @@ async def test_a_run_is_published_once_and_as_it_was_seen(matching: Matching, ur
     assert problem(await matching.publish(id, version=1)) == (412, "stale")
     assert problem(await matching.publish(id, version=None)) == (428, "precondition-required")
     assert problem(await matching.publish(str(uuid4()))) == (404, "no-such-run")
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
     assert (await matching.publish(id)).status_code == 200
     assert problem(await matching.publish(id)) == (412, "stale")
     assert problem(await matching.publish(id, version=3)) == (409, "already-published")
-    assert len(await factories.put(url)) == 2
+    assert len(await factories.published_events(url)) == 2
 
 
 async def test_an_overtaken_draft_is_not_published(matching: Matching, url: str) -> None:
@@ -84,7 +84,7 @@ async def test_an_overtaken_draft_is_not_published(matching: Matching, url: str)
     assert problem(reply) == (409, "inputs-changed")
     assert reply.json()["detail"] == "Since this draft was made: Mentor with Learner was proposed. Make a new run."
     assert (await matching.get(f"/runs/{first}"))["run"]["state"] == "draft"
-    assert len(await factories.put(url)) == 2
+    assert len(await factories.published_events(url)) == 2
 
 
 async def test_live_pairs_stay_and_taken_places_are_gone(matching: Matching) -> None:
@@ -143,7 +143,7 @@ async def test_a_run_is_the_business_of_its_consortium(matching: Matching, url: 
     assert (await matching.get("/runs", stranger))["items"] == []
     homeless = await matching.client.get("/runs", headers=factories.signed_in(Role.coordinator))
     assert problem(homeless) == (403, "no-consortium")
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
     assert (await matching.publish(id, headers=own)).status_code == 200
 
 
@@ -158,7 +158,7 @@ async def test_only_coordinators_make_and_publish_runs(matching: Matching, url: 
     assert (await matching.publish(id, headers={})).status_code == 401
     assert (await matching.client.get("/runs")).status_code == 401
     assert len((await matching.get("/runs"))["items"]) == 1
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
 
 
 async def test_a_retry_with_its_key_gives_the_same_run(matching: Matching) -> None:
@@ -230,7 +230,7 @@ async def test_a_proposal_is_withdrawn_or_answered_but_not_both(matching: Matchi
     published, answered = await asyncio.gather(
         matching.publish(run), matching.answer(before["id"], "learner", version=2)
     )
-    kinds = Counter(kind for kind, _, _ in await factories.put(url))
+    kinds = Counter(kind for kind, _, _ in await factories.published_events(url))
     if published.status_code == 200:
         assert problem(answered) in {(409, "already-decided"), (412, "stale")}
         assert (kinds["pair.withdrawn"], kinds["pair.accepted"]) == (1, 0)

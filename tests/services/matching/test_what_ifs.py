@@ -58,7 +58,7 @@ async def test_it_is_planned_beside_what_is_so_and_nothing_comes_of_it(matching:
     assert shown == made | {"forced": [], "forbidden": []}
     assert (await matching.get("/what-ifs"))["items"] == [made]
     assert (await matching.get("/runs"))["items"] == []
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
 
 
 async def test_levels_targets_and_clusters_are_supposed(matching: Matching) -> None:

@@ -1,4 +1,4 @@
-"""What callers of members do, with an operator's rights."""
+"""Requests to members, by an operator."""
 
 from datetime import date
 from typing import Any
@@ -9,16 +9,16 @@ from shared.auth import Role
 from tests.support import factories
 
 OPERATOR = factories.signed_in(Role.operator)
-LAST = date(2099, 3, 1)
-"""The last day of a label."""
+LAST_DAY = date(2099, 3, 1)
+"""The last valid day of the label."""
 Json = dict[str, Any]
 
 
-async def with_label(client: httpx2.AsyncClient, **facts: Any) -> Json:
-    """A cluster, registered."""
+async def register_labelled_cluster(client: httpx2.AsyncClient, **facts: Any) -> Json:
+    """Register a cluster with a gold label in a new consortium."""
     consortium = await client.post("/consortia", json=factories.consortium(), headers=OPERATOR)
-    body = factories.cluster(consortium.json()["id"]) | {"label": "gold", "label_valid_until": str(LAST)} | facts
+    body = factories.cluster(consortium.json()["id"]) | {"label": "gold", "label_valid_until": str(LAST_DAY)} | facts
     reply = await client.post("/clusters", json=body, headers=OPERATOR)
     assert reply.status_code == 201, reply.text
-    made: Json = reply.json()
-    return made
+    cluster: Json = reply.json()
+    return cluster

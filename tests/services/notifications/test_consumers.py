@@ -1,4 +1,4 @@
-"""What notifications makes of others' events: each once, in order, unchanged, on to the public topic."""
+"""Public events go to the feed and the public topic: each once, in order, unchanged."""
 
 import json
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from shared.events.envelope import Record, Stored
 from shared.events.members import TargetSet
 from shared.events.registry import Data
 from shared.transport.local import LocalTransport
-from tests.services.notifications.actions import OPERATOR, arrive, head, mixed
+from tests.services.notifications.actions import OPERATOR, deliver_to_feed, head, new_events
 from tests.support import factories
 from tests.support.waiting import eventually
 
 
 class Partner:
-    """Takes what goes over the public topic."""
+    """Receives the public topic."""
 
     consumer = "partner"
     topics = frozenset({PUBLIC_TOPIC})
@@ -37,11 +37,11 @@ def test_every_public_type_is_handled() -> None:
 
 
 async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
-    (event,) = await arrive(client, transport, *mixed(1))
+    (event,) = await deliver_to_feed(client, transport, *new_events(1))
     await factories.deliver(transport, event, event)
-    await arrive(client, transport, *mixed(1))
+    await deliver_to_feed(client, transport, *new_events(1))
     await factories.deliver(transport, event)
-    await arrive(client, transport, *mixed(1))
+    await deliver_to_feed(client, transport, *new_events(1))
     items = (await client.get("/feed", headers=OPERATOR)).json()["items"]
     assert [item["event"]["id"] for item in items].count(str(event.id)) == 1
     assert [item["position"] for item in items] == [1, 2, 3]
@@ -50,17 +50,17 @@ async def test_a_repeated_event_is_in_the_feed_once(client: httpx2.AsyncClient, 
 async def test_fields_of_a_later_time_go_on_to_partners(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
     event = factories.stored(factories.service_requested())
     data = json.dumps(json.loads(event.data) | {"mood": "good"}, indent=1).encode()
-    await arrive(client, transport, replace(event, data=data))
+    await deliver_to_feed(client, transport, replace(event, data=data))
     (item,) = (await client.get("/feed", headers=OPERATOR)).json()["items"]
     assert item["event"]["data"] == json.loads(data)
 
 
 async def test_private_events_stay_private(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
-    need = TargetSet(
+    target = TargetSet(
         cluster_id=uuid4(), consortium_id=factories.CONSORTIUM, framework="f", indicator="i", level=1, priority=1
     )
-    await factories.deliver(transport, factories.stored(need))
-    await arrive(client, transport, *mixed(1))
+    await factories.deliver(transport, factories.stored(target))
+    await deliver_to_feed(client, transport, *new_events(1))
     assert await head(client) == 1
 
 
@@ -69,8 +69,8 @@ async def test_the_public_topic_carries_the_feed(client: httpx2.AsyncClient, tra
     transport.attach(partner)
     activity = factories.training_published()
     versions = [factories.stored(activity, number) for number in range(1, 6)]
-    events: list[Stored] = [one for pair in zip(versions, mixed(5), strict=True) for one in pair]
-    await arrive(client, transport, *events)
+    events: list[Stored] = [event for pair in zip(versions, new_events(5), strict=True) for event in pair]
+    await deliver_to_feed(client, transport, *events)
     await eventually(lambda: len(partner.received) == len(events))
     items = (await client.get("/feed", headers=OPERATOR)).json()["items"]
     assert [str(event.id) for event in partner.received] == [item["event"]["id"] for item in items]

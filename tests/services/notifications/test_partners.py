@@ -1,4 +1,4 @@
-"""Partners and their keys: shown once, several live at once, revoked at once."""
+"""Partners and their keys: shown once, several valid at the same time, revoked immediately."""
 
 from uuid import uuid4
 
@@ -6,25 +6,32 @@ import httpx2
 import pytest
 
 from shared.auth import Role
-from tests.services.notifications.actions import OPERATOR, PUBLISHED, SERVICE, bearing, partner, problem
+from tests.services.notifications.actions import (
+    OPERATOR,
+    SERVICE_REQUESTED,
+    TRAINING_PUBLISHED,
+    add_partner,
+    bearer,
+    problem,
+)
 from tests.support import factories
 
 
 async def readable(client: httpx2.AsyncClient, key: str) -> bool:
-    status = (await client.get("/feed", headers=bearing(key))).status_code
+    status = (await client.get("/feed", headers=bearer(key))).status_code
     assert status in {200, 401}
     return status == 200
 
 
 async def test_a_key_is_shown_once_and_stored_as_a_hash(client: httpx2.AsyncClient, url: str) -> None:
-    made = await partner(client, "Agora", SERVICE, PUBLISHED, SERVICE)
-    assert made["types"] == [SERVICE, PUBLISHED]
-    assert made["key"].startswith(f"kei_{made['prefix']}_")
+    partner = await add_partner(client, "Agora", SERVICE_REQUESTED, TRAINING_PUBLISHED, SERVICE_REQUESTED)
+    assert partner["types"] == [SERVICE_REQUESTED, TRAINING_PUBLISHED]
+    assert partner["key"].startswith(f"kei_{partner['prefix']}_")
     listed = await client.get("/partners", headers=OPERATOR)
     (item,) = listed.json()["items"]
-    assert (item["id"], item["name"], item["types"]) == (made["id"], "Agora", made["types"])
-    assert [(key["prefix"], key["revoked_at"]) for key in item["keys"]] == [(made["prefix"], None)]
-    assert made["key"] not in listed.text
+    assert (item["id"], item["name"], item["types"]) == (partner["id"], "Agora", partner["types"])
+    assert [(key["prefix"], key["revoked_at"]) for key in item["keys"]] == [(partner["prefix"], None)]
+    assert partner["key"] not in listed.text
     (row,) = await factories.rows(url, "SELECT hash FROM api_key")
     assert len(row["hash"]) == 32
 
@@ -42,16 +49,16 @@ async def test_a_retry_makes_nothing_new_and_tells_no_secret(client: httpx2.Asyn
 
 
 async def test_two_keys_live_until_one_is_revoked(client: httpx2.AsyncClient) -> None:
-    made = await partner(client)
-    more = await client.post(f"/partners/{made['id']}/keys", headers=OPERATOR)
+    partner = await add_partner(client)
+    more = await client.post(f"/partners/{partner['id']}/keys", headers=OPERATOR)
     assert more.status_code == 201
-    old, new = made["key"], more.json()["key"]
+    old, new = partner["key"], more.json()["key"]
     assert old != new
     assert await readable(client, old)
     assert await readable(client, new)
-    here = f"/partners/{made['id']}/keys"
+    path = f"/partners/{partner['id']}/keys"
     for _ in range(2):
-        assert (await client.delete(f"{here}/{made['prefix']}", headers=OPERATOR)).status_code == 204
+        assert (await client.delete(f"{path}/{partner['prefix']}", headers=OPERATOR)).status_code == 204
     assert not await readable(client, old)
     assert await readable(client, new)
     (item,) = (await client.get("/partners", headers=OPERATOR)).json()["items"]
@@ -59,8 +66,8 @@ async def test_two_keys_live_until_one_is_revoked(client: httpx2.AsyncClient) ->
 
 
 async def test_what_cannot_be(client: httpx2.AsyncClient) -> None:
-    made = await partner(client)
-    other = await partner(client, "Other")
+    partner = await add_partner(client)
+    other = await add_partner(client, "Other")
 
     async def post(**body: object) -> tuple[int, str, list[str]]:
         return problem(await client.post("/partners", json=body, headers=OPERATOR))
@@ -68,9 +75,9 @@ async def test_what_cannot_be(client: httpx2.AsyncClient) -> None:
     assert await post(name="Agora") == (409, "name-taken", ["name"])
     assert await post(name="New", types=["kei.members.target.set.v1"]) == (422, "unknown-type", ["types"])
     assert await post(name="") == (422, "invalid-request", ["body.name"])
-    none = await client.post(f"/partners/{uuid4()}/keys", headers=OPERATOR)
-    assert problem(none) == (404, "no-such-partner", [])
-    foreign = await client.delete(f"/partners/{made['id']}/keys/{other['prefix']}", headers=OPERATOR)
+    unknown = await client.post(f"/partners/{uuid4()}/keys", headers=OPERATOR)
+    assert problem(unknown) == (404, "no-such-partner", [])
+    foreign = await client.delete(f"/partners/{partner['id']}/keys/{other['prefix']}", headers=OPERATOR)
     assert problem(foreign) == (404, "no-such-key", [])
     assert await readable(client, other["key"])
 

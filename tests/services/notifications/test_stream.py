@@ -1,4 +1,4 @@
-"""The feed as server-sent events, over real connections: whoever comes back gets exactly the rest."""
+"""The feed as server-sent events, over real connections: a reader that reconnects gets exactly the rest."""
 
 import asyncio
 import json
@@ -16,14 +16,23 @@ from services.notifications.routes import feed
 from shared.events.envelope import structured
 from shared.transport.local import LocalTransport
 from shared.web import Drain
-from tests.services.notifications.actions import OPERATOR, PUBLISHED, SERVICE, arrive, bearing, mixed, partner, problem
+from tests.services.notifications.actions import (
+    OPERATOR,
+    SERVICE_REQUESTED,
+    TRAINING_PUBLISHED,
+    add_partner,
+    bearer,
+    deliver_to_feed,
+    new_events,
+    problem,
+)
 from tests.support import factories
 from tests.support.waiting import eventually
 
 
 @pytest.fixture
 def drain(monkeypatch: pytest.MonkeyPatch) -> Drain:
-    """The process's own would stay begun for all later tests."""
+    """A drain for this test: the one of the process cannot be reset for later tests."""
     drain = Drain()
     monkeypatch.setattr(main, "DRAIN", drain)
     return drain
@@ -46,24 +55,24 @@ class Listener:
 
     async def block(self) -> list[str]:
         """The next lines up to an empty one; [] at the end."""
-        found: list[str] = []
+        lines: list[str] = []
         async with asyncio.timeout(10):
             async for line in self._lines:
                 if not line:
-                    return found
-                found.append(line)
-        return found
+                    return lines
+                lines.append(line)
+        return lines
 
     async def events(self, count: int) -> list[tuple[int, str, dict[str, Any]]]:
         """The next events: position, type, and the event itself."""
-        found: list[tuple[int, str, dict[str, Any]]] = []
-        while len(found) < count:
+        events: list[tuple[int, str, dict[str, Any]]] = []
+        while len(events) < count:
             block = await self.block()
             assert block, "the stream ended"
             if block[0].startswith("id: "):
                 id, kind, data = (line.partition(": ")[2] for line in block)
-                found.append((int(id), kind, json.loads(data)))
-        return found
+                events.append((int(id), kind, json.loads(data)))
+        return events
 
 
 @asynccontextmanager
@@ -77,21 +86,21 @@ async def listening(
 
 
 async def test_a_stream_tells_what_was_and_what_comes(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
-    events = await arrive(client, transport, *mixed(3))
+    events = await deliver_to_feed(client, transport, *new_events(3))
     async with listening(client) as listener:
         assert await listener.block() == ["retry: 2000"]
         first = await listener.events(3)
-        events += await arrive(client, transport, *mixed(2))
+        events += await deliver_to_feed(client, transport, *new_events(2))
         seen = first + await listener.events(2)
     assert [position for position, _, _ in seen] == [1, 2, 3, 4, 5]
-    told = {event["id"]: event for _, kind, event in seen if kind == event["type"]}
-    assert told == {str(event.id): json.loads(structured(event)) for event in events}
+    received = {event["id"]: event for _, kind, event in seen if kind == event["type"]}
+    assert received == {str(event.id): json.loads(structured(event)) for event in events}
 
 
 async def test_coming_back_with_any_position_gives_exactly_the_rest(
     client: httpx2.AsyncClient, transport: LocalTransport
 ) -> None:
-    await arrive(client, transport, *mixed(4))
+    await deliver_to_feed(client, transport, *new_events(4))
     async with listening(client) as listener:
         whole = await listener.events(4)
     for last in range(4):
@@ -100,7 +109,7 @@ async def test_coming_back_with_any_position_gives_exactly_the_rest(
     async with listening(client, after=3) as listener:
         assert await listener.events(1) == whole[3:]
     async with listening(client, OPERATOR | {"Last-Event-ID": "4"}) as listener:
-        await arrive(client, transport, *mixed(1))
+        await deliver_to_feed(client, transport, *new_events(1))
         assert [position for position, _, _ in await listener.events(1)] == [5]
 
 
@@ -108,22 +117,26 @@ async def test_old_positions_are_read_from_the_database(
     client: httpx2.AsyncClient, transport: LocalTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "BATCH_SIZE", 3)
-    await arrive(client, transport, *mixed(10))
-    async with listening(client, types=SERVICE) as listener:
+    await deliver_to_feed(client, transport, *new_events(10))
+    async with listening(client, types=SERVICE_REQUESTED) as listener:
         seen = await listener.events(5)
-        await arrive(client, transport, *mixed(4))
+        await deliver_to_feed(client, transport, *new_events(4))
         seen += await listener.events(2)
-    assert {kind for _, kind, _ in seen} == {SERVICE}
+    assert {kind for _, kind, _ in seen} == {SERVICE_REQUESTED}
     positions = [position for position, _, _ in seen]
     assert positions == sorted(set(positions))
 
 
 async def test_all_listeners_hear_the_same(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
-    async with listening(client) as one, listening(client) as two, listening(client, types=PUBLISHED) as three:
-        await arrive(client, transport, *mixed(6))
-        heard = await one.events(6)
-        assert await two.events(6) == heard
-        assert await three.events(3) == [event for event in heard if event[1] == PUBLISHED]
+    async with (
+        listening(client) as first,
+        listening(client) as second,
+        listening(client, types=TRAINING_PUBLISHED) as filtered,
+    ):
+        await deliver_to_feed(client, transport, *new_events(6))
+        events = await first.events(6)
+        assert await second.events(6) == events
+        assert await filtered.events(3) == [event for event in events if event[1] == TRAINING_PUBLISHED]
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1.0", "\u00b2", "9" * 30, ""])
@@ -134,12 +147,12 @@ async def test_a_position_that_is_none_is_refused(client: httpx2.AsyncClient, la
 
 
 async def test_the_future_is_refused(client: httpx2.AsyncClient, transport: LocalTransport) -> None:
-    await arrive(client, transport, *mixed(1))
+    await deliver_to_feed(client, transport, *new_events(1))
     for headers, query in ((OPERATOR | {"Last-Event-ID": "2"}, {}), (OPERATOR, {"after": "2"})):
         reply = await client.get("/feed/stream", headers=headers, params=query)
         assert problem(reply) == (400, "position-in-the-future", ["after"])
-    made = await partner(client, "Some", PUBLISHED)
-    reply = await client.get("/feed/stream", params={"types": SERVICE}, headers=bearing(made["key"]))
+    partner = await add_partner(client, "Some", TRAINING_PUBLISHED)
+    reply = await client.get("/feed/stream", params={"types": SERVICE_REQUESTED}, headers=bearer(partner["key"]))
     assert problem(reply) == (422, "unknown-type", ["types"])
 
 
@@ -147,10 +160,10 @@ async def test_a_heart_beats_until_the_key_is_revoked(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "HEARTBEAT_SECONDS", 0.1)
-    made = await partner(client)
-    async with listening(client, bearing(made["key"])) as listener:
+    partner = await add_partner(client)
+    async with listening(client, bearer(partner["key"])) as listener:
         assert [await listener.block() for _ in range(3)] == [["retry: 2000"], [":"], [":"]]
-        await client.delete(f"/partners/{made['id']}/keys/{made['prefix']}", headers=OPERATOR)
+        await client.delete(f"/partners/{partner['id']}/keys/{partner['prefix']}", headers=OPERATOR)
 
         async def ended() -> bool:
             return await listener.block() == []
@@ -163,7 +176,7 @@ async def test_a_reader_that_takes_nothing_is_cut_off_and_harms_nobody(
 ) -> None:
     monkeypatch.setattr(feed, "WRITE_TIMEOUT_SECONDS", 0.3)
     large = [factories.stored(factories.training_published(title="x" * 60_000)) for _ in range(200)]
-    await arrive(client, transport, *large)
+    await deliver_to_feed(client, transport, *large)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port, limit=1024)
     request = f"GET /feed/stream HTTP/1.1\r\nHost: kei\r\nAuthorization: {OPERATOR['Authorization']}\r\n\r\n"
     with structlog.testing.capture_logs() as logs:

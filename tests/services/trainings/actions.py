@@ -1,4 +1,4 @@
-"""What callers of trainings do, with an operator's rights unless said otherwise."""
+"""Requests to trainings, by an operator."""
 
 from typing import Any
 from uuid import UUID
@@ -24,26 +24,26 @@ async def wait_until_handled(client: httpx2.AsyncClient, count: int) -> None:
     await eventually(handled)
 
 
-async def draft(client: httpx2.AsyncClient, host: UUID, **other: Any) -> dict[str, Any]:
+async def draft_activity(client: httpx2.AsyncClient, host: UUID, **other: Any) -> dict[str, Any]:
     reply = await client.post("/activities", json=factories.training(host, **other), headers=OPERATOR)
     assert reply.status_code == 201, reply.text
-    made: dict[str, Any] = reply.json()
-    return made
+    activity: dict[str, Any] = reply.json()
+    return activity
 
 
-async def act(
+async def post_step(
     client: httpx2.AsyncClient, id: str, step: str, version: int | None = None, **headers: str
 ) -> httpx2.Response:
-    """POST one of the steps `publication` and `completion`; on the newest version if none is given."""
+    """POST `publication` or `completion`; `version` None is the newest version."""
     if version is None:
         version = (await client.get(f"/activities/{id}", headers=OPERATOR)).json()["version"]
     return await client.post(f"/activities/{id}/{step}", headers=OPERATOR | headers | {"If-Match": f'"v{version}"'})
 
 
-async def published(client: httpx2.AsyncClient, host: UUID, **other: Any) -> str:
-    """The id of a new published activity."""
-    id: str = (await draft(client, host, **other))["id"]
-    assert (await act(client, id, "publication")).status_code == 200
+async def publish_activity(client: httpx2.AsyncClient, host: UUID, **other: Any) -> str:
+    """The id of a new, published activity."""
+    id: str = (await draft_activity(client, host, **other))["id"]
+    assert (await post_step(client, id, "publication")).status_code == 200
     return id
 
 
@@ -58,14 +58,14 @@ async def registrations(client: httpx2.AsyncClient, id: str) -> list[dict[str, A
     return items
 
 
-async def attend(
+async def record_attendance(
     client: httpx2.AsyncClient, id: str, present: list[UUID], absent: list[UUID] | None = None
 ) -> httpx2.Response:
-    body = {"present": [str(one) for one in present], "absent": [str(one) for one in absent or []]}
+    body = {"present": [str(cluster) for cluster in present], "absent": [str(cluster) for cluster in absent or []]}
     return await client.put(f"/activities/{id}/attendance", json=body, headers=OPERATOR)
 
 
 def problem(reply: httpx2.Response) -> tuple[int, str, list[str]]:
-    """Status, slug and fields of a refusal."""
+    """Status, slug and fields of a problem document."""
     body = reply.json()
-    return reply.status_code, body["type"].rpartition(":")[2], [one["field"] for one in body["errors"]]
+    return reply.status_code, body["type"].rpartition(":")[2], [error["field"] for error in body["errors"]]

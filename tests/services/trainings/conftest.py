@@ -10,7 +10,7 @@ from tests.support import factories
 
 @pytest.fixture
 async def clusters(client: httpx2.AsyncClient, transport: LocalTransport) -> list[UUID]:
-    """Four clusters of one consortium; the first hosts."""
+    """Four clusters of one consortium."""
     ids = [uuid4() for _ in range(4)]
     await factories.deliver(
         transport, *(factories.cluster_registered_event(cluster_id=id, name=f"Cluster {n}") for n, id in enumerate(ids))

@@ -1,4 +1,4 @@
-"""Activities over HTTP: each step, each refusal, and what it tells others."""
+"""Activities over HTTP: each step, each refusal, and the events."""
 
 from typing import Any
 from uuid import UUID, uuid4
@@ -7,14 +7,14 @@ import httpx2
 import pytest
 
 from shared.auth import Role
-from tests.services.trainings.actions import OPERATOR, act, draft, problem, published, register
+from tests.services.trainings.actions import OPERATOR, draft_activity, post_step, problem, publish_activity, register
 from tests.support import factories
 
 COORDINATOR = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
 STRANGER = factories.signed_in(Role.coordinator, consortium=uuid4())
 
 
-def plan(host: UUID, **other: Any) -> dict[str, Any]:
+def facts(host: UUID, **other: Any) -> dict[str, Any]:
     body = factories.training(host, **other)
     del body["consortium_id"]
     return body
@@ -23,58 +23,62 @@ def plan(host: UUID, **other: Any) -> dict[str, Any]:
 async def test_a_draft_is_nobody_elses_business(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
     reply = await client.post("/activities", json=factories.training(clusters[0]), headers=COORDINATOR)
     assert reply.status_code == 201
-    made = reply.json()
-    assert reply.headers["location"] == f"activities/{made['id']}"
+    drafted = reply.json()
+    assert reply.headers["location"] == f"activities/{drafted['id']}"
     assert reply.headers["etag"] == '"v1"'
-    assert made | factories.training(clusters[0]) == made
-    assert (made["state"], made["seats_taken"], made["consortium_id"]) == ("draft", 0, str(factories.CONSORTIUM))
-    assert await factories.put(url) == []
-    shown = await client.get(f"/activities/{made['id']}", headers=COORDINATOR)
-    assert (shown.json(), shown.headers["etag"]) == (made, '"v1"')
+    assert drafted | factories.training(clusters[0]) == drafted
+    assert (drafted["state"], drafted["seats_taken"], drafted["consortium_id"]) == (
+        "draft",
+        0,
+        str(factories.CONSORTIUM),
+    )
+    assert await factories.published_events(url) == []
+    shown = await client.get(f"/activities/{drafted['id']}", headers=COORDINATOR)
+    assert (shown.json(), shown.headers["etag"]) == (drafted, '"v1"')
 
 
 async def test_a_draft_can_be_changed(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
-    id = (await draft(client, clusters[0]))["id"]
-    changed = plan(clusters[0], title="Foresight in Bari", capacity=9)
+    id = (await draft_activity(client, clusters[0]))["id"]
+    changed = facts(clusters[0], title="Foresight in Bari", capacity=9)
     headers = OPERATOR | {"If-Match": '"v1"'}
     reply = await client.put(f"/activities/{id}", json=changed, headers=headers)
     assert (reply.status_code, reply.json()["title"], reply.headers["etag"]) == (200, "Foresight in Bari", '"v2"')
     again = await client.put(f"/activities/{id}", json=changed, headers=headers)
     assert problem(again) == (412, "stale", [])
     assert problem(await client.put(f"/activities/{id}", json=changed, headers=OPERATOR))[0] == 428
-    assert await factories.put(url) == []
+    assert await factories.published_events(url) == []
 
 
 async def test_publication_tells_all(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
-    made = await draft(client, clusters[0])
-    reply = await act(client, made["id"], "publication", 1)
+    activity = await draft_activity(client, clusters[0])
+    reply = await post_step(client, activity["id"], "publication", 1)
     assert (reply.status_code, reply.json()["state"], reply.headers["etag"]) == (200, "published", '"v2"')
-    ((kind, version, data),) = await factories.put(url)
-    assert (kind, version) == ("training.published", 1)
-    assert data["activity_id"] == made["id"]
-    assert {name: data[name] for name in ("title", "teaches", "sector_groups", "starts_on", "capacity")} == {
-        name: made[name] for name in ("title", "teaches", "sector_groups", "starts_on", "capacity")
+    (event,) = await factories.published_events(url)
+    assert (event.type, event.version) == ("training.published", 1)
+    assert event.data["activity_id"] == activity["id"]
+    assert {name: event.data[name] for name in ("title", "teaches", "sector_groups", "starts_on", "capacity")} == {
+        name: activity[name] for name in ("title", "teaches", "sector_groups", "starts_on", "capacity")
     }
-    assert problem(await act(client, made["id"], "publication")) == (409, "not-a-draft", [])
+    assert problem(await post_step(client, activity["id"], "publication")) == (409, "not-a-draft", [])
     changed = await client.put(
-        f"/activities/{made['id']}", json=plan(clusters[0]), headers=OPERATOR | {"If-Match": '"v2"'}
+        f"/activities/{activity['id']}", json=facts(clusters[0]), headers=OPERATOR | {"If-Match": '"v2"'}
     )
     assert problem(changed) == (409, "not-a-draft", [])
-    assert len(await factories.put(url)) == 1
+    assert len(await factories.published_events(url)) == 1
 
 
 async def test_activities_are_listed_by_their_first_day(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
     days = ["2018-03-01", "2017-06-28", "2017-06-28", "2016-12-01"]
     for day in days:
-        await draft(client, clusters[0], starts_on=day, ends_on="2018-03-02")
-    found = []
+        await draft_activity(client, clusters[0], starts_on=day, ends_on="2018-03-02")
+    first_days = []
     cursor: str | None = ""
     while cursor is not None:
         query = {"limit": "1"} | ({"cursor": cursor} if cursor else {})
         page = (await client.get("/activities", params=query, headers=COORDINATOR)).json()
-        found += [item["starts_on"] for item in page["items"]]
+        first_days += [item["starts_on"] for item in page["items"]]
         cursor = page["next"]
-    assert found == sorted(days)
+    assert first_days == sorted(days)
     assert (await client.get("/activities", headers=STRANGER)).json() == {"items": [], "next": None}
 
 
@@ -115,36 +119,36 @@ async def test_who_may_do_what(client: httpx2.AsyncClient, clusters: list[UUID])
     assert problem(await client.post("/activities", json=body, headers=associate)) == (403, "forbidden", [])
     other = await client.post("/activities", json=body, headers=manager(clusters[1]))
     assert problem(other) == (403, "not-your-cluster", ["host_cluster_id"])
-    made = await client.post("/activities", json=body, headers=manager(clusters[0]))
-    assert made.status_code == 201
-    here = f"/activities/{made.json()['id']}"
+    created = await client.post("/activities", json=body, headers=manager(clusters[0]))
+    assert created.status_code == 201
+    path = f"/activities/{created.json()['id']}"
     for step in ("publication", "completion"):
-        refused = await client.post(f"{here}/{step}", headers=manager(clusters[1]) | {"If-Match": '"v1"'})
+        refused = await client.post(f"{path}/{step}", headers=manager(clusters[1]) | {"If-Match": '"v1"'})
         assert problem(refused) == (403, "not-your-activity", [])
-        unseen = await client.post(f"{here}/{step}", headers=STRANGER | {"If-Match": '"v1"'})
+        unseen = await client.post(f"{path}/{step}", headers=STRANGER | {"If-Match": '"v1"'})
         assert problem(unseen) == (404, "no-such-activity", [])
-    assert (await client.get(here, headers=manager(clusters[1]))).status_code == 200
-    assert (await client.get(here, headers=STRANGER)).status_code == 404
-    assert (await client.get(f"{here}/registrations", headers=STRANGER)).status_code == 404
+    assert (await client.get(path, headers=manager(clusters[1]))).status_code == 200
+    assert (await client.get(path, headers=STRANGER)).status_code == 404
+    assert (await client.get(f"{path}/registrations", headers=STRANGER)).status_code == 404
     assert (await client.get(f"/activities/{uuid4()}", headers=OPERATOR)).status_code == 404
 
 
 async def test_a_host_cannot_move_to_another_consortium(
     client: httpx2.AsyncClient, clusters: list[UUID], url: str
 ) -> None:
-    id = (await draft(client, clusters[0]))["id"]
+    id = (await draft_activity(client, clusters[0]))["id"]
     elsewhere = uuid4()
     insert = "INSERT INTO cluster VALUES ($1, $2, 'far', 'Far Cluster', 1)"
     await factories.rows(url, insert, elsewhere, uuid4())
-    reply = await client.put(f"/activities/{id}", json=plan(elsewhere), headers=OPERATOR | {"If-Match": '"v1"'})
+    reply = await client.put(f"/activities/{id}", json=facts(elsewhere), headers=OPERATOR | {"If-Match": '"v1"'})
     assert problem(reply) == (422, "unknown-cluster", ["host_cluster_id"])
 
 
 async def test_a_retried_publication_publishes_once(client: httpx2.AsyncClient, clusters: list[UUID], url: str) -> None:
-    id = await published(client, clusters[0])
+    id = await publish_activity(client, clusters[0])
     assert (await register(client, id, clusters[1])).status_code == 201
-    made = await draft(client, clusters[0])
-    first = await act(client, made["id"], "publication", 1, **{"Idempotency-Key": "k1"})
-    again = await act(client, made["id"], "publication", 1, **{"Idempotency-Key": "k1"})
+    activity = await draft_activity(client, clusters[0])
+    first = await post_step(client, activity["id"], "publication", 1, **{"Idempotency-Key": "k1"})
+    again = await post_step(client, activity["id"], "publication", 1, **{"Idempotency-Key": "k1"})
     assert (first.status_code, first.content) == (again.status_code, again.content)
-    assert [kind for kind, _, _ in await factories.put(url)].count("training.published") == 2
+    assert [event.type for event in await factories.published_events(url)].count("training.published") == 2

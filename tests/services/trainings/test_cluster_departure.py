@@ -1,4 +1,4 @@
-"""A cluster that leaves takes part in nothing any more, and others get its seats."""
+"""A cluster that has left cannot register or host, and others get its seats."""
 
 import asyncio
 from uuid import UUID
@@ -7,13 +7,20 @@ import httpx2
 
 from shared.events.members import ClusterArchived
 from shared.transport.local import LocalTransport
-from tests.services.trainings.actions import OPERATOR, draft, problem, published, register, registrations
+from tests.services.trainings.actions import (
+    OPERATOR,
+    draft_activity,
+    problem,
+    publish_activity,
+    register,
+    registrations,
+)
 from tests.support import factories
 from tests.support.locking import another, waiting
 from tests.support.waiting import eventually
 
 
-async def leaves(transport: LocalTransport, url: str, cluster: UUID) -> None:
+async def archive(transport: LocalTransport, url: str, cluster: UUID) -> None:
     await factories.deliver(
         transport, factories.stored(ClusterArchived(cluster_id=cluster, consortium_id=factories.CONSORTIUM), 9)
     )
@@ -28,14 +35,14 @@ async def test_its_seats_in_what_has_not_begun_go_to_those_who_wait(
     client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, waiting, last = clusters
-    ahead = await published(client, host, capacity=2, starts_on="2999-06-29", ends_on="2999-06-29")
-    begun = await published(client, host, capacity=2)
+    ahead = await publish_activity(client, host, capacity=2, starts_on="2999-06-29", ends_on="2999-06-29")
+    begun = await publish_activity(client, host, capacity=2)
     for id in (ahead, begun):
         assert (await register(client, id, leaving, seats=2)).json()["state"] == "confirmed"
         assert (await register(client, id, waiting)).json()["state"] == "waitlisted"
-    await leaves(transport, url, leaving)
-    assert [one["state"] for one in await registrations(client, ahead)] == ["cancelled", "confirmed"]
-    assert [one["state"] for one in await registrations(client, begun)] == ["confirmed", "waitlisted"]
+    await archive(transport, url, leaving)
+    assert [item["state"] for item in await registrations(client, ahead)] == ["cancelled", "confirmed"]
+    assert [item["state"] for item in await registrations(client, begun)] == ["confirmed", "waitlisted"]
     assert (await register(client, ahead, last)).json()["state"] == "confirmed"
 
 
@@ -43,26 +50,26 @@ async def test_it_neither_registers_nor_hosts(
     client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, *_ = clusters
-    id = await published(client, host)
-    await leaves(transport, url, leaving)
-    await leaves(transport, url, leaving)
+    id = await publish_activity(client, host)
+    await archive(transport, url, leaving)
+    await archive(transport, url, leaving)
     assert problem(await register(client, id, leaving)) == (409, "archived", ["cluster_id"])
     own = await client.post("/activities", json=factories.training(leaving), headers=OPERATOR)
     assert problem(own) == (409, "archived", ["host_cluster_id"])
-    assert (await draft(client, host))["state"] == "draft"
+    assert (await draft_activity(client, host))["state"] == "draft"
 
 
 async def test_who_registers_while_it_leaves_has_no_seat_after_it(
     client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, *_ = clusters
-    id = await published(client, host, starts_on="2999-06-29", ends_on="2999-06-29")
+    id = await publish_activity(client, host, starts_on="2999-06-29", ends_on="2999-06-29")
     async with another(url) as other:
         await other.execute("SELECT FROM activity WHERE id = $1 FOR UPDATE", UUID(id))
         registering = asyncio.create_task(register(client, id, leaving))
         await waiting(url, 1)
-        left = asyncio.create_task(leaves(transport, url, leaving))
+        archiving = asyncio.create_task(archive(transport, url, leaving))
         await waiting(url, 2)
     assert (await registering).status_code == 201
-    await left
-    assert [one["state"] for one in await registrations(client, id)] == ["cancelled"]
+    await archiving
+    assert [item["state"] for item in await registrations(client, id)] == ["cancelled"]

@@ -1,4 +1,4 @@
-"""The copy of the clusters follows members, whatever order events arrive in, and however often."""
+"""The copy of the clusters follows members, in any order of events and with repeated events."""
 
 import json
 from dataclasses import replace
