@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from shared import gc_tuning
 from tests.faults.report import results
-from tests.support import compose
+from tests.support import cleanup, compose, docker
 from tests.support import kafka as brokers
 from tests.support import postgres as databases
 from tests.support.kafka import Broker
@@ -34,10 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if theirs is not None:
         config.stash[_RUN] = Run(Path(theirs["run"]))
         return
-    brokers.refuse_to_skip()
     for run in Run.left_behind():
-        _end(run)
-    config.stash[_RUN] = Run.begin()
+        cleanup.end(run)
+    run = config.stash[_RUN] = Run.begin()
+    cleanup.mark(run)
+    brokers.refuse_to_skip(run)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,23 +48,15 @@ def pytest_configure_node(node: object) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and _RUN in config.stash:
-        _end(config.stash[_RUN])
+        cleanup.end(config.stash[_RUN])
 
 
-def _end(run: Run) -> None:
-    try:
-        databases.end(run)
-        brokers.end(run)
-    finally:
-        run.forget()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         if not _KAFKA_FIXTURES.isdisjoint(_fixtures(item)):
             item.add_marker(pytest.mark.kafka)
         if item.get_closest_marker("kafka"):
-            reason = brokers.why_none(own="own_kafka" in _fixtures(item))
+            reason = brokers.why_none(config.stash[_RUN], own="own_kafka" in _fixtures(item))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -82,7 +75,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         if any("own_kafka" not in _fixtures(item) for item in marked):
             brokers.start(run)
         elif marked:
-            brokers.prepare()
+            brokers.prepare(run)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
@@ -92,7 +85,8 @@ def _fixtures(item: pytest.Item) -> list[str]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that these are the last lines
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
     yield
-    for line in results(terminalreporter.config.stash[_RUN]):
+    run = terminalreporter.config.stash[_RUN]
+    for line in results(run):
         terminalreporter.write_line(line)
     skipped = terminalreporter.stats.get("skipped", [])
     for reason in sorted({brokers.reason_in(report) for report in skipped} - {""}):
@@ -102,6 +96,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     for reason in sorted({compose.reason_in(report) for report in skipped} - {""}):
         number = sum(compose.reason_in(report) == reason for report in skipped)
         terminalreporter.write_line(f"Deployment tests skipped: {number} ({reason})", yellow=True, bold=True)
+    if line := docker.notice(run):
+        terminalreporter.write_line(line, yellow=True, bold=True)
 
 
 @pytest.fixture(scope="session")

@@ -17,17 +17,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/compose" in item.nodeid:
             item.add_marker(pytest.mark.docker)
+            item.add_marker(pytest.mark.long)
             item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")
-def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+def deployed(run: Run) -> Iterator[Deployment]:
     """Kei in containers, with the story played."""
     if reason := compose.why_none():
         if os.environ.get("KEI_REQUIRE_DOCKER") == "1":
             pytest.fail(f"KEI_REQUIRE_DOCKER=1, but {reason}")
         pytest.skip(f"{compose.NOTHING}{reason}")
-    made = Deployment(tmp_path_factory.mktemp("deployed"))
+    made = Deployment(run)
     try:
         asyncio.run(made.up())
         yield made

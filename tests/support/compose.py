@@ -9,7 +9,6 @@ import subprocess
 from asyncio.subprocess import PIPE, STDOUT
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from uuid import uuid4
 
 import httpx2
@@ -22,6 +21,7 @@ from deploy.secrets import create_missing
 from tests.support import docker
 from tests.support.kafka_local import free_ports
 from tests.support.kei import KEI, ROOT
+from tests.support.run import Run
 
 NOTHING = "nothing can be deployed: "
 PATIENCE = 120.0
@@ -68,12 +68,13 @@ class Deployment:
     """One deployment.
 
     Args:
-        folder: for its secrets.
+        run: which removes it at the latest.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, run: Run) -> None:
+        folder = run.folder()
         self.secrets = folder / "secrets"
-        self.project = f"kei-test-{uuid4().hex[:8]}"
+        self.project = f"{docker.project(run)}-{uuid4().hex[:8]}"
         ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
         self.url = f"https://localhost:{ports['KEI_HTTPS_PORT']}"
         self.partner_kafka = f"localhost:{ports['KEI_PARTNER_PORT']}"

@@ -1,15 +1,28 @@
-"""Whether a Docker engine answers, and the containers of this run."""
+"""Whether a Docker engine answers and has an image, and the containers of a run."""
 
 import functools
 import importlib
+import json
 import os
 import socket
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.support.run import Run, ServerError
+
+KAFKA_IMAGE = "apache/kafka:4.3.1"
+POSTGRES_IMAGE = "postgres:18"
 _DEFAULT = "unix:///var/run/docker.sock"
 _TIMEOUT = 3.0
+_FETCH_TIMEOUT = 60
+"""Seconds that a registry may be silent."""
+_RUN_LABEL = "kei.tests.run"
+_PROJECT_LABEL = "com.docker.compose.project"
+_OF_COMPOSE = {"label": _PROJECT_LABEL}
+
+# The library's own cleaner needs one more image; a run removes its containers itself, also those of a killed one.
+os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 
 @functools.cache
@@ -24,13 +37,91 @@ def answers() -> bool:
         return False
 
 
+@functools.cache
+def provides(run: Run, image: str) -> bool:
+    """Whether an engine answers and has the image, fetched if need be. Decided once for all processes of the run."""
+    if not answers():
+        return False
+    try:
+        run.once(_fact(image), lambda: _fetch(image))
+    except ServerError:
+        return False
+    return True
+
+
+def notice(run: Run) -> str:
+    """A line about the images that cannot be had, or an empty string."""
+    reasons = {}
+    for image in (KAFKA_IMAGE, POSTGRES_IMAGE):
+        with suppress(FileNotFoundError):
+            known = json.loads((run.root / f"{_fact(image)}.json").read_text())
+            if "error" in known:
+                reasons[image] = known["error"].splitlines()[0][:120]
+    if not reasons:
+        return ""
+    reason = next(iter(reasons.values()))
+    return f"Docker: no image {' and '.join(reasons)} ({reason}); used Java or the PostgreSQL wheel instead"
+
+
 def container(identity: str) -> Any:  # noqa: ANN401 - the library has no types
     return _library().from_env().containers.get(identity)
+
+
+def labels(run: Run) -> dict[str, str]:
+    """What containers of the run are marked with."""
+    return {_RUN_LABEL: run.name}
+
+
+def project(run: Run) -> str:
+    """What the names of Docker Compose's projects of the run begin with."""
+    return f"kei-test-{run.name}"
 
 
 def remove(identity: str) -> None:
     with suppress(_library().errors.NotFound):
         container(identity).remove(force=True, v=True)
+
+
+def remove_all(run: Run) -> None:
+    """Remove containers, networks and volumes of the run, those of deployments included."""
+    if not answers():
+        return
+    library = _library()
+    engine = library.from_env()
+    try:
+        containers = engine.containers.list(all=True, filters={"label": f"{_RUN_LABEL}={run.name}"})
+        containers += [one for one in engine.containers.list(all=True, filters=_OF_COMPOSE) if _deployed(one, run)]
+        for one in containers:
+            with suppress(library.errors.NotFound):
+                one.remove(force=True, v=True)
+        for one in (*engine.networks.list(filters=_OF_COMPOSE), *engine.volumes.list(filters=_OF_COMPOSE)):
+            if _deployed(one, run):
+                one.remove()
+    finally:
+        engine.close()
+
+
+def _deployed(thing: Any, run: Run) -> bool:  # noqa: ANN401 - as above
+    """Whether a container, network or volume belongs to a deployment of the run."""
+    marks = thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels") or {}
+    return str(marks.get(_PROJECT_LABEL, "")).startswith(project(run))
+
+
+def _fact(image: str) -> str:
+    return "image-" + image.replace("/", "-").replace(":", "-")
+
+
+def _fetch(image: str) -> dict[str, str]:
+    library = _library()
+    engine = library.from_env(timeout=_FETCH_TIMEOUT)
+    try:
+        try:
+            engine.images.get(image)
+        except library.errors.ImageNotFound:
+            engine.images.pull(image)
+    finally:
+        engine.close()
+    return {"image": image}
 
 
 def _connect(address: str | tuple[str, int]) -> socket.socket:

