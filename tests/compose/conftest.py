@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def deployed(run: Run) -> Iterator[Deployment]:
     """Kei in containers, with the story played."""
-    if reason := compose.why_none():
+    if reason := compose.why_none(run):
         if os.environ.get("KEI_REQUIRE_DOCKER") == "1":
             pytest.fail(f"KEI_REQUIRE_DOCKER=1, but {reason}")
         pytest.skip(f"{compose.NOTHING}{reason}")

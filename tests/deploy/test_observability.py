@@ -13,6 +13,7 @@ import yaml
 
 from tests.services.console.world import world
 from tests.support import docker
+from tests.support.run import Run
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "observability"
@@ -37,13 +38,13 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for group in read["groups"] for rule in group["rules"]]
 
 
-def promtool(*arguments: str) -> None:
+def promtool(run: Run, *arguments: str) -> None:
     """Run promtool in the folder: that of this machine, else the image's."""
     command = ["promtool"]
     if shutil.which("promtool") is None:
         if not docker.answers() or shutil.which("docker") is None:
             pytest.skip("no promtool in PATH, and no Docker engine to run its image")
-        if _run("docker", "image", "inspect", IMAGE).returncode and _run("docker", "pull", "--quiet", IMAGE).returncode:
+        if not docker.provides(run, IMAGE):
             pytest.skip(f"no promtool in PATH, and the image {IMAGE} cannot be fetched here")
         inside = ("--volume", f"{FOLDER}:/rules:ro", "--workdir", "/rules", "--entrypoint", "promtool")
         command = ["docker", "run", "--rm", "--network", "none", *inside, IMAGE]
@@ -59,13 +60,13 @@ def _run(*command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("what", [("check", "config", "prometheus.yml"), ("check", "rules", "rules.yml")])
-def test_prometheus_can_read_them(what: tuple[str, ...]) -> None:
-    promtool(*what)
+def test_prometheus_can_read_them(run: Run, what: tuple[str, ...]) -> None:
+    promtool(run, *what)
 
 
 @pytest.mark.timeout(180)
-def test_every_alert_fires_when_it_should_and_not_just_below() -> None:
-    promtool("test", "rules", "rules_test.yml")
+def test_every_alert_fires_when_it_should_and_not_just_below(run: Run) -> None:
+    promtool(run, "test", "rules", "rules_test.yml")
 
 
 def test_every_alert_is_tried() -> None:

@@ -1,7 +1,6 @@
 """Kei as `docker compose up` deploys it: a project, secrets and ports of its own."""
 
 import asyncio
-import functools
 import os
 import shutil
 import ssl
@@ -29,9 +28,12 @@ PATIENCE = 120.0
 PORTS = ("KEI_HTTP_PORT", "KEI_HTTPS_PORT", "KEI_PARTNER_PORT", "KEI_PROMETHEUS_PORT", "KEI_MAIL_PORT")
 
 
-@functools.cache
-def why_none() -> str:
-    """Why nothing can be deployed here, or an empty string."""
+def why_none(run: Run) -> str:
+    """Why nothing can be deployed here, or an empty string. Found out once for all processes of the run."""
+    return run.once("deployable", lambda: {"reason": _why_none()})["reason"]
+
+
+def _why_none() -> str:
     if not docker.answers() or shutil.which("docker") is None:
         return "no Docker engine"
     if _run("docker", "compose", "version").returncode:

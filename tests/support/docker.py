@@ -119,6 +119,8 @@ def _fetch(image: str) -> dict[str, str]:
             engine.images.get(image)
         except library.errors.ImageNotFound:
             engine.images.pull(image)
+    except library.errors.APIError as error:
+        raise OSError(error.explanation or str(error)) from error
     finally:
         engine.close()
     return {"image": image}
