@@ -150,7 +150,7 @@ async def lock_cluster(tx: WriteSession, id: UUID, expected_version: int | None 
     if cluster is None:
         raise NotFound("no-such-cluster", "There is no such cluster.")
     if cluster.archived:
-        raise Conflict("archived", "This cluster has left; nothing about it changes any more.")
+        raise Conflict("archived", "This cluster has left; it cannot be changed any more.")
     if expected_version is not None and cluster.version != expected_version:
         raise Stale(
             "stale", f"The cluster has changed since: it is at version {cluster.version}, not {expected_version}."

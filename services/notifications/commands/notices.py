@@ -1,4 +1,4 @@
-"""Notices: who gets one of an event, and marking them as read."""
+"""Notices: creating them for the clusters that an event concerns, and marking them as read."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime

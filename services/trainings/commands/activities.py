@@ -192,7 +192,7 @@ def require_open(activity: Activity) -> None:
     if activity.state == ActivityState.draft:
         raise Conflict("not-open", f"{activity.title} is not published yet.")
     if activity.state == ActivityState.completed:
-        raise Conflict("not-open", f"{activity.title} is over; nothing about it can be changed any more.")
+        raise Conflict("not-open", f"{activity.title} is completed; it cannot be changed any more.")
 
 
 async def publish_change(tx: WriteSession, activity: Activity, events: list[Data]) -> None:

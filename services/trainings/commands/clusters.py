@@ -52,5 +52,5 @@ async def require_active_cluster(tx: WriteSession, cluster_id: UUID, field: str)
         message = "No such cluster is known to trainings. If it was registered just now, try again in a moment."
         raise Invalid("unknown-cluster", message, field=field)
     if await tx.get(Archived, cluster_id):
-        raise Conflict("archived", "This cluster has left; it takes part in nothing any more.", field=field)
+        raise Conflict("archived", "This cluster has left; it cannot take part in activities any more.", field=field)
     return consortium_id

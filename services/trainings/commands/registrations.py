@@ -83,7 +83,7 @@ async def cancel(tx: WriteSession, activity_id: UUID, id: UUID) -> None:
         return
     require_open(activity)
     if registration.state in {RegistrationState.attended, RegistrationState.absent}:
-        message = "It is recorded whether the cluster was there. Correct the attendance before cancelling."
+        message = "The attendance of the cluster is recorded. Correct the attendance before cancelling."
         raise Conflict("attendance-recorded", message)
     if registration.state == RegistrationState.confirmed:
         activity.seats_taken -= registration.seats

@@ -58,7 +58,9 @@ def check_begun(starts_on: date, today: date) -> None:
         Conflict: the activity begins after `today`.
     """
     if today < starts_on:
-        raise Conflict("not-begun", f"The activity begins on {starts_on}; who was there is known afterwards.")
+        raise Conflict(
+            "not-begun", f"The activity begins on {starts_on}; attendance cannot be recorded before that day."
+        )
 
 
 def check_attendance_recorded(missing: Sequence[str]) -> None:
@@ -68,7 +70,7 @@ def check_attendance_recorded(missing: Sequence[str]) -> None:
         Conflict: it names the clusters in `missing`.
     """
     if missing:
-        message = f"Say first who was there. Attendance is missing for: {', '.join(missing)}."
+        message = f"Record the attendance of all clusters first. Attendance is missing for: {', '.join(missing)}."
         raise Conflict("attendance-missing", message)
 
 
