@@ -27,7 +27,7 @@ def change(kept: IncrementalSolver, problem: Problem, chance: random.Random) -> 
         return lambda: kept.set_learner_slots(learner, places)
     arcs = int((problem.learner == learner).sum())
     worths = np.array([chance.randint(1, 9999) for _ in range(arcs)])
-    return lambda: kept.learner_worths(learner, worths)
+    return lambda: kept.set_learner_worths(learner, worths)
 
 
 def c2(title: str, what: str, make: Callable[[], Problem]) -> Bench:

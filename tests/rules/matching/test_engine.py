@@ -7,11 +7,10 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from services.matching.rules.engine import NotOptimal, Problem, Solved, check, solve
-from services.matching.rules.engine.jit import can_compile
+from services.matching.rules.engine import NotOptimal, Problem, Solved, check, jit, solve
 from tests.rules.matching.small import best_value, problem, some_problem, value
 
-solving = import_module("services.matching.rules.engine.solve")
+solve_module = import_module("services.matching.rules.engine.solve")  # its name is that of the function
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -38,12 +37,12 @@ def large(seed: int, learners: int = 300, mentors: int = 200) -> Problem:
     return problem(arcs, places, ([chance.randint(0, one) for one in places[0]], [0] * learners))
 
 
-@pytest.mark.skipif(not can_compile(), reason="numba is not installed")
+@pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
 def test_the_compiled_form_finds_the_same_plan_at_the_same_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = large(1)
-    assert len(asked.worth) >= solving.COMPILE_FROM_ARCS
+    assert len(asked.worth) >= jit.COMPILE_FROM_ARCS
     compiled = solve(asked)
-    monkeypatch.setattr(solving, "COMPILE_FROM_ARCS", len(asked.worth) + 1)
+    monkeypatch.setattr(jit, "COMPILE_FROM_ARCS", len(asked.worth) + 1)
     plain = solve(asked)
     assert (compiled.taken == plain.taken).all()
     assert (compiled.mentor_price == plain.mentor_price).all()
@@ -51,7 +50,7 @@ def test_the_compiled_form_finds_the_same_plan_at_the_same_prices(monkeypatch: p
 
 
 def test_who_is_stopped_gives_what_it_has_and_how_far_off_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(solving, "LEARNERS_PER_STEP", 20)
+    monkeypatch.setattr(solve_module, "LEARNERS_PER_STEP", 20)
     asked = large(2)
     best = solve(asked)
     seen: list[float] = []

@@ -1,16 +1,12 @@
 """A plan that is kept: after each change it is the best again, and its proof holds."""
 
 import random
-from importlib import import_module
 
 import numpy as np
 import pytest
 
-from services.matching.rules.engine import IncrementalSolver, Problem, check, solve
-from services.matching.rules.engine.jit import can_compile
+from services.matching.rules.engine import IncrementalSolver, Problem, check, jit, solve
 from tests.rules.matching.small import best_value, problem, some_problem, value
-
-solving = import_module("services.matching.rules.engine.solve")
 
 
 def without_least(asked: Problem) -> Problem:
@@ -27,7 +23,7 @@ def changed(kept: IncrementalSolver, asked: Problem, chance: random.Random) -> N
         kept.set_learner_slots(learner, chance.randint(0, 4))
     else:
         arcs = int((asked.learner == learner).sum())
-        kept.learner_worths(learner, np.array([chance.randint(-10, 30) for _ in range(arcs)], dtype=np.int64))
+        kept.set_learner_worths(learner, np.array([chance.randint(-10, 30) for _ in range(arcs)], dtype=np.int64))
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -52,15 +48,15 @@ def large(seed: int) -> Problem:
     return problem(arcs, ([chance.randint(0, 2) for _ in range(200)], [1] * 300))
 
 
-COMPILED = pytest.param(True, marks=pytest.mark.skipif(not can_compile(), reason="numba is not installed"))
+COMPILED = pytest.param(True, marks=pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed"))
 
 
 @pytest.mark.parametrize("compiles", [False, COMPILED])
 def test_a_hundred_changes_of_a_large_plan(monkeypatch: pytest.MonkeyPatch, *, compiles: bool) -> None:
     asked, chance = large(3), random.Random(4)
-    assert len(asked.worth) >= solving.COMPILE_FROM_ARCS
+    assert len(asked.worth) >= jit.COMPILE_FROM_ARCS
     if not compiles:
-        monkeypatch.setattr(solving, "COMPILE_FROM_ARCS", len(asked.worth) + 1)
+        monkeypatch.setattr(jit, "COMPILE_FROM_ARCS", len(asked.worth) + 1)
     kept = IncrementalSolver(asked)
     for _ in range(100):
         changed(kept, asked, chance)
@@ -89,5 +85,5 @@ def test_what_cannot_be_repaired_is_refused() -> None:
         IncrementalSolver(problem([(0, 0, 5)], ([1], [1]), ([1], [0])))
     kept = IncrementalSolver(problem([(0, 0, 5)], ([1], [1])))
     with pytest.raises(ValueError, match="too large"):
-        kept.learner_worths(0, np.array([2**60]))
+        kept.set_learner_worths(0, np.array([2**60]))
     check(kept.solved())

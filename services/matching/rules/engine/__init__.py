@@ -1,17 +1,17 @@
-"""The solver: the best plan under both sides' places, exactly, with its proof.
+"""The solver: exact optimal plans of assignment problems with slots on both sides, with certificates.
 
-`solve` finds it, `check` proves it; both work on numbers alone.
+`solve` finds a plan, `check` verifies its certificate; both know arrays only.
 """
 
 from services.matching.rules.engine.certificate import NotOptimal, check
 from services.matching.rules.engine.incremental import IncrementalSolver
+from services.matching.rules.engine.jit import warm_up
 from services.matching.rules.engine.problem import NEVER_STOP, Control, Int32Array, Problem, Solved
 from services.matching.rules.engine.residual import PlanChange, Residual
 from services.matching.rules.engine.solve import solve
-from services.matching.rules.engine.warming import warm_up
 
 SOLVER = "kei shortest augmenting paths 2"
-"""The method and its version, which is counted up when another plan could come out of the same problem."""
+"""The method and its version; the version changes if the same problem could get another plan."""
 
 __all__ = [
     "NEVER_STOP",

@@ -1,4 +1,4 @@
-"""The proof that a plan is the best, checked by nothing but sums."""
+"""The certificate of a plan: the proof of its optimality, checked by sums only."""
 
 import numpy as np
 
@@ -6,55 +6,57 @@ from services.matching.rules.engine.problem import Int32Array, Int64Array, Solve
 
 
 class NotOptimal(ArithmeticError):
-    """What was given as the best plan is not proved to be one."""
+    """A certificate does not prove its plan."""
 
 
 def check(solved: Solved) -> None:
-    """Check that a plan fits and, if it is called exact, that its prices leave no room for a better one.
+    """Check that a plan is feasible and that its prices prove the bound, and the optimum if it is exact.
 
-    A plan's worth, and the bonus of each pair that a minimum load needs, is at most the worth of all places at their
-    prices and of all pairs above them. Equality holds exactly if each pair is taken that is worth more than its ends,
-    none that is worth less, and each side has as many pairs as its price says (complementary slackness).
+    By weak duality the worth of any plan, with the bonus of each pair that meets a minimum load, is at most the price
+    of all slots plus all positive reduced worths. Equality holds exactly if all pairs of positive reduced worth are
+    taken and none of negative reduced worth, and each cluster has the load that its price implies (complementary
+    slackness).
 
     Raises:
-        NotOptimal: it does not hold, and where.
+        NotOptimal: with the condition that does not hold.
     """
     problem = solved.problem
-    loads = _load(problem.mentor, solved, problem.mentor_slots), _load(problem.learner, solved, problem.learner_slots)
-    over = problem.worth - solved.mentor_price[problem.mentor] - solved.learner_price[problem.learner]
-    worth, bound = int(problem.worth[solved.taken].sum()), int(np.maximum(over, 0).sum())
+    mentor_load = _load(problem.mentor, solved, problem.mentor_slots)
+    learner_load = _load(problem.learner, solved, problem.learner_slots)
+    reduced = problem.worth - solved.mentor_price[problem.mentor] - solved.learner_price[problem.learner]
+    worth, bound = int(problem.worth[solved.taken].sum()), int(np.maximum(reduced, 0).sum())
     sides = (
-        (loads[0], solved.mentor_price, problem.mentor_slots, problem.mentor_minimum),
-        (loads[1], solved.learner_price, problem.learner_slots, problem.learner_minimum),
+        (mentor_load, solved.mentor_price, problem.mentor_slots, problem.mentor_minimum),
+        (learner_load, solved.learner_price, problem.learner_slots, problem.learner_minimum),
     )
-    for load, price, places, least in sides:
-        worth += problem.bonus * int(np.minimum(load, least).sum())
-        bound += _most(price, places, least, problem.bonus)
+    for load, price, slots, minimum in sides:
+        worth += problem.bonus * int(np.minimum(load, minimum).sum())
+        bound += _slots_worth(price, slots, minimum, problem.bonus)
     if bound != solved.bound:
         raise NotOptimal(f"The prices prove a bound of {bound}, not of {solved.bound}.")
     if worth > bound:
         raise NotOptimal(f"The plan is worth {worth}, more than its bound {bound}.")
     if solved.exact:
-        _check_slackness(solved, over)
+        _check_slackness(solved, reduced)
         if worth != bound:
             raise NotOptimal(f"The plan is worth {worth}, and {bound} is not ruled out.")
 
 
-def _check_slackness(solved: Solved, over: Int64Array) -> None:
-    if (over[solved.taken] < 0).any():
-        raise NotOptimal("A pair is taken that is worth less than its ends.")
-    if (over[~solved.taken] > 0).any():
-        raise NotOptimal("A pair is left out that is worth more than its ends.")
+def _check_slackness(solved: Solved, reduced: Int64Array) -> None:
+    if (reduced[solved.taken] < 0).any():
+        raise NotOptimal("The plan has a pair of negative reduced worth.")
+    if (reduced[~solved.taken] > 0).any():
+        raise NotOptimal("The plan lacks a pair of positive reduced worth.")
 
 
-def _load(ends: Int32Array, solved: Solved, places: Int32Array) -> Int64Array:
-    load = np.bincount(ends[solved.taken], minlength=len(places)).astype(np.int64)
-    if (load > places).any():
+def _load(ends: Int32Array, solved: Solved, slots: Int32Array) -> Int64Array:
+    load = np.bincount(ends[solved.taken], minlength=len(slots)).astype(np.int64)
+    if (load > slots).any():
         raise NotOptimal("The plan takes more places than there are.")
     return load
 
 
-def _most(price: Int64Array, places: Int32Array, least: Int32Array, bonus: int) -> int:
-    """What places can add at most: a bonus for each up to the minimum load, and the price for each."""
-    needed, others = np.maximum(price + bonus, 0) * least, np.maximum(price, 0) * (places - least)
+def _slots_worth(price: Int64Array, slots: Int32Array, minimum: Int32Array, bonus: int) -> int:
+    """The dual value of slots: price and bonus of those of the minimum load, price of the others; none negative."""
+    needed, others = np.maximum(price + bonus, 0) * minimum, np.maximum(price, 0) * (slots - minimum)
     return int(needed.sum()) + int(others.sum())

@@ -1,8 +1,8 @@
-"""A solved problem that is kept, so that one change of it is repaired and not solved anew.
+"""An incremental solver: after a change of the problem it repairs the plan and the prices.
 
-A change frees or takes places one by one; each is one cheapest way through the plan, after which plan and prices prove
-each other as before. Minimum loads would make each change one of the whole (their bonus depends on all places), so a
-problem that has any is solved anew instead.
+A change adds or removes slots one by one; each is one cheapest path through the plan, after which plan and prices prove
+each other again. Problems with minimum loads are not supported: their bonus depends on all slots, so that each change
+would affect all of them.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from services.matching.rules.engine.kernel import FAR
+from services.matching.rules.engine.jit import kernel_function
+from services.matching.rules.engine.kernel import INFINITY
 from services.matching.rules.engine.problem import Int64Array, Problem, Solved
-from services.matching.rules.engine.solve import bound, kernel_function, solve, state_of
+from services.matching.rules.engine.solve import bound, solve, state_of
 
 
 class IncrementalSolver:
@@ -22,71 +23,70 @@ class IncrementalSolver:
         problem: without minimum loads.
 
     Raises:
-        ValueError: it has minimum loads, or its worths are too large to be added up exactly.
+        ValueError: it has minimum loads, or its worths are too large for exact sums.
     """
 
     def __init__(self, problem: Problem) -> None:
         if problem.mentor_minimum.any() or problem.learner_minimum.any():
-            raise ValueError("A problem with minimum loads is solved anew after a change.")
+            raise ValueError("A problem with minimum loads cannot be solved incrementally.")
         self._mentors = len(problem.mentor_slots)
         self._change: Callable[..., Any] = kernel_function("change", len(problem.worth))
-        self._lowest: Callable[..., Any] = kernel_function("initial_price", len(problem.worth))
+        self._set_initial_price: Callable[..., Any] = kernel_function("set_initial_price", len(problem.worth))
         self._problem = problem._replace(worth=problem.worth.copy())
-        solved = solve(self._problem)
-        self._state = state_of(solved)
+        self._state = state_of(solve(self._problem))
 
     @property
     def mentor_price(self) -> Int64Array:
-        """What a place with each mentor is worth now; not to be kept, since it changes."""
+        """The current price of a slot of each mentor; a view that changes with the plan."""
         prices: Int64Array = self._state.price[: self._mentors]
         return prices
 
     def solved(self) -> Solved:
-        """The plan as it is now, with its proof."""
-        places = self._state.places.copy()
+        """The current problem with its plan and certificate."""
+        slots = self._state.slots.copy()
         problem = self._problem._replace(
             worth=self._state.worth.copy(),
-            mentor_slots=places[: self._mentors],
-            learner_slots=places[self._mentors :],
+            mentor_slots=slots[: self._mentors],
+            learner_slots=slots[self._mentors :],
         )
         prices = self._state.price[: self._mentors].copy(), self._state.price[self._mentors :].copy()
         return Solved(problem, self._state.taken.copy(), *prices, exact=True, bound=bound(problem, *prices))
 
-    def set_mentor_slots(self, mentor: int, places: int) -> None:
-        """Give a mentor another number of places."""
-        self._places(mentor, places)
+    def set_mentor_slots(self, mentor: int, slots: int) -> None:
+        """Change the number of slots of a mentor."""
+        self._set_slots(mentor, slots)
 
-    def set_learner_slots(self, learner: int, places: int) -> None:
-        """Give a learner another number of places."""
-        self._places(self._mentors + learner, places)
+    def set_learner_slots(self, learner: int, slots: int) -> None:
+        """Change the number of slots of a learner."""
+        self._set_slots(self._mentors + learner, slots)
 
-    def learner_worths(self, learner: int, worths: Int64Array) -> None:
-        """Let a learner's arcs, in their order, be worth something else.
+    def set_learner_worths(self, learner: int, worths: Int64Array) -> None:
+        """Change the worths of a learner's arcs, in their order.
 
         Raises:
-            ValueError: 64 bits do not hold what all could add up to.
+            ValueError: the worths are too large for exact sums.
         """
         begin, end = self._state.start[learner], self._state.start[learner + 1]
-        _fitting(self._problem, worths)
-        places = int(self._state.places[self._mentors + learner])
+        _require_exact_sums(self._problem, worths)
+        slots = int(self._state.slots[self._mentors + learner])
         self.set_learner_slots(learner, 0)
         self._state.worth[begin:end] = worths
-        self._lowest(self._state, np.int32(self._mentors + learner))
-        self.set_learner_slots(learner, places)
+        self._set_initial_price(self._state, np.int32(self._mentors + learner))
+        self.set_learner_slots(learner, slots)
 
-    def _places(self, node: int, places: int) -> None:
-        state, more = self._state, node >= self._mentors  # the direction in which a node gets a pair
-        while state.places[node] > places:
-            state.places[node] -= 1
-            if state.load[node] > state.places[node]:
-                self._change(state, np.int32(node), not more)
-        while state.places[node] < places:
-            state.places[node] += 1
-            if state.load[node] == state.places[node] - 1:
-                self._change(state, np.int32(node), more)
+    def _set_slots(self, node: int, slots: int) -> None:
+        state, gains_outward = self._state, node >= self._mentors
+        while state.slots[node] > slots:
+            state.slots[node] -= 1
+            if state.load[node] > state.slots[node]:
+                self._change(state, np.int32(node), not gains_outward)
+        while state.slots[node] < slots:
+            state.slots[node] += 1
+            if state.load[node] == state.slots[node] - 1:
+                self._change(state, np.int32(node), gains_outward)
 
 
-def _fitting(problem: Problem, worths: Int64Array) -> None:
-    most = 1 + int(problem.mentor_slots.sum()) + int(problem.learner_slots.sum())
-    if int(np.abs(worths).max(initial=0)) * 8 * most >= FAR:
-        raise ValueError("The worths of this problem are too large to be added up exactly.")
+def _require_exact_sums(problem: Problem, worths: Int64Array) -> None:
+    slots = 1 + int(problem.mentor_slots.sum()) + int(problem.learner_slots.sum())
+    if int(np.abs(worths).max(initial=0)) * 8 * slots >= INFINITY:
+        raise ValueError("The worths of this problem are too large for exact sums.")

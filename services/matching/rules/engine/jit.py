@@ -1,4 +1,4 @@
-"""Functions on arrays, compiled by numba where it is installed, in the same words as they run without it."""
+"""Compiles the kernel with numba, if it is installed; the same source runs without it."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -6,7 +6,13 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from services.matching.rules.engine import kernel
+from services.matching.rules.engine.problem import Problem
+
+COMPILE_FROM_ARCS = 20_000
+"""Number of arcs from which on compiling pays; below it, plain Python takes less than a second."""
 
 COMPILED_FUNCTIONS: Sequence[Callable[..., Any]] = (
     kernel.is_nearer,
@@ -24,28 +30,49 @@ COMPILED_FUNCTIONS: Sequence[Callable[..., Any]] = (
     kernel.release,
     kernel.augment,
     kernel.change,
-    kernel.initial_price,
-    kernel.initial_prices,
+    kernel.set_initial_price,
+    kernel.set_initial_prices,
     kernel.fill,
 )
-"""What is compiled, each after what it calls."""
+"""The functions that are compiled, each after those that it calls."""
 
 
 def can_compile() -> bool:
-    """Whether there is a compiler."""
+    """Whether numba is installed."""
     return find_spec("numba") is not None
 
 
 @cache
 def compiled() -> dict[str, Any]:
-    """The parts by their names, compiled; the first call of each takes seconds, or reads what an earlier one left."""
-    import numba  # noqa: PLC0415  most of a second and 100 MB, paid only where large plans are made
+    """The compiled functions by name; the first call of each takes seconds, or reads the disk cache."""
+    import numba  # noqa: PLC0415  most of a second and 100 MB, needed for large plans only
 
-    space: dict[str, Any] = dict(vars(kernel))
-    for part in COMPILED_FUNCTIONS:
-        plain = FunctionType(part.__code__, space, part.__name__)
+    namespace: dict[str, Any] = dict(vars(kernel))
+    for function in COMPILED_FUNCTIONS:
+        plain = FunctionType(function.__code__, namespace, function.__name__)
         try:
-            space[part.__name__] = numba.njit(cache=True)(plain)
-        except RuntimeError:  # there is no folder for its cache, as in a container that writes nowhere
-            space[part.__name__] = numba.njit(plain)
-    return space
+            namespace[function.__name__] = numba.njit(cache=True)(plain)
+        except RuntimeError:  # numba has no writable cache folder, as in a read-only container
+            namespace[function.__name__] = numba.njit(plain)
+    return namespace
+
+
+def kernel_function(name: str, arcs: int) -> Callable[..., Any]:
+    """A function of the kernel in the form that is faster for a number of arcs; both have the same results."""
+    use_compiled = compiled.cache_info().currsize > 0 or (arcs >= COMPILE_FROM_ARCS and can_compile())
+    function: Callable[..., Any] = compiled()[name] if use_compiled else getattr(kernel, name)
+    return function
+
+
+def warm_up() -> None:
+    """Compile, or load from the cache, every function that Python calls, with a plan of one pair."""
+    from services.matching.rules.engine.incremental import IncrementalSolver  # noqa: PLC0415  it imports this module
+    from services.matching.rules.engine.residual import Residual  # noqa: PLC0415  likewise
+
+    if not can_compile():
+        return
+    compiled()
+    one, zero = np.ones(1, np.int32), np.zeros(1, np.int32)
+    solver = IncrementalSolver(Problem(zero, zero, np.ones(1, np.int64), one, one, zero, zero))
+    solver.set_learner_worths(0, np.ones(1, np.int64))
+    Residual(solver.solved()).one_more_mentor_slot(0)

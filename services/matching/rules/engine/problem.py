@@ -1,4 +1,4 @@
-"""The solver's question and answer in numbers: who can be paired, what each pair is worth, how many places."""
+"""The solver's input and output as arrays."""
 
 from typing import NamedTuple, Protocol
 
@@ -10,19 +10,19 @@ Int32Array = NDArray[np.int32]
 
 
 class Problem(NamedTuple):
-    """Arcs with what they are worth, and both sides' places; a pair is taken once at most.
+    """Possible pairs (arcs) with their worths, and the slots of both sides; each pair is taken at most once.
 
-    Arcs are distinct and in the order of learner, then mentor: the answer depends on nothing else. Minimum loads
-    (`least`, at most the places) are met first, as far as there is a way.
+    Arcs are distinct and in the order of learner, then mentor; the plan depends on nothing else. Minimum loads, at most
+    the slots, are met first, as far as possible.
 
     Attributes:
         mentor: of each arc, int32.
         learner: of each arc, int32.
         worth: of each arc, int64.
-        mentor_places: of each mentor, int32.
-        learner_places: of each learner, int32.
-        mentor_least: of each mentor, int32.
-        learner_least: of each learner, int32.
+        mentor_slots: of each mentor, int32.
+        learner_slots: of each learner, int32.
+        mentor_minimum: the minimum load of each mentor, int32.
+        learner_minimum: the minimum load of each learner, int32.
     """
 
     mentor: Int32Array
@@ -35,29 +35,29 @@ class Problem(NamedTuple):
 
     @property
     def bonus(self) -> int:
-        """What a pair that a minimum load needs counts beside its worth: more than all else, were there one more place.
+        """What a pair that meets a minimum load counts in addition: more than all worths, even with one more slot.
 
         Raises:
-            ValueError: 64 bits do not hold what all could add up to.
+            ValueError: the worths are too large for exact sums in 64 bits.
         """
-        most = min(len(self.worth), 1 + int(self.mentor_slots.sum()), 1 + int(self.learner_slots.sum()))
-        spread = 2 * most * int(np.abs(self.worth).max(initial=0)) + 1
+        pairs = min(len(self.worth), 1 + int(self.mentor_slots.sum()), 1 + int(self.learner_slots.sum()))
+        spread = 2 * pairs * int(np.abs(self.worth).max(initial=0)) + 1
         needed = int(self.mentor_minimum.sum()) + int(self.learner_minimum.sum())
         if spread * (2 * needed + 4) >= 2**62:
-            raise ValueError("The worths of this problem are too large to be added up exactly.")
+            raise ValueError("The worths of this problem are too large for exact sums.")
         return spread if needed else 0
 
 
 class Solved(NamedTuple):
-    """A plan and the prices that prove how good it is.
+    """A problem with a plan and the dual prices that bound it.
 
     Attributes:
-        problem: what was asked.
-        taken: whether each arc is in the plan.
-        mentor_price: of a place with each mentor; below 0 where a minimum load asks for pairs that are worth less.
-        learner_price: likewise.
+        problem: the problem that was solved.
+        taken: of each arc, whether it is in the plan.
+        mentor_price: of a slot of each mentor; negative where a minimum load needs pairs that are worth less.
+        learner_price: of a slot of each learner; likewise.
         exact: whether no plan is better.
-        bound: no plan is worth more than this, minimum loads counted in.
+        bound: an upper bound of the worth of any plan, bonuses included.
     """
 
     problem: Problem
@@ -69,12 +69,12 @@ class Solved(NamedTuple):
 
 
 class Control(Protocol):
-    """Watches a solver and stops it."""
+    """Observes a solver and can stop it."""
 
     def __call__(self, done: float, /) -> bool:
-        """Told what share (0 to 1) is done; True stops, and the best plan so far is given."""
+        """Called with the share that is done (0 to 1); if it returns True, the solver returns the best plan so far."""
 
 
 def NEVER_STOP(_done: float, /) -> bool:  # noqa: N802  a constant that is called
-    """Never stop."""
+    """The control that never stops."""
     return False
