@@ -144,7 +144,7 @@ def mentorship_view(done: MentorshipRecord) -> MentorshipView:
     standing = MentorshipStatus(
         state=mentorship.state,
         unconfirmed=[one for one in ("mentor", "learner") if getattr(mentorship, f"{one}_confirmed_at") is None],
-        signs=signs,
+        progress=signs,
         planned=[meeting.on for meeting, _ in done.meetings if meeting.state == "planned"],
         unanswered=[day for day in due if day != CLOSING_SURVEY],
         unmeasured=sum(goal.confirmed is None for goal in done.goals),

@@ -116,18 +116,18 @@ def _need(need: Gap) -> NeedView:
     return NeedView(
         cluster_id=need.cluster_id,
         **need.skill._asdict(),
-        target=need.aim.level,
-        priority=need.aim.priority,
+        target=need.target.level,
+        priority=need.target.priority,
         first=reading_view(need.first),
         level=need.level,
         provisional=need.provisional,
-        gap=need.gap,
-        done=[line_view(line) for line in need.done],
+        gap=need.missing,
+        done=[line_view(line) for line in need.lines],
     )
 
 
 def _join(one: recommendations.ActivityRecommendation) -> JoinView:
-    offer = one.offer
+    offer = one.activity
     return JoinView(
         cluster_id=one.cluster_id,
         activity_id=offer.id,

@@ -135,8 +135,8 @@ def test_a_need_tells_the_way_from_its_gap_to_the_new_level() -> None:
         lines,
     )
     assert (first.skill, first.first, first.level, first.provisional) == (FORESIGHT, Reading(on(0), 1), 3, 4)
-    assert (first.gap, list(first.done)) == (1, lines)
-    assert (second.skill, second.first, second.level, second.gap, list(second.done)) == (STRATEGY, None, 0, 3, [])
+    assert (first.missing, list(first.lines)) == (1, lines)
+    assert (second.skill, second.first, second.level, second.missing, list(second.lines)) == (STRATEGY, None, 0, 3, [])
 
 
 def need(cluster: UUID, level: int, target: int, skill: Skill = FORESIGHT, priority: int = 3) -> Gap:
@@ -151,7 +151,7 @@ def test_activities_are_ranked_by_the_gaps_that_they_close() -> None:
     gaps = [need(B, 1, 4, priority=5), need(B, 2, 3, STRATEGY, priority=2), need(C, 4, 4), need(A, 1, 5)]
     offers = [offer(1, A, {STRATEGY: 4}), offer(2, A, {FORESIGHT: 2, STRATEGY: 1}), offer(3, B, {FORESIGHT: 1})]
     found = recommend_activities(gaps, offers)
-    assert [(one.cluster_id, one.offer.id.int, one.worth) for one in found] == [(A, 3, 3), (B, 2, 12), (B, 1, 2)]
+    assert [(one.cluster_id, one.activity.id.int, one.worth) for one in found] == [(A, 3, 3), (B, 2, 12), (B, 1, 2)]
     said = "It teaches foresight (2 levels of the 3 missing) and strategy (1 level of the 1 missing)."
     assert found[1].reason == said
 

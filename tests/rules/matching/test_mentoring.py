@@ -154,12 +154,12 @@ STANDING = MentorshipStatus("active", [], GOOD, [], [], 0)
 @pytest.mark.parametrize(
     ("standing", "said"),
     [
-        (replace(STANDING, state="agreed", signs=None, unconfirmed=["learner"]), "The learner should read"),
+        (replace(STANDING, state="agreed", progress=None, unconfirmed=["learner"]), "The learner should read"),
         (replace(STANDING, planned=[TODAY - timedelta(days=1)]), "Say whether the meeting of"),
         (replace(STANDING, unanswered=[30]), "Fill in the survey of day 30."),
         (replace(STANDING, planned=[TODAY]), "Meet on"),
         (STANDING, "Plan the next meeting; it is due on"),
-        (replace(STANDING, signs=replace(GOOD, held=[])), "Plan the next meeting; it is due since"),
+        (replace(STANDING, progress=replace(GOOD, held=[])), "Plan the next meeting; it is due since"),
         (replace(STANDING, state="completed", unmeasured=2), "An assessment of the learner will confirm 2 goals."),
         (replace(STANDING, state="ended"), "Nothing is left to do."),
     ],

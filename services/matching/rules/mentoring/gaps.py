@@ -1,4 +1,4 @@
-"""From a gap to a new level: what clusters want to reach, what was done about it, and where they are now."""
+"""Gaps: the target of each cluster and skill, what was done about it, and the level now."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,23 +11,30 @@ from services.matching.rules.mentoring.ledger import LedgerLine, LevelHistory, R
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A skill that a cluster wants to reach a level in, and all that was done about it.
+    """A target of a cluster, with the ledger lines in which it learned the skill.
 
-    `first` is the first assessment; `level` is what the newest one says, `provisional` with what was reported since.
+    Attributes:
+        cluster_id: the cluster.
+        skill: the skill.
+        target: the level to reach, and its priority.
+        first: the first assessment; None if there is none.
+        level: of the newest assessment.
+        provisional: the level with gains that no assessment confirms yet.
+        lines: of the ledger.
     """
 
     cluster_id: UUID
     skill: Skill
-    aim: TargetLevel
+    target: TargetLevel
     first: Reading | None
     level: int
     provisional: int
-    done: Sequence[LedgerLine]
+    lines: Sequence[LedgerLine]
 
     @property
-    def gap(self) -> int:
-        """Levels that are missing, if what was reported is so."""
-        return max(self.aim.level - self.provisional, 0)
+    def missing(self) -> int:
+        """Levels from the provisional level to the target, at least 0."""
+        return max(self.target.level - self.provisional, 0)
 
 
 def trace_gaps(
@@ -36,25 +43,26 @@ def trace_gaps(
     provisional: Mapping[UUID, Mapping[Skill, int]],
     lines: Iterable[LedgerLine],
 ) -> list[Gap]:
-    """One for each aim, in the order of clusters and skills."""
-    done = defaultdict[tuple[UUID, Skill], list[LedgerLine]](list)
+    """The gap of each target, in the order of clusters and skills."""
+    lines_of = defaultdict[tuple[UUID, Skill], list[LedgerLine]](list)
     for line in lines:
-        done[line.learner_id, line.skill].append(line)
+        lines_of[line.learner_id, line.skill].append(line)
     return [
-        _need(cluster_id, skill, aim, history, provisional.get(cluster_id, {}), done[cluster_id, skill])
-        for cluster_id, wanted in sorted(targets.items())
-        for skill, aim in sorted(wanted.items())
+        _gap(cluster_id, skill, target, history, provisional.get(cluster_id, {}), lines_of[cluster_id, skill])
+        for cluster_id, by_skill in sorted(targets.items())
+        for skill, target in sorted(by_skill.items())
     ]
 
 
-def _need(
+def _gap(
     cluster_id: UUID,
     skill: Skill,
-    aim: TargetLevel,
+    target: TargetLevel,
     history: LevelHistory,
-    levels: Mapping[Skill, int],
-    done: Sequence[LedgerLine],
+    provisional: Mapping[Skill, int],
+    lines: Sequence[LedgerLine],
 ) -> Gap:
     readings = history.get((cluster_id, skill), ())
     level = readings[-1].level if readings else 0
-    return Gap(cluster_id, skill, aim, readings[0] if readings else None, level, levels.get(skill, level), done)
+    first = readings[0] if readings else None
+    return Gap(cluster_id, skill, target, first, level, provisional.get(skill, level), lines)

@@ -1,8 +1,8 @@
-"""Who taught whom what, and what an assessment confirms of it.
+"""The ledger: who taught whom which skill, and which gain an assessment confirms.
 
-An assessment measures a level, not who raised it. What a learner gained between two assessments is shared among all
-that taught it the same in between, by what each reported; the shares, whole hundredths of a level, add up to what was
-measured.
+An assessment measures a level, not its cause. The gain between two assessments is divided among all lines of the same
+learner and skill that ended in between, in proportion to their reported gains. The shares are whole hundredths of a
+level, and their sum is the measured gain.
 """
 
 from bisect import bisect_left
@@ -16,11 +16,10 @@ from uuid import UUID
 from services.matching.rules.inputs.profile import Skill
 
 HUNDREDTHS_PER_LEVEL = 100
-"""Hundredths in a level."""
 
 
 class Reading(NamedTuple):
-    """A level as an assessment of a day measured it."""
+    """The level that an assessment measured on a day."""
 
     on: date
     level: int
@@ -28,10 +27,15 @@ class Reading(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
-    """A line of the ledger: one cluster taught another one skill, by a mentorship or an activity (`source_id`).
+    """One cluster taught another one skill, in a mentorship or an activity (`source_id`).
 
-    `planned` and `reported` are levels; `before` and `after` what assessments around its end measured, and `confirmed`
-    its share of the difference, in hundredths of a level: None until there is such an assessment.
+    Attributes:
+        by: kind of the source.
+        planned: levels that were planned.
+        reported: levels that were reported.
+        before: the last assessment before the end.
+        after: the first assessment after the end.
+        confirmed: the line's share of the measured gain, in hundredths of a level; None without both assessments.
     """
 
     source_id: UUID
@@ -50,84 +54,89 @@ class LedgerLine:
 
     @property
     def order(self) -> tuple[str, UUID, UUID, Skill]:
-        """Lines in the order of their days."""
+        """Sort key: lines in the order of their days; unique."""
         return (self.ended_on or self.began_on).isoformat(), self.source_id, self.learner_id, self.skill
 
 
 LevelHistory = Mapping[tuple[UUID, Skill], Sequence[Reading]]
-"""What a cluster could in a skill, by the days of its assessments, oldest first; one reading a day."""
+"""The readings of each cluster and skill, oldest first; at most one a day."""
 
 
-def confirm_lines(taught: Iterable[LedgerLine], history: LevelHistory) -> list[LedgerLine]:
-    """The lines with what is confirmed of each, in order."""
-    lines, between = [], defaultdict[tuple[UUID, Skill, int], list[LedgerLine]](list)
-    for line in taught:
+def confirm_lines(lines: Iterable[LedgerLine], history: LevelHistory) -> list[LedgerLine]:
+    """The lines with their assessments and confirmed gains, in order."""
+    confirmed, between = [], defaultdict[tuple[UUID, Skill, int], list[LedgerLine]](list)
+    for line in lines:
         readings = history.get((line.learner_id, line.skill), ())
         if line.ended_on is None:
-            lines.append(replace(line, before=readings[-1] if readings else None))
+            confirmed.append(replace(line, before=readings[-1] if readings else None))
         else:
-            place = bisect_left(readings, line.ended_on, key=lambda one: one.on)
-            between[line.learner_id, line.skill, place].append(line)
-    for (learner_id, skill, place), shared in between.items():
+            index = bisect_left(readings, line.ended_on, key=lambda reading: reading.on)
+            between[line.learner_id, line.skill, index].append(line)
+    for (learner_id, skill, index), sharing in between.items():
         readings = history.get((learner_id, skill), ())
-        before = readings[place - 1] if place else None
-        after = readings[place] if place < len(readings) else None
-        lines += _confirmed(sorted(shared, key=lambda line: line.order), before, after)
-    return sorted(lines, key=lambda line: line.order)
+        before = readings[index - 1] if index else None
+        after = readings[index] if index < len(readings) else None
+        confirmed += _with_shares(sorted(sharing, key=lambda line: line.order), before, after)
+    return sorted(confirmed, key=lambda line: line.order)
 
 
-def _confirmed(shared: Sequence[LedgerLine], before: Reading | None, after: Reading | None) -> list[LedgerLine]:
+def _with_shares(lines: Sequence[LedgerLine], before: Reading | None, after: Reading | None) -> list[LedgerLine]:
     if before is None or after is None:
-        return [replace(line, before=before, after=after) for line in shared]
+        return [replace(line, before=before, after=after) for line in lines]
     gained = HUNDREDTHS_PER_LEVEL * max(after.level - before.level, 0)
-    parts = shares(gained, [line.reported for line in shared])
-    return [replace(line, before=before, after=after, confirmed=part) for line, part in zip(shared, parts, strict=True)]
+    parts = shares(gained, [line.reported for line in lines])
+    return [replace(line, before=before, after=after, confirmed=part) for line, part in zip(lines, parts, strict=True)]
 
 
 def shares(whole: int, weights: Sequence[int]) -> list[int]:
-    """A whole number in parts by weights, equal ones if all are zero; what does not divide goes to the first."""
-    given = list(weights) if any(weights) else [1] * len(weights)
-    total = sum(given)
-    parts = [whole * weight // total for weight in given]
+    """Integer parts of a whole in proportion to weights, or equal if all weights are 0 (largest remainder method)."""
+    effective = list(weights) if any(weights) else [1] * len(weights)
+    total = sum(effective)
+    parts = [whole * weight // total for weight in effective]
     left = whole - sum(parts)
-    by_rest = sorted(range(len(given)), key=lambda place: (-(whole * given[place] % total), place))
-    for place in by_rest[:left]:
-        parts[place] += 1
+    by_remainder = sorted(range(len(effective)), key=lambda index: (-(whole * effective[index] % total), index))
+    for index in by_remainder[:left]:
+        parts[index] += 1
     return parts
 
 
 class DownstreamStep(NamedTuple):
-    """A line by which knowledge went on, and over how many lines it came there: 1 is the first."""
+    """A line by which knowledge was passed on, and its distance in lines from the first teacher, from 1."""
 
     depth: int
     line: LedgerLine
 
 
 def downstream(lines: Sequence[LedgerLine], cluster_id: UUID) -> list[DownstreamStep]:
-    """Where knowledge of a cluster went: whom it taught a skill, whom those taught the same after that, and so on."""
-    found: list[DownstreamStep] = [DownstreamStep(1, line) for line in lines if line.teacher_id == cluster_id]
-    seen = {line.order for _, line in found}
-    for depth, line in found:  # the list grows while it is walked
+    """How the knowledge of a cluster spread: its own lines, then the later lines of its learners in the same skill."""
+    steps = [DownstreamStep(1, line) for line in lines if line.teacher_id == cluster_id]
+    visited = {line.order for _, line in steps}
+    for depth, line in steps:  # the list grows during the loop
         if line.ended_on is None:
             continue
         for other in lines:
             follows = other.teacher_id == line.learner_id and other.skill == line.skill
-            if follows and other.began_on >= line.ended_on and other.order not in seen:
-                seen.add(other.order)
-                found.append(DownstreamStep(depth + 1, other))
-    return found
+            if follows and other.began_on >= line.ended_on and other.order not in visited:
+                visited.add(other.order)
+                steps.append(DownstreamStep(depth + 1, other))
+    return steps
 
 
 class LedgerSide(NamedTuple):
-    """What a cluster gave, or took: lines, levels as reported, and hundredths of a level that are confirmed."""
+    """What a cluster gave, or took: number of lines, reported levels, and confirmed hundredths of a level."""
 
     lines: int = 0
     reported: int = 0
     confirmed: int = 0
 
+    def plus(self, line: LedgerLine) -> "LedgerSide":
+        """The side with one more line."""
+        confirmed = self.confirmed + (line.confirmed or 0)
+        return LedgerSide(self.lines + 1, self.reported + line.reported, confirmed)
+
 
 class Balance(NamedTuple):
-    """A cluster's giving and taking."""
+    """What a cluster gave and took."""
 
     cluster_id: UUID
     given: LedgerSide
@@ -135,12 +144,9 @@ class Balance(NamedTuple):
 
 
 def balances(lines: Iterable[LedgerLine]) -> list[Balance]:
-    """The balance of each cluster that gave or took, in the order of their ids."""
+    """The balance of each cluster with a line, in the order of ids."""
     given, taken = defaultdict[UUID, LedgerSide](LedgerSide), defaultdict[UUID, LedgerSide](LedgerSide)
     for line in lines:
-        for side, cluster_id in ((given, line.teacher_id), (taken, line.learner_id)):
-            one = side[cluster_id]
-            side[cluster_id] = LedgerSide(
-                one.lines + 1, one.reported + line.reported, one.confirmed + (line.confirmed or 0)
-            )
+        given[line.teacher_id] = given[line.teacher_id].plus(line)
+        taken[line.learner_id] = taken[line.learner_id].plus(line)
     return [Balance(id, given[id], taken[id]) for id in sorted(given.keys() | taken.keys())]

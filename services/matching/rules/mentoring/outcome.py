@@ -1,11 +1,11 @@
-"""What came of a mentorship, once an assessment has measured it."""
+"""The outcome of a mentorship, from the assessments after its end."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 
 class MeasuredGoal(NamedTuple):
-    """A goal's level at the start, its target, and the level that an assessment after the end has measured."""
+    """A goal's level at the start, its target, and the level that an assessment after the end measured."""
 
     level: int
     target: int
@@ -13,11 +13,13 @@ class MeasuredGoal(NamedTuple):
 
 
 def outcome(goals: Sequence[MeasuredGoal]) -> int | None:
-    """The share of the wanted levels that were reached, out of 100; None where none were wanted.
+    """`100 x sum(gained) / sum(target - level)`, rounded down; each gain is clamped to `[0, target - level]`.
 
-    What was reached beyond a target makes up for nothing elsewhere, and no goal counts less than nothing.
+    Returns:
+        None without a goal above its level.
     """
-    wanted = sum(goal.target - goal.level for goal in goals)
-    if wanted <= 0:
+    planned = sum(goal.target - goal.level for goal in goals)
+    if planned <= 0:
         return None
-    return 100 * sum(min(max(goal.measured - goal.level, 0), goal.target - goal.level) for goal in goals) // wanted
+    gained = sum(min(max(goal.measured - goal.level, 0), goal.target - goal.level) for goal in goals)
+    return 100 * gained // planned

@@ -1,4 +1,4 @@
-"""What a mentorship sets out to do: its templates, the goals two clusters begin with, and the text they agree on."""
+"""The programme of a mentorship: its templates, first goals and agreement."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -8,11 +8,11 @@ from services.matching.rules.inputs.profile import Profile, Skill
 from shared.wording import listed
 
 MAX_FIRST_GOALS = 3
-"""How many goals a mentorship begins with."""
+"""Goals that a mentorship begins with."""
 
 
 class Template(NamedTuple):
-    """How often two clusters meet, in days, and for how many days they work together."""
+    """Days between meetings and days of the whole mentorship, with a title."""
 
     title: str
     every_days: int
@@ -28,7 +28,7 @@ DEFAULT_TEMPLATE = "standard"
 
 
 class PlannedGoal(NamedTuple):
-    """A level that the learner wants to reach, from the one it has, until a day."""
+    """The learner's level in a skill, and the level to reach until a day."""
 
     skill: Skill
     level: int
@@ -37,35 +37,32 @@ class PlannedGoal(NamedTuple):
 
 
 def first_goals(mentor: Profile, learner: Profile, due_on: date) -> list[PlannedGoal]:
-    """What the learner needs most and the mentor can teach, up to what the mentor itself has reached."""
-    able = [(skill, gap, weight) for skill, (gap, weight) in learner.gaps.items() if _above(mentor, learner, skill)]
-    able.sort(key=lambda one: (-one[1] * one[2], one[0]))
+    """The learner's largest gaps, by priority, that the mentor can teach, up to the mentor's own level."""
+    teachable = [
+        (gap * priority, skill)
+        for skill, (gap, priority) in learner.gaps.items()
+        if mentor.levels.get(skill, 0) > learner.levels.get(skill, 0)
+    ]
+    teachable.sort(key=lambda entry: (-entry[0], entry[1]))
     return [
         PlannedGoal(
-            skill,
-            learner.levels.get(skill, 0),
-            min(learner.targets[skill].level, mentor.levels[skill]),
-            due_on,
+            skill, learner.levels.get(skill, 0), min(learner.targets[skill].level, mentor.levels[skill]), due_on
         )
-        for skill, _, _ in able[:MAX_FIRST_GOALS]
+        for _, skill in teachable[:MAX_FIRST_GOALS]
     ]
 
 
-def _above(mentor: Profile, learner: Profile, skill: Skill) -> bool:
-    return mentor.levels.get(skill, 0) > learner.levels.get(skill, 0)
-
-
 def agreement(mentor: str, learner: str, template: Template, goals: Sequence[PlannedGoal]) -> str:
-    """The text that both sides are asked to confirm, or to put in words of their own."""
-    wanted = [f"{goal.skill.text} (from {goal.level} to {goal.target})" for goal in goals]
-    targets = f"We work on {listed(wanted)}." if wanted else "We agree on goals at the first meeting."
+    """The text of the agreement, which both sides may change and have to confirm."""
+    texts = [f"{goal.skill.text} (from {goal.level} to {goal.target})" for goal in goals]
+    aims = f"We work on {listed(texts)}." if texts else "We agree on goals at the first meeting."
     return (
-        f"{mentor} and {learner} work together: {template.title}. {targets}"
+        f"{mentor} and {learner} work together: {template.title}. {aims}"
         f" {mentor} shares what it knows and opens doors; {learner} prepares the meetings and does what was agreed."
         " What we tell each other stays between us. Each of us may end this at any time, with a word of why."
     )
 
 
 def ends_on(template: Template, begins: date) -> date:
-    """The day until which a mentorship of this template is meant to last."""
+    """The planned last day of a mentorship."""
     return begins + timedelta(days=template.lasts_days)

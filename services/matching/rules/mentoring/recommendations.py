@@ -1,4 +1,4 @@
-"""What a cluster should do next about its gaps, and what a consortium lacks."""
+"""Recommendations for each cluster's gaps, and the white spots of a consortium."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from services.matching.rules.mentoring.gaps import Gap
 from shared.wording import counted, listed
 
 WHITE_SPOT_CLUSTERS = 3
-"""So many clusters need something that nobody offers: a white spot."""
+"""A skill that no activity teaches is a white spot if at least this many clusters have a gap in it."""
 
 
 class UpcomingActivity(NamedTuple):
-    """An activity to come, and by how many levels it raises which skills."""
+    """An activity in the future; `teaches` has the levels it adds by skill."""
 
     id: UUID
     kind: str
@@ -26,16 +26,16 @@ class UpcomingActivity(NamedTuple):
 
 
 class ActivityRecommendation(NamedTuple):
-    """An activity for a cluster: `worth` are the levels of its gaps that it would close, times their priorities."""
+    """An activity that a cluster should join; `worth` is the sum of the levels of its gaps closed, times priority."""
 
     cluster_id: UUID
-    offer: UpcomingActivity
+    activity: UpcomingActivity
     worth: int
     reason: str
 
 
 class RequestRecommendation(NamedTuple):
-    """Something to ask for, since no activity teaches it: who stands above the cluster in it, the highest first."""
+    """A skill that a cluster should request help in; `able` are the clusters above it, the highest level first."""
 
     cluster_id: UUID
     skill: Skill
@@ -45,7 +45,7 @@ class RequestRecommendation(NamedTuple):
 
 
 class WhiteSpot(NamedTuple):
-    """A skill that clusters need and no activity teaches; `able` could host one, the highest first."""
+    """A skill with gaps that no upcoming activity teaches; `able` could host one, the highest level first."""
 
     skill: Skill
     needing: Sequence[UUID]
@@ -56,64 +56,69 @@ class WhiteSpot(NamedTuple):
 Levels = Mapping[UUID, Mapping[Skill, int]]
 
 
-def recommend_activities(needs: Sequence[Gap], offers: Sequence[UpcomingActivity]) -> list[ActivityRecommendation]:
-    """For each cluster the activities that would help it, the best first; one's own are none."""
-    wanted = defaultdict[UUID, list[Gap]](list)
-    for need in needs:
-        if need.gap:
-            wanted[need.cluster_id].append(need)
-    found = [
-        join
-        for cluster_id, gaps in wanted.items()
-        for offer in offers
-        if offer.host_id != cluster_id and (join := _join(cluster_id, gaps, offer)).worth
+def recommend_activities(gaps: Sequence[Gap], activities: Sequence[UpcomingActivity]) -> list[ActivityRecommendation]:
+    """For each cluster the activities of others that close gaps, the highest worth first."""
+    open_gaps = defaultdict[UUID, list[Gap]](list)
+    for gap in gaps:
+        if gap.missing:
+            open_gaps[gap.cluster_id].append(gap)
+    recommendations = [
+        recommendation
+        for cluster_id, gaps_of_cluster in open_gaps.items()
+        for activity in activities
+        if activity.host_id != cluster_id
+        and (recommendation := _recommend(cluster_id, gaps_of_cluster, activity)).worth
     ]
-    return sorted(found, key=lambda one: (one.cluster_id, -one.worth, one.offer.starts_on, one.offer.id))
+    return sorted(
+        recommendations, key=lambda entry: (entry.cluster_id, -entry.worth, entry.activity.starts_on, entry.activity.id)
+    )
 
 
-def _join(cluster_id: UUID, gaps: Sequence[Gap], offer: UpcomingActivity) -> ActivityRecommendation:
-    met = [(need, min(need.gap, offer.teaches.get(need.skill, 0))) for need in gaps]
-    met = [(need, levels) for need, levels in met if levels]
-    said = [f"{need.skill.text} ({counted(levels, 'level')} of the {need.gap} missing)" for need, levels in met]
-    worth = sum(levels * need.aim.priority for need, levels in met)
-    return ActivityRecommendation(cluster_id, offer, worth, f"It teaches {listed(said)}.")
+def _recommend(cluster_id: UUID, gaps: Sequence[Gap], activity: UpcomingActivity) -> ActivityRecommendation:
+    closed = [(gap, min(gap.missing, activity.teaches.get(gap.skill, 0))) for gap in gaps]
+    closed = [(gap, levels) for gap, levels in closed if levels]
+    texts = [f"{gap.skill.text} ({counted(levels, 'level')} of the {gap.missing} missing)" for gap, levels in closed]
+    worth = sum(levels * gap.target.priority for gap, levels in closed)
+    return ActivityRecommendation(cluster_id, activity, worth, f"It teaches {listed(texts)}.")
 
 
 def recommend_requests(
-    needs: Sequence[Gap], offers: Sequence[UpcomingActivity], levels: Levels
+    gaps: Sequence[Gap], activities: Sequence[UpcomingActivity], levels: Levels
 ) -> list[RequestRecommendation]:
-    """For each cluster what it should ask others for: gaps that no activity of others teaches, the largest first."""
-    found = []
-    for need in needs:
-        taught = any(offer.host_id != need.cluster_id and offer.teaches.get(need.skill) for offer in offers)
-        able = _able(need.skill, levels, need.provisional, need.cluster_id)
-        if need.gap and not taught and able:
-            caller = "One cluster stands" if len(able) == 1 else f"{len(able)} clusters stand"
-            reason = f"No activity to come teaches {need.skill.text}. {caller} above you in it."
-            found.append(RequestRecommendation(need.cluster_id, need.skill, need.gap * need.aim.priority, able, reason))
-    return sorted(found, key=lambda one: (one.cluster_id, -one.worth, one.skill))
+    """For each cluster the gaps that no activity of others teaches and some cluster could, the largest first."""
+    recommendations = []
+    for gap in gaps:
+        taught = any(activity.host_id != gap.cluster_id and activity.teaches.get(gap.skill) for activity in activities)
+        able = _above(gap.skill, levels, gap.provisional, gap.cluster_id)
+        if gap.missing and not taught and able:
+            clusters = "One cluster stands" if len(able) == 1 else f"{len(able)} clusters stand"
+            reason = f"No activity to come teaches {gap.skill.text}. {clusters} above you in it."
+            worth = gap.missing * gap.target.priority
+            recommendations.append(RequestRecommendation(gap.cluster_id, gap.skill, worth, able, reason))
+    return sorted(recommendations, key=lambda entry: (entry.cluster_id, -entry.worth, entry.skill))
 
 
-def white_spots(needs: Sequence[Gap], offers: Sequence[UpcomingActivity], levels: Levels) -> list[WhiteSpot]:
-    """What at least three clusters need and no activity to come teaches, the most missing levels first."""
-    offered = {skill for offer in offers for skill, gain in offer.teaches.items() if gain}
-    wanted = defaultdict[Skill, list[Gap]](list)
-    for need in needs:
-        if need.gap and need.skill not in offered:
-            wanted[need.skill].append(need)
-    found = [
+def white_spots(gaps: Sequence[Gap], activities: Sequence[UpcomingActivity], levels: Levels) -> list[WhiteSpot]:
+    """The white spots, those with the most missing levels first."""
+    taught = {skill for activity in activities for skill, gain in activity.teaches.items() if gain}
+    open_gaps = defaultdict[Skill, list[Gap]](list)
+    for gap in gaps:
+        if gap.missing and gap.skill not in taught:
+            open_gaps[gap.skill].append(gap)
+    spots = [
         WhiteSpot(
             skill,
-            sorted(one.cluster_id for one in gaps),
-            sum(one.gap for one in gaps),
-            _able(skill, levels, min(one.provisional for one in gaps)),
+            sorted(gap.cluster_id for gap in gaps_of_skill),
+            sum(gap.missing for gap in gaps_of_skill),
+            _above(skill, levels, min(gap.provisional for gap in gaps_of_skill)),
         )
-        for skill, gaps in wanted.items()
-        if len(gaps) >= WHITE_SPOT_CLUSTERS
+        for skill, gaps_of_skill in open_gaps.items()
+        if len(gaps_of_skill) >= WHITE_SPOT_CLUSTERS
     ]
-    return sorted(found, key=lambda one: (-one.levels, one.skill))
+    return sorted(spots, key=lambda spot: (-spot.levels, spot.skill))
 
 
-def _able(skill: Skill, levels: Levels, above: int, but: UUID | None = None) -> list[UUID]:
-    known = [(known.get(skill, 0), id) for id, known in levels.items() if id != but]
-    return [id for level, id in sorted(known, key=lambda one: (-one[0], one[1])) if level > above]
+def _above(skill: Skill, levels: Levels, level: int, excluded: UUID | None = None) -> list[UUID]:
+    """The clusters above a level in a skill, the highest first, then by id."""
+    level_of = [(by_skill.get(skill, 0), id) for id, by_skill in levels.items() if id != excluded]
+    return [id for own, id in sorted(level_of, key=lambda entry: (-entry[0], entry[1])) if own > level]
