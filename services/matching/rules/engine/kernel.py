@@ -150,12 +150,10 @@ def search(s: State, source: int, outward: bool) -> tuple[int, int, int]:  # noq
             reduced = s.worth[arc] - s.price[s.arc_mentor[arc]] - s.price[s.arc_learner[arc]]
             other = s.arc_learner[arc] if node < s.mentors else s.arc_mentor[arc]
             length = distance - reduced if adds else distance + reduced
-            if length >= best or s.heap_index[other] == SETTLED:
-                continue
-            if s.heap_index[other] != UNREACHED and s.distance[other] <= length:
+            heap_index = s.heap_index[other]
+            if length >= best or heap_index == SETTLED or (heap_index != UNREACHED and s.distance[other] <= length):
                 continue
             end_cost = gain_cost(s, other) if adds else loss_cost(s, other, s.load[other])
-            heap_index = s.heap_index[other]
             if heap_index == UNREACHED:
                 s.reached[count] = other
                 count += 1
