@@ -32,11 +32,12 @@ def end(run: Run) -> None:
 
 
 def processes(run: Run) -> list[psutil.Process]:
-    """Those of the run that live, without this one."""
+    """Those of the run that live, without this one, and without Python's trackers, which end after their owners."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.environ().get(_MARK) == str(run.root) and process.pid != os.getpid():
+            ours = process.environ().get(_MARK) == str(run.root) and process.pid != os.getpid()
+            if ours and not any("multiprocessing.resource_tracker" in part for part in process.cmdline()):
                 found.append(process)
     return found
 
