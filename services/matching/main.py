@@ -14,9 +14,15 @@ from shared.settings import Settings
 from shared.transport import Transport
 
 
-def build(settings: Settings, *, transport: Transport | None = None, keys: KeySource | None = None) -> FastAPI:
+def build(
+    settings: Settings,
+    *,
+    transport: Transport | None = None,
+    keys: KeySource | None = None,
+    solver: SolverPool | None = None,
+) -> FastAPI:
     """The service's application."""
-    solver = SolverPool()
+    solver = solver or SolverPool()
     service = runtime.Service(
         "matching",
         "Kei matching",

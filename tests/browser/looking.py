@@ -21,6 +21,7 @@ ARGUMENTS = [
 WIDTHS = (1280, 390)
 MARKS = [
     pytest.mark.browser,
+    pytest.mark.long,
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium here; KEI_CHROMIUM names one"),
     pytest.mark.timeout(180),
 ]

@@ -9,17 +9,12 @@ import asyncpg
 import httpx2
 
 from deploy.migrate import SERVICES
-from services.matching import main as matching
-from services.members import main as members
-from services.notifications import main as notifications
-from services.trainings import main as trainings
 from shared.auth import Role
 from shared.transport.local import LocalTransport
 from tests.faults.http_clients import Callers
-from tests.support import factories
+from tests.support import factories, services
 from tests.support.waiting import eventually
 
-BUILDS = dict(zip(SERVICES, (members.build, trainings.build, matching.build, notifications.build), strict=True))
 Create = Callable[[str], Awaitable[str]]
 Urls = Mapping[str, str]
 _TABLES = """
@@ -75,7 +70,8 @@ async def running(urls: dict[str, str]) -> AsyncIterator[Stock]:
     transport = LocalTransport()
     async with AsyncExitStack() as stack:
         doors = {}
-        for service, build in BUILDS.items():
+        for service in SERVICES:
+            build = services.build(service)
             client = await stack.enter_async_context(factories.running(build, urls[service], transport=transport))
             client.headers.update(factories.signed_in(Role.operator))
             doors[service] = client

@@ -64,7 +64,7 @@ async def emptied(servers: str) -> str:
     return servers
 
 
-@pytest.fixture(params=["local", pytest.param("kafka", marks=pytest.mark.kafka)])
+@pytest.fixture(params=["local", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.long])])
 async def transport(request: pytest.FixtureRequest) -> str | None:
     """Both transports: None for the local one, or the address of a broker."""
     return await emptied(request.getfixturevalue("worker_kafka")) if request.param == "kafka" else None

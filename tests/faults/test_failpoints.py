@@ -26,6 +26,7 @@ async def test_f2_a_process_ends_at_a_point(both: Stage, table: Path, point: str
 
 
 @pytest.mark.kafka
+@pytest.mark.long
 @pytest.mark.parametrize("point", sorted(KAFKA))
 async def test_f2_a_reader_of_kafka_ends_at_a_point(on_kafka: Stage, table: Path, point: str) -> None:
     (await _died_again_and_again(on_kafka, point)).settle(table)

@@ -1,14 +1,13 @@
 """The service under test: the one that the folder of the test is named after, running, with its own database."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from importlib import import_module
 
 import httpx2
 import pytest
 import structlog
 
 from shared.transport.local import LocalTransport
-from tests.support import factories
+from tests.support import factories, services
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +24,7 @@ def service(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def build(service: str) -> factories.Build:
-    build: factories.Build = import_module(f"services.{service}.main").build
-    return build
+    return services.build(service)
 
 
 @pytest.fixture

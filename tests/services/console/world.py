@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import httpx2
@@ -20,6 +19,7 @@ from services.console import main as console
 from shared.auth import Issuer, KeySource, Principal, Role, Verifier
 from shared.settings import Settings
 from shared.transport.local import LocalTransport
+from tests.support import services
 from tests.support.waiting import eventually
 
 SERVICES = ("members", "trainings", "matching", "notifications")
@@ -116,7 +116,7 @@ def _application(databases: dict[str, str], issuer: Issuer, url: str) -> Starlet
         settings = Settings.model_validate(
             {"database_url": database, "cursor_secret": "c" * 32, "issuer": ISSUER, "pool_size": 4}
         )
-        apps[name] = import_module(f"services.{name}.main").build(settings, transport=transport, keys=keys)
+        apps[name] = services.build(name)(settings, transport=transport, keys=keys)
     verifier = Verifier(issuer=ISSUER, audience="kei", keys=keys)
     pages = console.build(f"{url}/api", console.console_token(issuer), verifier)
 

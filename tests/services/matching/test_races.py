@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 import httpx2
 from structlog.typing import EventDict
 
-from services.matching import main
 from shared.transport.local import LocalTransport
 from tests.services.matching.actions import (
     Matching,
@@ -140,7 +139,9 @@ async def test_everybody_accepts_everybody_while_capacities_change(matching: Mat
     assert tried_again(logged) == []
 
 
-async def test_a_request_is_answered_once_however_often_it_comes(matching: Matching, url: str) -> None:
+async def test_a_request_is_answered_once_however_often_it_comes(
+    matching: Matching, url: str, build: factories.Build
+) -> None:
     asking = learner()
     await matching.knows(asking, *(mentor(f"Mentor {number}") for number in range(4)))
     request = requested(asking.id, 4)
@@ -148,7 +149,7 @@ async def test_a_request_is_answered_once_however_often_it_comes(matching: Match
     # A transport may even bring it under other keys; then two workers of two replicas handle it at the same moment.
     elsewhere = [replace(request, id=uuid4(), key=uuid4()) for _ in range(10)]
     other_transport = LocalTransport()
-    async with factories.running(main.build, url, transport=other_transport):
+    async with factories.running(build, url, transport=other_transport):
         await asyncio.gather(
             *(
                 factories.deliver(transport, event)

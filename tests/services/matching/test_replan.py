@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from services.matching import main
 from shared.events.envelope import Stored
 from shared.transport.local import LocalTransport
 from tests.services.matching.actions import (
@@ -28,8 +27,8 @@ ALONE = {"mentor_capacity": 0}
 
 
 @pytest.fixture
-async def matching(url: str, transport: LocalTransport) -> AsyncIterator[Matching]:
-    async with factories.running(main.build, url, transport=transport, replan_debounce_seconds=0.2) as client:
+async def matching(url: str, transport: LocalTransport, build: factories.Build) -> AsyncIterator[Matching]:
+    async with factories.running(build, url, transport=transport, replan_debounce_seconds=0.2) as client:
         yield Matching(client, url, transport)
 
 
