@@ -38,7 +38,7 @@ test-deployment: $(VENV)/.dev ## Start a throw-away deployment, load the sample 
 	@$(BIN)/python -m pytest -n 0 tests/compose/test_smoke.py $(ARGS)
 
 up: $(VENV)/.run ## Deploy with Docker Compose, or bring a running deployment to what is here now.
-	@$(SETTINGS) $(BIN)/kei secrets "$${KEI_SECRETS:-.secrets}" && deploy/up.sh
+	@$(SETTINGS) $(BIN)/kei secrets create "$${KEI_SECRETS:-.secrets}" && deploy/up.sh
 
 down: ## Stop the deployment; its data stay.
 	@docker compose --profile '*' down

@@ -97,9 +97,9 @@ async def with_consortium(stage: Stage, size: int, kafka: str | None) -> AsyncIt
     file = _written(stage, size)
     kei = Kei(file.parent, kafka)
     try:
-        await kei.start("--no-story")
+        await kei.start("--no-import")
         await kei.ready()
-        status, said = await kei.do("load", str(file), patience=_LOADED)
+        status, said = await kei.do("import", str(file), patience=_LOADED)
         if status:
             message = f"the consortium was not loaded: {said[-500:]}"
             raise RuntimeError(message)

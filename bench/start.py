@@ -41,7 +41,7 @@ def _folder(stage: Stage) -> Path:
 
 async def _to_ready(kei: Kei) -> float:
     begun = perf_counter()
-    await kei.start("--no-story")
+    await kei.start("--no-import")
     await kei.ready()
     return perf_counter() - begun
 
@@ -67,7 +67,7 @@ async def start(stage: Stage) -> AsyncIterator[Bench]:
     try:
         await _warm(kei)
         variants: dict[str, Variant] = {"empty folder": partial(_cold, stage), "folder of before": partial(_warm, kei)}
-        yield Bench("from `kei run --no-story` to ready, embedded", variants, warm=0, at_most=3)
+        yield Bench("from `kei run --no-import` to ready, embedded", variants, warm=0, at_most=3)
     finally:
         await kei.end()
 
@@ -83,7 +83,7 @@ async def _at_work(stage: Stage) -> AsyncGenerator[Metrics, None]:
     """At rest, and after the events have been relayed, received and handled by all."""
     kei = Kei(_folder(stage))
     try:
-        await kei.start("--no-story")
+        await kei.start("--no-import")
         await kei.ready()
         await asyncio.sleep(3)  # until the first looks of all loops are over
         yield _memory()
@@ -143,7 +143,7 @@ async def _story(stage: Stage, kafka: str | None) -> Metrics:
     process = await asyncio.create_subprocess_exec(
         *_KEI,
         "run",
-        "--story-only",
+        "--import-only",
         cwd=Path(__file__).parents[1],
         env=environment,
         stdin=DEVNULL,
@@ -164,4 +164,4 @@ async def story(stage: Stage) -> AsyncIterator[Bench]:
     variants: dict[str, Variant] = {"over the local transport": partial(_story, stage, None)}
     if available():
         variants["over Kafka"] = partial(_story, stage, await stage.kafka())
-    yield Bench("`kei run --story-only` in an empty folder, from begin to end", variants, warm=0, at_most=2)
+    yield Bench("`kei run --import-only` in an empty folder, from begin to end", variants, warm=0, at_most=2)

@@ -1,4 +1,4 @@
-"""`python -m bench.matching.story SIZE [SEED] > FILE`: a consortium of any size, to be loaded by `kei load FILE`."""
+"""`python -m bench.matching.story SIZE [SEED] > FILE`: a consortium of any size, to be loaded by `kei import FILE`."""
 
 import sys
 from datetime import date
@@ -11,7 +11,7 @@ from services.matching.rules.inputs.profile import Profile
 
 
 def story(size: int, seed: int = 1) -> dict[str, Any]:
-    """The consortium as `kei load` reads it."""
+    """The consortium as `kei import` reads it."""
     return {
         "story": f"generated-{size}-{seed}",
         "frameworks": [FRAMEWORK],

@@ -1,4 +1,4 @@
-"""`kei backup` and `kei restore`: all databases in one file, and back."""
+"""`kei backup` and `kei restore`: all databases in one file."""
 
 import asyncio
 import importlib.util
@@ -16,175 +16,177 @@ from rich.table import Table
 from deploy.backup import create
 from deploy.backup.archive import Archive, BackupError, Manifest
 from deploy.backup.restore import restore as put_back
-from deploy.cli.common import HOME, err, in_loop, out, progress, sentences
-from deploy.cli.serve import known
+from deploy.cli.common import err, in_loop, out, progress, user_errors
+from deploy.cli.options import DATA_DIR, known
 from deploy.databases import database_url
 from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
 from deploy.migrate import SERVICES
 
-FileArgument = Annotated[Path, typer.Argument(help="The backup.", show_default=False)]
-WhereOption = Annotated[
+FileArgument = Annotated[Path, typer.Argument(help="Backup file.", show_default=False)]
+OptionalDataDirOption = Annotated[
     Path | None,
     typer.Option(
         "--data-dir",
-        help="The folder of an embedded Kei. Without it, the databases are those of KEI_<SERVICE>_DATABASE_URL or"
-        " KEI_SECRETS_DIR, or of .kei if there is neither.",
+        help="Data directory of an embedded Kei. Without it, the databases are those of KEI_<SERVICE>_DATABASE_URL or"
+        " KEI_SECRETS_DIR, or of .kei if neither is set.",
     ),
 ]
-ENDED = 143
-"""The exit status of a command that was told to end, as a shell gives it."""
+TERMINATED = 143
+"""Exit status after SIGTERM, as in a shell."""
 
 
 def back_up(
     file: FileArgument,
-    home: WhereOption = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Make none: read one, and say if it is whole.")] = False,
+    data_dir: OptionalDataDirOption = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Write nothing: read a backup and check its sums.")] = False,
 ) -> None:
-    """Write the databases of all services into a new file, as they are at one moment. Kei may be running."""
-    with _sentences():
+    """Write a consistent snapshot of all services' databases into a new file. Kei may be running."""
+    with _backup_errors():
         if verify:
             with closing(Archive(file)) as archive:
-                _tell(archive.manifest)
-            _say(f"{file} is whole.")
+                _print_manifest(archive.manifest)
+            _print(f"{file} is whole.")
             return
         begun = time.monotonic()
-        manifest = in_loop(_stoppable(_back_up(file, home)))
-        _tell(manifest)
-        size, seconds = _mega(file.stat().st_size), time.monotonic() - begun
-        _say(f"{file} has {size} and took {seconds:.1f} s.")
-        _say(f"Nobody could write for {manifest.held_up * 1000:.0f} ms at most.")
+        manifest = in_loop(_stoppable(_back_up(file, data_dir)))
+        _print_manifest(manifest)
+        size, seconds = _megabytes(file.stat().st_size), time.monotonic() - begun
+        _print(f"{file} has {size} and took {seconds:.1f} s.")
+        _print(f"Writes were blocked for at most {manifest.held_up * 1000:.0f} ms.")
 
 
 def restore(
     file: FileArgument,
-    service: Annotated[list[str] | None, typer.Option(help="May be given more than once; all if left out.")] = None,
-    home: WhereOption = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Remove what the databases hold now.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="With --replace: do not ask.")] = False,
+    service: Annotated[list[str] | None, typer.Option(help="May be repeated; all services if left out.")] = None,
+    data_dir: OptionalDataDirOption = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Remove the present rows of the databases.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --replace: do not ask for confirmation.")] = False,
 ) -> None:
-    """Put a backup into databases that are empty. The services are stopped before, and send their logs again after."""
-    services = [known(one) for one in dict.fromkeys(service or SERVICES)]
-    with _sentences():
+    """Restore a backup into empty databases. Stop the services first; they send their whole logs again afterwards."""
+    services = [known(name) for name in dict.fromkeys(service or SERVICES)]
+    with _backup_errors():
         begun = time.monotonic()
-        manifest = in_loop(_stoppable(_restore(file, home, services, replace=replace, yes=yes)))
-        _tell(manifest, services)
-        for line in (f"Restored in {time.monotonic() - begun:.1f} s.", *_what_now(services)):
-            _say(line)
+        manifest = in_loop(_stoppable(_restore(file, data_dir, services, replace=replace, yes=yes)))
+        _print_manifest(manifest, services)
+        for line in (f"Restored in {time.monotonic() - begun:.1f} s.", *_next_steps(services)):
+            _print(line)
 
 
-async def _back_up(file: Path, home: Path | None) -> Manifest:
-    with progress("Waiting for one moment of all databases") as tell:
-        async with _databases(home) as urls:
-            return await create.back_up(file, urls, tell)
+async def _back_up(file: Path, data_dir: Path | None) -> Manifest:
+    with progress("Waiting for a snapshot of all databases") as show:
+        async with _databases_to_read(data_dir) as urls:
+            return await create.back_up(file, urls, show)
 
 
-async def _restore(file: Path, home: Path | None, services: Sequence[str], *, replace: bool, yes: bool) -> Manifest:
-    def tell(step: str) -> None:
-        _say(f"{step} …")
+async def _restore(file: Path, data_dir: Path | None, services: Sequence[str], *, replace: bool, yes: bool) -> Manifest:
+    def show(step: str) -> None:
+        _print(f"{step} …")
 
     def agree(filled: Sequence[str]) -> bool:
-        question = f"This removes all that {', '.join(filled)} hold now. To go on, write: replace"
+        question = f"This removes all rows of {', '.join(filled)}. To continue, type: replace"
         return yes or typer.prompt(question, default="", show_default=False) == "replace"
 
-    tell(f"Reading {file}")
+    show(f"Reading {file}")
     with closing(Archive(file)) as archive:
-        async with _places(home, services) as urls:
-            await put_back(archive, urls, replace=replace, agree=agree, tell=tell)
+        async with _databases_to_fill(data_dir, services) as urls:
+            await put_back(archive, urls, replace=replace, agree=agree, tell=show)
         return archive.manifest
 
 
 @asynccontextmanager
-async def _databases(given: Path | None) -> AsyncIterator[dict[str, str]]:
-    """The databases as they are; the server of an embedded Kei that does not run is started."""
-    path = _folder(given)
+async def _databases_to_read(data_dir: Path | None) -> AsyncIterator[dict[str, str]]:
+    """The databases, not migrated; starts the PostgreSQL of an embedded Kei that does not run."""
+    path = _embedded_path(data_dir)
     if path is None:
         yield {service: database_url(service) for service in SERVICES}
         return
-    home = DataDirectory(path)
-    if not (home.path / "postgres" / "PG_VERSION").exists():
-        raise DataDirectoryError(f"There is no Kei in {home.path}.")
+    directory = DataDirectory(path)
+    if not (directory.path / "postgres" / "PG_VERSION").exists():
+        raise DataDirectoryError(f"There is no Kei in {directory.path}.")
     with ExitStack() as stack:
-        with suppress(DataDirectoryError):  # a running Kei holds it, and its server runs
-            stack.enter_context(home.held())
-        server = await asyncio.to_thread(home._started)  # noqa: SLF001  `databases` would migrate what is to be copied
+        with suppress(DataDirectoryError):  # a running Kei has locked it, and its PostgreSQL runs
+            stack.enter_context(directory.locked())
+        server = await asyncio.to_thread(directory.start_postgres)
         yield {service: server.replace("postgres:@/postgres", f"{service}:@/{service}") for service in SERVICES}
 
 
 @asynccontextmanager
-async def _places(given: Path | None, services: Sequence[str]) -> AsyncIterator[dict[str, str]]:
-    """The databases to restore into; those of an embedded Kei are made if they are not there."""
-    path = _folder(given)
+async def _databases_to_fill(data_dir: Path | None, services: Sequence[str]) -> AsyncIterator[dict[str, str]]:
+    """The databases to restore into; those of an embedded Kei are created if they do not exist."""
+    path = _embedded_path(data_dir)
     if path is None:
         yield {service: database_url(service) for service in services}
         return
-    home = DataDirectory(path)
-    with home.held():
-        urls = await home.databases()
+    directory = DataDirectory(path)
+    with directory.locked():
+        urls = await directory.databases()
         yield {service: urls[service] for service in services}
 
 
-def _folder(given: Path | None) -> Path | None:
-    """The embedded Kei's folder; None if the environment says where the databases are.
+def _embedded_path(data_dir: Path | None) -> Path | None:
+    """The data directory of an embedded Kei; None if the environment names the databases.
 
-    A deployment's tools find the signing key by KEI_DATA_DIR, and have no embedded Kei: that name comes last.
+    In a deployment KEI_DATA_DIR names only the folder of the signing key, so the other variables come first.
     """
-    if given is not None:
-        return given
+    if data_dir is not None:
+        return data_dir
     names = ("KEI_SECRETS_DIR", *(f"KEI_{service.upper()}_DATABASE_URL" for service in SERVICES))
-    return None if any(os.environ.get(name) for name in names) else Path(os.environ.get("KEI_DATA_DIR", HOME))
+    return None if any(os.environ.get(name) for name in names) else Path(os.environ.get("KEI_DATA_DIR", DATA_DIR))
 
 
 async def _stoppable(work: Coroutine[Any, Any, Manifest]) -> Manifest:
-    """Be told to end as by Ctrl-C, and tidy up as then."""
+    """Cancel the work on SIGTERM, so that it cleans up as after Ctrl-C."""
     task = asyncio.ensure_future(work)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     return await task
 
 
 @contextmanager
-def _sentences() -> Iterator[None]:
-    with sentences():
+def _backup_errors() -> Iterator[None]:
+    with user_errors():
         try:
             yield
         except BackupError as error:
             err.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(1) from error
         except asyncio.CancelledError as error:
-            raise typer.Exit(ENDED) from error
+            raise typer.Exit(TERMINATED) from error
 
 
-def _tell(manifest: Manifest, services: Sequence[str] = SERVICES) -> None:
-    """What is in the file of these services. `log` is the position of the last event."""
+def _print_manifest(manifest: Manifest, services: Sequence[str] = SERVICES) -> None:
+    """Print the content of the file for these services. `log` is the position of the last event."""
     table = Table("service", "tables", "rows", "size", "log", "state")
     for name in services:
-        held = manifest.services[name]
-        rows, size = sum(one.rows for one in held.tables), sum(one.size for one in held.tables)
-        table.add_row(name, str(len(held.tables)), str(rows), _mega(size), str(held.assigned), held.state[:16])
-    _say(f"All databases as they were at {manifest.cut_at:%Y-%m-%d %H:%M:%S.%f} UTC")
+        content = manifest.services[name]
+        rows, size = sum(each.rows for each in content.tables), sum(each.size for each in content.tables)
+        table.add_row(
+            name, str(len(content.tables)), str(rows), _megabytes(size), str(content.assigned), content.state[:16]
+        )
+    _print(f"Snapshot of {manifest.cut_at:%Y-%m-%d %H:%M:%S.%f} UTC")
     out.print(table)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     out.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _mega(size: int) -> str:
+def _megabytes(size: int) -> str:
     return f"{size / 1e6:.1f} MB"
 
 
-def _what_now(services: Sequence[str]) -> list[str]:
-    """What is left to do after a restore."""
+def _next_steps(services: Sequence[str]) -> list[str]:
+    """What the operator does after a restore."""
     if set(services) == set(SERVICES):
         return [
             "Start the services. With Kafka, begin with empty topics; every event is sent again, with its position."
         ]
-    heard = sorted(set().union(*(_heard_by(name) for name in services)) - set(services))
-    lines = [f"Start the services. The others may know more than {', '.join(services)} now: kei status tells."]
-    return lines + [f"What it has missed of {name}, it hears by: kei events replay {name}" for name in heard]
+    producers = sorted(set().union(*(_producers_for(name) for name in services)) - set(services))
+    lines = [f"Start the services. The others may have later events of {', '.join(services)}: see kei status."]
+    return lines + [f"To receive missed events of {name}, run: kei events replay {name}" for name in producers]
 
 
-def _heard_by(service: str) -> set[str]:
-    """The services whose events it handles."""
+def _producers_for(service: str) -> set[str]:
+    """The services whose events a service handles."""
     if importlib.util.find_spec(f"services.{service}.consumers") is None:
         return set()
     topics: frozenset[str] = importlib.import_module(f"services.{service}.consumers").consumer.topics

@@ -1,11 +1,11 @@
-"""What the commands have in common: options, the loop they run in, and one sentence instead of a stack trace."""
+"""Output, the event loop and error messages of all commands."""
 
 import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -25,16 +25,7 @@ from shared.api_client import ApiError, ServiceUnavailable
 
 T = TypeVar("T")
 
-HomeOption = Annotated[Path, typer.Option("--data-dir", envvar="KEI_DATA_DIR", help="The folder of the embedded Kei.")]
-UrlOption = Annotated[str, typer.Option("--url", envvar="KEI_URL", help="The address of a running Kei.")]
-TokenOption = Annotated[
-    str | None,
-    typer.Option("--token", envvar="KEI_TOKEN", help="An operator's token; made from the folder's key if left out."),
-]
-HOME = Path(".kei")
-URL = "http://127.0.0.1:8700"
-
-_SENTENCES = (
+_USER_ERRORS = (
     SecretsError,
     SettingsError,
     DatabaseBusy,
@@ -48,7 +39,7 @@ _SENTENCES = (
     WaitTimeout,
     SchemaError,
 )
-"""What carries a sentence for whoever gave the command."""
+"""Errors whose text is a message for the user."""
 
 out = Console()
 err = Console(stderr=True)
@@ -66,49 +57,49 @@ def in_loop(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def progress(first: str) -> Iterator[Callable[[str], None]]:
-    """Show what is being done: in place on a terminal, a line each elsewhere. Gives what to tell the next step to."""
+    """Show the first step; yields the function that shows the next: in place on a terminal, else on a line."""
     if out.is_terminal:
         with out.status(first) as status:
             yield status.update
         return
 
-    def tell(step: str) -> None:
+    def show(step: str) -> None:
         out.print(f"{step} …", markup=False, highlight=False)
 
-    tell(first)
-    yield tell
+    show(first)
+    yield show
 
 
 @contextmanager
-def sentences() -> Iterator[None]:
-    """End the command with a sentence for whatever a user can do something about."""
+def user_errors() -> Iterator[None]:
+    """End the command with a message, without a stack trace, after an error that a user can mend."""
     try:
         yield
     except InvalidFile as error:
-        err.print(f"[bold]Nothing was loaded; {len(error.faults)} things are wrong:[/]")
+        err.print(f"[bold]Nothing was loaded; {len(error.faults)} errors:[/]")
         for fault in error.faults:
             err.print(f"  {fault}", markup=False, highlight=False)
         raise typer.Exit(2) from error
-    except (*_SENTENCES, OSError) as error:
+    except (*_USER_ERRORS, OSError) as error:
         err.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from error
 
 
 def secret_file(name: str) -> Path | None:
-    """The file of a secret in KEI_SECRETS_DIR, if there is one."""
+    """The file of a secret in KEI_SECRETS_DIR; None if it does not exist."""
     folder = os.environ.get("KEI_SECRETS_DIR")
     file = Path(folder) / name if folder else None
     return file if file is not None and file.is_file() else None
 
 
-def token_source(home: Path, token: str | None) -> Callable[[], str]:
-    """The token to use: the one given, else fresh ones made with the embedded issuer's key."""
+def token_source(data_dir: Path, token: str | None) -> Callable[[], str]:
+    """A function that returns `token`, or else a new operator token, signed with the key in the data directory."""
     if token is not None:
         return lambda: token
-    key_home = DataDirectory(home)
-    if not key_home.issuer_key.exists():
-        message = f"There is no signing key in {key_home.path}. Give --token, or --data-dir of a Kei that has run."
+    directory = DataDirectory(data_dir)
+    if not directory.issuer_key.exists():
+        message = f"There is no signing key in {directory.path}. Give --token, or --data-dir of a Kei that has run."
         raise DataDirectoryError(message)
-    if not os.access(key_home.issuer_key, os.R_OK):
-        raise DataDirectoryError(f"You may not read the signing key in {key_home.path}. Give --token.")
-    return lambda: operator_token(key_home)
+    if not os.access(directory.issuer_key, os.R_OK):
+        raise DataDirectoryError(f"You may not read the signing key in {directory.path}. Give --token.")
+    return lambda: operator_token(directory)

@@ -1,4 +1,4 @@
-"""`kei status`: whether all is well, and if not, what to do."""
+"""`kei status`: problems of a running Kei, with their remedies."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -11,58 +11,59 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.api_client import tls_context
-from deploy.cli.common import HOME, URL, HomeOption, TokenOption, UrlOption, err, in_loop, out, token_source
+from deploy.cli.common import err, in_loop, out
+from deploy.cli.options import ApiOptions, with_option_groups
 from deploy.embedded.data_dir import DataDirectoryError
 from deploy.migrate import SERVICES
 from shared.api_client import ApiClient
 from shared.status import AccessDenied, Finding, ServiceReport, ServiceStatus, age, collect_status, diagnose
 
-WELL, SOMEBODY, UNKNOWN = 0, 1, 2
-"""The exit status: all is well; something needs somebody; something is not reached, so nobody knows."""
+OK, PROBLEMS, UNKNOWN = 0, 1, 2
+"""Exit statuses; unknown if a service does not respond or the token is refused."""
 
 _NARROW = 100
-"""Columns of a terminal up to which the table is set close."""
+"""Terminal width up to which the table has no padding."""
 
 
+@with_option_groups
 def status(
-    url: UrlOption = URL,
-    home: HomeOption = HOME,
-    given: TokenOption = None,
+    connection: ApiOptions,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
 ) -> None:
-    """Say whether all is well, and if not, what to do.
+    """Show the state of all services, and the remedy of each problem.
 
-    Ends with 0 if all is well, 1 if something needs somebody, 2 if a service is not reached or the token is refused.
+    Exit status: 0 without problems, 1 with problems, 2 if a service does not respond or the token is refused.
     """
+    url = connection.url
     try:
-        rows = in_loop(_look(url, token_source(home, given)()))
+        rows = in_loop(_collect(url, connection.token_source()()))
     except AccessDenied as error:
-        _give_up(f"{url} {error}. Give --token, or --data-dir of the Kei that runs there.")
+        _exit_unknown(f"{url} {error}. Give --token, or --data-dir of the Kei that runs there.")
     except (DataDirectoryError, OSError, httpx2.InvalidURL) as error:
-        _give_up(str(error))
-    found = diagnose(rows)
+        _exit_unknown(str(error))
+    problems = diagnose(rows)
     if as_json:
-        typer.echo(json.dumps(_document(rows, found), ensure_ascii=False))
+        typer.echo(json.dumps(_document(rows, problems), ensure_ascii=False))
     else:
-        _tell(url, rows, found)
+        _print(url, rows, problems)
     if any(row.status is None for row in rows):
         raise typer.Exit(UNKNOWN)
-    raise typer.Exit(SOMEBODY if found else WELL)
+    raise typer.Exit(PROBLEMS if problems else OK)
 
 
-def _give_up(sentence: str) -> NoReturn:
+def _exit_unknown(sentence: str) -> NoReturn:
     err.print(sentence, markup=False, highlight=False)
     raise typer.Exit(UNKNOWN)
 
 
-async def _look(url: str, token: str) -> list[ServiceReport]:
+async def _collect(url: str, token: str) -> list[ServiceReport]:
     async with httpx2.AsyncClient(trust_env=False, verify=tls_context()) as http:
         return await collect_status(ApiClient(http, f"{url.rstrip('/')}/api"), token, SERVICES)
 
 
-def _document(rows: Sequence[ServiceReport], found: Sequence[Finding]) -> dict[str, Any]:
+def _document(rows: Sequence[ServiceReport], problems: Sequence[Finding]) -> dict[str, Any]:
     return {
-        "well": not found,
+        "well": not problems,
         "services": [
             {
                 "service": row.service,
@@ -72,14 +73,14 @@ def _document(rows: Sequence[ServiceReport], found: Sequence[Finding]) -> dict[s
             }
             for row in rows
         ],
-        "findings": [finding._asdict() for finding in found],
+        "findings": [finding._asdict() for finding in problems],
     }
 
 
-def _tell(url: str, rows: Sequence[ServiceReport], found: Sequence[Finding]) -> None:
+def _print(url: str, rows: Sequence[ServiceReport], problems: Sequence[Finding]) -> None:
     if not any(row.status for row in rows):
-        _give_up(f"Nothing of Kei is reached at {url}: {rows[0].service} {rows[0].reason}.")
-    out.print("[bold green]All is well.[/]" if not found else f"[bold red]{_verdict(len(found))}[/]")
+        _exit_unknown(f"Nothing of Kei is reached at {url}: {rows[0].service} {rows[0].reason}.")
+    out.print("[bold green]All is well.[/]" if not problems else f"[bold red]{_verdict(len(problems))}[/]")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, int(out.width > _NARROW), 0, 0))
     table.add_column("", no_wrap=True)
     for name in ("version", "schema", "to send", "to handle", "dead", "lag", "lost"):
@@ -88,27 +89,27 @@ def _tell(url: str, rows: Sequence[ServiceReport], found: Sequence[Finding]) -> 
     for row in rows:
         table.add_row(row.service, *(map(Text, _cells(row.status)) if row.status else ["not reached"]))
     out.print(table)
-    for finding in found:
+    for finding in problems:
         out.print(finding.message, markup=False, highlight=False)
         out.print(f"  {finding.remedy}", markup=False, highlight=False)
 
 
 def _verdict(number: int) -> str:
-    return "1 thing needs somebody:" if number == 1 else f"{number} things need somebody:"
+    return "1 problem:" if number == 1 else f"{number} problems:"
 
 
-def _cells(told: ServiceStatus) -> Iterator[str]:
-    sending, inbox = told.outbox, told.inbox
-    yield told.version
-    schema = told.revision
-    found = "" if schema is None else (schema.applied or "none").removeprefix(f"{told.service}_")
-    yield found if schema is None or schema.state == "current" else f"{found}, {schema.state}"
+def _cells(status: ServiceStatus) -> Iterator[str]:
+    sending, inbox = status.outbox, status.inbox
+    yield status.version
+    schema = status.revision
+    revision = "" if schema is None else (schema.applied or "none").removeprefix(f"{status.service}_")
+    yield revision if schema is None or schema.state == "current" else f"{revision}, {schema.state}"
     yield _waiting(sending.unsent, sending.oldest_unsent_age_seconds)
-    pending = sum(one.pending for one in inbox)
-    yield _waiting(pending, max((one.oldest_pending_age_seconds for one in inbox), default=0.0)) if inbox else "–"
-    yield str(told.dead) if inbox else "–"
-    yield _sum([one.lag for one in inbox])
-    yield _sum([one.lost_records for one in inbox])
+    pending = sum(topic.pending for topic in inbox)
+    yield _waiting(pending, max((topic.oldest_pending_age_seconds for topic in inbox), default=0.0)) if inbox else "–"
+    yield str(status.dead) if inbox else "–"
+    yield _sum([topic.lag for topic in inbox])
+    yield _sum([topic.lost_records for topic in inbox])
     yield f"{sending.leader or 'nobody'}, epoch {sending.epoch}, heard {age(sending.heartbeat_age_seconds)} ago"
 
 
@@ -117,5 +118,5 @@ def _waiting(number: int, seconds: float) -> str:
 
 
 def _sum(figures: Sequence[int | None]) -> str:
-    known = [one for one in figures if one is not None]
+    known = [figure for figure in figures if figure is not None]
     return str(sum(known)) if known else "–"

@@ -28,12 +28,12 @@ AUDIENCE = "kei"
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedConfig:
-    """Where an embedded Kei runs: its folder, its address, and the broker if it has one (host:port).
+    """Data directory and address of an embedded Kei, and its broker if it has one (host:port).
 
     The debounce of replans is shorter than in a deployment, where more events arrive.
     """
 
-    home: DataDirectory
+    data_dir: DataDirectory
     host: str
     port: int
     kafka: str | None
@@ -45,50 +45,50 @@ class EmbeddedConfig:
         return f"http://{self.host}:{self.port}"
 
 
-def issuer_of(home: DataDirectory) -> Issuer:
-    """The embedded issuer; its key is made when first asked for."""
-    return Issuer.load(home.issuer_key, issuer=ISSUER, audience=AUDIENCE)
+def issuer_of(data_dir: DataDirectory) -> Issuer:
+    """The embedded issuer; its key is created at the first call."""
+    return Issuer.load(data_dir.issuer_key, issuer=ISSUER, audience=AUDIENCE)
 
 
-def operator_token(home: DataDirectory, lifetime: timedelta = timedelta(hours=1)) -> str:
-    """A token for whoever has the right to read the folder."""
-    return issuer_of(home).token(Principal("local-operator", frozenset({Role.operator})), lifetime)
+def operator_token(data_dir: DataDirectory, lifetime: timedelta = timedelta(hours=1)) -> str:
+    """An operator token; whoever can read the data directory may have one."""
+    return issuer_of(data_dir).token(Principal("local-operator", frozenset({Role.operator})), lifetime)
 
 
 def check_port(host: str, port: int) -> None:
     """Refuse an address that is in use.
 
     Raises:
-        HomeError: with a sentence that says what to do.
+        DataDirectoryError: it is in use.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
         except OSError as error:
-            message = f"Port {port} of {host} is taken ({error.strerror}). Choose another: kei run --port {port + 1}."
+            message = f"Port {port} of {host} is in use ({error.strerror}). Choose another: kei run --port {port + 1}."
             raise DataDirectoryError(message) from error
 
 
-async def build(where: EmbeddedConfig) -> Starlette:
+async def build(config: EmbeddedConfig) -> Starlette:
     """The application of the whole platform: services under /api, the console at /.
 
     Raises:
-        HomeError: PostgreSQL does not start.
-        NoTopics: the broker is not reached.
+        DataDirectoryError: PostgreSQL does not start.
+        TopicsError: the broker cannot be reached.
     """
-    databases = await where.home.databases()
-    issuer = issuer_of(where.home)
+    databases = await config.data_dir.databases()
+    issuer = issuer_of(config.data_dir)
     transport = LocalTransport()
-    if where.kafka:
-        await create_topics(where.kafka)
+    if config.kafka:
+        await create_topics(config.kafka)
     services = {
-        name: _build_service(where, name, databases[name], issuer, None if where.kafka else transport)
+        name: _build_service(config, name, databases[name], issuer, None if config.kafka else transport)
         for name in SERVICES
     }
-    pages = importlib.import_module("services.console.main")  # as the services: only who runs it needs what it needs
+    pages = importlib.import_module("services.console.main")  # as the services: only this mode needs all dependencies
     verifier = Verifier(issuer=ISSUER, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
-    console: FastAPI = pages.build(f"{where.url}/api", pages.console_token(issuer), verifier)
+    console: FastAPI = pages.build(f"{config.url}/api", pages.console_token(issuer), verifier)
 
     async def jwks(_: Request) -> Response:
         return JSONResponse(issuer.jwks())
@@ -112,23 +112,23 @@ async def build(where: EmbeddedConfig) -> Starlette:
 
 
 async def _run_lifespan(app: FastAPI, begun: asyncio.Event, over: asyncio.Event) -> None:
-    """All end at once: without Kafka each takes its seconds, and whoever stops the process has patience for one."""
+    """All lifespans end at the same time, since each may take seconds without Kafka."""
     async with app.router.lifespan_context(app):
         begun.set()
         await over.wait()
 
 
 def _build_service(
-    where: EmbeddedConfig, name: str, database_url: str, issuer: Issuer, transport: Transport | None
+    config: EmbeddedConfig, name: str, database_url: str, issuer: Issuer, transport: Transport | None
 ) -> FastAPI:
     settings = Settings.model_validate(
         {
             "database_url": database_url,
-            "kafka_bootstrap_servers": where.kafka,
+            "kafka_bootstrap_servers": config.kafka,
             "issuer": ISSUER,
             "audience": AUDIENCE,
-            "cursor_secret": where.home.secret(),
-            "replan_debounce_seconds": where.replan_debounce_seconds,
+            "cursor_secret": config.data_dir.cursor_secret(),
+            "replan_debounce_seconds": config.replan_debounce_seconds,
         }
     )
     main = importlib.import_module(f"services.{name}.main")

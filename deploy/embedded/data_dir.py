@@ -1,4 +1,4 @@
-"""The embedded mode's folder: one PostgreSQL with a database and role per service, the signing key, the lock."""
+"""The data directory of the embedded mode: PostgreSQL with a database and role per service, the signing key, a lock."""
 
 import asyncio
 import fcntl
@@ -14,14 +14,14 @@ from shared import clock
 
 
 class DataDirectoryError(Exception):
-    """The folder cannot be used; the text is a sentence for whoever started Kei."""
+    """The data directory cannot be used; the text is a message for the user."""
 
 
 class DataDirectory:
-    """A folder that belongs to one running Kei.
+    """A folder that one running Kei uses at a time.
 
     Args:
-        path: made if it is not there.
+        path: created if it does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,17 +30,19 @@ class DataDirectory:
         self._postgres = self.path / "postgres"
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the folder, so that no second Kei uses it.
+    def locked(self) -> Iterator[None]:
+        """Lock the folder, so that no second Kei uses it.
 
         Raises:
-            HomeError: it cannot be written, or another Kei holds it.
+            DataDirectoryError: it cannot be written, or another Kei has locked it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             lock = (self.path / "lock").open("w")
         except OSError as error:
-            raise DataDirectoryError(f"Kei cannot write to its folder {self.path}: {error.strerror}.") from error
+            raise DataDirectoryError(
+                f"Kei cannot write to its data directory {self.path}: {error.strerror}."
+            ) from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,8 +52,8 @@ class DataDirectory:
                 ) from error
             yield
 
-    def secret(self) -> str:
-        """The secret that signs page cursors, made once."""
+    def cursor_secret(self) -> str:
+        """The secret that signs page cursors, created once."""
         path = self.path / "cursor.secret"
         if not path.exists():
             path.touch(mode=0o600)
@@ -59,19 +61,24 @@ class DataDirectory:
         return path.read_text()
 
     async def databases(self) -> dict[str, str]:
-        """Start PostgreSQL if it does not run, make and migrate the databases; return their URLs by service.
+        """Start PostgreSQL if it does not run, create and migrate the databases; return their URLs by service.
 
         Raises:
-            HomeError: PostgreSQL does not start.
+            DataDirectoryError: PostgreSQL does not start.
         """
-        superuser = await asyncio.to_thread(self._started)
+        superuser = await asyncio.to_thread(self.start_postgres)
         connection = await asyncpg.connect(superuser)
         try:
             return {service: await _prepare_database(connection, superuser, service) for service in SERVICES}
         finally:
             await connection.close()
 
-    def _started(self) -> str:
+    def start_postgres(self) -> str:
+        """Start PostgreSQL if it does not run; return the superuser's URL. Blocks.
+
+        Raises:
+            DataDirectoryError: PostgreSQL does not start.
+        """
         runtime = self.path / "run"
         runtime.mkdir(mode=0o700, exist_ok=True)
         os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))

@@ -32,7 +32,7 @@ class Loader:
 
     def __init__(self, api: Api, loaded: ParsedFile, say: Say) -> None:
         self._api, self._say = api, say
-        self._story: SampleData = loaded.story
+        self._story: SampleData = loaded.content
         self._frameworks = loaded.frameworks
         self._clusters: dict[str, str] = {}
         self._assessments = {one.slug: one.assessment for one in self._story.clusters}
@@ -42,7 +42,7 @@ class Loader:
         """The key of a write."""
         return "/".join((self._story.story, *what))
 
-    async def play(self) -> None:
+    async def load(self) -> None:
         """Load everything, in the story's order; between the chapters every service catches up.
 
         Raises:

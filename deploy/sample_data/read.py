@@ -32,9 +32,9 @@ class InvalidFile(Exception):
 
 
 class ParsedFile(NamedTuple):
-    """A story with its frameworks in full."""
+    """The content of a file, with all frameworks that it uses."""
 
-    story: SampleData
+    content: SampleData
     frameworks: list[Framework]
 
 

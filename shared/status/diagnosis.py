@@ -55,7 +55,7 @@ def _of(row: ServiceReport, statuses: Mapping[str, ServiceStatus]) -> Iterator[F
     yield from _ahead(row, statuses)
 
 
-_DEAD = "Look: kei inbox dead {name}. Then: kei inbox retry {name}."
+_DEAD = "Look: kei dead-letters list {name}. Then: kei dead-letters retry {name}."
 
 
 def _schema(name: str, status: ServiceStatus) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ SERVICES = ("members", "trainings", "matching", "notifications")
 
 
 async def test_a_destroyed_deployment_is_put_back_from_its_backup(deployed: Deployment, tmp_path: Path) -> None:
-    await deployed.kei("load", str(TRACE_KEI))
+    await deployed.kei("import", str(TRACE_KEI))
     async with called(deployed) as load:
         before = await _events(load)
         copy = (
@@ -29,7 +29,7 @@ async def test_a_destroyed_deployment_is_put_back_from_its_backup(deployed: Depl
             "kei",
         )
         made = await deployed.compose(*copy, "backup", "/backups/kei.zip")
-        assert "Nobody could write for" in made
+        assert "Writes were blocked for" in made
         await deployed.compose("stop", *SERVICES, "console", "kafka")
         await deployed.compose("rm", "--force", "--stop", "kafka", "topics", "postgres")
         await deployed.run("docker", "volume", "rm", f"{deployed.project}_kafka", f"{deployed.project}_postgres")

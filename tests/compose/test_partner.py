@@ -23,7 +23,7 @@ USER = "partner-smoke"
 async def test_a_partner_reads_the_public_topic_and_nothing_else_until_it_is_revoked(
     deployed: Deployment, tmp_path: Path
 ) -> None:
-    await deployed.kei("load", str(TRACE_KEI))
+    await deployed.kei("import", str(TRACE_KEI))
     access = _access(deployed, await deployed.tool("partner", "add", "smoke", "--kafka"), tmp_path / "ca.pem")
     assert json.loads(await _first(access, PUBLIC_TOPIC))
     for topic in ("kei.members.v1", "kei.matching.v1"):

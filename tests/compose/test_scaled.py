@@ -10,11 +10,11 @@ SERVICES = ("members", "trainings", "matching", "notifications")
 
 
 async def test_copies_serve_and_workers_move_events(deployed: Deployment) -> None:
-    await deployed.kei("load", str(TRACE_KEI))
+    await deployed.kei("import", str(TRACE_KEI))
     await deployed.up(KEI_REPLICAS="2", KEI_WORKERS="1")
     try:
         await eventually(lambda: _led_by_workers(deployed), 60.0)
-        assert "Nothing was lost, nothing was done twice." in await deployed.kei("load", str(TRACE_KEI))
+        assert "Nothing was lost, nothing was done twice." in await deployed.kei("import", str(TRACE_KEI))
         for service in (*SERVICES, "console"):
             assert len(await deployed.containers(service)) == 2
     finally:

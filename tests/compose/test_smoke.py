@@ -11,14 +11,14 @@ SERVICES = ("members", "trainings", "matching", "notifications")
 
 
 async def test_the_story_is_played_through_the_door_and_all_is_well(deployed: Deployment) -> None:
-    said = await deployed.kei("load", str(TRACE_KEI))
+    said = await deployed.kei("import", str(TRACE_KEI))
     assert "Nothing was lost, nothing was done twice." in said
     assert "All is well." in await deployed.tool("status")
     assert "All is well." in await deployed.kei("status")
 
 
 async def test_a_partner_reads_the_feed_with_a_key_of_its_own(deployed: Deployment) -> None:
-    await deployed.kei("load", str(TRACE_KEI))
+    await deployed.kei("import", str(TRACE_KEI))
     said = await deployed.tool("partner", "add", "smoke-feed")
     (key,) = re.findall(r"kei_\S+", said)
     async with deployed.http() as client:

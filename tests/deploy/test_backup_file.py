@@ -161,7 +161,7 @@ async def test_the_commands_find_databases_by_variables_and_by_secret_files(
 ) -> None:
     status, said = await did(variables(urls), "backup", str(file))
     assert status == 0, said
-    assert "Nobody could write for" in said
+    assert "Writes were blocked for" in said
     assert mode(file) == 0o600
     status, said = await did({}, "backup", "--verify", str(file))
     assert (status, "is whole" in said) == (0, True), said
@@ -172,7 +172,7 @@ async def test_the_commands_find_databases_by_variables_and_by_secret_files(
     assert (status, "Start the services." in said) == (0, True), said
     assert await services_fixture.everywhere(empty) == await services_fixture.everywhere(urls)
     status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file), "--replace")
-    assert (status, "To go on, write: replace" in said) == (1, True), said
+    assert (status, "To continue, type: replace" in said) == (1, True), said
     only = ("restore", str(file), "--service", "matching", "--replace", "--yes")
     status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, *only)
     assert status == 0, said

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 
-from deploy.cli.kafka import access
+from deploy.cli.kafka_options import kafka_access
 from deploy.kafka.acls import Rule, partner_rules, service_rules
 from deploy.kafka.admin import KafkaAdmin, KafkaAdminError
 from deploy.kafka.partners import grant_access, partners_on_kafka, revoke_access
@@ -169,11 +169,11 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
     kei, passwords = Kei(run.folder(), secured_kafka.address), run.folder()
     for service in SERVICES:
         (passwords / f"{service}_kafka_password").write_text(f"{service}'s password\n")
-    command = ("topics", "--principals", str(passwords), "--partitions", "2", "--retention-days", "7")
+    command = ("topics", "create", "--principals", str(passwords), "--partitions", "2", "--retention-days", "7")
     said = await done(kei, *command)
     assert f"Created: {', '.join(topics())}." in said
     rights = sum(len(service_rules(service)) for service in SERVICES)
-    assert f"Kafka users: {', '.join(SERVICES)}; {rights} rights given, 0 taken away." in said
+    assert f"Kafka users: {', '.join(SERVICES)}; {rights} rights granted, 0 revoked." in said
     assert not await create_topics(secured_kafka.address)
     reader = Trying(as_user(secured_kafka, "trainings"))
     assert await allowed(reader.describe(MEMBERS))
@@ -183,19 +183,19 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
         admin.allow("trainings", [*service_rules("trainings"), Rule("read", "topic", MATCHING)])
         assert await allowed(reader.describe(MATCHING))
     said = await done(kei, *command)
-    assert "Created: nothing, all topics are there." in said
-    assert "0 rights given, 1 taken away." in said
+    assert "Created: nothing, all topics exist." in said
+    assert "0 rights granted, 1 revoked." in said
     with pytest.raises(KafkaConnectionError):
         await reader.describe(MEMBERS)
     reader = Trying(KafkaConnectionSettings(secured_kafka.scram, "trainings", "new"))
     assert await allowed(reader.describe(MEMBERS))
     assert not await allowed(reader.describe(MATCHING))
 
-    status, said = await kei.do("topics", "--partitions", "8")
+    status, said = await kei.do("topics", "create", "--partitions", "8")
     assert status == 1
     assert f"Topic {PUBLIC} has 2 partitions, not 8." in said
     assert f"Topic {PUBLIC} keeps records for 7 days, not for ever." in said
-    assert "keeps" in await done(kei, "topics", "--partitions", "1")
+    assert "keeps" in await done(kei, "topics", "create", "--partitions", "1")
 
 
 async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: SecuredBroker, run: Run) -> None:
@@ -206,7 +206,7 @@ async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: Secur
     (folder / "wrong").write_text("password")
 
     async def refused(*options: str) -> str:
-        status, said = await kei.do("topics", *options)
+        status, said = await kei.do("topics", "create", *options)
         assert status == 1
         assert "Traceback" not in said
         return said
@@ -241,10 +241,10 @@ def test_a_password_is_looked_for_in_a_file_the_environment_and_the_secrets(
     (tmp_path / "kei_kafka_password").write_text("of the secrets\n")
     (tmp_path / "given").write_text("given\n")
     monkeypatch.setenv("KEI_SECRETS_DIR", str(tmp_path))
-    assert access("kafka:9092", None, None) == KafkaConnectionSettings("kafka:9092")
-    assert access("kafka:9092", "admin", None).password == "of the secrets"
+    assert kafka_access("kafka:9092", None, None) == KafkaConnectionSettings("kafka:9092")
+    assert kafka_access("kafka:9092", "admin", None).password == "of the secrets"
     monkeypatch.setenv("KEI_KAFKA_PASSWORD", "of the environment")
-    assert access("kafka:9092", "admin", None).password == "of the environment"
-    assert access("kafka:9092", "admin", tmp_path / "given").password == "given"
+    assert kafka_access("kafka:9092", "admin", None).password == "of the environment"
+    assert kafka_access("kafka:9092", "admin", tmp_path / "given").password == "given"
     monkeypatch.setenv("KEI_KAFKA_TLS", "true")
-    assert access("kafka:9092", None, None).options()["security_protocol"] == "SSL"
+    assert kafka_access("kafka:9092", None, None).options()["security_protocol"] == "SSL"

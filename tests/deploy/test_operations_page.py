@@ -80,7 +80,7 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("inbox worker failed, retrying", "shared/inbox/worker.py"),
         ("event failed", "shared/inbox/worker.py"),
         ("does not read from Kafka", "shared/transport/kafka.py"),
-        ("no certificate is shown", "services/console/jobs/certificate_monitor.py"),
+        ("certificate check failed", "services/console/jobs/certificate_monitor.py"),
     ],
 )
 def test_what_the_page_quotes_is_what_the_code_says(said: str, where: str) -> None:

@@ -91,7 +91,7 @@ def spoilt(*changes: tuple[str, str]) -> str:
 
 def test_the_shipped_story_passes() -> None:
     loaded = read_file(TRACE_KEI)
-    assert len(loaded.story.clusters) == 7
+    assert len(loaded.content.clusters) == 7
     assert [(one.code, len(one.indicators)) for one in loaded.frameworks] == [("self-check-8.1", 8), ("ecei-31.1", 31)]
 
 
@@ -99,8 +99,8 @@ def test_the_file_that_is_spoilt_below_is_good(tmp_path: Path) -> None:
     file = tmp_path / "story.yaml"
     file.write_text(GOOD)
     loaded = read_file(file)
-    assert loaded.story.clusters[1].assessment is not None
-    assert loaded.story.clusters[1].assessment.framework == "own"
+    assert loaded.content.clusters[1].assessment is not None
+    assert loaded.content.clusters[1].assessment.framework == "own"
     assert [one.code for one in loaded.frameworks] == ["self-check-8.1", "own"]
 
 

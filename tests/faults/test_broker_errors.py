@@ -16,7 +16,7 @@ from tests.support.waiting import eventually
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
-PARTITIONS = 8  # as `kei topics` makes them
+PARTITIONS = 8  # as `kei topics create` makes them
 TIMES = 5
 _UNAVAILABLE, _UNKNOWN_MEMBER = 15, 25
 ANEW = (22, _UNKNOWN_MEMBER, 27)

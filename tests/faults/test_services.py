@@ -33,7 +33,7 @@ async def kei(run: Run) -> AsyncIterator[Kei]:
 
 async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei: Kei, table: Path) -> None:
     kills, chance = count(4, 30), random.Random(SEED)
-    await kei.start("--no-story")
+    await kei.start("--no-import")
     await kei.ready()
     operator = {"Authorization": f"Bearer {operator_token(DataDirectory(kei.home))}"}
     members, feed = (client(f"{kei.url}/api/{name}", operator) for name in ("members", "notifications"))
@@ -43,7 +43,7 @@ async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei
             for _ in range(kills):
                 await passing(chance.uniform(0.2, 0.8))
                 await kei.kill()
-                await kei.start("--no-story")
+                await kei.start("--no-import")
                 await kei.ready()
         healed = time.monotonic()
         log, seen = await drained(members.request, feed.request)

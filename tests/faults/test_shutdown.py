@@ -63,7 +63,7 @@ async def test_f33_all_services_in_one_process_are_told_to_end_while_kafka_is_do
         return {await one.stop()}
 
     async def start() -> None:
-        await one.start("--no-story")
+        await one.start("--no-import")
         await one.ready()
 
     await start()

@@ -46,8 +46,8 @@ async def test_an_operator_reads_replays_rebuilds_and_grants(running: Kei) -> No
     told = await done(running, "matching", "show", run["id"], "--against", mentor["id"])
     assert "points; no plan is better." in told
     assert " mentors " in told
-    assert "Who else could mentor" in told
-    assert f"What {mentor['name']} would take" in told
+    assert "Other possible mentors" in told
+    assert f"What a pair with {mentor['name']} would take" in told
 
     key = (await done(running, "partner", "add", "Observatory", "--type", "kei.matching.pair.accepted.v1")).split()[-1]
     async with httpx2.AsyncClient(base_url=f"{running.url}/api/notifications", trust_env=False) as partner:
@@ -65,14 +65,14 @@ async def test_dead_letters_are_listed_tried_again_and_given_up(running: Kei) ->
     await _poison(running, UUID(int=1), UUID(int=2))
 
     async def listed() -> str:
-        said = await done(running, "inbox", "dead", "matching")
+        said = await done(running, "dead-letters", "list", "matching")
         return said if str(UUID(int=2)) in said else ""
 
     assert "unknown type 'kei.members.moon.landed.v1'" in await eventually(listed)
-    assert "1 dead letters: retry." in await done(running, "inbox", "retry", "matching", str(UUID(int=1)))
+    assert "1 dead letters: retry." in await done(running, "dead-letters", "retry", "matching", str(UUID(int=1)))
     await eventually(listed)
-    assert "2 dead letters: discard." in await done(running, "inbox", "discard", "matching")
-    assert "matching has no dead letters." in await done(running, "inbox", "dead", "matching")
+    assert "2 dead letters: discard." in await done(running, "dead-letters", "discard", "matching")
+    assert "matching has no dead letters." in await done(running, "dead-letters", "list", "matching")
 
 
 async def _poison(kei: Kei, *ids: UUID) -> None:

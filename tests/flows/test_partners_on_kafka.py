@@ -38,7 +38,7 @@ REGISTERED = "kei.members.cluster.registered.v1"
 async def running(kei: Kei, secured_kafka: SecuredBroker) -> Kei:
     """A Kei that has published one event."""
     kei.kafka = secured_kafka.address
-    await kei.start("--no-story")
+    await kei.start("--no-import")
     await kei.ready()
     async with kei.api() as api:
         consortium = await api.write("members", "/consortia", factories.consortium(), key="consortium")
@@ -94,7 +94,7 @@ async def test_what_is_printed_for_a_partner_works_as_it_is_printed(
 ) -> None:
     where = ("--kafka-address", secured_kafka.tls, "--kafka-ca", str(secured_kafka.ca))
     said = await done(running, "add", "acme", "--kafka", "--type", REGISTERED, *where)
-    assert "On Kafka acme sees every public event: --type counts for the feed only." in said
+    assert "On Kafka acme sees every public event: --type is for the feed only." in said
     printed = parts(said)
     for name in ("client.properties", CA_FILE_NAME):
         (tmp_path / name).write_text(printed[name])
@@ -163,10 +163,10 @@ async def test_a_partners_way_into_kafka_is_renewed_told_and_closed(
     assert f"The key {prefix} of acme is revoked." in await done(running, "revoke", "acme", "--key", prefix)
     assert [(await fed(running, key_in(one))).status_code for one in (old, new)] == [401, 200]
     said = await done(running, "revoke", "acme", "--kafka")
-    assert "Kafka's user partner-acme is gone." in said
+    assert "Kafka's user partner-acme is removed." in said
     assert (await fed(running, key_in(new))).status_code == 401
     assert await first_line(tmp_path, sys.executable, "-c", parts(new)["Python"]) == ""
-    assert "Kafka's user partner-acme was not there." in await done(running, "revoke", "acme", "--kafka")
+    assert "Kafka's user partner-acme does not exist." in await done(running, "revoke", "acme", "--kafka")
 
 
 async def test_what_cannot_be_is_said_before_anything_is_made_or_with_what_is_left_to_do(

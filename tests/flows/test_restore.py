@@ -127,7 +127,7 @@ async def test_a_new_broker_has_everything_again(
 async def lost_and_restored(lost: Kei, new: Kei, folder: Path, table: Path) -> Log:
     """Write, back up meanwhile, lose everything, restore elsewhere, and count; the feed."""
     file, second = folder / "one.kei", folder / "two.kei"
-    await lost.start("--no-story")
+    await lost.start("--no-import")
     await lost.ready()
     noted = await under_load(lost, file)
     await lost.kill(database=True)
@@ -136,7 +136,7 @@ async def lost_and_restored(lost: Kei, new: Kei, folder: Path, table: Path) -> L
     await done(new, "backup", str(second))
     assert states(inside(second)) == states(manifest)
     begun = time.monotonic()
-    await new.start("--no-story")
+    await new.start("--no-import")
     await new.ready()
     async with new.api() as api:
         await wait_until_idle(api)
@@ -205,7 +205,7 @@ async def test_how_long_it_takes(machine: Machine, tmp_path: Path) -> None:
     """The figures of docs/backup.md: KEI_FAULTS=full make test WORKERS=0 ARGS='-s tests/flows/test_restore.py'."""
     events, file = count(2_000, 100_000), tmp_path / "one.kei"
     lost, new = machine(), machine()
-    await lost.start("--no-story")
+    await lost.start("--no-import")
     await lost.ready()
     await publish(database(lost, "members"), events)
     async with lost.api() as api:
@@ -234,7 +234,7 @@ async def timed(work: Awaitable[object]) -> float:
 
 
 async def served(kei: Kei) -> None:
-    await kei.start("--no-story")
+    await kei.start("--no-import")
     await kei.ready()
 
 

@@ -25,7 +25,7 @@ HERE = ("members", "matching")
 async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
     nowhere, said = await kei.do("status")
     assert (nowhere, "There is no signing key" in said) == (2, True)
-    await kei.start("--no-story")
+    await kei.start("--no-import")
     await kei.ready()
 
     async def well() -> str:
@@ -45,8 +45,11 @@ async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
         return said if status == 1 else ""
 
     said = await eventually(found, 60)
-    assert said.startswith("1 thing needs somebody:")
-    assert "matching: 2 dead letters.\n  Look: kei inbox dead matching. Then: kei inbox retry matching." in said
+    assert said.startswith("1 problem:")
+    assert (
+        "matching: 2 dead letters.\n  Look: kei dead-letters list matching. Then: kei dead-letters retry matching."
+        in said
+    )
     await _told_to_programs(kei)
     await _not_to_be_told(kei)
 

@@ -99,7 +99,7 @@ async def test_the_story_on_the_embedded_transport(kei: Kei) -> None:
 
 
 async def test_the_story_only_says_what_became_of_it(kei: Kei) -> None:
-    status, said = await kei.do("run", "--story-only")
+    status, said = await kei.do("run", "--import-only")
     assert status == 0, said
     for text in ("members", "partner feed", "Madan Parque teaches Cluster for Energy Efficiency", "accepted"):
         assert text in said

@@ -16,7 +16,7 @@ from services.matching.rules.scoring.pair_score import score_ignoring_rules
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs/matching.md").read_text()
-STORY = yaml.safe_load((ROOT / "deploy/stories/trace_kei.yaml").read_text())
+STORY = yaml.safe_load((ROOT / "deploy/sample_data/trace_kei.yaml").read_text())
 
 
 def cluster(number: int, slug: str) -> Profile:

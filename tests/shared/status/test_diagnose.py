@@ -66,7 +66,7 @@ def test_nothing_is_found_where_all_is_well(name: str) -> None:
     assert diagnose(WELL[name]) == []
 
 
-LOOK = "Look: kei inbox dead matching. Then: kei inbox retry matching."
+LOOK = "Look: kei dead-letters list matching. Then: kei dead-letters retry matching."
 MIGRATE = "Run: kei migrate matching."
 AHEAD = (
     "matching has events of members that members does not have (newest 00000000-0000-0000-0000-000000000003 of"
