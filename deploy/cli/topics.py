@@ -58,16 +58,20 @@ def create(
         )
         out.print(f"Created: {', '.join(created) or 'nothing, all topics exist'}.")
         existing = set(topic_names()).difference(created)
-        different = (
-            in_loop(differences(access, existing, partitions=partitions, retention_days=retention_days))
-            if existing
-            else []
-        )
-        for difference in different:
-            err.print(difference.sentence, markup=False, highlight=False, soft_wrap=True)
+        too_few = bool(existing) and _print_differences(access, existing, partitions, retention_days)
         if principals is not None:
             _create_users(access, {service: _read(principals / f"{service}_kafka_password") for service in SERVICES})
-    raise typer.Exit(1 if any(difference.too_few for difference in different) else 0)
+    raise typer.Exit(1 if too_few else 0)
+
+
+def _print_differences(
+    access: KafkaConnectionSettings, names: set[str], partitions: int, retention_days: int | None
+) -> bool:
+    """Print how topics differ from the options; return whether one has too few partitions."""
+    found = in_loop(differences(access, names, partitions=partitions, retention_days=retention_days))
+    for difference in found:
+        err.print(difference.sentence, markup=False, highlight=False, soft_wrap=True)
+    return any(difference.too_few for difference in found)
 
 
 def _create_users(access: KafkaConnectionSettings, passwords: dict[str, str]) -> None:
