@@ -9,7 +9,7 @@ from deploy.cli.dead_letters import dead_letters
 from deploy.cli.events import events
 from deploy.cli.matching import matching
 from deploy.cli.partner import partner
-from deploy.cli.secrets import secrets
+from deploy.cli.secrets import secrets_commands
 from deploy.cli.topics import topics
 from deploy.renamed_settings import refuse_old_names
 
@@ -36,7 +36,7 @@ app.command("restore")(backup.restore)
 app.command("token")(token)
 app.command("status")(status.status)
 app.add_typer(topics, name="topics")
-app.add_typer(secrets, name="secrets")
+app.add_typer(secrets_commands, name="secrets")
 app.add_typer(events, name="events")
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(partner, name="partner")
