@@ -53,7 +53,7 @@ async def partners(stage: Stage) -> AsyncIterator[Partners]:
     async with stage.database() as url:
         await upgrade("notifications", url)
         database = Database(url, name="bench")
-        await outbox.keep_partitions(database, clock.now())
+        await outbox.maintain_partitions(database, clock.now())
         async with database.transaction() as tx:
             await outbox.forward(tx, events(EVENTS), PUBLIC_TOPIC)
         await database.close()

@@ -48,7 +48,7 @@ class Served:
         """Migrate its database, and register clusters."""
         await upgrade("members", url)
         database = Database(url, name="bench")
-        await outbox.keep_partitions(database, clock.now())
+        await outbox.maintain_partitions(database, clock.now())
         await database.close()
         connection = await asyncpg.connect(url)
         consortium = clock.new_id()

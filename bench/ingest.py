@@ -14,7 +14,7 @@ from bench.world import TOPIC, Place, Tap, fact, keys, place, records, stored, w
 from shared.events.envelope import Record
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, Inbox
-from shared.inbox.receive import id_of, pack
+from shared.inbox.receive import event_id_of, pack
 from shared.transport.kafka import KafkaTransport
 
 COUNT = 40_000
@@ -115,7 +115,7 @@ class Ingest:
 def _columns(batch: Sequence[Record]) -> list[list[object]]:
     one = stored(fact(keys(1)[0]), 1)
     return [
-        [id_of(TOPIC, record) for record in batch],
+        [event_id_of(TOPIC, record) for record in batch],
         [one.key for _ in batch],
         [TOPIC for _ in batch],
         [record.key for record in batch],

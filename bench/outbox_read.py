@@ -8,7 +8,7 @@ import asyncpg
 from bench.harness import Bench, Goal, Metrics, watch
 from bench.servers import Stage
 from bench.world import OUTBOX_COLUMNS, Place, as_row, events, place
-from shared.outbox.relay import _Log
+from shared.outbox.relay import _LeaderLog
 
 COUNT = 20_000
 BATCH = 500
@@ -44,7 +44,7 @@ class Reading:
         connection = await self._here.database.connect()
         try:
             epoch = await connection.fetchval("UPDATE outbox_relay SET epoch = epoch + 1 RETURNING epoch")
-            log = _Log(connection, epoch, 0, 0)
+            log = _LeaderLog(connection, epoch, 0, 0)
             with watch() as clock:
                 while rows := await log.next(BATCH):
                     await log.mark(rows[-1]["position"])

@@ -82,7 +82,7 @@ async def place(stage: Stage, *statements: str, pool_size: int = 10) -> AsyncIte
         async with database.transaction() as tx:
             for statement in (*MESSAGING_TABLES, *statements):
                 await tx.execute(text(statement))
-        await outbox.keep_partitions(database, clock.now())
+        await outbox.maintain_partitions(database, clock.now())
         raw = await asyncpg.connect(url)
         stack.push_async_callback(raw.close)
         yield Place(url, database, raw)

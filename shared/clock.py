@@ -1,4 +1,4 @@
-"""The only source of time, ids and randomness. Everything else takes them as values, so tests can choose them."""
+"""The only source of time, ids and randomness. All other code takes them as values, so that tests can choose them."""
 
 import random
 import secrets
@@ -16,12 +16,12 @@ def now() -> datetime:
 
 
 def new_id() -> UUID:
-    """A UUIDv7: unique, and ordered by the millisecond it was made in."""
+    """A new UUIDv7: unique, and ordered by its millisecond."""
     return uuid7()
 
 
 def jitter(seconds: float) -> float:
-    """A random duration in [0.5, 1.5) times `seconds`, so that retries of many workers do not meet."""
+    """A random duration in [0.5, 1.5) times `seconds`, so that retries of many workers do not coincide."""
     return seconds * (0.5 + _random.random())
 
 

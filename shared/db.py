@@ -1,4 +1,4 @@
-"""PostgreSQL: engines, the two session types and LISTEN. A write session commits where it was opened, nowhere else."""
+"""PostgreSQL: the engine, the two session types and LISTEN. Only the opener of a write session commits it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -37,30 +37,30 @@ NAMING = {
 
 
 def metadata() -> MetaData:
-    """A fresh MetaData with Kei's constraint names. Each service has its own, so that its tables stand alone."""
+    """A new MetaData with Kei's constraint names. Each service has its own."""
     return MetaData(naming_convention=NAMING)
 
 
 class WriteSession(AsyncSession):
-    """A transaction that commands write in. Whoever opened it commits it."""
+    """A transaction for commands. Its opener commits it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._deferred: dict[DeferredWrite, list[Any]] = {}
 
     def defer(self, write: "DeferredWrite", row: object) -> None:
-        """Have `write` called with all the rows it was given, in their order, before the savepoint or this ends."""
+        """Collect a row; `write` gets all its rows in order before the savepoint or the transaction ends."""
         self._deferred.setdefault(write, []).append(row)
 
     async def flush_deferred(self) -> None:
-        """Write what was put off."""
+        """Execute the deferred writes."""
         deferred, self._deferred = self._deferred, {}
         for write, rows in deferred.items():
             await write(self, rows)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that may fail without the rest: what was put off in it goes with it."""
+        """A part that can be rolled back alone, with its deferred writes."""
         await self.flush_deferred()
         try:
             async with self.begin_nested():
@@ -72,20 +72,20 @@ class WriteSession(AsyncSession):
 
 
 DeferredWrite = Callable[[WriteSession, list[Any]], Coroutine[Any, Any, None]]
-"""Writes many rows by one statement."""
+"""Writes many rows with one statement."""
 
 
 class ReadSession(AsyncSession):
-    """A session for queries, each statement on its own (AUTOCOMMIT). Nothing written with it is promised to last."""
+    """A session for queries; each statement is its own transaction (AUTOCOMMIT). Do not write with it."""
 
 
 class Database:
-    """One service's database: a pool for both session types, and connections of their own for LISTEN.
+    """The database of one service: a pool for both session types, and separate connections for LISTEN.
 
     Args:
         url: `postgresql://…`; a Unix socket goes into `?host=`.
-        name: what the server shows as application_name.
-        pool_size: connections kept and allowed at most.
+        name: the application_name.
+        pool_size: maximum number of pooled connections.
     """
 
     def __init__(self, url: str, *, name: str, pool_size: int = 10) -> None:
@@ -127,7 +127,7 @@ class Database:
         return self._readers()
 
     async def connect(self) -> "asyncpg.Connection[asyncpg.Record]":
-        """A connection outside the pool, without statement time-outs' transaction cap, for locks and LISTEN."""
+        """A connection outside the pool, for session locks and LISTEN."""
         url = make_url(self._dsn)
         return await asyncpg.connect(
             url.render_as_string(hide_password=False),
@@ -137,40 +137,40 @@ class Database:
         )
 
     async def close(self) -> None:
-        """Give all connections back to the server."""
+        """Close all pooled connections."""
         await self._engine.dispose()
 
 
 def _refuse_closed(connection: Any, _: object, __: object) -> None:  # noqa: ANN401  SQLAlchemy's own types are private
-    """Let the pool replace what the server has closed. A ping would be a round trip of every transaction."""
+    """Make the pool replace a connection that the server has closed, without a ping for every transaction."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 
 
-EVENTS_APPENDED = "events_put"
-"""Key in `session.info`: the transaction has put events into the outbox."""
+EVENTS_APPENDED = "events_appended"
+"""Key in `session.info`: the transaction has appended events to the outbox."""
 
 
 CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""What the absence of PostgreSQL looks like on a connection of one's own. The last is what the driver says of one that
-the server has just ended, before it has noticed."""
+"""Errors of a separate connection when PostgreSQL is absent. The driver raises the last one if the server has just
+ended the connection and the driver has not noticed yet."""
 
 
-async def listen(database: Database, channel: str, heard: Callable[[], None], *, retry: float = 1.0) -> None:
-    """Call `heard` at once and for each NOTIFY on `channel`, until cancelled; reconnects by itself."""
+async def listen(database: Database, channel: str, on_notify: Callable[[], None], *, retry: float = 1.0) -> None:
+    """Call `on_notify` after each (re)connection and for each NOTIFY on `channel`, until cancelled."""
     while True:
         with suppress(*CONNECTION_ERRORS):
-            await _listen_once(database, channel, heard)
+            await _listen_once(database, channel, on_notify)
         await asyncio.sleep(retry)
 
 
-async def _listen_once(database: Database, channel: str, heard: Callable[[], None]) -> None:
-    gone = asyncio.Event()
+async def _listen_once(database: Database, channel: str, on_notify: Callable[[], None]) -> None:
+    terminated = asyncio.Event()
     connection = await database.connect()
     try:
-        connection.add_termination_listener(lambda _: gone.set())
-        await connection.add_listener(channel, lambda *_: heard())
-        heard()
-        await gone.wait()
+        connection.add_termination_listener(lambda _: terminated.set())
+        await connection.add_listener(channel, lambda *_: on_notify())
+        on_notify()
+        await terminated.wait()
     finally:
         await connection.close(timeout=1)

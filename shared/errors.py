@@ -1,34 +1,34 @@
-"""The refusals a rule or command may raise. The web edge maps each kind to one status code, in one place."""
+"""The errors that rules and commands raise. `shared.web.problems` maps each to one HTTP status."""
 
 from collections.abc import Sequence
 
 
 class KeiError(Exception):
-    """A refusal with a stable slug for programs, a sentence for people and, where fields are at fault, their names.
+    """An error with a stable slug for programs and a sentence for people.
 
     Args:
         slug: the last part of the problem's type.
         message: a sentence.
-        field: the one that is at fault.
-        faults: or several, each with a sentence of its own.
+        field: the invalid field.
+        field_errors: or several (field, sentence) pairs.
     """
 
     def __init__(
-        self, slug: str, message: str, *, field: str | None = None, faults: Sequence[tuple[str, str]] = ()
+        self, slug: str, message: str, *, field: str | None = None, field_errors: Sequence[tuple[str, str]] = ()
     ) -> None:
         super().__init__(message)
         self.slug = slug
         self.message = message
         self.field = field
-        self.faults = tuple(faults) or (((field, message),) if field else ())
+        self.field_errors = tuple(field_errors) or (((field, message),) if field else ())
 
 
 class NotFound(KeiError):
-    """There is no such thing, or it is outside what the caller may see (404)."""
+    """The object does not exist, or the caller may not see it (404)."""
 
 
 class Conflict(KeiError):
-    """The state of things does not allow it now (409)."""
+    """The current state does not allow it (409)."""
 
 
 class Forbidden(KeiError):
@@ -36,11 +36,11 @@ class Forbidden(KeiError):
 
 
 class Invalid(KeiError):
-    """A value is well-formed but makes no sense here (422)."""
+    """A value is well-formed but not valid here (422)."""
 
 
 class Stale(KeiError):
-    """The caller acted on an older version than the current one (412)."""
+    """The caller's expected version is not the current one (412)."""
 
 
 class Unauthenticated(KeiError):

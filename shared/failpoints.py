@@ -1,9 +1,9 @@
-"""Named points on the way of an event. A test may have its process end at one; there is no setting that could.
+"""Named points on the way of an event at which a test can end the process. No setting enables them.
 
-request:  commit.before, commit.after          of every transaction, the inbox's included
-relay:    relay.placed, relay.sent, relay.marked
-arrival:  inbox.inserted, inbox.kept, ingest.committed
-worker:   worker.taken, worker.handled, worker.done
+request:  commit.before, commit.after          of every transaction, including those of the inbox
+relay:    relay.assigned, relay.sent, relay.marked
+arrival:  inbox.inserted, inbox.committed, ingest.committed
+worker:   worker.claimed, worker.handled, worker.done
 """
 
 from collections.abc import Callable
@@ -13,26 +13,26 @@ from typing import Literal
 Failpoint = Literal[
     "commit.before",
     "commit.after",
-    "relay.placed",
+    "relay.assigned",
     "relay.sent",
     "relay.marked",
     "inbox.inserted",
-    "inbox.kept",
+    "inbox.committed",
     "ingest.committed",
-    "worker.taken",
+    "worker.claimed",
     "worker.handled",
     "worker.done",
 ]
 
 
-def _pass(_: Failpoint) -> None:
-    """Go on."""
+def _ignore(_: Failpoint) -> None:
+    """Do nothing."""
 
 
-on_failpoint: ContextVar[Callable[[Failpoint], None]] = ContextVar("kei_point", default=_pass)
-"""What happens at a point, for whatever is begun while this is set."""
+on_failpoint: ContextVar[Callable[[Failpoint], None]] = ContextVar("kei_point", default=_ignore)
+"""Called at each failpoint, in tasks that start while it is set."""
 
 
 def failpoint(point: Failpoint) -> None:
-    """Say where the code is."""
+    """Mark that the code has reached this point."""
     on_failpoint.get()(point)

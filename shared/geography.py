@@ -1,4 +1,4 @@
-"""Where the capitals of Europe are."""
+"""Coordinates of the capitals of Europe."""
 
 CAPITALS = {
     "AL": (41.33, 19.82), "AM": (40.18, 44.51), "AT": (48.21, 16.37), "BA": (43.86, 18.41), "BE": (50.85, 4.35),

@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line, with the request's and the trace's ids. Text from outside cannot forge a line."""
+"""Logs as JSON lines with request and trace ids. Input cannot forge a line."""
 
 import logging
 import sys
@@ -15,9 +15,9 @@ def set_up(service: str, *, level: str = "INFO", stream: TextIO | None = None) -
     """Send the logs of structlog and of the standard library to `stream` (stderr) as JSON lines.
 
     Args:
-        service: goes into every line.
-        level: the least level that is written.
-        stream: where to, if not stderr.
+        service: a field of every line.
+        level: the lowest level that is written.
+        stream: stderr if left out.
     """
 
     def add_service(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -52,7 +52,7 @@ def set_up(service: str, *, level: str = "INFO", stream: TextIO | None = None) -
 
 
 def _json(shared: list[Processor]) -> logging.Formatter:
-    """Exceptions as plain text: a drawn one would show the values of variables, tokens among them."""
+    """Exceptions are plain text: structlog's rich traceback would print local variables, including tokens."""
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
         processors=[
@@ -64,7 +64,7 @@ def _json(shared: list[Processor]) -> logging.Formatter:
 
 
 def add_trace(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Put the current trace's ids, as in W3C trace context, into the event."""
+    """Add the ids of the current trace, as in W3C trace context."""
     context = trace.get_current_span().get_span_context()
     if context.is_valid:
         event["trace_id"] = format(context.trace_id, "032x")

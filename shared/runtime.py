@@ -1,4 +1,4 @@
-"""A running service: its web application, its relay, its inbox worker and its jobs, in one process or split by role."""
+"""Runs a service: web application, relay, inbox worker and jobs, in one process or split by role."""
 
 import asyncio
 import signal
@@ -27,7 +27,8 @@ from shared.transport.kafka_connection import KafkaConnectionSettings
 from shared.web.admin_routes import admin_router
 
 STALL_TIMEOUT = 60.0
-HOUSEKEEPING = 3600.0
+"""Seconds without progress after which the process reports itself as not alive."""
+HOUSEKEEPING_SECONDS = 3600.0
 _SHUTDOWN_TIMEOUTS = (8.0, 2.0)
 """Seconds for the loops to end: Kafka's client needs up to 7 while the broker is away."""
 
@@ -42,17 +43,17 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Service:
-    """What makes a service this one.
+    """What distinguishes one service from another.
 
     Args:
         name: also the database role, the Kafka client and the consumer group.
-        title: of its OpenAPI document.
-        routers: its doors.
-        consumer: what it does with others' events.
-        jobs: what it does by itself, where role is all or worker.
-        collectors: what is told of its data at each scrape, beside what every service tells.
-        background: what every replica does for its own requests, whatever its role.
-        notify_channel: a channel to notify when its events got their positions.
+        title: of the OpenAPI document.
+        routers: its routes.
+        consumer: the handlers of events.
+        jobs: background loops of processes with role all or worker.
+        collectors: metrics of its data, collected at each scrape in addition to those of every service.
+        background: background loops of every process, whatever its role.
+        notify_channel: PostgreSQL channel to notify when positions were assigned to its events.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Service:
 
 @dataclass
 class _Parts:
-    """The moving parts of one process."""
+    """The components of one process."""
 
     service: Service
     settings: Settings
@@ -93,25 +94,25 @@ def build(
     """The service's application; its lifespan runs everything else.
 
     Args:
-        service: what makes it this one.
-        settings: from its environment.
+        service: which service.
+        settings: from the environment.
         transport: of the embedded mode; Kafka if left out.
-        keys: the issuer's keys, if they are at hand; else `settings.jwks_url` says where.
-        stalled_after: seconds without a turn of a loop after which the process counts as not alive.
+        keys: the issuer's public keys; those at `settings.jwks_url` if left out.
+        stalled_after: seconds without progress of a loop after which the process reports itself as not alive.
 
     Raises:
         ValueError: there is no transport and no broker is set, or the broker's settings contradict each other.
     """
-    transport = transport or _kafka(service, settings)
+    transport = transport or _kafka_transport(service, settings)
     database = Database(settings.database_url.get_secret_value(), name=service.name, pool_size=settings.pool_size)
     relay = Relay(database, transport, notify_channel=service.notify_channel)
     parts = _Parts(service, settings, database, transport, relay, stalled_after)
     if service.consumer is not None:
-        arrivals = Inbox(database, service.consumer)
-        transport.attach(arrivals)
-        parts.workers.append(Worker(database, service.consumer, arrivals))
+        receiver = Inbox(database, service.consumer)
+        transport.attach(receiver)
+        parts.workers.append(Worker(database, service.consumer, receiver))
     admin = admin_router(service.name, service.consumer, database, transport, reads=parts.is_worker)
-    own = [partial(collectors, database) for collectors in service.collectors]
+    collectors = [partial(collect, database) for collect in service.collectors]
     return web.create_app(
         title=service.title,
         version="1",
@@ -120,7 +121,7 @@ def build(
         verifier=_verifier(settings, keys),
         routers=[*service.routers, admin],
         lifespan=lambda _: _running(parts),
-        ops=web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *own]),
+        ops=web.Ops(alive={"progress": lambda: _stalled(parts)}, collectors=[lambda: _metrics(parts), *collectors]),
     )
 
 
@@ -128,14 +129,14 @@ def _verifier(settings: Settings, keys: KeySource | None) -> Verifier:
     return Verifier(issuer=settings.issuer, audience=settings.audience, keys=keys or KeySource.at(settings.jwks_url))
 
 
-def _kafka(service: Service, settings: Settings) -> Transport:
+def _kafka_transport(service: Service, settings: Settings) -> Transport:
     if not settings.kafka_bootstrap_servers:
         raise ValueError("KEI_KAFKA_BOOTSTRAP_SERVERS is not set: a service that runs alone needs a broker (host:port)")
     password = None if settings.kafka_password is None else settings.kafka_password.get_secret_value()
-    access = KafkaConnectionSettings(
+    connection = KafkaConnectionSettings(
         settings.kafka_bootstrap_servers, settings.kafka_user, password, settings.kafka_ca_file, settings.kafka_tls
     )
-    return KafkaTransport(access, service.name)
+    return KafkaTransport(connection, service.name)
 
 
 @asynccontextmanager
@@ -146,35 +147,35 @@ async def _running(parts: _Parts) -> AsyncIterator[None]:
     if parts.is_worker:
         loops += [parts.relay.run(), parts.transport.run()]
         loops.append(
-            every(HOUSEKEEPING, partial(_housekeeping, parts), failure_message="housekeeping failed, retrying")
+            every(HOUSEKEEPING_SECONDS, partial(_housekeeping, parts), failure_message="housekeeping failed, retrying")
         )
         loops += [worker.run() for worker in parts.workers]
         loops += [job(parts.database) for job in parts.service.jobs]
     tasks = [asyncio.create_task(loop) for loop in loops]
     for task in tasks:
-        task.add_done_callback(_ended)
+        task.add_done_callback(_end_process)
     try:
         yield
     finally:
-        await _cancel(tasks)
+        await _stop_tasks(tasks)
         parts.database.on_commit.remove(waker)
         await parts.transport.close()
         await parts.database.close()
 
 
-async def _cancel(tasks: Sequence["asyncio.Task[None]"]) -> None:
-    """End the loops. One may lose its cancellation to an error of what it tidies up, so it is asked a second time."""
+async def _stop_tasks(tasks: Sequence["asyncio.Task[None]"]) -> None:
+    """Cancel the loops; twice, since an error in a loop's clean-up can swallow the first cancellation."""
     for task in tasks:
-        task.remove_done_callback(_ended)
+        task.remove_done_callback(_end_process)
     with suppress(asyncio.CancelledError):
-        for patience in _SHUTDOWN_TIMEOUTS:
+        for timeout in _SHUTDOWN_TIMEOUTS:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks, timeout=patience)
+            await asyncio.wait(tasks, timeout=timeout)
 
 
-def _ended(task: "asyncio.Task[None]") -> None:
-    """A loop that ends, however it does, ends the process: a half-working service is worse than a restart."""
+def _end_process(task: "asyncio.Task[None]") -> None:
+    """End the process when a loop ends for any reason: a restart is better than a service that works in part."""
     error = asyncio.CancelledError("by itself") if task.cancelled() else task.exception()
     name = getattr(task.get_coro(), "__qualname__", task.get_name())
     _log.critical("a loop of the service ended; the process ends", loop=name, exc_info=error)
@@ -184,7 +185,7 @@ def _ended(task: "asyncio.Task[None]") -> None:
 async def _housekeeping(parts: _Parts) -> None:
     """Make the next partitions of the outbox, and delete what is older than the retention settings say."""
     settings, now = parts.settings, clock.now()
-    await outbox.keep_partitions(parts.database, now, settings.outbox_retention_days)
+    await outbox.maintain_partitions(parts.database, now, settings.outbox_retention_days)
     if parts.service.consumer is not None and settings.inbox_retention_days is not None:
         before = now - timedelta(days=settings.inbox_retention_days)
         await _purge(parts.database, parts.service.consumer.name, before)
@@ -205,8 +206,8 @@ async def _stalled(parts: _Parts) -> str | None:
     now = monotonic()
     ages = {"relay": now - parts.relay.progressed_at, "ingest": parts.transport.stalled()}
     ages.update(("inbox worker", now - worker.progressed_at) for worker in parts.workers)
-    late = [name for name, age in ages.items() if age > parts.stalled_after]
-    return f"no progress for {parts.stalled_after:g} s: {', '.join(late)}" if late else None
+    stalled = [name for name, age in ages.items() if age > parts.stalled_after]
+    return f"no progress for {parts.stalled_after:g} s: {', '.join(stalled)}" if stalled else None
 
 
 async def _metrics(parts: _Parts) -> list[Metric]:

@@ -1,6 +1,6 @@
-"""Base classes and field types of everything that crosses the edge: strict on the way in, frozen on the way out.
+"""Base classes and field types of request and response bodies: requests are strict, responses are frozen.
 
-Each refusal a type makes is also in its JSON Schema, so that the OpenAPI document tells the whole truth.
+The constraints of a type are also in its JSON Schema, so that the OpenAPI document is complete.
 """
 
 import unicodedata
@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
-# Controls, zero-width space, bidirectional marks, line separators, byte order mark. The two joiners (200C, 200D)
-# stay: Persian and emoji need them.
+# Controls, zero-width space, bidirectional marks, line separators, byte order mark. The two joiners (200C, 200D) are
+# allowed: Persian and emoji need them.
 _CONTROL = r"\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
 _SPACE = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
 _LINE = rf"[^\u0000-\u001f{_CONTROL}]"
@@ -40,7 +40,7 @@ LongText = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=f"^{_MA
 ShortText = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)
 ]
-"""A few words that need not be said, but are not empty if they are: 1..500 characters, else as `LongText`."""
+"""An optional remark: 1..500 characters, else as `LongText`."""
 
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 """A code such as `textile` or `ecei.2-1`."""
@@ -51,7 +51,7 @@ Count = Annotated[int, Field(ge=0, le=MAX_INT4)]
 
 @dataclass(frozen=True, slots=True)
 class RawJson:
-    """A request's body, still as bytes: what `KeiRoute` hands to `RequestModel` so that it is read by JSON's rules."""
+    """A request body as bytes; `KeiRoute` passes it to `RequestModel`, which validates it by JSON's rules."""
 
     data: bytes
 
@@ -60,7 +60,7 @@ class RequestModel(BaseModel):
     """Base of request bodies: no coercion, unknown fields refused, no NaN or infinity.
 
     Strict mode on Python values would refuse `"2026-06-28"` for a date and text for a UUID; on JSON it takes them.
-    So the bytes are validated as JSON, not the dicts a framework made of them.
+    So the bytes are validated as JSON, not the dicts that the framework parses.
     """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -69,7 +69,7 @@ class RequestModel(BaseModel):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: type[BaseModel], handler: GetCoreSchemaHandler) -> CoreSchema:
-        """The model's own schema, plus the way in for `RawJson`."""
+        """The schema of the model, extended to accept `RawJson`."""
         schema = handler(source)
 
         def read(value: object, validate: core_schema.ValidatorFunctionWrapHandler) -> object:
@@ -82,6 +82,6 @@ class RequestModel(BaseModel):
 
 
 class ResponseModel(BaseModel):
-    """Base of response bodies; made from rows or keyword arguments."""
+    """Base of response bodies; built from rows or keyword arguments."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, from_attributes=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""Traces: one from the request over outbox, transport and inbox to the effect, exported only to an OTLP endpoint."""
+"""Traces from the request through outbox, transport and inbox to the handler; exported to an OTLP endpoint if set."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -14,14 +14,14 @@ from opentelemetry.trace import Link, Span, SpanKind, Tracer
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-_UNWATCHED = ("/livez", "/readyz", "/metrics")
+_UNTRACED_PATHS = ("/livez", "/readyz", "/metrics")
 
 
 def set_up(name: str) -> TracerProvider:
-    """Give this process a tracer provider; the one it has if this was done before.
+    """The tracer provider of this process; created at the first call.
 
     Args:
-        name: the `service.name` of all spans, unless OTEL_SERVICE_NAME says otherwise.
+        name: the `service.name` of all spans, unless OTEL_SERVICE_NAME is set.
     """
     current = trace.get_tracer_provider()
     if isinstance(current, TracerProvider):
@@ -39,7 +39,7 @@ def tracer() -> Tracer:
 
 
 def traceparent() -> str | None:
-    """The W3C `traceparent` of the current span, None outside of any trace."""
+    """The W3C `traceparent` of the current span; None outside of a trace."""
     carrier: dict[str, str] = {}
     _PROPAGATOR.inject(carrier)
     return carrier.get("traceparent")
@@ -51,18 +51,18 @@ def span(
     traceparent: str | None = None,
     *,
     kind: SpanKind = SpanKind.INTERNAL,
-    also: Iterable[str | None] = (),
+    linked: Iterable[str | None] = (),
 ) -> Iterator[Span]:
     """A span that is current inside the block.
 
     Args:
         name: of the span.
-        traceparent: what it is a child of; the current span if left out.
-        kind: its part in a message's way.
-        also: other traces that it is part of; it is linked to them.
+        traceparent: of the parent; the current span if left out.
+        kind: OpenTelemetry's span kind.
+        linked: traceparents of other traces that the span is linked to.
     """
     context = _context(traceparent) if traceparent else None
-    links = [Link(trace.get_current_span(_context(one)).get_span_context()) for one in also if one]
+    links = [Link(trace.get_current_span(_context(parent)).get_span_context()) for parent in linked if parent]
     with tracer().start_as_current_span(name, context=context, kind=kind, links=links) as current:
         yield current
 
@@ -71,6 +71,6 @@ def _context(traceparent: str) -> Context:
     return _PROPAGATOR.extract({"traceparent": traceparent})
 
 
-def watched(path: str) -> bool:
-    """Whether requests to `path` are worth a trace: those of probes and scrapes are not."""
-    return not path.endswith(_UNWATCHED)
+def is_traced(path: str) -> bool:
+    """Whether requests to `path` are traced: all except probes and scrapes."""
+    return not path.endswith(_UNTRACED_PATHS)

@@ -1,4 +1,4 @@
-"""What this code is: its version, and the schemas it knows."""
+"""The version of this code, and the schema revisions that it knows."""
 
 import os
 import tomllib
@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parent.parent
 @cache
 def version() -> str:
     """The version of the package, with the build it came from if KEI_BUILD names one: `0.1.0+2f1c9ab`."""
-    project = _ROOT / "pyproject.toml"  # there wherever the tree is run from, which need not be installed
+    project = _ROOT / "pyproject.toml"  # exists if Kei runs from a source tree without installation
     release = tomllib.loads(project.read_text())["project"]["version"] if project.is_file() else metadata.version("kei")
     build = os.environ.get("KEI_BUILD")
     return f"{release}+{build}" if build else str(release)
@@ -22,7 +22,7 @@ def version() -> str:
 
 @cache
 def revisions(service: str) -> tuple[str, ...]:
-    """The schema revisions this code has for a service, newest first; none if it has no database."""
+    """The schema revisions of a service, newest first; empty if the service has no database."""
     folder = _ROOT / "services" / service / "migrations"
     if not folder.is_dir():
         return ()

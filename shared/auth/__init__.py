@@ -1,4 +1,4 @@
-"""Who is calling and what they may do: signed tokens, API keys of partners, and the policy each route declares."""
+"""Authentication and authorisation: signed tokens, API keys of partners, and the policies of routes."""
 
 from shared.auth.apikeys import ApiKey, StoredKey
 from shared.auth.callers import Anyone, Coordinator, Manager, Operator

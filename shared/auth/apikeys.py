@@ -1,6 +1,6 @@
-"""API keys of partners: `kei_<prefix>_<secret>`. The prefix finds the row; only a hash of the whole is stored.
+"""API keys of partners: `kei_<prefix>_<secret>`. The prefix identifies the row; only a hash of the key is stored.
 
-The secret has 256 random bits, so a plain SHA-256 cannot be guessed back; a slow hash would only slow us down.
+The secret has 256 random bits, so SHA-256 cannot be reversed by guessing, and a slow hash is not needed.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from shared import clock
 
-MARK = "kei_"
+KEY_MARK = "kei_"
 _SHAPE = re.compile(r"kei_([A-Za-z0-9]{8,16})_([A-Za-z0-9_-]{40,64})", re.ASCII)
 _PREFIX_BYTES = 9
 
@@ -28,20 +28,20 @@ class ApiKey(NamedTuple):
     def new(cls) -> "ApiKey":
         """A fresh random key."""
         prefix = clock.secret(_PREFIX_BYTES).replace("-", "x").replace("_", "y")
-        plain = f"{MARK}{prefix}_{clock.secret()}"
+        plain = f"{KEY_MARK}{prefix}_{clock.secret()}"
         return cls(plain, prefix, digest(plain))
 
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """What the service knows of one live key."""
+    """A valid key as it is stored."""
 
     hash: bytes
     partner: UUID
 
 
 def digest(plain: str) -> bytes:
-    """The 32 bytes that are stored of a key."""
+    """The stored hash of a key, 32 bytes."""
     return hashlib.sha256(plain.encode()).digest()
 
 
@@ -52,10 +52,10 @@ def prefix_of(plain: str) -> str | None:
 
 
 def matching(plain: str, stored: list[StoredKey]) -> StoredKey | None:
-    """The stored key that `plain` is, if any; all are compared, in constant time."""
-    offered = digest(plain)
-    found = None
+    """The stored key that equals `plain`; compares all keys in constant time."""
+    offered_hash = digest(plain)
+    match_ = None
     for key in stored:
-        if hmac.compare_digest(offered, key.hash):
-            found = key
-    return found
+        if hmac.compare_digest(offered_hash, key.hash):
+            match_ = key
+    return match_

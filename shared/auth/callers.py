@@ -1,4 +1,4 @@
-"""Who a route's caller has at least to be, as types of its `who`; each is a policy."""
+"""Types of a route's parameter `caller`; each is a policy with a minimum role."""
 
 from typing import Annotated
 

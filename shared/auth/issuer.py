@@ -1,4 +1,4 @@
-"""The embedded issuer: makes tokens with a key of its own, so that a bare machine needs no sign-in service."""
+"""The embedded issuer signs tokens with its own key, so that Kei runs without an identity provider."""
 
 import json
 import os
@@ -34,21 +34,21 @@ class Issuer:
 
     @classmethod
     def load(cls, path: Path, *, issuer: str, audience: str, now: Callable[[], datetime] = clock.now) -> "Issuer":
-        """The issuer whose key is the file at `path`; the file is made, readable by its owner only, if there is none.
+        """The issuer with the key in the file `path`, which is created with mode 600 if it does not exist.
 
         Raises:
-            OSError: the file can be neither read nor made.
-            PermissionError: it is ours, and others may read it.
+            OSError: the file can be neither read nor created.
+            PermissionError: other users may read it.
         """
         if not path.exists():
-            _make(path)
-        if _open_to_others(path):
+            _create_key_file(path)
+        if _is_readable_by_others(path):
             message = f"{path} holds a signing key: only its owner may have rights to it, or to its folder."
             raise PermissionError(message)
         return cls(ECKey.import_key(json.loads(path.read_bytes())), issuer=issuer, audience=audience, now=now)
 
     def token(self, principal: Principal, lifetime: timedelta = timedelta(hours=1)) -> str:
-        """A token for `principal` that holds for `lifetime` from now."""
+        """A token for `principal`, valid for `lifetime` from now."""
         now = int(self._now().timestamp())
         claims: dict[str, Any] = {
             "iss": self._issuer,
@@ -70,24 +70,24 @@ class Issuer:
         return {"keys": [{**public, "kid": self._kid, "use": "sig", "alg": "ES256"}]}
 
 
-def _open_to_others(path: Path) -> bool:
-    """A key of another owner was given to us to read, as containers are given secrets; it is not ours to close."""
+def _is_readable_by_others(path: Path) -> bool:
+    """Only for a file of this user: a secret that a container mounts has another owner and mode."""
     key = path.stat()
     return key.st_uid == os.getuid() and bool(key.st_mode & 0o077) and bool(path.parent.stat().st_mode & 0o077)
 
 
-def _make(path: Path) -> None:
-    """Write a new key aside and link it into place: two processes that start at once end up with the same key."""
+def _create_key_file(path: Path) -> None:
+    """Write a new key to a temporary file and link it, so that two processes that start at once use the same key."""
     data = json.dumps(ECKey.generate_key("P-256").as_dict(private=True)).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{clock.secret(6)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    temporary = path.with_name(f".{path.name}.{clock.secret(6)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
-            os.link(aside, path)
+            os.link(temporary, path)
     finally:
-        aside.unlink()
+        temporary.unlink()

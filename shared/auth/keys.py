@@ -1,4 +1,4 @@
-"""The public keys that tokens are checked against: given, from a file, or from a URL that is asked now and then."""
+"""The public keys of the issuer: given directly, from a file, or from a URL (JWKS) with a cache."""
 
 import asyncio
 import json
@@ -13,17 +13,17 @@ from joserfc.jwk import ECKey
 
 from shared import clock
 
-REFETCH = timedelta(minutes=1)
-RETRY = timedelta(seconds=5)
-REFRESH = timedelta(hours=1)
+MIN_REFETCH_INTERVAL = timedelta(minutes=1)
+RETRY_INTERVAL = timedelta(seconds=5)
+REFRESH_INTERVAL = timedelta(hours=1)
 FETCH_TIMEOUT = 5.0
-MAX_BYTES = 65_536
+MAX_DOCUMENT_BYTES = 65_536
 
 Fetch = Callable[[], Awaitable[bytes]]
 
 
 class PublicKey(ECKey):
-    """A key of the issuer. Equal keys have one hash, so what was found by a key can be kept by it."""
+    """A key of the issuer. Equal keys have equal hashes, so a key can be the key of a cache."""
 
     def __hash__(self) -> int:
         return hash(self.thumbprint())
@@ -33,7 +33,7 @@ class KeySource:
     """ES256 public keys by their `kid`.
 
     Args:
-        fetch: returns a JWKS document as bytes; its OSError or httpx2.HTTPError means "not now".
+        fetch: returns a JWKS document as bytes; OSError or httpx2.HTTPError if it is not available.
         now: the clock.
     """
 
@@ -47,7 +47,7 @@ class KeySource:
 
     @classmethod
     def of(cls, jwks: dict[str, Any]) -> "KeySource":
-        """Keys given directly."""
+        """Fixed keys."""
         data = json.dumps(jwks).encode()
 
         async def fetch() -> bytes:
@@ -56,22 +56,22 @@ class KeySource:
         return cls(fetch)
 
     @classmethod
-    def at(cls, place: str) -> "KeySource":
-        """Keys at an http(s) URL, or in a file at any other kind of place."""
-        if place.startswith(("http://", "https://")):
-            return cls(lambda: _download(place))
-        path = Path(place)
+    def at(cls, location: str) -> "KeySource":
+        """Keys at an http(s) URL, or in a file."""
+        if location.startswith(("http://", "https://")):
+            return cls(lambda: _download(location))
+        path = Path(location)
         return cls(lambda: asyncio.to_thread(path.read_bytes))
 
     async def key(self, kid: str) -> PublicKey | None:
-        """The key of that name, or None. An unknown name asks the source again, at most once a minute.
+        """The key with this id, or None. An unknown id causes a fetch, at most once a minute.
 
         Raises:
-            ConnectionError: there has never been an answer from the source.
+            ConnectionError: the source has never responded.
         """
-        if kid not in self._keys or self._now() - self._fetched > REFRESH:
+        if kid not in self._keys or self._now() - self._fetched > REFRESH_INTERVAL:
             async with self._lock:
-                if kid not in self._keys or self._now() - self._fetched > REFRESH:
+                if kid not in self._keys or self._now() - self._fetched > REFRESH_INTERVAL:
                     await self._refresh()
         return self._keys.get(kid)
 
@@ -81,10 +81,10 @@ class KeySource:
             try:
                 self._keys = _parse(await self._fetch())
             except (OSError, ValueError, JoseError, httpx2.HTTPError):
-                self._not_before = now + RETRY
+                self._not_before = now + RETRY_INTERVAL
             else:
                 self._fetched = now
-                self._not_before = now + REFETCH
+                self._not_before = now + MIN_REFETCH_INTERVAL
         if self._fetched.year == 1:
             raise ConnectionError("The issuer's keys cannot be read.")
 
@@ -99,21 +99,21 @@ async def _download(url: str) -> bytes:
         data = b""
         async for chunk in response.aiter_bytes():
             data += chunk
-            if len(data) > MAX_BYTES:
+            if len(data) > MAX_DOCUMENT_BYTES:
                 raise ValueError("The key set is too large.")
         return data
 
 
 def _parse(data: bytes) -> dict[str, PublicKey]:
-    """The P-256 signature keys of a JWKS document. Other keys in it are none of our business."""
+    """The P-256 signature keys of a JWKS document; other keys are ignored."""
     document = json.loads(data)
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise ValueError("Not a JWKS document.")  # noqa: TRY004 - one kind of error for all bad documents
-    found = {}
+    keys = {}
     for entry in entries:
         usable = isinstance(entry, dict) and entry.get("kty") == "EC" and entry.get("crv") == "P-256"
         if usable and isinstance(entry.get("kid"), str) and entry.get("use", "sig") == "sig":
             public = {name: entry[name] for name in ("kty", "crv", "x", "y", "kid") if name in entry}
-            found[entry["kid"]] = PublicKey.import_key(public)
-    return found
+            keys[entry["kid"]] = PublicKey.import_key(public)
+    return keys

@@ -1,6 +1,6 @@
-"""Who may call a route. Each route declares exactly what it wants, and the edge refuses to build one that does not.
+"""Policies: who may call a route. A route without a policy cannot be built.
 
-async def publish(who: Annotated[Principal, allow(Role.coordinator)], ...) -> ...
+async def publish(caller: Annotated[Principal, allow(Role.coordinator)], ...) -> ...
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,34 +11,34 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security import APIKeyHeader
 from fastapi.security.base import SecurityBase
 
-from shared.auth.apikeys import MARK, StoredKey, matching, prefix_of
+from shared.auth.apikeys import KEY_MARK, StoredKey, matching, prefix_of
 from shared.auth.principal import Principal, Role
-from shared.auth.tokens import refused
+from shared.auth.tokens import unauthenticated
 from shared.db import ReadSession
 from shared.errors import Forbidden
 
-Find = Callable[[ReadSession, str], Awaitable[Sequence[StoredKey]]]
-"""The service's query for the live keys with a prefix."""
+FindKeys = Callable[[ReadSession, str], Awaitable[Sequence[StoredKey]]]
+"""The query of a service for the valid keys with a prefix."""
 
 
 class Policy:
-    """Base of all policies; what the edge looks for in a route's dependencies."""
+    """Base of all policies; every route needs one among its dependencies."""
 
     open_to_all = False
 
 
 class Public(Policy):
-    """Anyone may call; a credential is not looked at."""
+    """Anyone may call; credentials are not checked."""
 
     open_to_all = True
 
     async def __call__(self, request: Request) -> None:
-        """Let everybody in."""
+        """Admit every caller."""
         request.scope["kei.principal"] = None
 
 
 class _SignedIn(Policy, SecurityBase):
-    """A caller with a valid bearer token and, if any are named, one of the roles."""
+    """A caller with a valid bearer token and, unless `roles` is None, one of the roles."""
 
     def __init__(self, roles: frozenset[Role] | None) -> None:
         self.roles = roles
@@ -50,15 +50,15 @@ class _SignedIn(Policy, SecurityBase):
 
         Raises:
             Unauthenticated: no valid credential (401).
-            Forbidden: a valid one of somebody without the role (403).
+            Forbidden: a valid credential without the role (403).
         """
         token = bearer(request)
         if token is None:
-            raise refused()
+            raise unauthenticated()
         return self.admit(request, await request.app.state.verifier.verify(token))
 
     def admit(self, request: Request, principal: Principal) -> Principal:
-        """Note who calls, or refuse them for their roles."""
+        """Check the roles, and record the caller in the request."""
         if self.roles is not None and not principal.has(*self.roles):
             raise Forbidden("forbidden", "Your role does not allow this.")
         request.scope["kei.principal"] = principal
@@ -71,28 +71,28 @@ _KEY_HEADER = Security(APIKeyHeader(name="X-API-Key", scheme_name="apiKey", auto
 class _PartnerKey(_SignedIn):
     """A partner with an API key, as a bearer token or as X-API-Key; or a signed-in caller with one of the roles."""
 
-    def __init__(self, find: Find, roles: frozenset[Role]) -> None:
+    def __init__(self, find: FindKeys, roles: frozenset[Role]) -> None:
         super().__init__(roles)
-        self._find = find
+        self._find_keys = find
 
     async def __call__(self, request: Request, _: Annotated[str | None, _KEY_HEADER] = None) -> Principal:
         """The partner, or the caller with a token."""
         token = bearer(request)
         offered = request.headers.getlist("x-api-key")
         if len(offered) + (token is not None) != 1:
-            raise refused()
-        if token is not None and not token.startswith(MARK):
+            raise unauthenticated()
+        if token is not None and not token.startswith(KEY_MARK):
             return self.admit(request, await request.app.state.verifier.verify(token))
         return self.admit(request, await self._partner(request, token or offered[0]))
 
     async def _partner(self, request: Request, plain: str) -> Principal:
         prefix = prefix_of(plain)
         if prefix is None:
-            raise refused()
+            raise unauthenticated()
         async with request.app.state.database.reading() as db:
-            key = matching(plain, list(await self._find(db, prefix)))
+            key = matching(plain, list(await self._find_keys(db, prefix)))
         if key is None:
-            raise refused()
+            raise unauthenticated()
         return Principal(f"partner:{key.partner}", frozenset({Role.partner}), partner=key.partner)
 
 
@@ -107,27 +107,27 @@ def bearer(request: Request) -> str | None:
         return None
     scheme, _, token = headers[0].partition(" ")
     if len(headers) > 1 or scheme.lower() != "bearer" or not token.strip():
-        raise refused()
+        raise unauthenticated()
     return token.strip()
 
 
 def allow(*roles: Role) -> params.Depends:
-    """Let in callers with at least one of `roles`."""
+    """Admit callers with at least one of `roles`."""
     if not roles:
         raise TypeError("allow() needs at least one role; see anyone_signed_in()")
     return params.Depends(_SignedIn(frozenset(roles)))
 
 
 def anyone_signed_in() -> params.Depends:
-    """Let in every caller with a valid token, whatever their roles."""
+    """Admit callers with a valid token, whatever their roles."""
     return params.Depends(_SignedIn(None))
 
 
 def public() -> params.Depends:
-    """Let in everybody: `dependencies=[public()]`."""
+    """Admit every caller: `dependencies=[public()]`."""
     return params.Depends(Public())
 
 
-def partner_key(find: Find, *roles: Role) -> params.Depends:
-    """Let in partners with an API key, and signed-in callers with one of `roles` (the partner role is implied)."""
+def partner_key(find: FindKeys, *roles: Role) -> params.Depends:
+    """Admit partners with an API key, and signed-in callers with one of `roles` (the partner role is implied)."""
     return params.Depends(_PartnerKey(find, frozenset({Role.partner, *roles})))

@@ -1,4 +1,4 @@
-"""The caller of a request, as far as rights are concerned."""
+"""The caller of a request, with its rights."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from shared.errors import Forbidden, NotFound
 
 
 class Role(StrEnum):
-    """What somebody is to the platform. One caller may have several."""
+    """A role; a caller may have several."""
 
     operator = "operator"
     coordinator = "coordinator"
@@ -20,7 +20,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls, with the one consortium, cluster or partner they act for."""
+    """The caller, and the consortium, cluster or partner that it acts for."""
 
     subject: str
     roles: frozenset[Role]
@@ -33,10 +33,10 @@ class Principal:
         return not self.roles.isdisjoint(roles)
 
     def scope(self) -> UUID | None:
-        """The consortium the caller is limited to; None for operators and services, who see all.
+        """The consortium to which the caller is limited; None for operators and services.
 
         Raises:
-            Forbidden: the caller belongs to none.
+            Forbidden: the caller has no consortium.
         """
         if self.has(Role.operator, Role.service):
             return None
@@ -45,14 +45,14 @@ class Principal:
         return self.consortium
 
     def within(self, consortium: UUID) -> bool:
-        """Whether the caller may see things of this consortium: operators and services of any, others of their own."""
+        """Whether the caller may see this consortium: operators and services any, others their own."""
         return self.has(Role.operator, Role.service) or self.consortium == consortium
 
     def enter(self, consortium: UUID) -> None:
-        """Refuse what names a consortium that the caller may not see.
+        """Check that the caller may see this consortium.
 
         Raises:
-            NotFound: whether there is one or not.
+            NotFound: the caller may not, whether the consortium exists or not.
         """
         if not self.within(consortium):
             raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")

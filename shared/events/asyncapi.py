@@ -1,4 +1,4 @@
-"""The published language as an AsyncAPI 3.0 document, made from the registry, so it cannot say else than the code."""
+"""Generates the AsyncAPI 3.0 document from the registry, so that it cannot drift from the code."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from shared.events.schemas import plain
 
 Json = dict[str, Any]
 
-_ANYWHERE = "#/components/schemas/{model}"
+_REF = "#/components/schemas/{model}"
 _TEXT: Json = {"type": "string"}
 _ID: Json = {"type": "string", "format": "uuid"}
 
@@ -17,8 +17,8 @@ def document(samples: Mapping[str, Json], readers: Mapping[str, Collection[str]]
     """The AsyncAPI 3.0 document of all services.
 
     Args:
-        samples: by event type, an event of it in structured mode.
-        readers: by service, the event types it handles.
+        samples: an event in structured mode by event type.
+        readers: the handled event types by service.
 
     Raises:
         KeyError: a type has no sample.
@@ -33,7 +33,7 @@ def document(samples: Mapping[str, Json], readers: Mapping[str, Collection[str]]
         "channels": {topic: _channel(topic) for topic in topics()} | _FEED_CHANNELS,
         "operations": _sends(types) | _receives(readers) | _FEED_OPERATIONS,
         "components": {
-            "messages": {one.name: _message(one, samples[one.name]) for one in types} | _FEED_MESSAGES,
+            "messages": {entry.name: _message(entry, samples[entry.name]) for entry in types} | _FEED_MESSAGES,
             "schemas": _schemas(types) | _FEED_SCHEMAS,
             "securitySchemes": _SECURITY,
         },
@@ -42,16 +42,16 @@ def document(samples: Mapping[str, Json], readers: Mapping[str, Collection[str]]
 
 def of_topic(topic: str) -> list[EventType]:
     """The event types that a topic carries."""
-    return [one for one in registry().values() if topic == one.topic or (one.public and topic == PUBLIC_TOPIC)]
+    return [entry for entry in registry().values() if topic == entry.topic or (entry.public and topic == PUBLIC_TOPIC)]
 
 
 def _schemas(types: Iterable[EventType]) -> Json:
-    found: Json = {}
-    for one in types:
-        made = plain(one.model.model_json_schema(ref_template=_ANYWHERE))
-        found |= made.pop("$defs", {})
-        found[one.model.__name__] = {"title": one.model.__name__, **made}
-    return dict(sorted(found.items()))
+    schemas: Json = {}
+    for entry in types:
+        schema = plain(entry.model.model_json_schema(ref_template=_REF))
+        schemas |= schema.pop("$defs", {})
+        schemas[entry.model.__name__] = {"title": entry.model.__name__, **schema}
+    return dict(sorted(schemas.items()))
 
 
 def _message(entry: EventType, sample: Json) -> Json:
@@ -64,7 +64,7 @@ def _message(entry: EventType, sample: Json) -> Json:
         "summary": entry.summary,
         "contentType": "application/json",
         "headers": _headers(entry),
-        "payload": {"$ref": _ANYWHERE.format(model=entry.model.__name__)},
+        "payload": {"$ref": _REF.format(model=entry.model.__name__)},
         "tags": [{"name": "public" if entry.public else "internal"}],
         "bindings": {"kafka": {"key": {**_ID, "description": f"the data's {entry.key}"}, "bindingVersion": "0.5.0"}},
         "examples": [{"name": "golden", "headers": headers, "payload": sample["data"]}],
@@ -97,13 +97,13 @@ def _headers(entry: EventType) -> Json:
 def _channel(topic: str) -> Json:
     service = topic.split(".")[1]
     own = f"All events of {service}"
-    what = "All public events, mirrored with the same ids and bytes" if topic == PUBLIC_TOPIC else own
+    description = "All public events, mirrored with the same ids and bytes" if topic == PUBLIC_TOPIC else own
     return {
         "address": topic,
         "title": topic,
-        "description": f"{what}, in order per key.",
+        "description": f"{description}, in order per key.",
         "servers": [{"$ref": "#/servers/kafka"}],
-        "messages": {one.name: {"$ref": f"#/components/messages/{one.name}"} for one in of_topic(topic)},
+        "messages": {entry.name: {"$ref": f"#/components/messages/{entry.name}"} for entry in of_topic(topic)},
         "bindings": {
             "kafka": {"topic": topic, "topicConfiguration": {"retention.ms": -1}, "bindingVersion": "0.5.0"},
         },
@@ -120,26 +120,30 @@ def _operation(action: str, channel: str, types: Iterable[str], summary: str) ->
 
 
 def _sends(types: Collection[EventType]) -> Json:
-    made: Json = {}
-    for service in sorted({one.service for one in types}):
-        own = [one.name for one in types if one.service == service]
-        made[f"{service}.send"] = _operation("send", f"kei.{service}.v1", own, f"{service} tells what happened in it.")
-    public = [one.name for one in types if one.public]
-    made["notifications.mirror"] = _operation("send", PUBLIC_TOPIC, public, "notifications mirrors every public event.")
-    made["partners.receive"] = _operation("receive", PUBLIC_TOPIC, public, "Partners read what is public.")
-    return made
+    schema: Json = {}
+    for service in sorted({entry.service for entry in types}):
+        own = [entry.name for entry in types if entry.service == service]
+        schema[f"{service}.send"] = _operation(
+            "send", f"kei.{service}.v1", own, f"{service} tells what happened in it."
+        )
+    public = [entry.name for entry in types if entry.public]
+    schema["notifications.mirror"] = _operation(
+        "send", PUBLIC_TOPIC, public, "notifications mirrors every public event."
+    )
+    schema["partners.receive"] = _operation("receive", PUBLIC_TOPIC, public, "Partners read what is public.")
+    return schema
 
 
 def _receives(readers: Mapping[str, Collection[str]]) -> Json:
-    made: Json = {}
+    schema: Json = {}
     for reader, names in sorted(readers.items()):
         entries = [registry()[name] for name in sorted(names)]
-        for topic in sorted({one.topic for one in entries}):
-            wanted = [one.name for one in entries if one.topic == topic]
-            one = _operation("receive", topic, wanted, f"{reader} handles these in its own transaction, each once.")
+        for topic in sorted({entry.topic for entry in entries}):
+            wanted = [entry.name for entry in entries if entry.topic == topic]
+            entry = _operation("receive", topic, wanted, f"{reader} handles these in its own transaction, each once.")
             group: Json = {"groupId": {**_TEXT, "enum": [reader]}, "bindingVersion": "0.5.0"}
-            made[f"{reader}.receive.{topic.split('.')[1]}"] = one | {"bindings": {"kafka": group}}
-    return made
+            schema[f"{reader}.receive.{topic.split('.')[1]}"] = entry | {"bindings": {"kafka": group}}
+    return schema
 
 
 _INFO: Json = {
@@ -190,7 +194,7 @@ _FEED_SCHEMAS: Json = {
                 "items": {
                     "type": "object",
                     "required": ["position", "event"],
-                    "properties": {"position": _POSITION, "event": {"$ref": _ANYWHERE.format(model="CloudEvent")}},
+                    "properties": {"position": _POSITION, "event": {"$ref": _REF.format(model="CloudEvent")}},
                 },
             },
             "next": {"type": "integer", "minimum": 0},
@@ -202,13 +206,13 @@ _FEED_MESSAGES: Json = {
         "name": "feed.page",
         "title": "Page of the feed",
         "summary": "Some public events with their positions.",
-        "payload": {"$ref": _ANYWHERE.format(model="FeedPage")},
+        "payload": {"$ref": _REF.format(model="FeedPage")},
     },
     "feed.event": {
         "name": "feed.event",
         "title": "Event of the stream",
         "summary": "The data of one server-sent event; its id is the position, its event the type.",
-        "payload": {"$ref": _ANYWHERE.format(model="CloudEvent")},
+        "payload": {"$ref": _REF.format(model="CloudEvent")},
     },
 }
 

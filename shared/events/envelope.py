@@ -1,7 +1,7 @@
-"""CloudEvents 1.0, both content modes. The data is serialised once, when it is put; after that bytes move.
+"""CloudEvents 1.0 in both content modes. The data is serialised once, when it is appended; after that it stays bytes.
 
-Binary mode (Kafka, webhooks) carries the attributes as `ce_` headers beside the data; structured mode (pull, SSE) is
-one JSON object. `sequence` is the aggregate's version, `partitionkey` its id; both are extensions of the specification.
+Binary mode (Kafka) has the attributes in `ce_` headers and the data as value; structured mode (feed, SSE) is one JSON
+object. `sequence` is the version of the aggregate, `partitionkey` its id; both are extensions of the specification.
 """
 
 import json
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.events.registry import PUBLIC_TOPIC, Data, EventType, registry
 
 MAX_BYTES = 64 * 1024
-"""The largest data an event may have."""
+"""Maximum size of the data of an event."""
 
 T_co = TypeVar("T_co", bound=Data, covariant=True)
 _UTF8_ATTRIBUTES = ("specversion", "id", "type", "source", "time", "partitionkey", "sequence", "traceparent")
@@ -24,11 +24,11 @@ _time = TypeAdapter(datetime)
 
 
 class Poison(Exception):
-    """A message that no retry can make readable; its text is the reason."""
+    """A record that no retry can make readable; the text is the reason."""
 
 
 class Record(NamedTuple):
-    """A message as the transport carries it."""
+    """A record of the transport."""
 
     key: bytes | None
     headers: tuple[tuple[str, bytes], ...]
@@ -37,7 +37,7 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event(Generic[T_co]):
-    """An event read from a record. `raw` is its data as it was written."""
+    """An event read from a record. `raw` is its data as bytes."""
 
     id: UUID
     type: str
@@ -51,13 +51,13 @@ class Event(Generic[T_co]):
 
     @property
     def entry(self) -> EventType:
-        """Its entry in the registry."""
+        """The entry of its type in the registry."""
         return registry()[self.type]
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An event as the outbox holds it: attributes in columns, data in bytes."""
+    """An event as the outbox stores it: attributes in columns, data as bytes."""
 
     id: UUID
     type: str
@@ -89,12 +89,12 @@ class Stored:
 
 
 def rfc3339(time: datetime) -> str:
-    """`time`, which is in UTC, as the specification writes it."""
+    """`time`, in UTC, in the format of RFC 3339."""
     return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def structured(event: Stored) -> bytes:
-    """The event in structured mode: one JSON object, the data's bytes unchanged inside."""
+    """The event in structured mode: one JSON object that contains the bytes of the data unchanged."""
     attributes = {name.removeprefix("ce_"): value.decode() for name, value in event.record().headers}
     attributes["datacontenttype"] = attributes.pop("content-type")
     head = json.dumps(attributes, separators=(",", ":"), ensure_ascii=False)
@@ -102,10 +102,10 @@ def structured(event: Stored) -> bytes:
 
 
 def parse(record: Record, topic: str) -> Event[Data]:
-    """Read a record in binary mode that came over `topic`.
+    """Read a record in binary mode from `topic`.
 
     Raises:
-        Poison: naming what is wrong with it.
+        Poison: the record is not a valid event.
     """
     if record.value is None:
         raise Poison("no value: a tombstone is not an event")
@@ -121,7 +121,7 @@ def parse_structured(text: bytes) -> Event[Data]:
     """Read an event in structured mode.
 
     Raises:
-        Poison: naming what is wrong with it.
+        Poison: the text is not a valid event.
     """
     try:
         attributes = json.loads(text)
@@ -133,17 +133,17 @@ def parse_structured(text: bytes) -> Event[Data]:
 
 def _attributes(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
     wanted = {f"ce_{name}": name for name in _UTF8_ATTRIBUTES}
-    found: dict[str, str] = {}
+    attributes: dict[str, str] = {}
     for header, value in headers:
         if (name := wanted.get(header)) is None:
-            continue  # foreign headers may hold anything
+            continue  # other headers are not checked
         try:
-            found[name] = (value or b"").decode()
+            attributes[name] = (value or b"").decode()
         except UnicodeDecodeError as error:
             raise Poison(f"header {header} is not UTF-8") from error
-        if "\0" in found[name]:
+        if "\0" in attributes[name]:
             raise Poison(f"header {header} contains the NUL character")
-    return found
+    return attributes
 
 
 def _event(attributes: Mapping[str, str], raw: bytes) -> Event[Data]:
@@ -168,14 +168,14 @@ def _event(attributes: Mapping[str, str], raw: bytes) -> Event[Data]:
     except KeyError as error:
         raise Poison(f"attribute {error.args[0]} is missing") from error
     except ValidationError as error:
-        raise Poison(f"data or time does not fit {entry.name}: {_first(error)}") from error
+        raise Poison(f"data or time does not fit {entry.name}: {_first_error(error)}") from error
     except ValueError as error:
         raise Poison(f"id, partitionkey or sequence is malformed: {error}") from error
     return _checked(event, entry)
 
 
 def _version(digits: str) -> int:
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):  # noqa: PLR2004  what a bigint always holds
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 18):  # noqa: PLR2004  digits that fit a bigint
         raise ValueError(f"sequence is {digits[:20]!r}")
     return int(digits)
 
@@ -190,13 +190,13 @@ def _checked(event: Event[Data], entry: EventType) -> Event[Data]:
     return event
 
 
-def _first(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     first: Any = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(str(part) for part in first['loc']) or 'body'}: {first['msg']}"
 
 
 def mirrored(event: Event[Data]) -> Stored:
-    """The same event, to be put into another outbox: same id, same bytes."""
+    """The same event for another outbox: same id, same bytes."""
     return Stored(
         event.id, event.type, event.source, event.key, event.version, event.time, event.traceparent, event.raw
     )

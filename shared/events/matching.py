@@ -1,4 +1,4 @@
-"""What matching publishes: who should learn from whom, why, and what they say to it."""
+"""Events of matching: plans, proposals and mentorships."""
 
 from datetime import date
 from uuid import UUID

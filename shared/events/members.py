@@ -1,4 +1,4 @@
-"""What members publishes: who the clusters are, what they can teach and need. The key is always the cluster."""
+"""Events of members: clusters, their levels, targets and requests. The key is always the cluster."""
 
 from datetime import date
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Which event types there are.
+"""The registry of event types.
 
 A type is `kei.<service>.<entity>.<fact>.v<n>`; all types of a service share one topic.
 """
@@ -12,13 +12,13 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict
 
 PUBLIC_TOPIC = "kei.public.v1"
-"""The topic to which notifications mirrors every public event."""
+"""The topic to which the service notifications mirrors every public event."""
 
 _TYPE = re.compile(r"^kei\.(?P<service>[a-z]+)\.[a-z]+\.[a-z]+\.v[1-9][0-9]*$")
 
 
 class Data(BaseModel):
-    """The data of an event. Readers ignore fields they do not know; values of open lists (a label, a kind) are text."""
+    """The data of an event. Unknown fields are ignored; values of open lists (a label, a kind) are text."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -28,7 +28,7 @@ D = TypeVar("D", bound=Data)
 
 @dataclass(frozen=True, slots=True)
 class EventType:
-    """One entry of the registry: `key` names the field of `model` that holds the aggregate's id."""
+    """An entry of the registry: `key` is the field of `model` with the id of the aggregate."""
 
     name: str
     model: type[Data]
@@ -37,12 +37,12 @@ class EventType:
 
     @property
     def service(self) -> str:
-        """The service that publishes it."""
+        """The service that publishes this type."""
         return self.name.split(".")[1]
 
     @property
     def topic(self) -> str:
-        """The Kafka topic it is published on."""
+        """The Kafka topic of this type."""
         return f"kei.{self.service}.v1"
 
     @property
@@ -64,7 +64,7 @@ def event(name: str, *, key: str, public: bool) -> Callable[[type[D]], type[D]]:
     """Register the decorated model as the data of event type `name`.
 
     Raises:
-        ValueError: the name is malformed or taken, or the model has no field `key`.
+        ValueError: the name is malformed or registered already, or the model has no field `key`.
     """
 
     def register(model: type[D]) -> type[D]:
@@ -83,10 +83,10 @@ def registry() -> Mapping[str, EventType]:
 
 
 def type_of(model: type[Data]) -> EventType:
-    """The event type whose data `model` is."""
+    """The event type of a data model."""
     return _by_model[model]
 
 
 def topics() -> list[str]:
-    """Every topic that services write to, the public mirror included."""
+    """All topics, including the public mirror."""
     return sorted({entry.topic for entry in _types.values()} | {PUBLIC_TOPIC})

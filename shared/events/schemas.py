@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_WORDS = {
+_DESCRIPTIONS = {
     "AssessmentRecorded.kind": "expert, peer or self",
     "TrainingCompleted.illustrative": "names of fields without a public source",
     "TrainingCompleted.kind": "joint_training, study_visit, peer_review or matchmaking",
@@ -50,33 +50,33 @@ _WORDS = {
     "title": "its title",
     "valid_until": "the last day it counts",
 }
-"""What a field of this name means, in one model or wherever its model does not say it."""
+"""Descriptions of fields by `Model.field`, or by field name where the model has none."""
 
 
 def schema(entry: EventType) -> Json:
-    """The JSON Schema (2020-12) of an event type's data. Fields it does not name are allowed: readers ignore them."""
-    made = plain(entry.model.model_json_schema())
+    """The JSON Schema (2020-12) of an event type's data. It allows additional fields: readers ignore them."""
+    schema_ = plain(entry.model.model_json_schema())
     head = {"$schema": DIALECT, "$id": entry.schema_uri, "title": entry.name}
     return head | {
-        name: made[name] for name in ("description", "type", "properties", "required", "$defs") if name in made
+        name: schema_[name] for name in ("description", "type", "properties", "required", "$defs") if name in schema_
     }
 
 
 def plain(node: Any) -> Any:  # noqa: ANN401  any part of a schema
-    """A schema without the titles pydantic makes up from names, and with a description for every field."""
+    """A schema without the titles that pydantic generates, and with a description for every field."""
     if isinstance(node, list):
-        return [plain(one) for one in node]
+        return [plain(node_) for node_ in node]
     if not isinstance(node, dict):
         return node
-    made = {key: plain(value) for key, value in node.items() if key not in {"properties", "$defs", "title"}}
+    schema_ = {key: plain(value) for key, value in node.items() if key not in {"properties", "$defs", "title"}}
     if "$defs" in node:
-        made["$defs"] = {name: plain(one) for name, one in node["$defs"].items()}
+        schema_["$defs"] = {name: plain(node_) for name, node_ in node["$defs"].items()}
     if "properties" in node:
-        made["properties"] = {name: _field(one, name, node["title"]) for name, one in node["properties"].items()}
-    return made
+        schema_["properties"] = {name: _field(node_, name, node["title"]) for name, node_ in node["properties"].items()}
+    return schema_
 
 
 def _field(node: Json, name: str, model: str) -> Json:
-    made: Json = plain(node)
-    text = _WORDS.get(f"{model}.{name}") or _WORDS.get(name)
-    return made if text is None or "description" in made else {"description": text, **made}
+    schema_: Json = plain(node)
+    text = _DESCRIPTIONS.get(f"{model}.{name}") or _DESCRIPTIONS.get(name)
+    return schema_ if text is None or "description" in schema_ else {"description": text, **schema_}

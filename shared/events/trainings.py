@@ -1,4 +1,4 @@
-"""What trainings publishes: what is taught, who has a seat, what was gained. The key is always the activity."""
+"""Events of trainings: activities, registrations and gains. The key is always the activity."""
 
 from datetime import date
 from uuid import UUID

@@ -1,7 +1,8 @@
-"""The inbox: what arrives for a service is kept raw first, then handled in order per key, each event once.
+"""The inbox stores received records unparsed, then handles each event once, in order per key.
 
-An event's effect and its `done` mark commit together. A failing event parks its key only; it is tried again with
-back-off and is dead, with its reason, after the last try. The inbox's key absorbs whatever the transport repeats.
+The effect of an event and its state `done` are committed together. A failing event holds up its own key only; it is
+retried with back-off and becomes a dead letter, with its reason, after the last attempt. The primary key of the table
+ignores repeated deliveries.
 """
 
 from shared.inbox.consumer import Consumer

@@ -1,4 +1,4 @@
-"""Dead letters: listed with their reason, tried again or discarded by an operator, never lost by themselves."""
+"""Dead letters: an operator lists, retries or discards them. They are never removed automatically."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ _DISCARD = text("UPDATE inbox SET state = 'discarded', done_at = clock_timestamp
 
 
 class DeadLetter(NamedTuple):
-    """A dead letter. `type` is what its header says, which may be anything."""
+    """A dead letter. `type` is the unchecked text of its header."""
 
     consumer: str
     event_id: UUID
@@ -48,12 +48,12 @@ async def dead_letters(session: ReadSession, consumer: str, *, limit: int = 100)
 
 
 async def retry(tx: WriteSession, consumer: str, ids: Sequence[UUID] | None = None) -> int:
-    """Have these dead letters (all, if None) handled again, with all their tries; return how many there were."""
+    """Set these dead letters (None: all) back to pending with 0 attempts; return their number."""
     return await _change(tx, _RETRY, consumer, ids)
 
 
 async def discard(tx: WriteSession, consumer: str, ids: Sequence[UUID] | None = None) -> int:
-    """Give these dead letters (all, if None) up, for good; return how many there were."""
+    """Discard these dead letters (None: all) for good; return their number."""
     return await _change(tx, _DISCARD, consumer, ids)
 
 

@@ -1,4 +1,4 @@
-"""Arrival: raw records into the inbox by one statement, nothing decoded, so nothing can fail on what they hold."""
+"""Writes received records into the inbox with one statement. Nothing is decoded, so no content can make it fail."""
 
 import asyncio
 import hashlib
@@ -28,8 +28,8 @@ _INSERT = text(
     ON CONFLICT DO NOTHING
     """
 )
-# Each branch by its own partial index: what is done, nearly the whole table, is not looked at.
-_WAITING = text(
+# Each branch uses its own partial index, so the done rows, nearly the whole table, are not read.
+_PENDING_STATS = text(
     """
     SELECT topic, count(*) FILTER (WHERE NOT dead) AS pending, count(*) FILTER (WHERE dead) AS dead,
            coalesce(extract(epoch FROM clock_timestamp() - min(received_at) FILTER (WHERE NOT dead)), 0)::float8
@@ -40,12 +40,12 @@ _WAITING = text(
     GROUP BY topic
     """
 )
-_FINISHED = text(
+_DONE_STATS = text(
     "SELECT topic, count(*) FILTER (WHERE state = 'done') AS done, count(*) FILTER (WHERE state = 'discarded') AS"
     " discarded FROM inbox WHERE consumer = :consumer AND state IN ('done', 'discarded') GROUP BY topic"
 )
-# By the primary key from its end. The bound leaves out ids that were made of a record's content, which are of no time.
-_NEWEST = text(
+# Reads the primary key backwards. The bound excludes ids that are hashes of a record's content, not UUIDv7.
+_NEWEST_HANDLED = text(
     """
     SELECT topic, event_id, received_at FROM (
         SELECT topic, event_id, received_at, row_number() OVER (PARTITION BY topic ORDER BY event_id DESC) AS rank
@@ -57,7 +57,7 @@ _NEWEST = text(
 )
 _RANKS = (1, 10, 100)
 _WINDOW = 5000
-# Ids are UUIDv7, and nothing is done before it happened: the range of ids is read by the primary key.
+# Ids are UUIDv7 and an event is done after it happened, so a range of the primary key covers the period.
 _PURGE = text(
     """
     DELETE FROM inbox WHERE consumer = :consumer AND event_id = ANY (ARRAY(
@@ -68,7 +68,7 @@ _PURGE = text(
 )
 
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
-"""Half the time of `json.dumps`, which is asked for every record."""
+"""Takes half the time of `json.dumps`; called for every record."""
 
 _received = Counter("kei_inbox_received_records", "Number of records received, duplicates included", ["consumer"])
 _repeated = Counter(
@@ -87,24 +87,24 @@ def _digest(*parts: bytes) -> UUID:
     return UUID(bytes=hashlib.sha256(b"\0".join(parts)).digest()[:16])
 
 
-def id_of(topic: str, record: Record) -> UUID:
-    """The id in the record's headers; where that cannot be read one from its content, so that repeats are known too."""
-    given = _uuid_of(dict(record.headers).get("ce_id"))
-    return given or _digest(topic.encode(), record.key or b"", pack(record.headers), record.value or b"")
+def event_id_of(topic: str, record: Record) -> UUID:
+    """The id in the record's headers; if unreadable, a hash of the content, so that repeats are still recognised."""
+    header_id = _uuid_of(dict(record.headers).get("ce_id"))
+    return header_id or _digest(topic.encode(), record.key or b"", pack(record.headers), record.value or b"")
 
 
 def pack(headers: Sequence[tuple[str, bytes | None]]) -> bytes:
-    """Headers as bytes for a column; `unpack` gives them back whatever they hold."""
+    """Headers as bytes for a column; `unpack` restores them exactly."""
     return _encode([(name, (value or b"").decode("latin-1")) for name, value in headers]).encode()
 
 
 def unpack(packed: bytes) -> tuple[tuple[str, bytes], ...]:
-    """What `pack` packed."""
+    """The headers that `pack` packed."""
     return tuple((name, value.encode("latin-1")) for name, value in json.loads(packed))
 
 
 class Inbox:
-    """One consumer's inbox, as the transports see it."""
+    """The inbox of one consumer, as the receiver of a transport."""
 
     def __init__(self, database: Database, consumer: Consumer) -> None:
         self._database = database
@@ -113,13 +113,13 @@ class Inbox:
         self.arrived = asyncio.Event()
 
     async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
-        """Keep the records; those that are here already are passed over. Committed when it returns."""
+        """Insert the (topic, record) pairs, ignoring known events. Committed when it returns."""
         async with self._database.transaction() as tx:
             result = await tx.execute(
                 _INSERT,
                 {
                     "consumer": self.consumer,
-                    "ids": [id_of(topic, record) for topic, record in records],
+                    "ids": [event_id_of(topic, record) for topic, record in records],
                     "partition_keys": [_uuid_of(record.key) or _digest(record.key or b"") for _, record in records],
                     "topics": [topic for topic, _ in records],
                     "keys": [record.key for _, record in records],
@@ -128,15 +128,15 @@ class Inbox:
                 },
             )
             failpoint("inbox.inserted")
-        failpoint("inbox.kept")
-        kept: int = result.rowcount  # type: ignore[attr-defined]  # an INSERT's result has it
+        failpoint("inbox.committed")
+        inserted: int = result.rowcount  # type: ignore[attr-defined]  # an INSERT's result has it
         _received.labels(self.consumer).inc(len(records))
-        _repeated.labels(self.consumer).inc(len(records) - kept)
+        _repeated.labels(self.consumer).inc(len(records) - inserted)
         self.arrived.set()
 
 
 class PendingStats(NamedTuple):
-    """How many events of a topic are not finished; `oldest_age` is that of the oldest pending one, in seconds."""
+    """Number of unfinished events of a topic; `oldest_age` is the age of the oldest pending one in seconds."""
 
     topic: str
     pending: int
@@ -145,7 +145,7 @@ class PendingStats(NamedTuple):
 
 
 class DoneStats(NamedTuple):
-    """How many events of a topic are done with."""
+    """Number of finished events of a topic."""
 
     topic: str
     done: int
@@ -153,19 +153,21 @@ class DoneStats(NamedTuple):
 
 
 async def pending_stats(session: ReadSession, consumer: Consumer) -> list[PendingStats]:
-    """What is not finished, by topic; every topic the consumer wants is among them. Costs as much as there waits."""
-    found = {row.topic: PendingStats(*row) for row in await session.execute(_WAITING, {"consumer": consumer.name})}
-    return [found.get(topic, PendingStats(topic, 0, 0, 0.0)) for topic in sorted(consumer.topics | found.keys())]
+    """Statistics of unfinished events for every topic of the consumer. Reads the unfinished rows only."""
+    by_topic = {
+        row.topic: PendingStats(*row) for row in await session.execute(_PENDING_STATS, {"consumer": consumer.name})
+    }
+    return [by_topic.get(topic, PendingStats(topic, 0, 0, 0.0)) for topic in sorted(consumer.topics | by_topic.keys())]
 
 
 async def done_stats(session: ReadSession, consumer: Consumer) -> list[DoneStats]:
-    """What is done with, by topic. Reads the whole inbox: for people, not for every scrape."""
-    found = {row.topic: DoneStats(*row) for row in await session.execute(_FINISHED, {"consumer": consumer.name})}
-    return [found.get(topic, DoneStats(topic, 0, 0)) for topic in sorted(consumer.topics | found.keys())]
+    """Statistics of finished events by topic. Reads the whole inbox, so do not call it at every scrape."""
+    by_topic = {row.topic: DoneStats(*row) for row in await session.execute(_DONE_STATS, {"consumer": consumer.name})}
+    return [by_topic.get(topic, DoneStats(topic, 0, 0)) for topic in sorted(consumer.topics | by_topic.keys())]
 
 
 class HandledEvent(NamedTuple):
-    """An event that was handled, and when it had arrived."""
+    """An event that was handled, and the time of its receipt."""
 
     topic: str
     event_id: UUID
@@ -173,19 +175,19 @@ class HandledEvent(NamedTuple):
 
 
 async def newest_handled(session: ReadSession, consumer: Consumer, now: datetime) -> list[HandledEvent]:
-    """Of each topic the newest event that was handled, the tenth newest and the hundredth, by their ids.
+    """The newest, the tenth newest and the hundredth newest handled event of each topic, by id.
 
-    Only among the 5,000 newest of all topics, so that it costs the same however much the inbox holds.
+    Considers only the 5,000 newest events of all topics, so the cost does not grow with the inbox.
     """
     bound = first_id(now + timedelta(days=1))
     parameters = {"consumer": consumer.name, "bound": bound, "window": _WINDOW, "ranks": list(_RANKS)}
-    return [HandledEvent(*row) for row in await session.execute(_NEWEST, parameters)]
+    return [HandledEvent(*row) for row in await session.execute(_NEWEST_HANDLED, parameters)]
 
 
 async def purge(tx: WriteSession, consumer: str, before: datetime, *, limit: int = 5000) -> int:
-    """Forget up to `limit` events that were done before `before`; return how many.
+    """Delete up to `limit` events that were done before `before`; return their number.
 
-    Keep longer than any topic's retention and any replay reaches back.
+    The retention has to exceed that of all topics and the reach of any replay, or repeats are handled again.
     """
     parameters = {"consumer": consumer, "before": before, "bound": first_id(before), "limit": limit}
     return int((await tx.execute(_PURGE, parameters)).rowcount)  # type: ignore[attr-defined]  # a DELETE's result has it

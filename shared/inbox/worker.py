@@ -1,9 +1,9 @@
-"""The worker: the first pending event of each lane, many lanes in one transaction, effect and `done` in one commit.
+"""The worker handles the first pending event of many partition keys in one transaction with their state `done`.
 
-It is optimistic: no savepoints. If one event fails, the transaction is rolled back and the same events are handled
-again with a savepoint each, so that the others pass and the failing one is written down; where that comes to no end,
-since a handler hangs or the commit itself is refused, in a transaction each. Several workers share an inbox by SKIP
-LOCKED on the heads of lanes; a lane's second event is no head until the first is done or dead.
+It starts without savepoints. If an event fails, the transaction is rolled back and the same events are handled again,
+each in a savepoint, so that only the failing event records a failure. If that fails too, because a handler hangs or the
+commit is refused, each event gets its own transaction. Workers share an inbox through SKIP LOCKED on the first event of
+each key; the second event of a key is handled after the first is done or dead.
 """
 
 import asyncio
@@ -25,8 +25,8 @@ from shared.failpoints import failpoint
 from shared.inbox.consumer import Consumer
 from shared.inbox.receive import Inbox, unpack
 
-DEADLINE = 10.0
-"""Seconds for the handlers of one transaction: PostgreSQL would end it, and its connection, a little later."""
+HANDLER_DEADLINE = 10.0
+"""Seconds for the handlers of one transaction, below PostgreSQL's idle_in_transaction_session_timeout."""
 
 _HEADS = text(
     """
@@ -42,7 +42,7 @@ _DONE = text(
     "UPDATE inbox SET state = 'done', done_at = clock_timestamp(), error = NULL"
     " WHERE consumer = :consumer AND event_id = ANY(CAST(:ids AS uuid[]))"
 )
-# Between the failure and this, another worker may have had the event; then its word counts.
+# Another worker may have handled the event since the failure; its result counts then.
 _FAILED = text(
     """
     UPDATE inbox SET state = :state, attempts = attempts + 1, error = :error,
@@ -64,11 +64,11 @@ class Worker:
     """Handles one consumer's inbox.
 
     Args:
-        inbox: woken by arrivals.
-        batch: lanes handled in one transaction, at most.
-        tries: how often a failing event is handled before it is dead.
-        base_wait: seconds before the second try; doubled each time, with jitter.
-        poll: seconds between looks without arrivals.
+        inbox: wakes the worker when records arrive.
+        batch: maximum number of events in one transaction.
+        max_attempts: attempts before a failing event is dead.
+        retry_base_seconds: seconds before the second attempt; doubled each time, with jitter.
+        poll: seconds between two polls if no records arrive.
         deadline: seconds for the handlers of one transaction.
     """
 
@@ -79,13 +79,14 @@ class Worker:
         inbox: Inbox,
         *,
         batch: int = 100,
-        tries: int = 5,
-        base_wait: float = 0.5,
+        max_attempts: int = 5,
+        retry_base_seconds: float = 0.5,
         poll: float = 1.0,
-        deadline: float = DEADLINE,
+        deadline: float = HANDLER_DEADLINE,
     ) -> None:
         self._database, self._consumer, self._inbox = database, consumer, inbox
-        self._batch, self._tries, self._base_wait, self._poll = batch, tries, base_wait, poll
+        self._batch, self._poll = batch, poll
+        self._max_attempts, self._retry_base_seconds = max_attempts, retry_base_seconds
         self._deadline = deadline
         self.progressed_at = monotonic()
 
@@ -93,13 +94,13 @@ class Worker:
         """Handle what is pending and what arrives, until cancelled. Survives the absence of the database."""
         await every(
             self._poll,
-            self._turn,
+            self._handle_and_pause,
             failure_message="inbox worker failed, retrying",
             wake=self._inbox.arrived,
             consumer=self._consumer.name,
         )
 
-    async def _turn(self) -> float:
+    async def _handle_and_pause(self) -> float:
         """Handle one batch; return the seconds until the next."""
         try:
             return 0.0 if await self.step() else await self._pause()
@@ -107,24 +108,26 @@ class Worker:
             self.progressed_at = monotonic()
 
     async def step(self) -> int:
-        """Handle one batch of heads; return how many there were."""
+        """Handle one batch; return the number of events."""
         heads: Sequence[Row[Any]] = []
         try:
             async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
                 heads = await self._heads(tx)
                 if heads:
-                    failpoint("worker.taken")
+                    failpoint("worker.claimed")
                 await self._handle(tx, heads)
             if heads:
                 failpoint("worker.done")
         except Exception as error:
             if not heads or _is_disconnect(error):
                 raise
-            _log.info("batch failed; each event on its own", consumer=self._consumer.name, reason=repr(error))
-            await self._each(heads)
+            _log.info(
+                "batch failed, retrying each event in a savepoint", consumer=self._consumer.name, reason=repr(error)
+            )
+            await self._handle_each(heads)
         return len(heads)
 
-    async def _each(self, heads: Sequence[Row[Any]]) -> None:
+    async def _handle_each(self, heads: Sequence[Row[Any]]) -> None:
         self.progressed_at = monotonic()
         try:
             async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
@@ -133,9 +136,13 @@ class Worker:
         except Exception as error:
             if _is_disconnect(error):
                 raise
-            _log.info("no end with savepoints", consumer=self._consumer.name, reason=repr(error))
+            _log.info(
+                "savepoints failed, retrying each event in a transaction",
+                consumer=self._consumer.name,
+                reason=repr(error),
+            )
             for head in heads:
-                await self._alone(head)
+                await self._handle_alone(head)
 
     async def _in_savepoint(self, tx: WriteSession, head: Row[Any]) -> None:
         try:
@@ -144,56 +151,56 @@ class Worker:
         except Exception as error:
             if _is_disconnect(error):
                 raise
-            await self._failed(tx, head, error)
+            await self._record_failure(tx, head, error)
 
-    async def _alone(self, head: Row[Any]) -> None:
+    async def _handle_alone(self, head: Row[Any]) -> None:
         self.progressed_at = monotonic()
-        found: Sequence[Row[Any]] = []
+        locked: Sequence[Row[Any]] = []
         try:
             async with asyncio.timeout(self._deadline), self._database.transaction() as tx:
-                found = await self._heads(tx, [head])
-                await self._handle(tx, found)
+                locked = await self._heads(tx, [head])
+                await self._handle(tx, locked)
         except Exception as error:
-            if not found or _is_disconnect(error):
+            if not locked or _is_disconnect(error):
                 raise
             async with self._database.transaction() as tx:
-                await self._failed(tx, head, error)
+                await self._record_failure(tx, head, error)
 
-    async def _heads(self, tx: WriteSession, only: Sequence[Row[Any]] | None = None) -> Sequence[Row[Any]]:
+    async def _heads(self, tx: WriteSession, among: Sequence[Row[Any]] | None = None) -> Sequence[Row[Any]]:
         parameters = {
             "consumer": self._consumer.name,
             "limit": self._batch,
-            "only": None if only is None else [head.event_id for head in only],
+            "only": None if among is None else [head.event_id for head in among],
         }
         return (await tx.execute(_HEADS, parameters)).all()
 
     async def _handle(self, tx: WriteSession, heads: Sequence[Row[Any]]) -> None:
-        """The effects of these events, and their marks. What cannot be read is dead without more ado."""
+        """Call the handlers and set the states. An unreadable event is dead at once."""
         by_handler = defaultdict(list)
-        done, poisonous = [], []
+        done, unreadable = [], []
         for head in heads:
             try:
                 event = _read(head)
             except Poison as poison:
-                poisonous.append((head, poison))
+                unreadable.append((head, poison))
                 continue
             done.append(head.event_id)
             if (handler := self._consumer.handler_of(event.type)) is not None:
                 by_handler[handler].append(event)
-        for handler, concerned in by_handler.items():
-            await handler(tx, concerned)
+        for handler, handled in by_handler.items():
+            await handler(tx, handled)
         if by_handler:
             failpoint("worker.handled")
         if done:
             await tx.execute(_DONE, {"consumer": self._consumer.name, "ids": done})
-        for head, reason in poisonous:
-            await self._failed(tx, head, reason)
+        for head, reason in unreadable:
+            await self._record_failure(tx, head, reason)
 
-    async def _failed(self, tx: WriteSession, head: Row[Any], error: Exception) -> None:
-        last = isinstance(error, Poison) or head.attempts + 1 >= self._tries
+    async def _record_failure(self, tx: WriteSession, head: Row[Any], error: Exception) -> None:
+        is_last = isinstance(error, Poison) or head.attempts + 1 >= self._max_attempts
         reason = _storable(f"{type(error).__name__}: {error}")
         _log.warning(
-            "event is dead" if last else "event failed",
+            "event is dead" if is_last else "event failed",
             consumer=self._consumer.name,
             event_id=str(head.event_id),
             attempt=head.attempts + 1,
@@ -203,9 +210,9 @@ class Worker:
             "consumer": self._consumer.name,
             "id": head.event_id,
             "attempts": head.attempts,
-            "state": "dead" if last else "pending",
+            "state": "dead" if is_last else "pending",
             "error": reason,
-            "wait": jitter(self._base_wait * 2**head.attempts),
+            "wait": jitter(self._retry_base_seconds * 2**head.attempts),
         }
         await tx.execute(_FAILED, parameters)
 
@@ -220,7 +227,7 @@ def _read(head: Row[Any]) -> Event[Data]:
 
 
 def _storable(text: str) -> str:
-    """What PostgreSQL takes as text, whatever an error says: a reason that cannot be kept would be no end."""
+    """The text without characters that PostgreSQL refuses, or the failure could never be recorded."""
     return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:1000]
 
 

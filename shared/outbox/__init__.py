@@ -1,14 +1,14 @@
-"""The outbox: every event a service publishes, written in the transaction that made it true.
+"""The outbox: the log of all events that a service publishes, written in the transaction of their cause.
 
-It is an append-only log, partitioned by month. `seq` is the order of writing; `position` is given by the relay after
-the commit, so positions have no gap and no reader ever waits for a transaction that may still roll back. Writers lock
-the aggregate's row first, which makes `seq` the order of an aggregate's versions.
+The log is append-only and partitioned by month. `seq` is the order of writing. The relay assigns `position` after the
+commit, so positions have no gaps and no reader waits for a transaction that may still roll back. Writers lock the row
+of the aggregate first, so `seq` is also the order of the versions of an aggregate.
 """
 
 from shared.outbox.append import append, forward
 from shared.outbox.log import OutboxStats, find, oldest, read, replay, stats
 from shared.outbox.relay import Relay
-from shared.outbox.schema import OUTBOX_V1, OUTBOX_V2, keep_partitions
+from shared.outbox.schema import OUTBOX_V1, OUTBOX_V2, maintain_partitions
 from shared.outbox.wake import Waker
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "append",
     "find",
     "forward",
-    "keep_partitions",
+    "maintain_partitions",
     "oldest",
     "read",
     "replay",

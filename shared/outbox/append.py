@@ -1,4 +1,4 @@
-"""Putting events into the outbox: one INSERT at the end of the caller's transaction for all it has put."""
+"""Appends events to the outbox: one INSERT at the end of the transaction for all its events."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,7 +11,7 @@ from shared.events.envelope import MAX_BYTES, Stored
 from shared.events.registry import Data, type_of
 from shared.telemetry import traceparent
 
-_ROWS = """
+_INSERT = """
     INSERT INTO outbox (id, topic, type, source, key, version, time, traceparent, data)
     SELECT id, topic, type, source, key, version, time, traceparent, data
     FROM unnest(CAST(:id AS uuid[]), CAST(:topic AS text[]), CAST(:type AS text[]), CAST(:source AS text[]),
@@ -21,14 +21,14 @@ _ROWS = """
     ORDER BY place
 """
 _COLUMNS = tuple(field.name for field in fields(Stored))
-_PUT = text(_ROWS)
-_FORWARD = text(_ROWS + " ON CONFLICT (id) DO NOTHING")
+_APPEND = text(_INSERT)
+_FORWARD = text(_INSERT + " ON CONFLICT (id) DO NOTHING")
 
 
 def append(tx: WriteSession, data: Data, *, version: int) -> Stored:
     """Publish `data` as version `version` of its aggregate, if and when `tx` commits.
 
-    The caller holds a lock on the aggregate's row, so that versions are put in order.
+    The caller holds a lock on the aggregate's row, so that versions are appended in order.
 
     Raises:
         ValueError: the data is over 64 kB.
@@ -47,20 +47,20 @@ def append(tx: WriteSession, data: Data, *, version: int) -> Stored:
     if len(stored.data) > MAX_BYTES:
         message = f"{entry.name} of {len(stored.data)} bytes is over the limit of {MAX_BYTES}"
         raise ValueError(message)
-    tx.defer(_put_all, (entry.topic, stored))
+    tx.defer(_append_all, (entry.topic, stored))
     return stored
 
 
 async def forward(tx: WriteSession, events: Sequence[Stored], topic: str) -> None:
-    """Put events that exist already into this outbox, unchanged, to be sent on `topic`.
+    """Append events of other services unchanged, to be sent on `topic`.
 
-    One that is here is passed over: it comes again when the inbox has forgotten it and the transport repeats it.
+    An event that is in this outbox already is ignored: the transport may repeat it after the inbox has purged it.
     """
     await _insert(tx, _FORWARD, [(topic, event) for event in events])
 
 
-async def _put_all(tx: WriteSession, events: Sequence[tuple[str, Stored]]) -> None:
-    await _insert(tx, _PUT, events)
+async def _append_all(tx: WriteSession, events: Sequence[tuple[str, Stored]]) -> None:
+    await _insert(tx, _APPEND, events)
 
 
 async def _insert(tx: WriteSession, statement: TextClause, events: Sequence[tuple[str, Stored]]) -> None:

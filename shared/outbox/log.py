@@ -1,4 +1,4 @@
-"""The outbox as a log: read it by position, replay it over a transport, and say how far the relay is behind."""
+"""Reads the outbox by position, replays it over a transport, and reports the progress of the relay."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _FIND = text(
 )
 _OLDEST = text("SELECT id FROM outbox ORDER BY id LIMIT 1")
 
-_FIGURES = text(
+_STATS = text(
     """
     SELECT r.assigned, r.sent, r.epoch, r.holder,
            extract(epoch FROM clock_timestamp() - r.heartbeat_at)::float8 AS heartbeat_age,
@@ -39,7 +39,7 @@ _FIGURES = text(
 
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """An event of the log with its position and the topic it goes to."""
+    """An event of the log with its position and its topic."""
 
     position: int
     topic: str
@@ -48,7 +48,10 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class OutboxStats:
-    """How far the relay is. Ages are in seconds; `heartbeat_age` is the time since the relay last showed progress."""
+    """Progress of the relay.
+
+    `assigned` and `sent` are positions, `unsent` is a number of events, ages are in seconds.
+    """
 
     assigned: int
     sent: int
@@ -68,50 +71,46 @@ async def read(
 
 
 async def find(session: ReadSession, id: UUID) -> LogEntry | None:
-    """The event of that id, if it is in the log and has its position."""
+    """The event with this id, if it is in the log and has a position."""
     row = (await session.execute(_FIND, {"id": id})).one_or_none()
     return None if row is None else LogEntry(row.position, row.topic, Stored(*row[2:]))
 
 
 async def oldest(session: ReadSession) -> UUID | None:
-    """The smallest id in the log, hence the one made first; None if nothing is there."""
-    found: UUID | None = await session.scalar(_OLDEST)
-    return found
+    """The smallest id in the log, hence the oldest event; None if the log is empty."""
+    id_: UUID | None = await session.scalar(_OLDEST)
+    return id_
 
 
-def item(placed: LogEntry) -> bytes:
-    """An event of the log as JSON: `{"position": …, "event": {…}}`, by joining bytes."""
-    return b'{"position":%d,"event":%b}' % (placed.position, structured(placed.event))
+def item(entries: LogEntry) -> bytes:
+    """An entry as JSON, joined from bytes: `{"position": …, "event": {…}}`."""
+    return b'{"position":%d,"event":%b}' % (entries.position, structured(entries.event))
 
 
-def page(placed: Sequence[LogEntry], after: int) -> bytes:
+def page(entries: Sequence[LogEntry], after: int) -> bytes:
     """A page of the log as JSON: `{"items": […], "next": …}`.
 
-    `next` is the position to go on after.
+    `next` is the `after` of the following page.
     """
-    items = b",".join(map(item, placed))
-    return b'{"items":[%b],"next":%d}' % (items, placed[-1].position if placed else after)
+    items = b",".join(map(item, entries))
+    return b'{"items":[%b],"next":%d}' % (items, entries[-1].position if entries else after)
 
 
 async def replay(database: Database, transport: Transport, *, after: int = 0, batch: int = 500) -> int:
-    """Send every event above position `after` again, in order. Consumers that know an event ignore it.
-
-    Returns:
-        How many were sent.
-    """
+    """Send all events above position `after` again, in order; return their number. Consumers ignore known events."""
     count = 0
     while True:
         async with database.reading() as session:
             sent = (await stats(session)).sent
-            placed = [one for one in await read(session, after=after, limit=batch) if one.position <= sent]
-        if not placed:
+            entries = [entry for entry in await read(session, after=after, limit=batch) if entry.position <= sent]
+        if not entries:
             return count
-        for topic in {one.topic for one in placed}:
-            await transport.send(topic, [one.event.record() for one in placed if one.topic == topic])
-        count += len(placed)
-        after = placed[-1].position
+        for topic in {entry.topic for entry in entries}:
+            await transport.send(topic, [entry.event.record() for entry in entries if entry.topic == topic])
+        count += len(entries)
+        after = entries[-1].position
 
 
 async def stats(session: ReadSession) -> OutboxStats:
-    """How far the relay is, by one statement."""
-    return OutboxStats(*(await session.execute(_FIGURES)).one())
+    """Progress of the relay, read with one statement."""
+    return OutboxStats(*(await session.execute(_STATS)).one())

@@ -1,4 +1,4 @@
-"""The outbox's tables, and its partitions by month. Ids are UUIDv7, so a range of ids is a range of time."""
+"""The tables of the outbox and its monthly partitions. Ids are UUIDv7, so a range of ids is a period."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -59,57 +59,57 @@ def _month(day: datetime, ahead: int) -> datetime:
 
 
 def first_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 made at `moment` or later."""
+    """The smallest UUIDv7 of `moment` or later."""
     return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
-async def keep_partitions(database: Database, now: datetime, retention_days: int | None = None) -> None:
-    """Make the partitions of this month and the next two; drop those whose last day is over `retention_days` old.
+async def maintain_partitions(database: Database, now: datetime, retention_days: int | None = None) -> None:
+    """Create the partitions of this month and the next two; drop those whose last day is over `retention_days` old.
 
-    A partition with an event that was not sent yet is kept, however old it is. What the log is too busy for is put off.
+    A partition with an unsent event is never dropped. If the log is too busy to be locked, the step is skipped.
     """
     for ahead in range(3):
         start, end = _month(now, ahead), _month(now, ahead + 1)
         name = f"outbox_{start:%Y_%m}"
         try:
             async with database.transaction() as tx:
-                if not await _is_there(tx, name):
+                if not await _exists(tx, name):
                     await _lock(tx)
-                    await _make_partition(tx, name, first_id(start), first_id(end))
+                    await _create_partition(tx, name, first_id(start), first_id(end))
         except DBAPIError as error:
-            _log.warning("outbox partition not made", partition=name, reason=str(error.orig))
+            _log.warning("outbox partition not created", partition=name, reason=str(error.orig))
     if retention_days is not None:
         try:
             async with database.transaction() as tx:
-                await _forget(tx, now - timedelta(days=retention_days))
+                await _drop_old_partitions(tx, now - timedelta(days=retention_days))
         except DBAPIError as error:
             _log.warning("old outbox partitions not dropped", reason=str(error.orig))
 
 
-async def _is_there(tx: WriteSession, name: str) -> bool:
+async def _exists(tx: WriteSession, name: str) -> bool:
     return await tx.scalar(text("SELECT to_regclass(:name)"), {"name": name}) is not None
 
 
 async def _lock(tx: WriteSession) -> None:
-    """Nobody reads or writes the log until the commit; who cannot have it soon goes without, for writers wait too."""
+    """Lock the log until the commit; give up after a second, since writers queue behind this lock."""
     await tx.execute(text("SET LOCAL lock_timeout = '1s'"))
     await tx.execute(text("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE"))
 
 
-async def _make_partition(tx: WriteSession, name: str, start: UUID, end: UUID) -> None:
-    """Events of that time which came before their partition move in: with them outside it could not be attached."""
-    if await _is_there(tx, name):  # another replica was quicker
+async def _create_partition(tx: WriteSession, name: str, start: UUID, end: UUID) -> None:
+    """Create and attach a partition. Events of its period move in first: they would prevent the attachment."""
+    if await _exists(tx, name):  # another replica was faster
         return
     move = f"""
         WITH moved AS (DELETE FROM outbox_other WHERE id >= :start AND id < :end RETURNING *)
         INSERT INTO {name} SELECT * FROM moved
-    """  # noqa: S608  the name is made of a year and a month
+    """  # noqa: S608  the name consists of a year and a month
     await tx.execute(text(f"CREATE TABLE {name} (LIKE outbox INCLUDING CONSTRAINTS INCLUDING INDEXES)"))
     await tx.execute(text(move), {"start": start, "end": end})
     await tx.execute(text(f"ALTER TABLE outbox ATTACH PARTITION {name} FOR VALUES FROM ('{start}') TO ('{end}')"))
 
 
-async def _forget(tx: WriteSession, before: datetime) -> None:
+async def _drop_old_partitions(tx: WriteSession, before: datetime) -> None:
     names = text("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'outbox'::regclass")
     for name in (await tx.scalars(names)).all():
         year, _, month = name.removeprefix("outbox_").partition("_")
@@ -117,9 +117,9 @@ async def _forget(tx: WriteSession, before: datetime) -> None:
             continue
         if _month(datetime(int(year), int(month), 1, tzinfo=UTC), 1) > before:
             continue
-        await _lock(tx)  # before the look: an old event may be forwarded at this moment
+        await _lock(tx)  # before the check: an old event may be forwarded at this moment
         unsent = "SELECT 1 FROM {0} WHERE position IS NULL OR position > (SELECT sent FROM outbox_relay) LIMIT 1"
         if await tx.scalar(text(unsent.format(name))) is None:
             await tx.execute(text(f"DROP TABLE {name}"))
-    others = text("DELETE FROM outbox_other WHERE id < :bound AND position <= (SELECT sent FROM outbox_relay)")
-    await tx.execute(others, {"bound": first_id(before)})
+    delete_rest = text("DELETE FROM outbox_other WHERE id < :bound AND position <= (SELECT sent FROM outbox_relay)")
+    await tx.execute(delete_rest, {"bound": first_id(before)})

@@ -1,4 +1,4 @@
-"""Waking the relay after a commit: in process where it leads, else by one NOTIFY for many commits."""
+"""Wakes the relay after a commit: directly if it leads in this process, else by one NOTIFY for many commits."""
 
 import asyncio
 from typing import Protocol
@@ -9,7 +9,7 @@ from shared.background import every
 from shared.db import Database
 
 CHANNEL = "outbox"
-_COALESCE = 0.005
+_COALESCE_SECONDS = 0.005
 
 
 class _Relay(Protocol):
@@ -20,30 +20,30 @@ class _Relay(Protocol):
 
 
 class Waker:
-    """Called after each commit that put events. Without a leading relay in this process it notifies the one elsewhere.
+    """Called after each commit with events; notifies the relay of another process if it does not lead in this one.
 
-    A NOTIFY inside the transaction would cost a third of the commits, so it goes out afterwards and at most once in
-    5 ms. One that is lost is made good by the relay's polling.
+    A NOTIFY inside the transaction would reduce the rate of commits by a third, so it is sent afterwards and about
+    once in 5 ms. The relay polls, so a lost notification costs time only.
     """
 
     def __init__(self, database: Database, relay: _Relay | None = None) -> None:
         self._database = database
         self._relay = relay
-        self._asked = asyncio.Event()
+        self._requested = asyncio.Event()
 
     def __call__(self) -> None:
-        """Note that there are new events. Never blocks."""
+        """Request a wake-up. Never blocks."""
         if self._relay is not None and self._relay.leading:
             self._relay.wake()
         else:
-            self._asked.set()
+            self._requested.set()
 
     async def run(self) -> None:
         """Send the requested notifications, until cancelled."""
-        await every(_COALESCE, self._notify, failure_message="relay not notified; it will poll")
+        await every(_COALESCE_SECONDS, self._notify, failure_message="relay not notified; it will poll")
 
     async def _notify(self) -> None:
-        await self._asked.wait()
-        self._asked.clear()
+        await self._requested.wait()
+        self._requested.clear()
         async with self._database.reading() as session:
             await session.execute(text(f"NOTIFY {CHANNEL}"))

@@ -1,4 +1,4 @@
-"""What needs somebody, in sentences: rows in, findings out, and nothing is asked."""
+"""Derives problems from service reports: reports in, findings out, no I/O."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, NamedTuple
@@ -9,17 +9,17 @@ from shared.status.models import InboxStatus, MissingEvent, ServiceReport, Servi
 from shared.wording import counted
 
 MAX_UNSENT_SECONDS = 30.0
-"""Seconds for which a committed event may wait for the transport."""
+"""Maximum seconds that a committed event may wait to be sent."""
 MAX_HEARTBEAT_AGE_SECONDS = 30.0
-"""Seconds for which the relay may show no progress while there is something to send."""
+"""Maximum age of the relay's heartbeat in seconds while events are unsent."""
 MAX_PENDING_SECONDS = 60.0
-"""Seconds for which an event may wait to be handled."""
+"""Maximum seconds that an event may wait to be handled."""
 
 Kind = Literal["unreachable", "schema", "relay", "outbox", "inbox", "dead", "lost", "ahead"]
 
 
 class Finding(NamedTuple):
-    """Something that needs somebody: what it is, and what to do about it, both in sentences."""
+    """A problem and its remedy, both in sentences."""
 
     service: str
     kind: Kind
@@ -28,37 +28,37 @@ class Finding(NamedTuple):
 
 
 def producer_of(topic: str) -> str | None:
-    """The service that publishes on a topic. The public mirror has none: its events keep the ids they had."""
+    """The service that publishes on a topic; None for the public mirror, whose events belong to other services."""
     return next((entry.service for entry in registry().values() if entry.topic == topic), None)
 
 
-def diagnose(rows: Sequence[ServiceReport]) -> list[Finding]:
-    """What needs somebody, service by service in the order they came in."""
-    status = {row.service: row.status for row in rows if row.status is not None}
-    return [finding for row in rows for finding in _of(row, status)]
+def diagnose(reports: Sequence[ServiceReport]) -> list[Finding]:
+    """The findings, in the order of the reports."""
+    status = {report.service: report.status for report in reports if report.status is not None}
+    return [finding for report in reports for finding in _findings_of(report, status)]
 
 
-def _of(row: ServiceReport, statuses: Mapping[str, ServiceStatus]) -> Iterator[Finding]:
-    name, status = row.service, row.status
+def _findings_of(report: ServiceReport, statuses: Mapping[str, ServiceStatus]) -> Iterator[Finding]:
+    name, status = report.service, report.status
     if status is None:
         remedy = "See whether it runs, and what its log says last."
-        if not row.admitted:
+        if not report.admitted:
             remedy = "Its KEI_ISSUER, KEI_AUDIENCE and KEI_JWKS_URL have to be those of the other services."
-        yield Finding(name, "unreachable", f"{name} {row.reason}.", remedy)
+        yield Finding(name, "unreachable", f"{name} {report.reason}.", remedy)
         return
-    yield from _schema(name, status)
-    yield from _sending(name, status)
+    yield from _schema_findings(name, status)
+    yield from _outbox_findings(name, status)
     for topic in status.inbox:
-        yield from _receiving(name, topic)
+        yield from _inbox_findings(name, topic)
     if status.dead:
         yield Finding(name, "dead", f"{name}: {counted(status.dead, 'dead letter')}.", _DEAD.format(name=name))
-    yield from _ahead(row, statuses)
+    yield from _missing_event_findings(report, statuses)
 
 
 _DEAD = "Look: kei dead-letters list {name}. Then: kei dead-letters retry {name}."
 
 
-def _schema(name: str, status: ServiceStatus) -> Iterator[Finding]:
+def _schema_findings(name: str, status: ServiceStatus) -> Iterator[Finding]:
     schema = status.revision
     if schema is None or schema.state == "current":
         return
@@ -72,28 +72,28 @@ def _schema(name: str, status: ServiceStatus) -> Iterator[Finding]:
         yield Finding(name, "schema", message, f"Run the version of {name} that the database was migrated for.")
 
 
-def _sending(name: str, status: ServiceStatus) -> Iterator[Finding]:
-    out = status.outbox
-    if not out.unsent:
+def _outbox_findings(name: str, status: ServiceStatus) -> Iterator[Finding]:
+    outbox = status.outbox
+    if not outbox.unsent:
         return
-    waits = f"{_waiting(out.unsent)} to be sent"
-    if out.heartbeat_age_seconds > MAX_HEARTBEAT_AGE_SECONDS:
-        leader = f"its relay ({out.leader})" if out.leader else "its relay"
-        message = f"{name}: {waits}, and {leader} has shown no progress for {age(out.heartbeat_age_seconds)}."
+    backlog = f"{_backlog(outbox.unsent)} to be sent"
+    if outbox.heartbeat_age_seconds > MAX_HEARTBEAT_AGE_SECONDS:
+        leader = f"its relay ({outbox.leader})" if outbox.leader else "its relay"
+        message = f"{name}: {backlog}, and {leader} has shown no progress for {age(outbox.heartbeat_age_seconds)}."
         yield Finding(name, "relay", message, f"See whether a process of {name} runs that moves events (KEI_ROLE).")
-    elif out.oldest_unsent_age_seconds > MAX_UNSENT_SECONDS:
-        message = f"{name}: {waits}, the oldest for {age(out.oldest_unsent_age_seconds)}."
+    elif outbox.oldest_unsent_age_seconds > MAX_UNSENT_SECONDS:
+        message = f"{name}: {backlog}, the oldest for {age(outbox.oldest_unsent_age_seconds)}."
         yield Finding(
             name, "outbox", message, f"See whether Kafka is there; the log of {name} says why nothing is taken."
         )
 
 
-def _receiving(name: str, topic: InboxStatus) -> Iterator[Finding]:
+def _inbox_findings(name: str, topic: InboxStatus) -> Iterator[Finding]:
     producer = producer_of(topic.topic) or topic.topic
     if topic.pending and topic.oldest_pending_age_seconds > MAX_PENDING_SECONDS:
-        waits = f"{_waiting(topic.pending, producer)} to be handled"
+        backlog = f"{_backlog(topic.pending, producer)} to be handled"
         remedy = f"See whether a process of {name} runs that handles events (KEI_ROLE), and what its log says."
-        message = f"{name}: {waits}, the oldest for {age(topic.oldest_pending_age_seconds)}."
+        message = f"{name}: {backlog}, the oldest for {age(topic.oldest_pending_age_seconds)}."
         yield Finding(name, "inbox", message, remedy)
     if topic.lost_records:
         records = counted(topic.lost_records, "record was", "records were")
@@ -102,33 +102,33 @@ def _receiving(name: str, topic: InboxStatus) -> Iterator[Finding]:
         yield Finding(name, "lost", message, remedy)
 
 
-def _waiting(number: int, producer: str = "") -> str:
-    of = f" of {producer}" if producer else ""
-    return counted(number, f"event{of} waits", f"events{of} wait")
+def _backlog(number: int, producer: str = "") -> str:
+    suffix = f" of {producer}" if producer else ""
+    return counted(number, f"event{suffix} waits", f"events{suffix} wait")
 
 
 def age(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h`: as exact as it matters."""
+    """`45 s`, `12 min` or `3 h`."""
     if seconds < 120:  # noqa: PLR2004  two minutes
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"  # noqa: PLR2004  two hours
 
 
-def _ahead(row: ServiceReport, statuses: Mapping[str, ServiceStatus]) -> Iterator[Finding]:
-    """A producer that lacks what others have handled, unless it has only forgotten it: ids are in order of time."""
-    lost: dict[str, MissingEvent] = {}
-    for one in row.missing_events:
-        producer = statuses.get(one.producer)
-        if producer is not None and not _forgotten(one.event.id, producer):
-            lost.setdefault(one.producer, one)
-    for name, one in lost.items():
-        newest = f"{one.event.id} of {one.event.received_at:%Y-%m-%d %H:%M:%S} UTC"
-        message = f"{row.service} has events of {name} that {name} does not have (newest {newest}):"
+def _missing_event_findings(report: ServiceReport, statuses: Mapping[str, ServiceStatus]) -> Iterator[Finding]:
+    """Producers without events that others have handled, unless their retention has deleted these."""
+    missing: dict[str, MissingEvent] = {}
+    for missing_event in report.missing_events:
+        producer = statuses.get(missing_event.producer)
+        if producer is not None and not _is_expired(missing_event.event.id, producer):
+            missing.setdefault(missing_event.producer, missing_event)
+    for name, missing_event in missing.items():
+        newest = f"{missing_event.event.id} of {missing_event.event.received_at:%Y-%m-%d %H:%M:%S} UTC"
+        message = f"{report.service} has events of {name} that {name} does not have (newest {newest}):"
         remedy = f"Stop {name} before it publishes more. Then restore all from one backup: kei restore FILE --replace."
-        yield Finding(row.service, "ahead", f"{message} {name} was restored to an older point.", remedy)
+        yield Finding(report.service, "ahead", f"{message} {name} was restored to an older point.", remedy)
 
 
-def _forgotten(id: UUID, producer: ServiceStatus) -> bool:
-    """Whether retention may have let it go: all that a log has lost by it is older than what it has."""
+def _is_expired(id: UUID, producer: ServiceStatus) -> bool:
+    """Whether retention may have deleted the event: it deletes the oldest events, and ids are ordered by time."""
     oldest = producer.outbox.oldest_event_id
     return id < oldest if oldest is not None else producer.outbox.assigned > 0

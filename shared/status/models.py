@@ -1,6 +1,6 @@
-"""What is read of a service's `/ops/status`.
+"""Models of a service's `/ops/status`.
 
-A service may be newer or older than whoever asks it: what is not known here is passed over, what is missing is none.
+A service may be newer or older than its client: unknown fields are ignored, missing ones have defaults.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict
 
 
 class StatusModel(BaseModel):
-    """Base of what is read."""
+    """Base of the models."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class SchemaRevision(StatusModel):
-    """The schema of the database against what the service knows."""
+    """The applied schema revision of the database, and the latest one that the service knows."""
 
     applied: str | None
     latest: str | None
@@ -27,7 +27,7 @@ class SchemaRevision(StatusModel):
 
 
 class OutboxStatus(StatusModel):
-    """The outbox and its relay. Ages are in seconds."""
+    """The outbox and its relay. `assigned` and `sent` are positions, `unsent` is a number of events."""
 
     assigned: int
     sent: int
@@ -40,14 +40,14 @@ class OutboxStatus(StatusModel):
 
 
 class HandledEvent(StatusModel):
-    """An event that was handled, and when it had arrived."""
+    """An event that was handled, and the time of its receipt."""
 
     id: UUID
     received_at: datetime
 
 
 class InboxStatus(StatusModel):
-    """The inbox of one topic. `lag` and `lost_records` are None where the process that was asked reads nothing."""
+    """The inbox of one topic. `lag` and `lost_records` are None if the process does not read from Kafka."""
 
     topic: str
     pending: int
@@ -59,7 +59,7 @@ class InboxStatus(StatusModel):
 
 
 class ServiceStatus(StatusModel):
-    """All that one service tells."""
+    """The status of one service."""
 
     service: str
     version: str = ""
@@ -69,13 +69,13 @@ class ServiceStatus(StatusModel):
 
     @property
     def dead(self) -> int:
-        """Its dead letters."""
-        return sum(one.dead for one in self.inbox)
+        """Number of dead letters."""
+        return sum(topic.dead for topic in self.inbox)
 
 
 @dataclass(frozen=True, slots=True)
 class MissingEvent:
-    """An event that a service has handled, and that its producer says it does not have."""
+    """An event that a service has handled and that its producer does not have."""
 
     producer: str
     event: HandledEvent
@@ -83,14 +83,14 @@ class MissingEvent:
 
 @dataclass(frozen=True, slots=True)
 class ServiceReport:
-    """One service, as it was found.
+    """The report of one service.
 
     Args:
         service: its name.
-        told: what it says; None if it gave no answer that can be used.
-        reason: why it did not, as the end of a sentence.
-        admitted: whether it let the caller in.
-        unknown: events it has handled and its producers do not have.
+        status: None if there was no usable response.
+        reason: why not, as the end of a sentence.
+        admitted: whether the service accepted the token.
+        missing_events: handled events that their producers do not have.
     """
 
     service: str

@@ -1,4 +1,4 @@
-"""The HTTP edge of all services. A route declares its policy; its transaction is committed before the reply leaves."""
+"""The HTTP layer of all services. A route declares its policy; its transaction commits before the response."""
 
 from shared.schemas import Count, LongText, Name, RequestModel, ResponseModel, ShortText, Slug
 from shared.web.app import create_app

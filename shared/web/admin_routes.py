@@ -1,4 +1,4 @@
-"""What an operator asks any service: how far it is, what it published, what is dead and what to do with that."""
+"""Routes for operators in every service: status, event log, replays and dead letters."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,8 +19,8 @@ from shared.transport import Transport
 from shared.version import revisions, version
 from shared.web import Read, RequestModel, ResponseModel, Router, Slug, Tx
 
-LAST = 2**53 - 1
-"""The last position that may be asked for: the last whole number that every reader of JSON knows exactly."""
+MAX_POSITION = 2**53 - 1
+"""The largest position in a request: the largest integer that every JSON parser reads exactly."""
 
 
 _HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
@@ -28,7 +28,7 @@ _REVISION = text("SELECT version_num FROM alembic_version")
 
 
 class Revision(ResponseModel):
-    """The schema of the database, and the newest one that this version knows; null where there is none."""
+    """The applied schema revision of the database, and the latest one that this version knows."""
 
     applied: str | None
     latest: str | None
@@ -36,7 +36,7 @@ class Revision(ResponseModel):
 
 
 class OutboxStatus(ResponseModel):
-    """The outbox: positions given, positions the transport has taken, who leads, and the id of the oldest event."""
+    """The outbox and its relay: `assigned` and `sent` are positions, `unsent` is a number of events."""
 
     assigned: int
     sent: int
@@ -49,33 +49,33 @@ class OutboxStatus(ResponseModel):
 
 
 class HandledEvent(ResponseModel):
-    """An event that was handled, and when it had arrived."""
+    """An event that was handled, and the time of its receipt."""
 
     id: UUID
     received_at: datetime
 
 
 class InboxStatus(ResponseModel):
-    """The inbox, by consumer and topic."""
+    """The inbox of one consumer and topic."""
 
     consumer: str
     topic: str
     pending: int
-    done: int | None = Field(description="null if it was not asked for")
+    done: int | None = Field(description="null if not requested")
     dead: int
-    discarded: int | None = Field(description="null if it was not asked for")
+    discarded: int | None = Field(description="null if not requested")
     oldest_pending_age_seconds: float
-    lag: int | None = Field(description="records on the transport yet to be read; null if this process reads none")
+    lag: int | None = Field(description="records that are not read yet; null if this process does not read")
     lost_records: int | None = Field(
-        description="records deleted before they were read, since this process began; null if it reads none"
+        description="records deleted before this process read them, since its start; null if it does not read"
     )
     newest_handled: list[HandledEvent] = Field(
-        description="the newest event that was handled, the tenth newest, the hundredth"
+        description="the newest, the tenth newest and the hundredth newest handled event"
     )
 
 
 class Status(ResponseModel):
-    """How far a service is."""
+    """Progress of a service with its events."""
 
     service: str
     version: str
@@ -103,23 +103,23 @@ class DeadLetters(ResponseModel):
 
 
 class DeadLetterAction(RequestModel):
-    """What to do with dead letters: all of a consumer, or those named."""
+    """An action on all dead letters of a consumer, or on some."""
 
     action: Literal["retry", "discard"]
     consumer: Slug
     event_ids: list[UUID] | None = Field(default=None, max_length=100, description="all dead letters if left out")
 
 
-class DeadLetterResult(ResponseModel):
-    """How many dead letters it concerned."""
+class AffectedEvents(ResponseModel):
+    """Number of affected events."""
 
     count: int
 
 
 class Replay(RequestModel):
-    """From where to send the log again."""
+    """The start of a replay."""
 
-    after: int = Field(ge=0, le=LAST, description="the position before the first event")
+    after: int = Field(ge=0, le=MAX_POSITION, description="the position before the first event")
 
 
 def admin_router(
@@ -128,31 +128,33 @@ def admin_router(
     """The routes under `/ops` of the service `name`.
 
     Args:
-        name: the service.
-        consumer: what it does with others' events.
-        database: where its outbox is.
-        transport: what its events go over.
+        name: of the service.
+        consumer: its event handlers.
+        database: of its outbox.
+        transport: sends its events.
         reads: whether this process reads from the transport.
     """
     router = Router(prefix="/ops", tags=["operations"])
-    _telling(router, name, consumer, transport if reads else None)
-    _sending(router, database, transport)
-    _handling(router, name, consumer)
+    _add_status_route(router, name, consumer, transport if reads else None)
+    _add_event_routes(router, database, transport)
+    _add_dead_letter_routes(router, name, consumer)
     return router
 
 
-def _telling(router: Router, name: str, consumer: Consumer | None, transport: Transport | None) -> None:
+def _add_status_route(router: Router, name: str, consumer: Consumer | None, transport: Transport | None) -> None:
     @router.get("/status")
     async def status(
         caller: Operator,
         db: Read,
-        include_done: Annotated[  # noqa: FBT002  a switch of the address
-            bool, Query(description="whether to count what is done with, for which the whole inbox is read")
+        include_done: Annotated[  # noqa: FBT002  a query parameter
+            bool, Query(description="whether to count finished events, which reads the whole inbox")
         ] = True,
     ) -> Status:
-        """How far the service is with sending and handling events."""
+        """Status of the outbox and the inbox."""
         log = await outbox.stats(db)
-        arrived = [] if consumer is None else await _received(db, consumer, transport, include_done=include_done)
+        inbox_status = (
+            [] if consumer is None else await _inbox_status(db, consumer, transport, include_done=include_done)
+        )
         return Status(
             service=name,
             version=version(),
@@ -167,55 +169,55 @@ def _telling(router: Router, name: str, consumer: Consumer | None, transport: Tr
                 heartbeat_age_seconds=log.heartbeat_age,
                 oldest_event_id=await outbox.oldest(db),
             ),
-            inbox=arrived,
+            inbox=inbox_status,
         )
 
 
-def _sending(router: Router, database: Database, transport: Transport) -> None:
-    served: dict[str, Any] = {"response_class": Response, "responses": {200: {"content": {CONTENT_TYPE: {}}}}}
+def _add_event_routes(router: Router, database: Database, transport: Transport) -> None:
+    options: dict[str, Any] = {"response_class": Response, "responses": {200: {"content": {CONTENT_TYPE: {}}}}}
 
-    @router.get("/events", **served)
+    @router.get("/events", **options)
     async def events(
         caller: Operator,
         db: Read,
-        after: Annotated[int, Query(ge=0, le=LAST)] = 0,
+        after: Annotated[int, Query(ge=0, le=MAX_POSITION)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> Response:
-        """The service's own event log, from a position on, private events included."""
+        """The events of this service above a position, including private ones."""
         return Response(page(await outbox.read(db, after=after, limit=limit), after), media_type=CONTENT_TYPE)
 
-    @router.get("/events/{id}", **served)
+    @router.get("/events/{id}", **options)
     async def event(caller: Operator, db: Read, id: UUID) -> Response:
-        """One event of the service's own log, with its position."""
-        found = await outbox.find(db, id)
-        if found is None:
+        """One event of this service, with its position."""
+        result = await outbox.find(db, id)
+        if result is None:
             raise NotFound("no-such-event", "There is no such event in this log.")
-        return Response(item(found), media_type=CONTENT_TYPE)
+        return Response(item(result), media_type=CONTENT_TYPE)
 
     @router.post("/replays", status_code=202)
-    async def replay(caller: Operator, body: Replay) -> DeadLetterResult:
-        """Send the log again from a position on. Consumers that know an event ignore it."""
-        return DeadLetterResult(count=await outbox.replay(database, transport, after=body.after))
+    async def replay(caller: Operator, body: Replay) -> AffectedEvents:
+        """Send the events above a position again. Consumers ignore known events."""
+        return AffectedEvents(count=await outbox.replay(database, transport, after=body.after))
 
 
-def _handling(router: Router, name: str, consumer: Consumer | None) -> None:
+def _add_dead_letter_routes(router: Router, name: str, consumer: Consumer | None) -> None:
     @router.get("/dead-letters")
     async def dead_letters(caller: Operator, db: Read) -> DeadLetters:
-        """The oldest hundred dead letters."""
-        found = [] if consumer is None else await inbox.dead_letters(db, consumer.name)
-        return DeadLetters(items=[DeadLetter.model_validate(one) for one in found])
+        """The 100 oldest dead letters."""
+        result = [] if consumer is None else await inbox.dead_letters(db, consumer.name)
+        return DeadLetters(items=[DeadLetter.model_validate(one) for one in result])
 
     @router.post("/dead-letters")
-    async def handle(caller: Operator, tx: Tx, body: DeadLetterAction) -> DeadLetterResult:
-        """Have dead letters handled again, or give them up for good."""
+    async def handle(caller: Operator, tx: Tx, body: DeadLetterAction) -> AffectedEvents:
+        """Retry or discard dead letters."""
         if consumer is None or body.consumer != consumer.name:
             raise NotFound("no-such-consumer", f"{name} has no consumer {body.consumer!r}.", field="consumer")
-        act = inbox.retry if body.action == "retry" else inbox.discard
-        return DeadLetterResult(count=await act(tx, body.consumer, body.event_ids))
+        apply = inbox.retry if body.action == "retry" else inbox.discard
+        return AffectedEvents(count=await apply(tx, body.consumer, body.event_ids))
 
 
 async def _revision(db: ReadSession, known: Sequence[str]) -> Revision:
-    """How the database's schema stands to those that this code knows, which are given newest first."""
+    """The state of the schema, compared with the known revisions (newest first)."""
     applied = await db.scalar(_REVISION) if await db.scalar(_HAS_REVISION) else None
     latest = known[0] if known else None
     if applied == latest:
@@ -223,26 +225,26 @@ async def _revision(db: ReadSession, known: Sequence[str]) -> Revision:
     return Revision(applied=applied, latest=latest, state="behind" if applied is None or applied in known else "ahead")
 
 
-async def _received(
+async def _inbox_status(
     db: ReadSession, consumer: Consumer, transport: Transport | None, *, include_done: bool
 ) -> list[InboxStatus]:
-    """The inbox's figures by topic; without a transport nothing can be said about what is on it."""
-    waiting = {one.topic: one for one in await inbox.pending_stats(db, consumer)}
-    over = {one.topic: one for one in await inbox.done_stats(db, consumer)} if include_done else {}
+    """Statistics of the inbox by topic; `lag` and `lost_records` are None without a transport."""
+    pending_by_topic = {one.topic: one for one in await inbox.pending_stats(db, consumer)}
+    done_by_topic = {one.topic: one for one in await inbox.done_stats(db, consumer)} if include_done else {}
     newest = await inbox.newest_handled(db, consumer, clock.now())
-    received = []
-    for topic in sorted(waiting.keys() | over.keys()):
-        still = waiting.get(topic, inbox.PendingStats(topic, 0, 0, 0.0))
-        done = over.get(topic, inbox.DoneStats(topic, 0, 0))
-        received.append(
+    statuses = []
+    for topic in sorted(pending_by_topic.keys() | done_by_topic.keys()):
+        pending = pending_by_topic.get(topic, inbox.PendingStats(topic, 0, 0, 0.0))
+        done = done_by_topic.get(topic, inbox.DoneStats(topic, 0, 0))
+        statuses.append(
             InboxStatus(
                 consumer=consumer.name,
                 topic=topic,
-                pending=still.pending,
+                pending=pending.pending,
                 done=done.done if include_done else None,
-                dead=still.dead,
+                dead=pending.dead,
                 discarded=done.discarded if include_done else None,
-                oldest_pending_age_seconds=still.oldest_age,
+                oldest_pending_age_seconds=pending.oldest_age,
                 lag=None if transport is None else transport.lag().get(topic, 0),
                 lost_records=None if transport is None else transport.skipped().get(topic, 0),
                 newest_handled=[
@@ -250,4 +252,4 @@ async def _received(
                 ],
             )
         )
-    return received
+    return statuses

@@ -1,4 +1,4 @@
-"""Builds the web application of a service: the same edge around every one of them."""
+"""Builds the web application of a service with the common middleware."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from starlette.types import Scope
 from shared.auth import Verifier
 from shared.db import Database
 from shared.errors import KeiError
-from shared.telemetry import watched
+from shared.telemetry import is_traced
 from shared.web.edge import EdgeMiddleware, RequestMetrics
 from shared.web.limits import Limits, LimitsMiddleware
 from shared.web.openapi import document
@@ -26,19 +26,19 @@ from shared.web.problems import ProblemError, to_problem
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def _unwatched(scope: Scope) -> bool:
-    return not watched(scope["path"])
+def _is_untraced(scope: Scope) -> bool:
+    return not is_traced(scope["path"])
 
 
 _FRAMEWORK: dict[str, Any] = {
     "docs_url": None,
     "redoc_url": None,
     "redirect_slashes": False,
-    "telemetry": {"logs": False, "operation_spans": False, "auto_configure": False, "exclude": _unwatched},
+    "telemetry": {"logs": False, "operation_spans": False, "auto_configure": False, "exclude": _is_untraced},
 }
 
 
-def create_app(  # noqa: PLR0913 - everything by name; this is the one place where a service is put together
+def create_app(  # noqa: PLR0913 - keyword arguments only; a service is assembled here
     *,
     title: str,
     version: str,
@@ -55,47 +55,47 @@ def create_app(  # noqa: PLR0913 - everything by name; this is the one place whe
     Args:
         title: of the OpenAPI document.
         version: of the OpenAPI document.
-        database: what `Tx` and `Read` open; None if the application holds no data.
-        cursor_secret: signs page cursors; the same in all replicas.
+        database: of `Tx` and `Read`; None if the application has none.
+        cursor_secret: signs page cursors; equal in all replicas.
         verifier: checks bearer tokens.
-        routers: made with `shared.web.Router`.
-        lifespan: runs around the serving.
-        ops: checks and collectors; the runtime may add to it later.
-        limits: bounds of a request, if not the usual ones.
+        routers: of class `shared.web.Router`.
+        lifespan: runs while the application serves.
+        ops: health checks and metrics collectors.
+        limits: of a request; the defaults if left out.
     """
     app = FastAPI(title=title, version=version, lifespan=lifespan, **_FRAMEWORK)
     app.state.database, app.state.verifier = database, verifier
     app.state.cursor_secret = cursor_secret.encode()
     app.openapi = lambda: document(app)  # type: ignore[method-assign]
-    registry = _surround(app, limits or Limits())
+    registry = _add_middleware(app, limits or Limits())
     for router in [*routers, ops_router(ops or Ops(), database, registry)]:
         app.include_router(router)
     return app
 
 
-def _surround(app: FastAPI, limits: Limits) -> CollectorRegistry:
+def _add_middleware(app: FastAPI, limits: Limits) -> CollectorRegistry:
     registry = CollectorRegistry()
     for kind in (HTTPException, RequestValidationError, KeiError, ProblemError):
-        app.add_exception_handler(kind, _answer)
-    # Added last is outermost: the edge answers what the limits raise.
+        app.add_exception_handler(kind, _problem_response)
+    # The last one added is outermost: the edge turns errors of the limits into responses.
     app.add_middleware(LimitsMiddleware, limits=limits)
-    app.add_middleware(EdgeMiddleware, traffic=RequestMetrics(registry))
+    app.add_middleware(EdgeMiddleware, metrics=RequestMetrics(registry))
     return registry
 
 
-async def _answer(request: Request, error: Exception) -> Response:
-    refusal = to_problem(error)
-    if refusal.status == 405:  # noqa: PLR2004
-        refusal.headers["Allow"] = ", ".join(sorted(_methods(request))) or refusal.headers.get("Allow", "")
-    return refusal.response(request.scope)
+async def _problem_response(request: Request, error: Exception) -> Response:
+    problem = to_problem(error)
+    if problem.status == 405:  # noqa: PLR2004
+        problem.headers["Allow"] = ", ".join(sorted(_methods(request))) or problem.headers.get("Allow", "")
+    return problem.response(request.scope)
 
 
 def _methods(request: Request) -> set[str]:
-    """The methods of all routes at this address; the framework would name those of the first one only."""
+    """The methods of all routes of this path; the framework would name those of the first route only."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-    found: set[str] = set()
+    allowed: set[str] = set()
     for context in iter_route_contexts(request.app.routes):
         pattern = getattr(context, "path_regex", None)
         if isinstance(pattern, re.Pattern) and pattern.match(path):
-            found |= context.methods or set()
-    return found
+            allowed |= context.methods or set()
+    return allowed

@@ -1,17 +1,17 @@
-"""The word that this process is about to end: readiness turns off, long replies finish, nothing new is begun."""
+"""The drain of a process before its end: it becomes unready, ends long responses and accepts no new work."""
 
 import asyncio
 
 
 class Drain:
-    """Begun once, heard by everybody who waits, in whichever event loop."""
+    """A one-time signal that can be awaited in any event loop of one thread."""
 
     def __init__(self) -> None:
         self.begun = False
         self._waiting: set[asyncio.Future[None]] = set()
 
     def begin(self) -> None:
-        """Start draining. Called in the thread of the waiting loops."""
+        """Start draining. Call it in the thread of the waiting loops."""
         self.begun = True
         for future in self._waiting:
             if not future.done():
@@ -30,4 +30,4 @@ class Drain:
 
 
 DRAIN = Drain()
-"""The drain of this process. A signal ends the process as a whole, so all its services share it."""
+"""The drain of this process, shared by all services in it: a signal ends the whole process."""

@@ -1,4 +1,4 @@
-"""The outermost layer of a service: request id, security headers, request metrics, and an answer to every exception."""
+"""The outermost middleware: request id, security headers, request metrics, and a response to every exception."""
 
 import asyncio
 import re
@@ -22,11 +22,11 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-"""What an API answers unless the handler said otherwise; pages of the console bring their own."""
+"""Defaults of responses; pages of the console set their own."""
 
 
 class RequestMetrics:
-    """Counters of one service's requests, by route template so that ids in paths do not make new series."""
+    """Request metrics of one service, by route template, so that ids in paths do not create new series."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         labels = ["method", "route", "status"]
@@ -44,8 +44,8 @@ class RequestMetrics:
             buckets=_BUCKETS,
         )
 
-    def note(self, scope: Scope, status: int, seconds: float) -> None:
-        """One request was answered."""
+    def observe(self, scope: Scope, status: int, seconds: float) -> None:
+        """Count one response."""
         method = scope["method"] if scope["method"] in _METHODS else "other"
         route = scope.get("kei.route", "other")
         self._count.labels(method, route, str(status)).inc()
@@ -56,22 +56,22 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class EdgeMiddleware:
-    """See the module. Nothing raised inside leaves it once it can still be answered."""
+    """Handles every exception that can still become a response."""
 
-    def __init__(self, app: ASGIApp, traffic: RequestMetrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: RequestMetrics) -> None:
         self._app = app
-        self._traffic = traffic
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request, whatever happens inside."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = scope.setdefault("kei.request_id", _request_id(Headers(scope=scope)))
-        begun = asyncio.get_running_loop().time()
+        started_at = asyncio.get_running_loop().time()
         status = 0
 
-        async def answer(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -79,29 +79,29 @@ class EdgeMiddleware:
                 headers["X-Request-ID"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     headers.setdefault(name, value)
-                self._traffic.note(scope, status, asyncio.get_running_loop().time() - begun)
+                self._metrics.observe(scope, status, asyncio.get_running_loop().time() - started_at)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                await self._app(scope, receive, answer)
+                await self._app(scope, receive, send_with_headers)
             except Exception as error:
-                refusal = _note(to_problem(error), error)
+                problem = _log_problem(to_problem(error), error)
                 if status:
-                    raise  # half an answer is out: let the server cut the connection, so that nobody takes it for whole
-                await refusal.response(scope)(scope, receive, answer)
+                    raise  # part of the response is sent; the server closes the connection to show that
+                await problem.response(scope)(scope, receive, send_with_headers)
 
 
 def _request_id(headers: Headers) -> str:
-    given = headers.getlist("x-request-id")
-    return given[0] if len(given) == 1 and _REQUEST_ID.fullmatch(given[0]) else str(clock.new_id())
+    values = headers.getlist("x-request-id")
+    return values[0] if len(values) == 1 and _REQUEST_ID.fullmatch(values[0]) else str(clock.new_id())
 
 
-def _note(refusal: ProblemError, error: Exception) -> ProblemError:
-    """Log what the answer does not say."""
-    if refusal.status == 500:  # noqa: PLR2004
+def _log_problem(problem: ProblemError, error: Exception) -> ProblemError:
+    """Log the cause, which the response does not contain."""
+    if problem.status == 500:  # noqa: PLR2004
         trace.get_current_span().record_exception(error)
         _log.error("request failed", exc_info=error)
     elif not isinstance(error, ProblemError):
-        _log.warning("request refused", status=refusal.status, error=type(error).__name__, reason=str(error)[:300])
-    return refusal
+        _log.warning("request refused", status=problem.status, error=type(error).__name__, reason=str(error)[:300])
+    return problem

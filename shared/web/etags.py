@@ -1,4 +1,4 @@
-"""Optimistic locking over HTTP: a reply carries the version as ETag, a change has to bring it back as If-Match."""
+"""Optimistic locking over HTTP: a response has the version as ETag, an update requires it as If-Match."""
 
 from typing import Annotated
 
@@ -11,7 +11,7 @@ def _if_match(
         Header(
             alias="If-Match",
             pattern='^"v[1-9][0-9]{0,8}"$',
-            description='The ETag of the version that is changed, such as "v3".',
+            description='The ETag of the version to change, such as "v3".',
         ),
     ],
 ) -> int:
@@ -19,9 +19,9 @@ def _if_match(
 
 
 IfMatch = Annotated[int, Depends(_if_match)]
-"""The version the caller has read. Without the header 428, malformed 400; a command raises `errors.Stale` (412)."""
+"""The expected version. 428 without the header, 400 if malformed; a command raises `errors.Stale` (412)."""
 
 
 def etag(response: Response, version: int) -> None:
-    """Tell the caller which version the reply shows."""
+    """Set the ETag of a response."""
     response.headers["ETag"] = f'"v{version}"'

@@ -1,6 +1,6 @@
-"""Idempotency-Key: the first answer is stored in the transaction that earned it, and given again to every retry.
+"""Idempotency-Key: the first response is stored in the transaction of its request and returned to every retry.
 
-Each service has its own table. The key is one caller's: two callers may use the same without ever meeting.
+Each service has its own table. Keys are separate for each caller.
 """
 
 import hashlib
@@ -30,11 +30,11 @@ from starlette.responses import Response
 from shared.db import WriteSession
 from shared.web.problems import ProblemError
 
-_KEPT_HEADERS = ("location", "etag", "content-type")
+_STORED_HEADERS = ("location", "etag", "content-type")
 
 
 def idempotency_table(metadata: MetaData) -> Table:
-    """The table `idempotency`, to be called once in each service's `tables.py`."""
+    """The table `idempotency`; each service's `tables` declares it once."""
     return Table(
         "idempotency",
         metadata,
@@ -51,15 +51,15 @@ def idempotency_table(metadata: MetaData) -> Table:
 
 
 _TABLE = idempotency_table(MetaData())
-# Made once: to put a statement together takes longer than to send it.
+# Built once: building a statement takes longer than sending it.
 _LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
-_EARLIER = select(_TABLE).where((_TABLE.c.principal == bindparam("principal")) & (_TABLE.c.key == bindparam("key")))
+_FIND = select(_TABLE).where((_TABLE.c.principal == bindparam("principal")) & (_TABLE.c.key == bindparam("key")))
 _STORE = _TABLE.insert()
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """One request that carries a key."""
+    """A request with a key. `request` is method and path."""
 
     principal: str
     key: str
@@ -73,23 +73,21 @@ class IdempotentRequest:
 
     @property
     def lock(self) -> int:
-        """The number of the advisory lock that keeps two attempts with one key apart."""
+        """The number of the advisory lock that serialises requests with the same key."""
         digest = hashlib.sha256(f"{self.principal}\0{self.key}".encode()).digest()
         return int.from_bytes(digest[:8], signed=True)
 
 
 async def stored_response(tx: WriteSession, attempt: IdempotentRequest) -> Response | None:
-    """The stored answer to this request, or None if this is the first attempt; then the key is ours until the commit.
+    """The stored response; None for the first attempt, which then holds the key until the commit.
 
     Raises:
-        Refusal: 409 while another attempt is under way, 422 if the key was used for something else.
+        ProblemError: 409 while another attempt is in progress, 422 if the key belongs to another request.
     """
     if not await tx.scalar(_LOCK, {"lock": attempt.lock}):
-        raise ProblemError(
-            409, "idempotency-key-in-use", "The same request is being handled right now. Ask again shortly."
-        )
-    mine = {"principal": attempt.principal, "key": attempt.key}
-    row = (await tx.execute(_EARLIER, mine)).mappings().one_or_none()
+        raise ProblemError(409, "idempotency-key-in-use", "The same request is being handled. Retry shortly.")
+    parameters = {"principal": attempt.principal, "key": attempt.key}
+    row = (await tx.execute(_FIND, parameters)).mappings().one_or_none()
     if row is None:
         return None
     if (row["request"], row["fingerprint"]) != (attempt.request, attempt.fingerprint):
@@ -99,8 +97,8 @@ async def stored_response(tx: WriteSession, attempt: IdempotentRequest) -> Respo
 
 
 async def store(tx: WriteSession, attempt: IdempotentRequest, response: Response) -> None:
-    """Keep the answer, in the transaction of the request."""
-    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    """Store the response in the transaction of the request."""
+    headers = {name: response.headers[name] for name in _STORED_HEADERS if name in response.headers}
     values: dict[str, Any] = {
         "principal": attempt.principal,
         "key": attempt.key,
@@ -114,7 +112,7 @@ async def store(tx: WriteSession, attempt: IdempotentRequest, response: Response
 
 
 async def delete_before(tx: WriteSession, before: datetime) -> int:
-    """Drop the answers stored before that moment; how many there were. A retry after that is a new request."""
+    """Delete older responses; return their number. A later retry is a new request."""
     result = await tx.execute(delete(_TABLE).where(_TABLE.c.created_at < before).returning(_TABLE.c.key))
     return len(result.all())
 

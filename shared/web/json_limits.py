@@ -1,6 +1,6 @@
-"""What a JSON body may look like before anyone asks what it means. Anything refused here is refused with its place.
+"""Limits of the size and depth of a JSON body, checked before validation. An error names the path of the value.
 
-`json.loads` cannot say where a fault is, so it leaves a `_Fault` in the tree, and one walk over the tree finds it.
+`json.loads` does not know the path, so its hooks leave a `_Violation` in the tree, and a walk over the tree finds it.
 """
 
 import json
@@ -10,46 +10,46 @@ from dataclasses import dataclass
 MAX_DEPTH = 32
 MAX_KEYS = 200
 MAX_ITEMS = 500
-MAX_INT = 2**63
+MAX_INTEGER = 2**63
 
 MAX_NODES = 20_000
 
 Node = dict[str, object] | list[object]
 
 _INT_DIGITS = 19
-_MAX_PLACE = 200
+_MAX_PATH_LENGTH = 200
 
 
 class NotJsonError(ValueError):
-    """The bytes are not UTF-8 JSON at all."""
+    """The bytes are not JSON in UTF-8."""
 
 
 class LimitExceededError(ValueError):
-    """The JSON is well-formed but of a shape no request of ours has.
+    """The JSON is well-formed but exceeds a limit.
 
     Args:
         place: dotted path such as `body.needs.3.code`.
-        message: a sentence about what is wrong there.
+        message: a sentence.
     """
 
-    def __init__(self, place: str, message: str) -> None:
+    def __init__(self, path: str, message: str) -> None:
         super().__init__(message)
-        self.place = place[:_MAX_PLACE]
+        self.path = path[:_MAX_PATH_LENGTH]
         self.message = message
 
 
 @dataclass(frozen=True, slots=True)
-class _Fault:
+class _Violation:
     message: str
     key: str = ""
 
 
 def check(body: bytes) -> None:
-    """Parse `body` once and look at every node.
+    """Parse `body` once and check every node.
 
     Raises:
-        NotJson: not UTF-8, a byte order mark, or not JSON.
-        BadStructure: too deep, too many keys or items, a repeated key, NaN or infinity, an integer of more than
+        NotJsonError: not UTF-8, a byte order mark, or not JSON.
+        LimitExceededError: too deep, too many keys or items, a repeated key, NaN or infinity, an integer of more than
             64 bits, NUL or a lone surrogate in a string.
     """
     try:
@@ -58,7 +58,7 @@ def check(body: bytes) -> None:
         raise NotJsonError("The body is not UTF-8.") from error
     if text.startswith("\ufeff"):
         raise NotJsonError("The body starts with a byte order mark.")
-    # A hundred thousand empty lists or zeros would hold up everybody else for longer than they are worth.
+    # 100,000 empty lists or zeros would block the event loop for too long.
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MAX_NODES:
         raise LimitExceededError("body", f"More than {MAX_NODES} values.")
     try:
@@ -73,73 +73,73 @@ def check(body: bytes) -> None:
 _TOO_DEEP = f"Nested more than {MAX_DEPTH} levels deep."
 
 
-def _pairs(pairs: list[tuple[str, object]]) -> object:
+def _object(pairs: list[tuple[str, object]]) -> object:
     if len(pairs) > MAX_KEYS:
-        return _Fault(f"More than {MAX_KEYS} keys.")
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    seen: set[str] = set()
+        return _Violation(f"More than {MAX_KEYS} keys.")
+    value_of = dict(pairs)
+    if len(value_of) == len(pairs):
+        return value_of
+    keys: set[str] = set()
     for key, _ in pairs:
-        if key in seen:
-            return _Fault("This key is there twice.", key)
-        seen.add(key)
-    return found
+        if key in keys:
+            return _Violation("This key occurs twice.", key)
+        keys.add(key)
+    return value_of
 
 
 def _integer(digits: str) -> object:
-    if len(digits) <= _INT_DIGITS + 1 and -MAX_INT <= int(digits) < MAX_INT:
+    if len(digits) <= _INT_DIGITS + 1 and -MAX_INTEGER <= int(digits) < MAX_INTEGER:
         return int(digits)
-    return _Fault("The number is too large.")
+    return _Violation("The number is too large.")
 
 
 def _number(digits: str) -> object:
     value = float(digits)
-    return value if math.isfinite(value) else _Fault("The number is too large.")
+    return value if math.isfinite(value) else _Violation("The number is too large.")
 
 
 _decode = json.JSONDecoder(
-    object_pairs_hook=_pairs,
+    object_pairs_hook=_object,
     parse_int=_integer,
     parse_float=_number,
-    parse_constant=lambda name: _Fault(f"{name} is not a JSON number."),
+    parse_constant=lambda name: _Violation(f"{name} is not a JSON number."),
 ).decode
 
 
 def _walk(tree: object) -> None:
-    todo: list[tuple[str, object, int]] = [("body", tree, 1)]
-    while todo:
-        place, node, depth = todo.pop()
+    pending: list[tuple[str, object, int]] = [("body", tree, 1)]
+    while pending:
+        path, node, depth = pending.pop()
         if isinstance(node, str):
-            _check_text(place, node)
+            _check_text(path, node)
         elif isinstance(node, dict | list):
-            todo.extend(_children(place, node, depth))
-        elif isinstance(node, _Fault):
-            raise LimitExceededError(f"{place}.{_shown(node.key)}" if node.key else place, node.message)
+            pending.extend(_children(path, node, depth))
+        elif isinstance(node, _Violation):
+            raise LimitExceededError(f"{path}.{_shown(node.key)}" if node.key else path, node.message)
 
 
-def _children(place: str, node: Node, depth: int) -> list[tuple[str, object, int]]:
+def _children(path: str, node: Node, depth: int) -> list[tuple[str, object, int]]:
     if depth > MAX_DEPTH:
-        raise LimitExceededError(place, _TOO_DEEP)
+        raise LimitExceededError(path, _TOO_DEEP)
     if isinstance(node, list):
         if len(node) > MAX_ITEMS:
-            raise LimitExceededError(place, f"More than {MAX_ITEMS} items.")
-        return [(f"{place}.{index}", child, depth + 1) for index, child in enumerate(node)]
+            raise LimitExceededError(path, f"More than {MAX_ITEMS} items.")
+        return [(f"{path}.{index}", child, depth + 1) for index, child in enumerate(node)]
     for key in node:
-        _check_text(place, key)
-    return [(f"{place}.{_shown(key)}", child, depth + 1) for key, child in node.items()]
+        _check_text(path, key)
+    return [(f"{path}.{_shown(key)}", child, depth + 1) for key, child in node.items()]
 
 
 def _shown(key: str) -> str:
-    """The key as it may stand in an answer: short and printable."""
+    """The key for an error message: short and printable."""
     return "".join(character if character.isprintable() else "?" for character in key[:50])
 
 
-def _check_text(place: str, text: str) -> None:
+def _check_text(path: str, text: str) -> None:
     if "\0" in text:
-        raise LimitExceededError(place, "Contains the NUL character.")
+        raise LimitExceededError(path, "Contains the NUL character.")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError as error:
-            raise LimitExceededError(place, "Contains half of a surrogate pair.") from error
+            raise LimitExceededError(path, "Contains half of a surrogate pair.") from error

@@ -1,6 +1,6 @@
-"""Turns away what is too large, too slow or of the wrong kind before any other code looks at the request.
+"""Refuses requests that are too large, too slow or of a wrong media type, before any other code runs.
 
-The whole body is read here, under one deadline: no handler waits for a slow sender with a transaction open.
+The whole body is read here under one deadline, so no handler waits for a slow sender with an open transaction.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
 _TYPE = re.compile(r'\s*([a-z0-9.+/-]+)\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
-_ONCE = ("content-type", "content-length", "idempotency-key", "if-match", "host")
+_SINGLE_HEADERS = ("content-type", "content-length", "idempotency-key", "if-match", "host")
 _NO_BODY = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a request: sizes in bytes, times in seconds."""
+    """Limits of a request: sizes in bytes, times in seconds."""
 
     body: int = 256 * 1024
     url: int = 4_096
@@ -33,24 +33,24 @@ class Limits:
 
 
 class LimitsMiddleware:
-    """The limits as a pure ASGI middleware. Its refusals are raised; the edge around it writes them."""
+    """ASGI middleware; raises `ProblemError`, which the edge turns into a response."""
 
     def __init__(self, app: ASGIApp, limits: Limits) -> None:
         self._app = app
         self._limits = limits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Check the head, take in the body, check it, and pass the request on."""
+        """Check the head, read and check the body, and pass the request on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         self._check_head(scope, headers)
-        expects = scope["method"] not in _NO_BODY or "transfer-encoding" in headers or "content-length" in headers
-        if not expects:
+        has_body = scope["method"] not in _NO_BODY or "transfer-encoding" in headers or "content-length" in headers
+        if not has_body:
             await self._app(scope, receive, send)
             return
-        body = await self._take(headers, receive)
+        body = await self._read_body(headers, receive)
         if body:
             self._check_body(scope, headers, body)
         await self._app(scope, _replay(body, receive), send)
@@ -64,13 +64,13 @@ class LimitsMiddleware:
             raise ProblemError(431, "headers-too-large", f"The headers are larger than {self._limits.headers} bytes.")
         if "\0" in scope["path"] or b"%00" in query or b"\0" in query:
             raise ProblemError(400, "malformed-url", "The address contains the NUL character.")
-        for name in _ONCE:
+        for name in _SINGLE_HEADERS:
             if len(headers.getlist(name)) > 1:
                 raise ProblemError(
-                    400, "repeated-header", f"The header {name} came twice.", errors=[(name, "Came twice.")]
+                    400, "repeated-header", f"The header {name} occurs twice.", errors=[(name, "Occurs twice.")]
                 )
 
-    async def _take(self, headers: Headers, receive: Receive) -> bytes:
+    async def _read_body(self, headers: Headers, receive: Receive) -> bytes:
         too_large = ProblemError(
             413,
             "body-too-large",
@@ -80,7 +80,7 @@ class LimitsMiddleware:
         declared = headers.get("content-length", "0")
         if not (declared.isascii() and declared.isdigit()):
             raise ProblemError(400, "malformed-request", "Content-Length is not a number.")
-        if len(declared) > 18 or int(declared) > self._limits.body:  # noqa: PLR2004 - digits no real length has
+        if len(declared) > 18 or int(declared) > self._limits.body:  # noqa: PLR2004 - more digits than any real length
             raise too_large
         chunks, size = [], 0
         try:
@@ -88,7 +88,7 @@ class LimitsMiddleware:
                 while True:
                     message = await receive()
                     if message["type"] != "http.request":
-                        raise ProblemError(400, "malformed-request", "The request ended before its body did.")
+                        raise ProblemError(400, "malformed-request", "The request ended before its body.")
                     chunks.append(message.get("body", b""))
                     size += len(chunks[-1])
                     if size > self._limits.body:
@@ -96,38 +96,40 @@ class LimitsMiddleware:
                     if not message.get("more_body", False):
                         return b"".join(chunks)
         except TimeoutError as error:
-            detail = f"The body did not come within {self._limits.receive:g} seconds."
+            detail = f"The body was not received within {self._limits.receive:g} seconds."
             raise ProblemError(408, "body-too-slow", detail, headers={"Connection": "close"}) from error
 
     def _check_body(self, scope: Scope, headers: Headers, body: bytes) -> None:
         match = _TYPE.fullmatch(headers.get("content-type", ""))
-        kind = match[1].lower() if match else ""
-        if kind not in self._limits.types:
+        media_type = match[1].lower() if match else ""
+        if media_type not in self._limits.types:
             accepted = ", ".join(sorted(self._limits.types))
-            answer = {"Accept-Post": accepted} if scope["method"] == "POST" else {}
-            raise ProblemError(415, "unsupported-media-type", f"Send the body as {accepted} in UTF-8.", headers=answer)
+            headers_of_reply = {"Accept-Post": accepted} if scope["method"] == "POST" else {}
+            raise ProblemError(
+                415, "unsupported-media-type", f"Send the body as {accepted} in UTF-8.", headers=headers_of_reply
+            )
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise ProblemError(415, "unsupported-encoding", "Send the body uncompressed.")
-        if kind != JSON:
+        if media_type != JSON:
             return
         try:
             json_limits.check(body)
         except json_limits.NotJsonError as error:
             raise ProblemError(400, "malformed-json", str(error), errors=[("body", str(error))]) from error
         except json_limits.LimitExceededError as error:
-            errors = [(error.place, error.message)]
+            errors = [(error.path, error.message)]
             raise ProblemError(422, "invalid-request", "Some values do not fit.", errors=errors) from error
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body once, then what the server has to say (that the client has gone)."""
-    given = False
+    """Return the body once, then the messages of the server (that the client has disconnected)."""
+    sent_once = False
 
-    async def once() -> Message:
-        nonlocal given
-        if given:
+    async def receive_once() -> Message:
+        nonlocal sent_once
+        if sent_once:
             return await receive()
-        given = True
+        sent_once = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return once
+    return receive_once

@@ -1,4 +1,4 @@
-"""What a route may answer besides success, derived from what it is made of, so that the document cannot fall behind."""
+"""The error responses of a route, derived from its declaration, so that the document cannot drift from the code."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -39,7 +39,7 @@ def declared(
 
 
 def flat(dependant: Dependant) -> list[Dependant]:
-    """A dependency with all it depends on."""
+    """A dependency and all its transitive dependencies."""
     return [dependant, *(part for child in dependant.dependencies for part in flat(child))]
 
 
@@ -56,7 +56,7 @@ def _response(status: int) -> dict[str, Any]:
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document of `app`, with the problem document among its schemas."""
+    """The OpenAPI document of `app`, including the schema of problem documents."""
     if app.openapi_schema is None:
         schema = get_openapi(
             title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags

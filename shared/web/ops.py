@@ -1,4 +1,4 @@
-"""The three addresses for machines that keep the service alive: `/livez`, `/readyz` and `/metrics`."""
+"""The routes `/livez`, `/readyz` and `/metrics`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -21,23 +21,23 @@ from shared.web.route import Router
 CHECK_TIMEOUT = 2.0
 
 Check = Callable[[], Awaitable[str | None]]
-"""Returns None if all is well, else a short reason without secrets. Raising or being slow counts as not well."""
+"""Returns None if the check passes, else a short reason without secrets. An exception or a time-out is a failure."""
 
 Collector = Callable[[], Awaitable[Iterable[Metric]]]
-"""Returns metric families, for instance `[GaugeMetricFamily(name, help, value=…)]`, at each scrape."""
+"""Returns metric families such as `GaugeMetricFamily(name, help, value=…)`, called at each scrape."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Ops:
-    """What a service tells about itself. The runtime may add to it until the first request.
+    """Health checks and metrics of a service.
 
     Args:
-        alive: checks of progress, by name; if one fails the process should be restarted.
-        ready: checks whether requests can be served now, by name; the database's is always among them.
-        collectors: asked at each scrape.
-        drain: turns readiness off when it begins.
+        alive: liveness checks by name; if one fails, the process should be restarted.
+        ready: readiness checks by name, in addition to that of the database.
+        collectors: called at each scrape.
+        drain: ends readiness when it begins.
     """
 
     alive: dict[str, Check] = field(default_factory=dict)
@@ -52,34 +52,34 @@ def ops_router(ops: Ops, database: Database | None, registry: CollectorRegistry)
 
     @router.get("/livez")
     async def livez() -> dict[str, str]:
-        await _run(ops.alive, "not-alive")
+        await _run_checks(ops.alive, "not-alive")
         return {"status": "alive"}
 
     @router.get("/readyz")
     async def readyz() -> dict[str, str]:
         if ops.drain.begun:
-            raise _unwell("draining", {"drain": "The process is about to end."})
-        own = {} if database is None else {"database": lambda: _reachable(database)}
-        await _run({**own, **ops.ready}, "not-ready")
+            raise _unavailable("draining", {"drain": "The process is about to end."})
+        database_check = {} if database is None else {"database": lambda: _reachable(database)}
+        await _run_checks({**database_check, **ops.ready}, "not-ready")
         return {"status": "ready"}
 
     @router.get("/metrics")
     async def metrics(_: Request) -> Response:
-        body = generate_latest(registry) + generate_latest(_Once(await _collect(ops.collectors)))
+        body = generate_latest(registry) + generate_latest(_SingleScrape(await _collect(ops.collectors)))
         return Response(body, media_type=None, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router
 
 
-class _Once(CollectorRegistry):
-    """Metrics that were asked for just now."""
+class _SingleScrape(CollectorRegistry):
+    """A registry with the families of one scrape."""
 
     def __init__(self, families: list[Metric]) -> None:
         super().__init__()
-        self.register(_Given(families))
+        self.register(_FixedMetrics(families))
 
 
-class _Given(PrometheusCollector):
+class _FixedMetrics(PrometheusCollector):
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
 
@@ -88,14 +88,14 @@ class _Given(PrometheusCollector):
 
 
 async def _collect(collectors: list[Collector]) -> list[Metric]:
-    """All families. A collector that fails is counted and costs the others nothing."""
+    """All families. A failing collector is counted and does not affect the others."""
     families: list[Metric] = []
     failed = 0
     for collector in collectors:
         try:
             async with asyncio.timeout(CHECK_TIMEOUT):
                 families.extend(await collector())
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other figures matter more then
+        except Exception as error:  # noqa: BLE001 - the other metrics are still needed
             failed += 1
             _log.warning("metrics collector failed", error=repr(error))
     return [
@@ -104,19 +104,19 @@ async def _collect(collectors: list[Collector]) -> list[Metric]:
     ]
 
 
-async def _run(checks: Mapping[str, Check], slug: str) -> None:
+async def _run_checks(checks: Mapping[str, Check], slug: str) -> None:
     names = list(checks)
-    answers = await asyncio.gather(*(_ask(checks[name]) for name in names))
-    faults = {name: answer for name, answer in zip(names, answers, strict=True) if answer is not None}
-    if faults:
-        raise _unwell(slug, faults)
+    results = await asyncio.gather(*(_result_of(checks[name]) for name in names))
+    failures = {name: result for name, result in zip(names, results, strict=True) if result is not None}
+    if failures:
+        raise _unavailable(slug, failures)
 
 
-async def _ask(check: Check) -> str | None:
+async def _result_of(check: Check) -> str | None:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT):
             return await check()
-    except Exception as error:  # noqa: BLE001 - a check that breaks has answered
+    except Exception as error:  # noqa: BLE001 - an exception is a failed check
         _log.warning("check failed", error=repr(error))
         return f"The check itself failed ({type(error).__name__})."
 
@@ -127,6 +127,6 @@ async def _reachable(database: Database) -> str | None:
     return None
 
 
-def _unwell(slug: str, faults: Mapping[str, str]) -> ProblemError:
+def _unavailable(slug: str, failures: Mapping[str, str]) -> ProblemError:
     retry = {"Retry-After": str(RETRY_LATER)}
-    return ProblemError(503, slug, "; ".join(faults.values()), errors=faults.items(), headers=retry)
+    return ProblemError(503, slug, "; ".join(failures.values()), errors=failures.items(), headers=retry)

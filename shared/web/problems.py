@@ -1,6 +1,6 @@
-"""Every refusal as RFC 9457 `application/problem+json`, and the one mapping from what was raised to a status code.
+"""Problem documents (RFC 9457), and the only mapping from exceptions to HTTP statuses.
 
-A 500 says nothing about its cause; the log has it under the same request id.
+A 500 does not reveal its cause; the log has it under the same request id.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ RETRY_LATER = 5
 
 
 class FieldProblem(BaseModel):
-    """One field at fault. Fields of the body are written `body.name`, all others by their bare name."""
+    """One invalid field. Fields of the body are `body.name`, all others their bare name."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -47,12 +47,12 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """An answer that is a problem document, on its way to the one place that writes it.
+    """An error that becomes a problem document.
 
     Args:
         status: HTTP status code, 400 or more.
         slug: the last part of the problem's type.
-        detail: a sentence for people, free of secrets.
+        detail: a sentence for people, without secrets.
         errors: (field, message) pairs.
         headers: further response headers.
     """
@@ -103,7 +103,7 @@ _HTTP: dict[int, tuple[str, str]] = {
     413: ("body-too-large", "The body is too large."),
 }
 
-_HEADER_FAULTS = {
+_HEADER_PROBLEMS = {
     ("header", "If-Match"): (
         400,
         "malformed-if-match",
@@ -118,7 +118,7 @@ _HEADER_FAULTS = {
 
 
 def to_problem(error: Exception) -> ProblemError:
-    """The answer to an exception that reached the edge: 4xx for refusals, 503 for outages, 500 for everything else."""
+    """The problem of an exception: 4xx for errors of the caller, 503 for outages, 500 for everything else."""
     if isinstance(error, ProblemError):
         return error
     if isinstance(error, KeiError):
@@ -127,7 +127,7 @@ def to_problem(error: Exception) -> ProblemError:
         return _from_validation(error)
     if isinstance(error, HTTPException):
         return _from_http(error)
-    return _from_fault(error)
+    return _from_unexpected(error)
 
 
 def _from_http(error: HTTPException) -> ProblemError:
@@ -136,7 +136,7 @@ def _from_http(error: HTTPException) -> ProblemError:
     return ProblemError(error.status_code, slug, detail, headers=error.headers)
 
 
-def _from_fault(error: Exception) -> ProblemError:
+def _from_unexpected(error: Exception) -> ProblemError:
     state = sqlstate(error)
     if state is not None and state.startswith("23"):
         return ProblemError(409, "conflict", "This clashes with something that was stored at the same time.")
@@ -153,55 +153,55 @@ def unavailable(seconds: int = RETRY_LATER, detail: str = "Not available just no
 
 def _from_kei(error: KeiError) -> ProblemError:
     status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
-    errors = error.faults
+    errors = error.field_errors
     headers = {"WWW-Authenticate": "Bearer"} if status == HTTPStatus.UNAUTHORIZED else None
     return ProblemError(status, error.slug, error.message, errors=errors, headers=headers)
 
 
 def _from_validation(error: RequestValidationError) -> ProblemError:
-    faults = error.errors()
-    for fault in faults:
-        place = tuple(fault["loc"][:2])
-        if place == ("header", "If-Match") and fault["type"] == "missing":
+    invalid = error.errors()
+    for entry in invalid:
+        location = tuple(entry["loc"][:2])
+        if location == ("header", "If-Match") and entry["type"] == "missing":
             return ProblemError(
                 428,
                 "precondition-required",
                 "Say which version you change: send its ETag as If-Match.",
                 errors=[("If-Match", "Missing.")],
             )
-        if place in _HEADER_FAULTS:
-            status, slug, detail = _HEADER_FAULTS[place]
-            return ProblemError(status, slug, detail, errors=[(str(place[1]), detail)])
-    errors = [(field_name(fault["loc"]), _message(fault)) for fault in faults[:50]]
+        if location in _HEADER_PROBLEMS:
+            status, slug, detail = _HEADER_PROBLEMS[location]
+            return ProblemError(status, slug, detail, errors=[(str(location[1]), detail)])
+    errors = [(field_name(entry["loc"]), _message(entry)) for entry in invalid[:50]]
     return ProblemError(422, "invalid-request", "Some values do not fit.", errors=errors)
 
 
 def field_name(loc: Iterable[int | str]) -> str:
-    """`body.needs.0.code` for a place in the body, the bare name for parameters."""
+    """`body.needs.0.code` for a value in the body, the bare name for parameters."""
     parts = [str(part) for part in loc]
     if parts and parts[0] != "body":
         parts = parts[1:] or parts
     return ".".join(parts)[:200]
 
 
-def _message(fault: Mapping[str, Any]) -> str:
-    if fault["type"] == "string_pattern_mismatch":
+def _message(entry: Mapping[str, Any]) -> str:
+    if entry["type"] == "string_pattern_mismatch":
         return "Is blank, or has characters or a form that are not allowed here."
-    return str(fault["msg"]).removeprefix("Value error, ")[:300]
+    return str(entry["msg"]).removeprefix("Value error, ")[:300]
 
 
-# --- what of a failing database is an outage rather than a mistake of ours
+# --- which database errors are outages
 
-_SOON = {"40001", "40P01", "55P03"}
-_LATER = {"57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"}
-_LATER_CLASSES = {"08", "53", "58"}
-_WRAPPINGS = 5
+_RETRY_SOON_STATES = {"40001", "40P01", "55P03"}
+_RETRY_LATER_STATES = {"57014", "57P01", "57P02", "57P03", "57P05", "25P03", "25P04"}
+_RETRY_LATER_CLASSES = {"08", "53", "58"}
+_MAX_CAUSE_DEPTH = 5
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """The five characters PostgreSQL gave, from however deep the driver's error sits."""
+    """The SQLSTATE of PostgreSQL, from an error or its causes."""
     inner: BaseException | None = error
-    for _ in range(_WRAPPINGS):
+    for _ in range(_MAX_CAUSE_DEPTH):
         state = getattr(inner, "sqlstate", None)
         if isinstance(state, str):
             return state
@@ -209,10 +209,10 @@ def sqlstate(error: BaseException) -> str | None:
     return None
 
 
-def _ended_unnoticed(error: BaseException) -> bool:
-    """Whether the server has just ended the connection and the driver has not noticed; it then speaks of itself."""
+def _is_connection_ended(error: BaseException) -> bool:
+    """Whether the server has just ended the connection; the driver then raises an internal error."""
     inner: BaseException | None = error
-    for _ in range(_WRAPPINGS):
+    for _ in range(_MAX_CAUSE_DEPTH):
         if isinstance(inner, asyncpg.InternalClientError):
             return True
         inner = getattr(inner, "orig", None) or getattr(inner, "__cause__", None)
@@ -220,18 +220,18 @@ def _ended_unnoticed(error: BaseException) -> bool:
 
 
 def retry_after(error: Exception) -> int | None:
-    """Seconds after which a retry makes sense, or None if the error is no outage."""
+    """Seconds after which a retry makes sense; None if the error is not an outage."""
     state = sqlstate(error)
     if state is not None:
-        if state in _SOON:
+        if state in _RETRY_SOON_STATES:
             return RETRY_SOON
-        return RETRY_LATER if state in _LATER or state[:2] in _LATER_CLASSES else None
+        return RETRY_LATER if state in _RETRY_LATER_STATES or state[:2] in _RETRY_LATER_CLASSES else None
     if (
         isinstance(error, PoolTimeout)
-        or _ended_unnoticed(error)
+        or _is_connection_ended(error)
         or (isinstance(error, DBAPIError) and error.connection_invalidated)
     ):
         return RETRY_LATER
     cause = error.orig if isinstance(error, DBAPIError) else error
-    # An OSError with a file name is about a file of ours; without one it comes from a socket.
+    # An OSError with a file name concerns a local file; without one it comes from a socket.
     return RETRY_LATER if isinstance(cause, OSError) and cause.filename is None else None

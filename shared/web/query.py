@@ -1,4 +1,4 @@
-"""Query parameters are as strict as bodies: a misspelt filter is refused, not silently ignored."""
+"""Strict query parameters: a misspelt filter is refused, not silently ignored."""
 
 from collections.abc import Iterator
 from typing import get_args, get_origin
@@ -9,28 +9,28 @@ from starlette.datastructures import QueryParams
 
 from shared.web.problems import ProblemError
 
-_MANY = (list, set, frozenset, tuple)
+_COLLECTIONS = (list, set, frozenset, tuple)
 
 
 def known_names(dependant: Dependant) -> dict[str, bool]:
-    """The names a route takes, each with whether it may come more than once."""
+    """The query parameters of a route; True if a parameter may be repeated."""
     return dict(_names(dependant))
 
 
-def refuse_unknown(query: QueryParams, known: dict[str, bool]) -> None:
-    """Refuse names nobody asked for, and a second value where there is room for one.
+def refuse_unknown(query: QueryParams, repeatable: dict[str, bool]) -> None:
+    """Refuse unknown parameters, and repeated ones that take one value.
 
     Raises:
-        Refusal: 422, with every such name.
+        ProblemError: 422, with all such names.
     """
-    seen: set[str] = set()
+    names: set[str] = set()
     errors = []
     for name, _ in query.multi_items():
-        if name not in known:
+        if name not in repeatable:
             errors.append((name[:50], "There is no such parameter."))
-        elif name in seen and not known[name]:
-            errors.append((name, "Came twice."))
-        seen.add(name)
+        elif name in names and not repeatable[name]:
+            errors.append((name, "Occurs twice."))
+        names.add(name)
     if errors:
         raise ProblemError(422, "invalid-request", "Some values do not fit.", errors=errors[:50])
 
@@ -40,13 +40,15 @@ def _names(dependant: Dependant) -> Iterator[tuple[str, bool]]:
         annotation = field.field_info.annotation
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             for name, inner in annotation.model_fields.items():
-                yield inner.alias or name, _many(inner.annotation)
+                yield inner.alias or name, _is_collection(inner.annotation)
         else:
-            yield field.alias, _many(annotation)
+            yield field.alias, _is_collection(annotation)
     for child in dependant.dependencies:
         yield from _names(child)
 
 
-def _many(annotation: object) -> bool:
+def _is_collection(annotation: object) -> bool:
     origin = get_origin(annotation) or annotation
-    return origin in _MANY or any(_many(part) for part in get_args(annotation) if origin not in _MANY)
+    return origin in _COLLECTIONS or any(
+        _is_collection(part) for part in get_args(annotation) if origin not in _COLLECTIONS
+    )

@@ -1,4 +1,4 @@
-"""The route class of all services: a declared policy, one transaction per request, committed before the reply."""
+"""The route class of all services: a declared policy, and one transaction that commits before the response."""
 
 import asyncio
 import functools
@@ -30,13 +30,13 @@ _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 def long_lived(endpoint: _Endpoint) -> _Endpoint:
-    """Mark a streaming or long-polling endpoint: no request deadline. It has to end by itself when the drain begins."""
+    """Mark a streaming or long-polling endpoint. It has no deadline, and has to end when the drain begins."""
     endpoint.long_lived = True  # type: ignore[attr-defined]
     return endpoint
 
 
 class _RolledBack(Exception):
-    """The way out of the transaction with a refusal in hand. Nobody else sees it."""
+    """Carries an error response out of the transaction, which it rolls back. Internal to this module."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
@@ -44,24 +44,24 @@ class _RolledBack(Exception):
 
 
 class _UnitOfWork:
-    """What one request does to the database: at most one transaction, opened when first asked for."""
+    """At most one transaction per request, opened at its first use."""
 
     def __init__(self, request: Request, stack: AsyncExitStack) -> None:
         self._request = request
         self._stack = stack
         self._session: WriteSession | None = None
         self._key: str | None = None
-        self._attempt: idempotency.IdempotentRequest | None = None
+        self._request_with_key: idempotency.IdempotentRequest | None = None
 
     async def open(self, key: str | None) -> WriteSession:
-        """The request's write session. The connection behind it is taken with the first statement."""
+        """The write session of the request. The first statement takes a connection from the pool."""
         if self._session is None:
             self._session = await self._stack.enter_async_context(_database(self._request).transaction())
             self._key = key
         return self._session
 
-    async def earlier(self) -> Response | None:
-        """The answer to an earlier attempt with the same key. Called when caller and body are known to be good."""
+    async def stored_response(self) -> Response | None:
+        """The response to an earlier attempt with the same key. Called after authorisation and validation."""
         if self._session is None or self._key is None:
             return None
         principal = self._request.scope.get("kei.principal")
@@ -74,17 +74,21 @@ class _UnitOfWork:
         )
         response = await idempotency.stored_response(self._session, attempt)
         if response is None:
-            self._attempt = attempt
+            self._request_with_key = attempt
         return response
 
     async def close(self, response: Response) -> None:
-        """The response is complete: store it with its key; the commit follows. A refusal is rolled back instead."""
+        """Store a successful response with its key; the commit follows.
+
+        Raises:
+            _RolledBack: the response is an error.
+        """
         if self._session is None:
             return
         if response.status_code >= 400:  # noqa: PLR2004
             raise _RolledBack(response)
-        if self._attempt is not None and response.status_code < 300:  # noqa: PLR2004
-            await idempotency.store(self._session, self._attempt, response)
+        if self._request_with_key is not None and response.status_code < 300:  # noqa: PLR2004
+            await idempotency.store(self._session, self._request_with_key, response)
 
 
 _unit_of_work: ContextVar[_UnitOfWork] = ContextVar("kei_unit")
@@ -98,7 +102,7 @@ async def _transaction(
             min_length=1,
             max_length=255,
             pattern="^[!-~]+$",
-            description="Makes a retry safe: the same key and body give the same answer, and one effect.",
+            description="Makes a retry safe: requests with the same key and body have one effect and one response.",
         ),
     ] = None,
 ) -> WriteSession:
@@ -111,10 +115,10 @@ async def _reading(request: Request) -> AsyncIterator[ReadSession]:
 
 
 Tx = Annotated[WriteSession, Depends(_transaction)]
-"""The request's transaction: committed after the response is built and before it is sent, rolled back for a refusal."""
+"""The transaction of the request: committed before the response is sent, rolled back for an error response."""
 
 Read = Annotated[ReadSession, Depends(_reading, scope="function")]
-"""A read session, given back before the reply leaves."""
+"""A read session, closed before the response is sent."""
 
 
 def _database(request: Request) -> Database:
@@ -125,17 +129,17 @@ def _database(request: Request) -> Database:
 
 
 class _KeiRequest(Request):
-    """Hands the body on as bytes: `RequestModel` reads them by JSON's rules, and the structure was checked before."""
+    """Passes the body on as bytes, which `RequestModel` validates; its size and depth were checked before."""
 
     async def json(self) -> RawJson:
         return RawJson(await self.body())
 
 
 class KeiRoute(APIRoute):
-    """A route that cannot be built without a policy, and that keeps the promises of `Tx`.
+    """A route with a mandatory policy and the transaction of `Tx`.
 
     Raises:
-        TypeError: no policy, a JSON body that is no single `RequestModel`, or `Tx` in a streaming or blocking route.
+        TypeError: no policy, a JSON body that is not one `RequestModel`, or `Tx` in a streaming or blocking route.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
@@ -143,16 +147,16 @@ class KeiRoute(APIRoute):
         options["dependencies"] = _policy_first(path, endpoint, options.get("dependencies") or [], parameters)
         super().__init__(path, _deduplicated(endpoint), **options)
         parameters.update(known_names(self.dependant))
-        used = [part.call for part in flat(self.dependant)]
-        policies = [call for call in map(_as_policy, used) if call is not None]
-        writes = _transaction in used
+        calls = [part.call for part in flat(self.dependant)]
+        policies = [call for call in map(_as_policy, calls) if call is not None]
+        writes = _transaction in calls
         name = f"{sorted(self.methods or ())} {path} ({self.name})"
         if not policies:
             raise TypeError(f"{name} declares no policy: use allow(), anyone_signed_in(), partner_key() or public().")
         if writes and not _may_write(self, endpoint):
             raise TypeError(f"{name} uses Tx: it has to be an async function that returns a complete response.")
         if not _reads_one_body(self):
-            raise TypeError(f"{name} has to take its JSON body as one model derived from Body.")
+            raise TypeError(f"{name} has to take its JSON body as one model derived from RequestModel.")
         self.responses = {
             **declared(self.dependant, body=self.body_field is not None, policies=policies, writes=writes),
             **self.responses,
@@ -171,7 +175,7 @@ class KeiRoute(APIRoute):
                     return await _in_transaction(handler, _KeiRequest(request.scope, request.receive))
             except TimeoutError as error:
                 if limit.expired():
-                    raise unavailable(detail="This took too long and was given up.") from error
+                    raise unavailable(detail="The request took too long and was cancelled.") from error
                 raise
 
         return handle
@@ -187,16 +191,16 @@ class Router(APIRouter):
 def _policy_first(
     path: str, endpoint: Callable[..., Any], dependencies: Sequence[params.Depends], parameters: dict[str, bool]
 ) -> list[params.Depends]:
-    """Who may not call learns nothing else: the policies run before anything that could find another fault."""
-    used = [part.call for part in flat(get_dependant(path=path, call=endpoint))]
-    own = [params.Depends(call) for call in used if _as_policy(call) is not None]
-    given = [part for part in dependencies if _as_policy(part.dependency) is not None]
-    others = [part for part in dependencies if part not in given]
+    """Put the policies first: authorisation runs before any other validation."""
+    calls = [part.call for part in flat(get_dependant(path=path, call=endpoint))]
+    own_policies = [params.Depends(call) for call in calls if _as_policy(call) is not None]
+    declared_policies = [part for part in dependencies if _as_policy(part.dependency) is not None]
+    others = [part for part in dependencies if part not in declared_policies]
 
     async def known_parameters_only(request: Request) -> None:
         refuse_unknown(request.query_params, parameters)
 
-    return [*given, *own, params.Depends(known_parameters_only), *others]
+    return [*declared_policies, *own_policies, params.Depends(known_parameters_only), *others]
 
 
 def _as_policy(call: object) -> Policy | None:
@@ -210,26 +214,26 @@ async def _in_transaction(handler: _Handler, request: Request) -> Response:
             _unit_of_work.set(unit)
             response = await handler(request)
             await unit.close(response)
-    except _RolledBack as refusal:
-        return refusal.response
+    except _RolledBack as rolled_back:
+        return rolled_back.response
     return response
 
 
 def _deduplicated(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-    """The endpoint, entered only if no earlier attempt with the same key has an answer."""
+    """The endpoint, called only if there is no stored response to its Idempotency-Key."""
     if not inspect.iscoroutinefunction(endpoint):
         return endpoint
 
     @functools.wraps(endpoint)
-    async def once(**values: Any) -> object:
-        stored = await _unit_of_work.get().earlier()
+    async def deduplicated(**values: Any) -> object:
+        stored = await _unit_of_work.get().stored_response()
         return stored if stored is not None else await endpoint(**values)
 
-    return once
+    return deduplicated
 
 
 def _may_write(route: KeiRoute, endpoint: Callable[..., Any]) -> bool:
-    """A streamed reply would begin before its end is known, and a thread cannot use the session."""
+    """Not with a streamed response, which starts before its end is known, nor in a thread, which has no session."""
     declared_class = route.response_class
     response_class = declared_class.value if isinstance(declared_class, DefaultPlaceholder) else declared_class
     return inspect.iscoroutinefunction(endpoint) and not issubclass(response_class, StreamingResponse)
@@ -240,5 +244,5 @@ def _reads_one_body(route: KeiRoute) -> bool:
     if not fields or all(isinstance(field.field_info, params.Form) for field in fields):
         return True
     kind = fields[0].field_info.annotation
-    alone = len(fields) == 1 and route.body_field is fields[0]
-    return alone and isinstance(kind, type) and issubclass(kind, RequestModel)
+    is_single = len(fields) == 1 and route.body_field is fields[0]
+    return is_single and isinstance(kind, type) and issubclass(kind, RequestModel)

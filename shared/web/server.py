@@ -1,4 +1,4 @@
-"""Runs an application under uvicorn, and ends it in good order: unready first, then no new requests, then the end."""
+"""Runs an application under uvicorn with a graceful end: unready, then no new connections, then exit."""
 
 import asyncio
 from types import FrameType
@@ -9,89 +9,89 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from shared.web.drain import DRAIN, Drain
 
-KEEP_ALIVE = 5
+KEEP_ALIVE_SECONDS = 5
 HEAD_DEADLINE = 10.0
-"""Seconds a client has to send a request's head. uvicorn itself would wait for ever."""
-MAX_HEAD = 32 * 1024
-"""Bytes of a head that are taken in at all; the limits middleware answers well below it."""
+"""Seconds for a client to send the head of a request; uvicorn has no limit."""
+MAX_HEAD_BYTES = 32 * 1024
+"""Maximum size of a head; the limits middleware responds well below it."""
 WRITE_DEADLINE = 60.0
-"""Seconds a client has to take what waits for it; then it is cut, since to close would be to wait for it as well."""
-GRACE = 15
-"""Seconds that requests in flight get. With the notice before it, a process ends within 20 seconds."""
+"""Seconds for a client to read pending data; then the connection is aborted, since a close would wait as well."""
+GRACE_SECONDS = 15
+"""Seconds for requests in flight. With the notice before it, a process ends within 20 seconds."""
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP/1.1 with a deadline and a size for the head of each request, and a deadline for who takes no answer."""
+    """HTTP/1.1 with limits for the time and size of a request's head, and a deadline for reading the response."""
 
-    _deadline: asyncio.TimerHandle | None = None
-    _head = 0
-    _untaken: asyncio.TimerHandle | None = None
+    _head_deadline: asyncio.TimerHandle | None = None
+    _head_size = 0
+    _write_deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        self._start_head_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._have_head()
-        self._is_taken()
+        self._cancel_head_deadline()
+        self._cancel_write_deadline()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._untaken = self.loop.call_later(WRITE_DEADLINE, self.transport.abort)
+        self._write_deadline = self.loop.call_later(WRITE_DEADLINE, self.transport.abort)
 
     def resume_writing(self) -> None:
-        self._is_taken()
+        self._cancel_write_deadline()
         super().resume_writing()
 
     def on_message_begin(self) -> None:
-        self._expect_head()
+        self._start_head_deadline()
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        self._measure(len(url))
+        self._count_head_bytes(len(url))
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._measure(len(name) + len(value))
+        self._count_head_bytes(len(name) + len(value))
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        self._have_head()
+        self._cancel_head_deadline()
         super().on_headers_complete()
 
-    def _expect_head(self) -> None:
-        if self._deadline is None:
-            self._deadline = self.loop.call_later(HEAD_DEADLINE, self.transport.close)
+    def _start_head_deadline(self) -> None:
+        if self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(HEAD_DEADLINE, self.transport.close)
 
-    def _have_head(self) -> None:
-        self._head = 0
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+    def _cancel_head_deadline(self) -> None:
+        self._head_size = 0
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
 
-    def _is_taken(self) -> None:
-        if self._untaken is not None:
-            self._untaken.cancel()
-            self._untaken = None
+    def _cancel_write_deadline(self) -> None:
+        if self._write_deadline is not None:
+            self._write_deadline.cancel()
+            self._write_deadline = None
 
-    def _measure(self, size: int) -> None:
-        self._head += size
-        if self._head > MAX_HEAD:
+    def _count_head_bytes(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > MAX_HEAD_BYTES:
             raise ValueError("The head of the request is too large.")  # uvicorn answers 400 and closes
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with a notice time before it closes its door, for the gateway to see that this process is leaving."""
+    """uvicorn that becomes unready some time before it stops accepting, so that the gateway notices."""
 
     def __init__(self, config: uvicorn.Config, drain: Drain, notice: float) -> None:
         super().__init__(config)
         self._drain = drain
         self._notice = notice
-        self._until: float | None = None
+        self._close_at: float | None = None
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - all signals mean the same
-        """First signal: drain. Second: close the door at once. Third: do not wait for requests either."""
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002 - all signals have the same effect
+        """First signal: drain. Second: stop accepting at once. Third: do not wait for requests in flight."""
         if not self._drain.begun:
             self._drain.begin()
         elif not self.should_exit:
@@ -100,11 +100,11 @@ class _Server(uvicorn.Server):
             self.force_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Called ten times a second by uvicorn; True ends the serving."""
+        """Called ten times a second by uvicorn; True ends the server."""
         if self._drain.begun and not self.should_exit:
             now = asyncio.get_running_loop().time()
-            self._until = self._until or now + self._notice
-            self.should_exit = now >= self._until
+            self._close_at = self._close_at or now + self._notice
+            self.should_exit = now >= self._close_at
         return await super().on_tick(counter)
 
 
@@ -115,8 +115,8 @@ async def serve(app: ASGIApp, host: str, port: int, *, notice: float = 1.0, drai
         app: any ASGI application.
         host: address to listen at.
         port: TCP port.
-        notice: seconds between turning unready and closing the door.
-        drain: what is begun by the signal.
+        notice: seconds between unready and the end of accepting.
+        drain: begins with the signal.
 
     Raises:
         SystemExit: the port is taken, or the application did not start.
@@ -125,7 +125,7 @@ async def serve(app: ASGIApp, host: str, port: int, *, notice: float = 1.0, drai
 
 
 def run(app: ASGIApp, host: str, port: int, *, notice: float = 1.0) -> None:
-    """Serve `app` in an event loop of its own (uvloop where there is one): a service's main program."""
+    """Serve `app` in a new event loop (uvloop if installed): the main program of a service."""
     config = _config(app, host, port)
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(_Server(config, DRAIN, notice).serve())
@@ -143,6 +143,6 @@ def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )

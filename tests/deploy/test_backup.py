@@ -14,7 +14,7 @@ from deploy.backup.restore import STAGING_SCHEMA, restore
 from deploy.migrate import SERVICES, differences, upgrade
 from shared import clock
 from shared.db import Database
-from shared.outbox import keep_partitions
+from shared.outbox import maintain_partitions
 from shared.version import revisions
 from tests.deploy import services_fixture
 from tests.support import factories
@@ -77,7 +77,7 @@ async def test_every_row_is_there_again_and_every_sequence_goes_on(
 ) -> None:
     old = await filled()
     log = Database(old["members"], name="test")
-    await keep_partitions(log, clock.now())
+    await maintain_partitions(log, clock.now())
     await log.close()
     manifest = await backed_up(file, old)
     new = await services_fixture.empty(service_database)
@@ -244,7 +244,7 @@ async def test_migrations_and_new_months_meanwhile_tear_nothing(
 
     async def months() -> None:
         for year in range(2040, 2044):
-            await keep_partitions(log, clock.now().replace(year=year))
+            await maintain_partitions(log, clock.now().replace(year=year))
 
     async def steps() -> None:
         for number in range(first, first + 4):

@@ -246,6 +246,6 @@ async def _prepare(made: Stage) -> None:
         async with database.transaction() as tx:
             for statement in (*MESSAGING_TABLES, *more):
                 await tx.execute(text(statement))
-    await outbox.keep_partitions(made.source, clock.now())
+    await outbox.maintain_partitions(made.source, clock.now())
     async with made.source.transaction() as tx:
         await tx.execute(text("INSERT INTO aggregate (key) VALUES (:key)"), [{"key": key} for key in made.keys])

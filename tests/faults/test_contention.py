@@ -59,7 +59,7 @@ async def test_f25_handlers_lock_each_other_out(contended: Stage, table: Path) -
     if contended.kafka:
         await contended.node(consumes=False)
     for _ in range(2):
-        await contended.node(relays=contended.kafka is None, crosses=True, tries=20)
+        await contended.node(relays=contended.kafka is None, crosses=True, max_attempts=20)
     writers = contended.writers()
     await writers.write(count(600, 3_000))
     healed = time.monotonic()
@@ -93,7 +93,7 @@ async def test_f41_years_are_in_the_tables_and_are_let_go(both: Stage, table: Pa
     now = clock.now()
 
     async def let_go() -> bool:
-        await outbox.keep_partitions(both.source, now, 60)
+        await outbox.maintain_partitions(both.source, now, 60)
         return await _counted(both.source, _OLD) == 0
 
     await eventually(let_go, 60.0)
@@ -110,7 +110,7 @@ async def test_f41_years_are_in_the_tables_and_are_let_go(both: Stage, table: Pa
 
 async def _age(stage: Stage, rows: int) -> None:
     """As if that many events had been handled long ago."""
-    await outbox.keep_partitions(stage.source, LONG_AGO)
+    await outbox.maintain_partitions(stage.source, LONG_AGO)
     for first in range(1, rows + 1, _CHUNK):
         span = {"first": first, "last": min(first + _CHUNK - 1, rows), "day": LONG_AGO}
         async with stage.source.transaction() as source, stage.sink.transaction() as sink:

@@ -61,7 +61,7 @@ async def test_f9_what_cannot_be_read_is_dead_with_its_reason(both: Stage, table
 async def test_f11_dead_letters_and_the_whole_log_come_back_twice(both: Stage, table: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.touch()
-    await both.pair(tries=2, failing=0.3, broken=broken)
+    await both.pair(max_attempts=2, failing=0.3, broken=broken)
     writers = both.writers()
     async with both.source.transaction() as tx:
         for number, key in enumerate(both.keys):

@@ -13,7 +13,7 @@ from tests.faults.worker_process import KILLED
 
 pytestmark = pytest.mark.timeout(900)
 
-RELAY = {"relay.placed", "relay.sent", "relay.marked"}
+RELAY = {"relay.assigned", "relay.sent", "relay.marked"}
 KAFKA = {"ingest.committed"}
 
 

@@ -84,7 +84,7 @@ async def test_f14_a_consumer_is_frozen_past_its_session(both: Stage, table: Pat
 
 def _leads(said: str) -> bool:
     """Whether the last word of a node about its lead is that it has it."""
-    words = re.findall(r"relay leads|relay fenced|relay without its database", said)
+    words = re.findall(r"relay leads|relay fenced|relay lost its database, retrying", said)
     return bool(words) and words[-1] == "relay leads"
 
 

@@ -62,7 +62,7 @@ class Spec(BaseModel):
     relays: bool = True
     consumes: bool = True
     lease: float = 3.0
-    tries: int = 5
+    max_attempts: int = 5
     failing: float = 0.0
     """The share of events that the handler refuses the first time,"""
     broken: Path | None = None
@@ -117,7 +117,10 @@ async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
         consumer = effects(spec)
         inbox = CountedInbox(sink, consumer, spec.mine)
         transport.attach(inbox)
-        running += [Worker(sink, consumer, inbox, tries=spec.tries, base_wait=0.05, poll=0.1).run(), transport.run()]
+        running += [
+            Worker(sink, consumer, inbox, max_attempts=spec.max_attempts, retry_base_seconds=0.05, poll=0.1).run(),
+            transport.run(),
+        ]
     if spec.relays:
         running.append(Relay(source, transport, poll=0.05, lease=spec.lease).run())
     try:

@@ -6,14 +6,14 @@ import sys
 _SCRIPT = """
 import gc
 import services.matching.main
-from shared import collector
+from shared import gc_tuning
 
 class Circle:
     def __init__(self):
         self.me = self
 
 before = len(gc.get_objects())
-collector.spare_what_is_loaded()
+gc_tuning.freeze_startup_objects()
 looked_at = len(gc.get_objects())
 assert looked_at * 100 < before, (looked_at, before)
 Circle()

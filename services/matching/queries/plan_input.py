@@ -82,7 +82,7 @@ def validated(question: PlanInput) -> PlanInput:
         Invalid: naming every field that does.
     """
     if faults := list(validation_errors(question)):
-        raise Invalid("not-possible", " ".join(sentence for _, sentence in faults), faults=faults)
+        raise Invalid("not-possible", " ".join(sentence for _, sentence in faults), field_errors=faults)
     return question
 
 

@@ -84,11 +84,11 @@ class RefusingWire(WireAround):
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
-        self.refusing, self.tries = True, 0
+        self.refusing, self.max_attempts = True, 0
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         if self.refusing:
-            self.tries += 1
+            self.max_attempts += 1
             raise TransportError("away")
         await super().send(topic, records)
 

@@ -31,7 +31,7 @@ async def prepare(url: str) -> None:
     async with database.transaction() as tx:
         for statement in (*MESSAGING_TABLES, EFFECTS):
             await tx.execute(text(statement))
-    await outbox.keep_partitions(database, clock.now())
+    await outbox.maintain_partitions(database, clock.now())
     await database.close()
 
 
@@ -100,7 +100,7 @@ class Rig:
         """A consumer on a transport, until the block ends; `around` may put something around its inbox."""
         inbox = Inbox(self.sink, consumer)
         transport.attach(around(inbox))
-        settings = {"tries": 3, "base_wait": 0.02, "poll": 0.2} | options
+        settings = {"max_attempts": 3, "retry_base_seconds": 0.02, "poll": 0.2} | options
         worker = Worker(self.sink, consumer, inbox, **settings)
         async with running(worker.run(), transport.run()):
             yield worker

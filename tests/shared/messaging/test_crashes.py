@@ -127,7 +127,7 @@ async def _stop_after_the_first(rig: Rig, name: str, done: UUID, dead: UUID) -> 
             raise ValueError("never")
 
     transport = rig.make_transport()
-    async with rig.consuming(effects_consumer(name, refuse), transport, tries=1), rig.relaying(transport):
+    async with rig.consuming(effects_consumer(name, refuse), transport, max_attempts=1), rig.relaying(transport):
         await put(rig.source, done, [1, 2])
         await put(rig.source, dead, [1, 2])
         await eventually(lambda: _in_states(rig, name, dead, [("dead", 1), ("done", 0)]), deadline=20)
@@ -140,7 +140,10 @@ async def _stop_while_parked(rig: Rig, name: str, parked: UUID) -> None:
             raise ValueError("not now")
 
     transport = rig.make_transport()
-    async with rig.consuming(effects_consumer(name, refuse), transport, base_wait=3.0), rig.relaying(transport):
+    async with (
+        rig.consuming(effects_consumer(name, refuse), transport, retry_base_seconds=3.0),
+        rig.relaying(transport),
+    ):
         await put(rig.source, parked, [1, 2])
         await eventually(lambda: _in_states(rig, name, parked, [("pending", 1), ("pending", 0)]), deadline=20)
 

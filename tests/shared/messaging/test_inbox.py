@@ -53,7 +53,7 @@ async def test_a_handler_that_never_ends_parks_its_key_only(rig: Rig, consumer_n
 
     consumer = effects_consumer(consumer_name, only(bad, hang))
     await arrive(rig, consumer, [*good, bad])
-    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, tries=2):
+    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, max_attempts=2):
         await rig.expect(consumer_name, dict.fromkeys(good, 1))
         await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 2)]))
     assert (await rig.dead(consumer_name))[0].reason == "TimeoutError: "
@@ -81,7 +81,7 @@ async def test_a_handler_that_waits_in_the_database_for_ever_parks_its_key_only(
     bad, good = uuid4(), [uuid4() for _ in range(5)]
     consumer = slow_consumer(consumer_name, {bad: 5.0})
     await arrive(rig, consumer, [*good, bad])
-    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, tries=2):
+    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, max_attempts=2):
         await rig.expect(consumer_name, dict.fromkeys(good, 1))
         await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 2)]))
 

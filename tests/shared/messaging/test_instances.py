@@ -121,8 +121,8 @@ async def test_a_failing_key_is_tried_as_often_as_it_should_by_two_workers(
 
     consumer = effects_consumer(consumer_name, refuse)
     async with (
-        rig.consuming(consumer, transport, tries=4),
-        rig.consuming(consumer, transport, tries=4),
+        rig.consuming(consumer, transport, max_attempts=4),
+        rig.consuming(consumer, transport, max_attempts=4),
         rig.relaying(transport),
     ):
         await put(rig.source, bad, [1, 2])

@@ -55,7 +55,7 @@ async def test_events_that_came_before_their_partition_move_into_it(rig: Rig) ->
         await forward(rig.source, early, late, other)
         await eventually(lambda: _sent(rig, 3))
         assert set((await in_tables(rig.source)).values()) == {"outbox_other", f"outbox_{clock.now():%Y_%m}"}
-        await outbox.keep_partitions(rig.source, LONG_AGO)
+        await outbox.maintain_partitions(rig.source, LONG_AGO)
         places = await in_tables(rig.source)
         assert (places[early.id], places[late.id]) == ("outbox_2020_02", "outbox_2020_03")
         await put(rig.source, uuid4(), [1])
@@ -92,13 +92,13 @@ async def test_partitions_can_be_made_while_events_are_put(rig: Rig, logs: list[
     async with rig.relaying(LocalTransport()):
         await asyncio.gather(
             put(rig.source, key, range(1, 101)),
-            *(outbox.keep_partitions(rig.source, LONG_AGO + timedelta(days=90 * n)) for n in range(4)),
-            outbox.keep_partitions(rig.source, LONG_AGO),
+            *(outbox.maintain_partitions(rig.source, LONG_AGO + timedelta(days=90 * n)) for n in range(4)),
+            outbox.maintain_partitions(rig.source, LONG_AGO),
             put(rig.source, other, range(1, 101)),
         )
         await eventually(lambda: _sent(rig, 200))
     assert await rig.positions() == list(range(1, 201))
-    assert not [one for one in logs if one["event"] == "outbox partition not made"]
+    assert not [one for one in logs if one["event"] == "outbox partition not created"]
 
 
 async def test_what_is_in_the_way_of_a_partition_is_said_and_holds_up_no_writer(
@@ -106,8 +106,8 @@ async def test_what_is_in_the_way_of_a_partition_is_said_and_holds_up_no_writer(
 ) -> None:
     async with rig.source.transaction() as reader:
         await reader.execute(text("SELECT count(*) FROM outbox"))
-        await outbox.keep_partitions(rig.source, LONG_AGO)
-    failed = [one["partition"] for one in logs if one["event"] == "outbox partition not made"]
+        await outbox.maintain_partitions(rig.source, LONG_AGO)
+    failed = [one["partition"] for one in logs if one["event"] == "outbox partition not created"]
     assert failed == ["outbox_2020_02", "outbox_2020_03", "outbox_2020_04"]
 
 
@@ -118,16 +118,16 @@ async def test_only_what_is_old_and_sent_is_forgotten(rig: Rig) -> None:
         event_of(LONG_AGO - timedelta(days=400)),
         event_of(clock.now()),
     )
-    await outbox.keep_partitions(rig.source, LONG_AGO)
+    await outbox.maintain_partitions(rig.source, LONG_AGO)
     async with rig.relaying(LocalTransport()):
         await forward(rig.source, old, homeless, recent)
         await eventually(lambda: _sent(rig, 3))
     await forward(rig.source, unplaced)
-    await outbox.keep_partitions(rig.source, clock.now(), retention_days=30)
+    await outbox.maintain_partitions(rig.source, clock.now(), retention_days=30)
     assert (await in_tables(rig.source)).keys() == {unplaced.id, recent.id}
     async with rig.relaying(LocalTransport()):
         await eventually(lambda: _sent(rig, 4))
-    await outbox.keep_partitions(rig.source, clock.now(), retention_days=30)
+    await outbox.maintain_partitions(rig.source, clock.now(), retention_days=30)
     assert (await in_tables(rig.source)).keys() == {recent.id}
     assert (await rig.figures()).unsent == 0
 

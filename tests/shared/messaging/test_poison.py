@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from shared.events.envelope import MAX_BYTES, Record
-from shared.inbox.receive import id_of
+from shared.inbox.receive import event_id_of
 from tests.shared.messaging.harness import TOPIC, Rig, effects_consumer, put
 from tests.support.waiting import eventually
 
@@ -80,7 +80,7 @@ async def test_poison_is_dead_with_its_reason_and_the_rest_flows(rig: Rig, consu
             await transport.send(TOPIC, [record])
         await put(rig.source, good, [2])
         await eventually(lambda: _effects(rig, consumer_name, good, [1, 3, 4, 2]))
-        wanted = {id_of(TOPIC, record): reason for record, reason in POISON.values()}
+        wanted = {event_id_of(TOPIC, record): reason for record, reason in POISON.values()}
 
         async def all_dead() -> dict[Any, str] | None:
             found = {one.event_id: one.reason for one in await rig.dead(consumer_name)}

@@ -96,7 +96,7 @@ async def test_a_relay_whose_epoch_is_over_marks_nothing(urls: tuple[str, str], 
         async with rig.source.transaction() as tx:
             await tx.execute(text("UPDATE outbox_relay SET epoch = epoch + 1"))
         freezing.woken.set()
-        await eventually(lambda: [one for one in logs if one["event"] == "relay fenced: another leads"])
+        await eventually(lambda: [one for one in logs if one["event"] == "relay fenced by another leader"])
         await eventually(lambda: _sent(rig, 2))
     epochs = [one["epoch"] for one in logs if one["event"] == "relay leads"]
     assert epochs == [1, 3]
@@ -130,7 +130,7 @@ async def test_a_wire_that_is_away_is_not_asked_for_every_event(urls: tuple[str,
     transport = RefusingWire(LocalTransport())
     async with rig.relaying(transport):
         await put(rig.source, uuid4(), range(1, 101))
-        assert transport.tries < 20
+        assert transport.max_attempts < 20
         transport.refusing = False
         await eventually(lambda: _sent(rig, 100))
     await rig.close()
@@ -142,7 +142,7 @@ async def test_a_wire_may_be_away_for_very_long(urls: tuple[str, str]) -> None:
     transport = RefusingWire(LocalTransport())
     async with rig.relaying(transport, lease=0.001):
         await put(rig.source, uuid4(), [1])
-        await eventually(lambda: transport.tries > 1100, deadline=30)
+        await eventually(lambda: transport.max_attempts > 1100, deadline=30)
         transport.refusing = False
         await eventually(lambda: _sent(rig, 1))
     await rig.close()

@@ -86,12 +86,12 @@ def test_tx_needs_a_complete_response() -> None:
 
 def test_a_body_is_one_body_model() -> None:
     router = Router(dependencies=PUBLIC)
-    with pytest.raises(TypeError, match="derived from Body"):
+    with pytest.raises(TypeError, match="derived from RequestModel"):
 
         @router.post("/dict")
         async def loose(body: dict[str, str]) -> None: ...
 
-    with pytest.raises(TypeError, match="derived from Body"):
+    with pytest.raises(TypeError, match="derived from RequestModel"):
 
         @router.post("/two")
         async def two(body: Thing, other: Thing) -> None: ...
