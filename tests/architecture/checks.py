@@ -138,6 +138,15 @@ def _seeded(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, "numpy.random.default_rng"
 
 
+def tests_that_documents_invent(root: Path) -> Iterator[str]:
+    for path in tracked(root):
+        if path.suffix == ".md":
+            for number, line in enumerate(_text(root / path).splitlines(), 1):
+                for name in re.findall(r"`(tests/[\w/]+\.py)`", line):
+                    if not (root / name).is_file():
+                        yield f"{path}:{number}: there is no {name}"
+
+
 def sleeps_in_tests(root: Path) -> Iterator[str]:
     for path, tree in modules(root, "tests"):
         if path.as_posix() != _WAITING:

@@ -45,6 +45,7 @@ PLANTED: list[tuple[Check, str, str]] = [
     (checks.chance_and_clocks, "deploy/c.py", "import datetime as d\nd.datetime.now(d.UTC)\n"),
     (checks.chance_and_clocks, "deploy/c.py", "from datetime import datetime as d\nnow = d.now\n"),
     (checks.chance_and_clocks, "deploy/c.py", "from datetime import date\ndate.today()\n"),
+    (checks.tests_that_documents_invent, "docs/d.md", "— F1, `tests/faults/test_none.py`\n"),
     (checks.sleeps_in_tests, "tests/flows/test_s.py", "import asyncio\nasync def f():\n    await asyncio.sleep(1)\n"),
     (checks.sleeps_in_tests, "tests/flows/test_s.py", "from time import sleep\n"),
     (checks.sleeps_in_tests, "tests/browser/test_s.py", "def f(page):\n    page.wait_for_timeout(100)\n"),
