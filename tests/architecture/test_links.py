@@ -10,12 +10,13 @@ from tests.architecture.checks import tracked
 _ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)(?:#[^)]*)?\)")
 _PATH = re.compile(r"`((?:services|shared|deploy|tests|bench|docs)/[\w./-]+)`")
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _DOCUMENTS = sorted(path for path in tracked(_ROOT) if path.suffix == ".md")
 
 
 def broken(root: Path, document: Path) -> list[str]:
-    """Relative links of a document, and paths in code marks, that do not exist."""
-    text = (root / document).read_text(encoding="utf-8")
+    """Relative links and paths in code marks, outside of fenced code, that do not exist."""
+    text = _FENCED.sub("", (root / document).read_text(encoding="utf-8"))
     links = [link for link in _LINK.findall(text) if not (root / document.parent / link).exists()]
     return links + [path for path in _PATH.findall(text) if not (root / path).exists()]
 
