@@ -1,4 +1,4 @@
-"""What matching does with which event."""
+"""Handlers of the events that matching consumes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,75 +29,77 @@ consumer = Consumer("matching")
 async def on_cluster(
     tx: WriteSession, events: Sequence[Event[ClusterRegistered | ClusterChanged | CapacityChanged]]
 ) -> None:
-    """Who the clusters are, and their places; requests that came before their cluster are answered."""
-    facts = [(one.data, one.version) for one in events if not isinstance(one.data, CapacityChanged)]
+    """Project clusters and slots, and resolve service requests that arrived before their cluster."""
+    facts = [(event.data, event.version) for event in events if not isinstance(event.data, CapacityChanged)]
     await projection.upsert_clusters(tx, facts)
-    capacities = [(one.data, one.version) for one in events if not isinstance(one.data, ClusterChanged)]
+    capacities = [(event.data, event.version) for event in events if not isinstance(event.data, ClusterChanged)]
     await projection.upsert_slots(tx, capacities)
-    await replan.record_causes(tx, _caused(events))
-    new = [one.data.cluster_id for one in events if isinstance(one.data, ClusterRegistered)]
-    if new:
-        await proposals.propose_for_requests(tx, await proposals.unresolved_requests(tx, new), clock.now())
+    await replan.record_causes(tx, _causes(events))
+    registered = [event.data.cluster_id for event in events if isinstance(event.data, ClusterRegistered)]
+    if registered:
+        requests = await proposals.unresolved_requests(tx, registered)
+        await proposals.propose_for_requests(tx, requests, clock.now())
 
 
 @consumer.on_batch(ClusterArchived)
 async def on_cluster_archived(tx: WriteSession, events: Sequence[Event[ClusterArchived]]) -> None:
-    """A cluster that left is planned for no longer, and what it was part of ends."""
-    await projection.project_archived(tx, [one.data for one in events])
-    await cluster_departure.end_pairs(
-        tx, [(one.data.cluster_id, one.data.consortium_id) for one in events], clock.now()
-    )
-    await replan.record_causes(tx, _caused(events))
+    """Project archived clusters, and end their pairs."""
+    await projection.project_archived(tx, [event.data for event in events])
+    archived = [(event.data.cluster_id, event.data.consortium_id) for event in events]
+    await cluster_departure.end_pairs(tx, archived, clock.now())
+    await replan.record_causes(tx, _causes(events))
 
 
 @consumer.on_batch(LabelExpired)
 async def on_label_expired(tx: WriteSession, events: Sequence[Event[LabelExpired]]) -> None:
-    """A label ends on its day, which is known; that the day is over may be worth a new plan."""
-    await replan.record_causes(tx, _caused(events))
+    """Record a replan cause. The projection has the last valid day of the label already."""
+    await replan.record_causes(tx, _causes(events))
 
 
 @consumer.on_batch(AssessmentRecorded)
 async def on_assessment_recorded(tx: WriteSession, events: Sequence[Event[AssessmentRecorded]]) -> None:
-    """Other levels; they confirm the gain of mentorships that are over."""
-    await projection.upsert_levels(tx, [(one.data, one.version) for one in events])
-    await mentorship_outcomes.confirm_by_assessments(tx, [one.data for one in events], clock.now())
-    await replan.record_causes(tx, _caused(events))
+    """Project levels, and confirm the goals of mentorships that have ended."""
+    await projection.upsert_levels(tx, [(event.data, event.version) for event in events])
+    await mentorship_outcomes.confirm_by_assessments(tx, [event.data for event in events], clock.now())
+    await replan.record_causes(tx, _causes(events))
 
 
 @consumer.on_batch(TargetSet)
 async def on_target_set(tx: WriteSession, events: Sequence[Event[TargetSet]]) -> None:
-    """Other needs."""
-    await projection.upsert_targets(tx, [(one.data, one.version) for one in events])
-    await replan.record_causes(tx, _caused(events))
+    """Project targets."""
+    await projection.upsert_targets(tx, [(event.data, event.version) for event in events])
+    await replan.record_causes(tx, _causes(events))
 
 
 @consumer.on_batch(ServiceRequested)
 async def on_service_requested(tx: WriteSession, events: Sequence[Event[ServiceRequested]]) -> None:
-    """Requests: mentors are proposed at once."""
+    """Project service requests, and propose mentors at once."""
     await proposals.propose_for_requests(tx, await projection.project_requests(tx, events), clock.now())
 
 
 @consumer.on_batch(TrainingPublished)
 async def on_training_published(tx: WriteSession, events: Sequence[Event[TrainingPublished]]) -> None:
-    """What others can join."""
-    await projection.project_activities(tx, [one.data for one in events])
+    """Project activities."""
+    await projection.project_activities(tx, [event.data for event in events])
 
 
 @consumer.on_batch(TrainingCompleted)
 async def on_training_completed(tx: WriteSession, events: Sequence[Event[TrainingCompleted]]) -> None:
-    """Gains, until assessments confirm them."""
-    await projection.project_gains(tx, [one.data for one in events])
-    caused = [
-        ConsortiumCause(one.data.consortium_id, Cause(event_id=one.id, type=one.type, cluster_id=cluster_id))
-        for one in events
-        for cluster_id in dict.fromkeys(gain.cluster_id for gain in one.data.gains)
+    """Project gains, which are provisional until an assessment confirms them."""
+    await projection.project_gains(tx, [event.data for event in events])
+    causes = [
+        ConsortiumCause(event.data.consortium_id, Cause(event_id=event.id, type=event.type, cluster_id=cluster_id))
+        for event in events
+        for cluster_id in dict.fromkeys(gain.cluster_id for gain in event.data.gains)
     ]
-    await replan.record_causes(tx, caused)
+    await replan.record_causes(tx, causes)
 
 
-def _caused(events: Sequence[Event[Any]]) -> list[ConsortiumCause]:
-    """As causes of a plan."""
+def _causes(events: Sequence[Event[Any]]) -> list[ConsortiumCause]:
+    """Each event as a cause of a replan."""
     return [
-        ConsortiumCause(one.data.consortium_id, Cause(event_id=one.id, type=one.type, cluster_id=one.data.cluster_id))
-        for one in events
+        ConsortiumCause(
+            event.data.consortium_id, Cause(event_id=event.id, type=event.type, cluster_id=event.data.cluster_id)
+        )
+        for event in events
     ]

@@ -1,4 +1,4 @@
-"""matching, put together."""
+"""The composition of matching."""
 
 from fastapi import FastAPI
 
@@ -21,12 +21,12 @@ def build(
     keys: KeySource | None = None,
     solver: SolverPool | None = None,
 ) -> FastAPI:
-    """The service's application."""
+    """The FastAPI application of matching."""
     solver = solver or SolverPool()
     service = runtime.Service(
         "matching",
         "Kei matching",
-        [one.router for one in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, recommendations)],
+        [room.router for room in (criteria, runs, pairs, what_ifs, mentorships, meetings, ledger, recommendations)],
         consumer=consumer,
         jobs=[Scheduler(settings.replan_debounce_seconds).run],
         collectors=[unresolved_requests],

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from services.matching.commands import proposal_replies, run_execution, run_publication, runs
-from services.matching.rules.inputs.criteria import Criteria
+from services.matching.rules.inputs.criteria import Criteria, Role
 from services.matching.rules.inputs.plan_input import PlanInput
 from services.matching.rules.report import make_plan as answered
 from services.members.commands import assessments, clusters, consortia, frameworks, service_requests, targets
@@ -145,9 +145,10 @@ def publish(id: UUID, seen: int) -> Work:
     return lambda tx: run_publication.publish(tx, id, seen, lambda _: True, NOW)
 
 
-def answer(id: UUID, side: str, seen: int, *, accepts: bool) -> Work:
+def answer(id: UUID, side: Role, seen: int, *, accepts: bool) -> Work:
     async def work(tx: WriteSession) -> None:
         pair = await proposal_replies.lock_proposal(tx, id, lambda _: True)
-        await proposal_replies.reply(tx, pair, seen, proposal_replies.ProposalReply(side, accepts), NOW)
+        reply = proposal_replies.ProposalReply(side, accepts)
+        await proposal_replies.reply_to_proposal(tx, pair, seen, reply, NOW)
 
     return work

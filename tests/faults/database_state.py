@@ -14,7 +14,7 @@ _PAIRS = """
     SELECT id, run_id, request_id, mentor_id, learner_id, state, mentor_answer, learner_answer, version, events
     FROM pair
 """
-_PLACES = "SELECT cluster_id, side, capacity, used, ceiling, version FROM places"
+_PLACES = "SELECT cluster_id, role, capacity, used, ceiling, version FROM slots"
 _WRITTEN = "SELECT id, key, version, type FROM outbox ORDER BY seq"
 _POSITIONS = "SELECT position - $1 FROM outbox WHERE position IS NOT NULL ORDER BY position"
 _INBOX = "SELECT state, count(*) FROM inbox GROUP BY state"

@@ -14,6 +14,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from services.matching.rules.inputs.criteria import Role
 from shared.failpoints import Failpoint
 from tests.faults import commands
 from tests.faults.checks import Findings, over_capacity, total
@@ -217,7 +218,7 @@ class Histories(RuleBasedStateMachine):
 
     @precondition(lambda self: self.matching.pairs)
     @rule(number=ANY, side=st.sampled_from(["mentor", "learner"]), late=SEEN, accepts=MOSTLY)
-    def answer(self, number: int, side: str, late: int, *, accepts: bool) -> None:
+    def answer(self, number: int, side: Role, late: int, *, accepts: bool) -> None:
         id = picked(list(self.matching.pairs), number)
         seen = self.matching.pairs[id].version - late
         outcome = self._await(self._trio.attempt("matching", commands.answer(id, side, seen, accepts=accepts)))
@@ -229,7 +230,8 @@ class Histories(RuleBasedStateMachine):
     def agree(self, number: int) -> None:
         """Each side that has not answered yet says yes."""
         id = picked(self.matching.open, number)
-        for side in ("mentor", "learner"):
+        roles: tuple[Role, ...] = ("mentor", "learner")
+        for side in roles:
             pair = self.matching.pairs[id]
             if getattr(pair, f"{side}_answer") is None:
                 answer = self.matching.answer(id, side, pair.version, accepts=True)

@@ -38,7 +38,7 @@ _UNSENT = "SELECT EXISTS (SELECT FROM outbox WHERE position IS NULL) OR assigned
 _OWN = {
     "members": "service_request target assessment cluster outbox",
     "trainings": "registration activity cluster archived outbox inbox effect",
-    "matching": "survey check_in meeting_of meeting goal mentorship pair run answered_request places "
+    "matching": "survey check_in meeting_mentorship meeting goal mentorship pair run resolved_request slots "
     "cluster level measurement target request gain activity archived outbox inbox effect",
 }
 CONSUMERS = {"matching": matching.consumer, "trainings": trainings.consumer}

@@ -57,7 +57,8 @@ def says(pair: Pair, *, accepts: bool) -> Work:
 
     async def work(tx: WriteSession) -> None:
         found = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
-        await proposal_replies.reply(tx, found, 2, proposal_replies.ProposalReply("learner", accepts), clock.now())
+        reply = proposal_replies.ProposalReply("learner", accepts)
+        await proposal_replies.reply_to_proposal(tx, found, 2, reply, clock.now())
 
     return work
 
@@ -69,7 +70,7 @@ def expires(pair: Pair) -> Work:
         over = update(Pair).where(Pair.id == pair.id, Pair.state == "proposed")
         await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
         await tx.execute(over.values(expires_at=clock.now() - timedelta(seconds=1)))
-        if await proposal_replies.expire(tx, clock.now()) == 0:
+        if await proposal_replies.expire(tx, pair.consortium_id, clock.now()) == 0:
             raise Conflict("already-decided", "Nothing to end.")
 
     return work
@@ -133,7 +134,7 @@ async def judged(database: Database, id: UUID, came: dict[str, str]) -> None:
     assert len(won) <= 1, came
     async with database.transaction() as tx:
         pair = (await tx.scalars(select(Pair).where(Pair.id == id))).one()
-        sides = {one.side: one for one in await tx.scalars(select(Slots).where(Slots.cluster_id == pair.mentor_id))}
+        sides = {one.role: one for one in await tx.scalars(select(Slots).where(Slots.cluster_id == pair.mentor_id))}
         told = (await tx.execute(_TOLD, {"key": id})).scalars().all()
     assert pair.state == (won[0] if won else "proposed"), came
     if not won:

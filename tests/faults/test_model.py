@@ -90,7 +90,7 @@ def test_whatever_happens_is_what_the_model_says(theatre: Theatre, table: Path) 
 
 async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
     for cluster, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
-        whose = update(Slots).where(Slots.cluster_id == cluster, Slots.side == side)
+        whose = update(Slots).where(Slots.cluster_id == cluster, Slots.role == side)
         await tx.execute(whose.values(used=Slots.used + 1, ceiling=Slots.ceiling + 1))
     return []
 

@@ -17,7 +17,7 @@ class SharedSolver(SolverPool):
     def __init__(self) -> None:
         super().__init__()
         with ThreadPoolExecutor(1) as elsewhere:  # an event loop runs here already
-            elsewhere.submit(asyncio.run, self._tried(warm_up)).result()
+            elsewhere.submit(asyncio.run, self._submit(warm_up)).result()
         self._warm.set()
 
     async def run(self, _: Database) -> None:

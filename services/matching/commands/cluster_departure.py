@@ -1,4 +1,4 @@
-"""What becomes of pairs when a cluster leaves: nobody need answer them any more, and mentorships end."""
+"""The departure of archived clusters: their open proposals are withdrawn, and their mentorships end."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -13,15 +13,22 @@ from services.matching.tables import Mentorship, Pair
 from shared.db import WriteSession
 
 
-async def end_pairs(tx: WriteSession, clusters: Collection[tuple[UUID, UUID]], now: datetime) -> None:
-    """Withdraw and end what clusters that left, each with its consortium, were part of."""
-    gone = {cluster_id for cluster_id, _ in clusters}
-    for consortium_id in sorted({consortium_id for _, consortium_id in clusters}):
+async def end_pairs(tx: WriteSession, archived: Collection[tuple[UUID, UUID]], now: datetime) -> None:
+    """Withdraw the proposals and end the mentorships of archived clusters.
+
+    Args:
+        tx: the transaction.
+        archived: ids of a cluster and of its consortium.
+        now: the time of the end.
+    """
+    cluster_ids = {cluster_id for cluster_id, _ in archived}
+    for consortium_id in sorted({consortium_id for _, consortium_id in archived}):
         await lock_consortium(tx, PROPOSALS, consortium_id)
-    live = Pair.state.in_(["proposed", "accepted"])
-    query = select(Pair).where(live, or_(Pair.mentor_id.in_(gone), Pair.learner_id.in_(gone)))
+    is_live = Pair.state.in_(["proposed", "accepted"])
+    query = select(Pair).where(is_live, or_(Pair.mentor_id.in_(cluster_ids), Pair.learner_id.in_(cluster_ids)))
     for pair in (await tx.scalars(query.order_by(Pair.id).with_for_update())).all():
         if pair.state == "proposed":
             withdraw(tx, pair, "archived", now)
         else:
-            await close(tx, await tx.get_one(Mentorship, pair.id), Ending("early", "One of the two has left."), now)
+            mentorship = await tx.get_one(Mentorship, pair.id)
+            await close(tx, mentorship, Ending("early", "One of the two clusters was archived."), now)

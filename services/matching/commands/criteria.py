@@ -1,4 +1,4 @@
-"""Criteria sets: drafted, changed while they are drafts, published, then as they are for good."""
+"""Criteria sets: a draft may change until it is published; a published version never changes."""
 
 from collections.abc import Callable
 from uuid import UUID
@@ -13,76 +13,77 @@ from shared.errors import Conflict, NotFound, Stale
 
 
 async def draft(tx: WriteSession, id: UUID, consortium_id: UUID, name: str, criteria: Criteria) -> CriteriaSet:
-    """The next version under a name.
+    """Add the next version of the criteria set with this name, as a draft.
 
     Raises:
-        NotFound: no cluster of that consortium is known.
+        NotFound: no cluster of this consortium is known.
     """
     await lock_consortium(tx, CRITERIA_VERSIONS, consortium_id)
     if await tx.scalar(select(Cluster.id).where(Cluster.consortium_id == consortium_id).limit(1)) is None:
-        raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
-    same = (CriteriaSet.consortium_id == consortium_id, CriteriaSet.name == name)
-    number = await tx.scalar(select(func.count()).select_from(CriteriaSet).where(*same)) or 0
+        raise NotFound("no-such-consortium", "No cluster of this consortium is known.", field="consortium_id")
+    same_name = (CriteriaSet.consortium_id == consortium_id, CriteriaSet.name == name)
+    versions = await tx.scalar(select(func.count()).select_from(CriteriaSet).where(*same_name)) or 0
     data = criteria.model_dump(mode="json")
-    made = CriteriaSet(
-        id=id, consortium_id=consortium_id, name=name, number=number + 1, state="draft", criteria=data, version=1
+    criteria_set = CriteriaSet(
+        id=id, consortium_id=consortium_id, name=name, number=versions + 1, state="draft", criteria=data, version=1
     )
-    tx.add(made)
+    tx.add(criteria_set)
     await tx.flush()
-    return made
+    return criteria_set
 
 
 async def change(
     tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool], criteria: Criteria
 ) -> CriteriaSet:
-    """Put other criteria into a draft.
+    """Replace the criteria of a draft.
 
     Raises:
         NotFound, Stale.
-        Conflict: it is published.
+        Conflict: the set is published.
     """
-    found = await _lock_draft(tx, id, expected_version, right)
-    found.criteria = criteria.model_dump(mode="json")
-    found.version += 1
-    return found
+    criteria_set = await _lock_draft(tx, id, expected_version, right)
+    criteria_set.criteria = criteria.model_dump(mode="json")
+    criteria_set.version += 1
+    return criteria_set
 
 
 async def publish(tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool]) -> CriteriaSet:
-    """Let runs use a draft, which is not changed any more.
+    """Publish a draft. From then on it cannot change, and runs can use it.
 
     Raises:
         NotFound, Stale.
-        Conflict: it is published already.
+        Conflict: the set is published already.
     """
-    found = await _lock_draft(tx, id, expected_version, right)
-    found.state = "published"
-    found.version += 1
-    return found
+    criteria_set = await _lock_draft(tx, id, expected_version, right)
+    criteria_set.state = "published"
+    criteria_set.version += 1
+    return criteria_set
 
 
 async def usable_criteria(tx: WriteSession, id: UUID, consortium_id: UUID, *, published: bool) -> Criteria:
-    """The criteria of a consortium's set, which has to be `published` if so asked.
+    """The criteria of a set of a consortium; with `published` a draft is refused.
 
     Raises:
         NotFound: the consortium has no such set.
-        Conflict: it is a draft.
+        Conflict: the set is a draft.
     """
-    found = await tx.get(CriteriaSet, id)
-    if found is None or found.consortium_id != consortium_id:
+    criteria_set = await tx.get(CriteriaSet, id)
+    if criteria_set is None or criteria_set.consortium_id != consortium_id:
         raise NotFound("no-such-criteria", "There is no such criteria set.", field="criteria_set_id")
-    if published and found.state != "published":
-        raise Conflict("criteria-not-published", "A run is made by published criteria; this set is a draft.")
-    return Criteria.from_data(found.criteria)
+    if published and criteria_set.state != "published":
+        raise Conflict("criteria-not-published", "A run needs a published criteria set; this one is a draft.")
+    return Criteria.from_data(criteria_set.criteria)
 
 
 async def _lock_draft(tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool]) -> CriteriaSet:
-    found = await tx.scalar(select(CriteriaSet).where(CriteriaSet.id == id).with_for_update())
-    if found is None or not right(found.consortium_id):
+    criteria_set = await tx.scalar(select(CriteriaSet).where(CriteriaSet.id == id).with_for_update())
+    if criteria_set is None or not right(criteria_set.consortium_id):
         raise NotFound("no-such-criteria", "There is no such criteria set.")
-    if found.version != expected_version:
+    if criteria_set.version != expected_version:
         raise Stale(
-            "stale", f"The criteria have changed since: they are at version {found.version}, not {expected_version}."
+            "stale",
+            f"The criteria set has changed since: it is at version {criteria_set.version}, not {expected_version}.",
         )
-    if found.state != "draft":
-        raise Conflict("criteria-published", "Published criteria are never changed. Draft the next version.")
-    return found
+    if criteria_set.state != "draft":
+        raise Conflict("criteria-published", "Published criteria cannot be changed. Draft the next version.")
+    return criteria_set

@@ -1,4 +1,4 @@
-"""What two clusters do while they work together: they meet, report, check in, and answer surveys."""
+"""Activity in mentorships: meetings, notes, progress reports, check-ins and surveys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.matching.commands.mentorship_events import publish_fact
 from services.matching.commands.mentorships import record_activity
+from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.mentoring.reminders import CLOSING_SURVEY, survey_days
 from services.matching.tables import CheckIn, Goal, Meeting, MeetingMentorship, Mentorship, Survey
@@ -22,7 +23,7 @@ from shared.events.matching import MentorshipMet
 
 @dataclass(frozen=True, slots=True)
 class MeetingDetails:
-    """Of a meeting: planned, held or cancelled; when and how long; people by cluster; what follows from it."""
+    """The state of a meeting (planned, held or cancelled), day, length, participants by cluster, and follow-ups."""
 
     state: str
     on: date
@@ -33,28 +34,35 @@ class MeetingDetails:
 
 @dataclass(frozen=True, slots=True)
 class SurveyReply:
-    """One side's answers to a survey: how useful it is from 1 to 5, whether it would do it again, and in words."""
+    """The reply of one side to a survey.
 
-    side: str
+    Attributes:
+        role: the side.
+        useful: 1 (not) to 5 (very).
+        again: whether the side would do it again.
+        text: free text.
+    """
+
+    role: Role
     useful: int
     again: bool
     text: str
 
 
-async def add(tx: WriteSession, mentorships: Sequence[Mentorship], facts: MeetingDetails, now: datetime) -> Meeting:
-    """Plan or report a meeting of a mentor with the learners of these locked mentorships.
+async def add(tx: WriteSession, mentorships: Sequence[Mentorship], details: MeetingDetails, now: datetime) -> Meeting:
+    """Add a meeting of one mentor with the learners of locked mentorships.
 
     Raises:
-        Conflict: one of them is not active.
-        Invalid: it was held on a day to come, people are of none of the clusters, or the mentors are several.
+        Conflict: a mentorship is not active.
+        Invalid: the meeting was held on a future day, people belong to another cluster, or the mentors differ.
     """
     for mentorship in mentorships:
         _require_active(mentorship)
-    mentors = {one.pair.mentor_id for one in mentorships}
-    if len(mentors) > 1:
-        raise Invalid("other-mentor", "A meeting of a group has one mentor.", field="together_with")
-    _validate(facts, mentors | {one.pair.learner_id for one in mentorships}, now.date())
-    meeting = Meeting(id=new_id(), mentor_id=mentors.pop(), notes={}, **_columns(facts))
+    mentor_ids = {mentorship.pair.mentor_id for mentorship in mentorships}
+    if len(mentor_ids) > 1:
+        raise Invalid("other-mentor", "A group meeting has one mentor.", field="together_with")
+    _validate(details, mentorships, now.date())
+    meeting = Meeting(id=new_id(), mentor_id=mentor_ids.pop(), notes={}, **_columns(details))
     tx.add(meeting)
     await tx.flush()
     for mentorship in mentorships:
@@ -64,92 +72,108 @@ async def add(tx: WriteSession, mentorships: Sequence[Mentorship], facts: Meetin
 
 
 async def mentorships_of(tx: WriteSession, mentorship_id: UUID, id: UUID) -> Sequence[UUID]:
-    """The ids of all the mentorships that a meeting of one of them counts for; they never change.
+    """The ids of all mentorships that a meeting counts for; they never change.
 
     Raises:
-        NotFound
+        NotFound: it does not count for `mentorship_id`.
     """
-    rows = (await tx.scalars(select(MeetingMentorship.mentorship_id).where(MeetingMentorship.meeting_id == id))).all()
-    if mentorship_id not in rows:
+    query = select(MeetingMentorship.mentorship_id).where(MeetingMentorship.meeting_id == id)
+    ids = (await tx.scalars(query)).all()
+    if mentorship_id not in ids:
         raise NotFound("no-such-meeting", "This mentorship has no such meeting.")
-    return rows
+    return ids
 
 
 async def change(
-    tx: WriteSession, mentorships: Sequence[Mentorship], id: UUID, facts: MeetingDetails, now: datetime
+    tx: WriteSession, mentorships: Sequence[Mentorship], id: UUID, details: MeetingDetails, now: datetime
 ) -> None:
-    """Say otherwise of a meeting of locked mentorships. One that was held stays held.
+    """Replace the details of a meeting of locked mentorships. A held meeting stays held.
 
     Raises:
-        Conflict: it was held, and is said not to be; or a mentorship is not active.
+        Conflict: the meeting was held and the details say otherwise; or a mentorship is not active.
         Invalid: as `add`.
     """
     for mentorship in mentorships:
         _require_active(mentorship)
     meeting = await tx.get_one(Meeting, id, with_for_update=True)
-    if meeting.state == "held" and facts.state != "held":
+    was_held = meeting.state == "held"
+    if was_held and details.state != "held":
         raise Conflict("already-held", "This meeting was held already.")
-    clusters = {one.pair.mentor_id for one in mentorships} | {one.pair.learner_id for one in mentorships}
-    _validate(facts, clusters, now.date())
-    told = meeting.state == "held"
-    for name, value in _columns(facts).items():
+    _validate(details, mentorships, now.date())
+    for name, value in _columns(details).items():
         setattr(meeting, name, value)
     meeting.version += 1
     for mentorship in mentorships:
-        _record_meeting(tx, mentorship, meeting, now, told=told)
+        _record_meeting(tx, mentorship, meeting, now, published=was_held)
 
 
-async def write_note(tx: WriteSession, mentorship: Mentorship, id: UUID, side: str, text: str, now: datetime) -> None:
-    """Keep what a side of a locked mentorship notes of a meeting, in place of before; no text takes it away."""
+async def write_note(tx: WriteSession, mentorship: Mentorship, id: UUID, role: Role, text: str, now: datetime) -> None:
+    """Replace the note of one side of a locked mentorship about a meeting. An empty text deletes it."""
     meeting = await tx.get_one(Meeting, id, with_for_update=True)
-    cluster = str(getattr(mentorship.pair, f"{side}_id"))
-    kept = {other: said for other, said in meeting.notes.items() if other != cluster}
-    meeting.notes = kept | {cluster: text} if text else kept
+    cluster_id = str(mentorship.pair.cluster_of(role))
+    others = {key: note for key, note in meeting.notes.items() if key != cluster_id}
+    meeting.notes = others | {cluster_id: text} if text else others
     meeting.version += 1
     record_activity(mentorship, now)
 
 
 async def report_progress(tx: WriteSession, mentorship: Mentorship, skill: Skill, reached: int, now: datetime) -> None:
-    """Say which level a goal of a locked mentorship has reached, as the two see it.
+    """Store the level that a goal of a locked mentorship has reached, as the two sides report it.
 
     Raises:
-        Conflict: it is not active.
+        Conflict: the mentorship is not active.
         NotFound: it has no such goal.
     """
     _require_active(mentorship)
     goal = await tx.get(Goal, (mentorship.id, *skill))
     if goal is None:
-        raise NotFound("no-such-goal", f"{skill.text.capitalize()} is no goal of this mentorship.")
+        raise NotFound("no-such-goal", f"{skill.text.capitalize()} is not a goal of this mentorship.")
     goal.reached = reached
     record_activity(mentorship, now)
 
 
-def check_in(tx: WriteSession, mentorship: Mentorship, side: str, feeling: int, text: str, now: datetime) -> None:
-    """Keep what a side of a locked mentorship says of how it goes.
+def check_in(tx: WriteSession, mentorship: Mentorship, role: Role, feeling: int, text: str, now: datetime) -> None:
+    """Add the check-in of one side of a locked mentorship.
 
     Raises:
-        Conflict: it is not active.
+        Conflict: the mentorship is not active.
     """
     _require_active(mentorship)
-    tx.add(CheckIn(id=new_id(), mentorship_id=mentorship.id, side=side, feeling=feeling, text=text, at=now))
+    tx.add(CheckIn(id=new_id(), mentorship_id=mentorship.id, role=role, feeling=feeling, text=text, at=now))
     record_activity(mentorship, now)
 
 
-async def reply_to_survey(tx: WriteSession, mentorship: Mentorship, day: int, said: SurveyReply, now: datetime) -> None:
-    """Keep a side's answers to the survey of a day after the start of a locked mentorship (0: at its end), once.
+async def reply_to_survey(
+    tx: WriteSession, mentorship: Mentorship, day: int, reply: SurveyReply, now: datetime
+) -> None:
+    """Store the reply of one side to a survey of a locked mentorship.
+
+    Args:
+        tx: the transaction.
+        mentorship: the locked mentorship.
+        day: days from the start to the survey; 0 is the survey at the end.
+        reply: the reply.
+        now: the time of the reply.
 
     Raises:
-        Conflict: that survey is not due, or was answered.
+        Conflict: the survey is not due, or this side has answered it.
     """
-    started, ended = mentorship.started_at, mentorship.ended_at
-    running = ((ended or now) - started).days if started else 0
-    if not started or (ended is None if day == CLOSING_SURVEY else day not in survey_days(running)):
+    started_at, ended_at = mentorship.started_at, mentorship.ended_at
+    duration = ((ended_at or now) - started_at).days if started_at else 0
+    if not started_at or (ended_at is None if day == CLOSING_SURVEY else day not in survey_days(duration)):
         raise Conflict("not-due", "This survey is not due.")
-    row = {"mentorship_id": mentorship.id, "day": day, "side": said.side, "at": now}
-    row |= {"useful": said.useful, "again": said.again, "text": said.text}
-    new = insert(Survey).values(row).on_conflict_do_nothing().returning(Survey.day)
-    if await tx.scalar(new) is None:
-        raise Conflict("already-answered", f"The {said.side} has answered this survey already.")
+    row = {
+        "mentorship_id": mentorship.id,
+        "day": day,
+        "role": reply.role,
+        "useful": reply.useful,
+        "again": reply.again,
+        "text": reply.text,
+        "at": now,
+    }
+    inserted = insert(Survey).values(row).on_conflict_do_nothing().returning(Survey.day)
+    if await tx.scalar(inserted) is None:
+        raise Conflict("already-answered", f"The {reply.role} has answered this survey already.")
     record_activity(mentorship, now)
 
 
@@ -158,27 +182,28 @@ def _require_active(mentorship: Mentorship) -> None:
         raise Conflict("not-active", f"This mentorship is {mentorship.state}, not active.")
 
 
-def _validate(facts: MeetingDetails, clusters: set[UUID], today: date) -> None:
-    if facts.state == "held" and facts.on > today:
-        raise Invalid("not-yet", "A meeting that was held cannot be on a day to come.", field="on")
-    if others := facts.people.keys() - clusters:
-        raise Invalid("other-cluster", f"{min(others)} is not one of those who meet.", field="people")
+def _validate(details: MeetingDetails, mentorships: Sequence[Mentorship], today: date) -> None:
+    if details.state == "held" and details.on > today:
+        raise Invalid("not-yet", "A held meeting cannot be on a future day.", field="on")
+    participants = {id for mentorship in mentorships for id, _ in mentorship.pair.sides}
+    if others := details.people.keys() - participants:
+        raise Invalid("other-cluster", f"Cluster {min(others)} does not take part in this meeting.", field="people")
 
 
-def _columns(facts: MeetingDetails) -> dict[str, Any]:
+def _columns(details: MeetingDetails) -> dict[str, Any]:
     return {
-        "state": facts.state,
-        "on": facts.on,
-        "minutes": facts.minutes,
-        "people": {str(cluster): count for cluster, count in facts.people.items()},
-        "follow_ups": [dict(one) for one in facts.follow_ups],
+        "state": details.state,
+        "on": details.on,
+        "minutes": details.minutes,
+        "people": {str(cluster_id): count for cluster_id, count in details.people.items()},
+        "follow_ups": [dict(follow_up) for follow_up in details.follow_ups],
     }
 
 
 def _record_meeting(
-    tx: WriteSession, mentorship: Mentorship, meeting: Meeting, now: datetime, *, told: bool = False
+    tx: WriteSession, mentorship: Mentorship, meeting: Meeting, now: datetime, *, published: bool = False
 ) -> None:
+    """Record the activity, and publish that the meeting was held unless that is `published` already."""
     record_activity(mentorship, now)
-    if meeting.state == "held" and not told:
-        when = {"on": meeting.on, "minutes": meeting.minutes}
-        publish_fact(tx, mentorship, MentorshipMet, meeting_id=meeting.id, **when)
+    if meeting.state == "held" and not published:
+        publish_fact(tx, mentorship, MentorshipMet, meeting_id=meeting.id, on=meeting.on, minutes=meeting.minutes)

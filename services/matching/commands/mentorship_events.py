@@ -11,16 +11,15 @@ from shared.events.envelope import Stored
 from shared.events.matching import MentorshipFact, MentorshipGoal
 
 
-def publish_fact(tx: WriteSession, mentorship: Mentorship, kind: type[MentorshipFact], **told: Any) -> Stored:
-    """Publish a fact of a locked mentorship. The events of a pair and of its mentorship are numbered together."""
+def publish_fact(tx: WriteSession, mentorship: Mentorship, kind: type[MentorshipFact], **fields: Any) -> Stored:
+    """Append an event of a locked mentorship to the outbox. Its version continues that of the pair's events."""
     pair = mentorship.pair
     pair.events += 1
-    sides = {name: getattr(pair, name) for name in ("consortium_id", "mentor_id", "learner_id")}
-    return outbox.append(tx, kind(mentorship_id=pair.id, **sides, **told), version=pair.events)
+    ids = {"consortium_id": pair.consortium_id, "mentor_id": pair.mentor_id, "learner_id": pair.learner_id}
+    return outbox.append(tx, kind(mentorship_id=pair.id, **ids, **fields), version=pair.events)
 
 
 async def event_goals(tx: WriteSession, mentorship: Mentorship) -> list[MentorshipGoal]:
-    """The goals as events tell them."""
+    """The goals of a mentorship, as its events contain them."""
     query = select(Goal).where(Goal.mentorship_id == mentorship.id).order_by(Goal.framework, Goal.indicator)
-    names = MentorshipGoal.model_fields
-    return [MentorshipGoal(**{name: getattr(goal, name) for name in names}) for goal in await tx.scalars(query)]
+    return [MentorshipGoal.model_validate(goal, from_attributes=True) for goal in await tx.scalars(query)]

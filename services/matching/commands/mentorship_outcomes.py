@@ -1,4 +1,4 @@
-"""What assessments say of mentorships that are over: the gain that they confirm, and the outcome."""
+"""Outcomes of mentorships: the gains that assessments confirm after the end."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -16,7 +16,7 @@ from shared.events.members import AssessmentRecorded
 
 
 class MeasuredLevel(NamedTuple):
-    """A level of a cluster, and the day of the assessment that measured it."""
+    """The level of a cluster in an indicator, and the day of the assessment."""
 
     cluster_id: UUID
     framework: str
@@ -26,16 +26,16 @@ class MeasuredLevel(NamedTuple):
 
 
 async def confirm_by_assessments(tx: WriteSession, recorded: Sequence[AssessmentRecorded], now: datetime) -> None:
-    """Confirm the goals of the clusters' mentorships that were over on the day of an assessment."""
+    """Confirm the open goals of mentorships that ended on or before the day of an assessment of their learner."""
     measured = [
-        MeasuredLevel(one.cluster_id, one.framework, level.indicator, level.level, level.assessed_on)
-        for one in recorded
-        for level in one.levels
+        MeasuredLevel(assessment.cluster_id, assessment.framework, level.indicator, level.level, level.assessed_on)
+        for assessment in recorded
+        for level in assessment.levels
     ]
-    learners = {one.cluster_id for one in measured}
-    open_goals = select(Goal.mentorship_id).where(Goal.confirmed.is_(None))
-    query = select(Pair.id).where(Pair.learner_id.in_(learners), Pair.state.in_(["accepted", "ended"]))
-    query = query.where(Pair.id.in_(open_goals)).order_by(Pair.id).with_for_update()
+    learner_ids = {level.cluster_id for level in measured}
+    with_open_goals = select(Goal.mentorship_id).where(Goal.confirmed.is_(None))
+    query = select(Pair.id).where(Pair.learner_id.in_(learner_ids), Pair.state.in_(["accepted", "ended"]))
+    query = query.where(Pair.id.in_(with_open_goals)).order_by(Pair.id).with_for_update()
     for id in (await tx.scalars(query)).all():
         mentorship = await tx.get_one(Mentorship, id)
         if mentorship.ended_at is not None:
@@ -43,7 +43,7 @@ async def confirm_by_assessments(tx: WriteSession, recorded: Sequence[Assessment
 
 
 async def confirm_at_end(tx: WriteSession, mentorship: Mentorship, now: datetime) -> None:
-    """Confirm what an assessment of the very day on which a mentorship ended has measured."""
+    """Confirm goals of a mentorship that just ended by an assessment of the same day."""
     rows = await tx.scalars(select(Level).where(Level.cluster_id == mentorship.pair.learner_id))
     measured = [MeasuredLevel(row.cluster_id, row.framework, row.indicator, row.level, row.assessed_on) for row in rows]
     await _confirm_goals(tx, mentorship, measured, now)
@@ -52,21 +52,23 @@ async def confirm_at_end(tx: WriteSession, mentorship: Mentorship, now: datetime
 async def _confirm_goals(
     tx: WriteSession, mentorship: Mentorship, measured: Sequence[MeasuredLevel], now: datetime
 ) -> None:
-    """Keep the first level that was measured on the day of the end or later; all of them together are the outcome."""
+    """Store the first level that was measured on the day of the end or later; the outcome needs all goals confirmed."""
     pair, ended_at = mentorship.pair, mentorship.ended_at or now
     goals = (await tx.scalars(select(Goal).where(Goal.mentorship_id == mentorship.id))).all()
-    found = {
-        (one.framework, one.indicator): one
-        for one in measured
-        if one.cluster_id == pair.learner_id and one.on >= ended_at.date()
+    after_end = {
+        (level.framework, level.indicator): level
+        for level in measured
+        if level.cluster_id == pair.learner_id and level.on >= ended_at.date()
     }
-    new = [goal for goal in goals if goal.confirmed is None and (goal.framework, goal.indicator) in found]
-    for goal in new:
-        one = found[goal.framework, goal.indicator]
-        goal.confirmed, goal.confirmed_on = one.level, one.on
-    if not new or any(goal.confirmed is None for goal in goals):
+    newly_confirmed = False
+    for goal in goals:
+        level = after_end.get((goal.framework, goal.indicator))
+        if goal.confirmed is None and level is not None:
+            goal.confirmed, goal.confirmed_on = level.level, level.on
+            newly_confirmed = True
+    if not newly_confirmed or any(goal.confirmed is None for goal in goals):
         return
-    mentorship.outcome = outcome([MeasuredGoal(one.level, one.target, one.confirmed or 0) for one in goals])
+    mentorship.outcome = outcome([MeasuredGoal(goal.level, goal.target, goal.confirmed or 0) for goal in goals])
     mentorship.confirmed_at = now
     mentorship.version += 1
     await tx.flush()

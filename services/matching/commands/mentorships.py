@@ -1,4 +1,4 @@
-"""Mentorships: what two clusters set out to do, how they begin, and how they end."""
+"""Mentorships: what two clusters agree on, the start and the end."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,16 +11,17 @@ from sqlalchemy import delete, func, select, update
 from services.matching.commands import mentorship_outcomes, replan
 from services.matching.commands.mentorship_events import event_goals, publish_fact
 from services.matching.queries.plan_input import load_profiles
+from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.mentoring.programme import (
     DEFAULT_TEMPLATE,
     TEMPLATES,
+    PlannedGoal,
     Template,
     agreement,
     ends_on,
     first_goals,
 )
-from services.matching.rules.mentoring.programme import PlannedGoal as Aimed
 from services.matching.rules.mentoring.reminders import CLOSING_SURVEY
 from services.matching.tables import Goal, Meeting, MeetingMentorship, Mentorship, Pair, Slots
 from shared.db import WriteSession
@@ -29,7 +30,7 @@ from shared.events.matching import Cause, MentorshipAsked, MentorshipEnded, Ment
 
 
 class CallerRights(Protocol):
-    """Of whoever asks: which consortium it belongs to, and for which of its clusters it speaks."""
+    """The caller's access to consortia, and its right to act for a cluster."""
 
     def within(self, consortium: UUID, /) -> bool: ...
     def speaks_for(self, cluster: UUID, consortium: UUID, /) -> bool: ...
@@ -37,7 +38,7 @@ class CallerRights(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeChange:
-    """What two clusters want to set out to do in place of what was planned; None leaves that as it is."""
+    """Changes of what two clusters agree on; None leaves a part as it is. Goals: skill, target level, due date."""
 
     template: str | None = None
     every_days: int | None = None
@@ -48,54 +49,63 @@ class ProgrammeChange:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a mentorship ends (completed, early or quiet), and what is said of it."""
+    """How a mentorship ends (completed, early or quiet), and why."""
 
     how: str
     reason: str | None = None
 
 
 async def begin(tx: WriteSession, pair: Pair, now: datetime) -> None:
-    """Make a mentorship of a pair that both sides accepted, by the standard template; they have to confirm it."""
-    sides = await load_profiles(tx, [pair.mentor_id, pair.learner_id], now.date())
-    mentor, learner = sides.get(pair.mentor_id), sides.get(pair.learner_id)
+    """Add the mentorship of an accepted pair, by the default template. It starts when both sides have confirmed it."""
+    profiles = await load_profiles(tx, [pair.mentor_id, pair.learner_id], now.date())
+    mentor, learner = profiles.get(pair.mentor_id), profiles.get(pair.learner_id)
     template = TEMPLATES[DEFAULT_TEMPLATE]
     until = ends_on(template, now.date())
     goals = first_goals(mentor, learner, until) if mentor and learner else []
     names = (mentor.name if mentor else "The mentor", learner.name if learner else "the learner")
-    text = agreement(*names, template, goals)
-    every = template.every_days
-    tx.add(Mentorship(id=pair.id, every_days=every, ends_on=until, agreement=text, last_sign_at=now))
+    mentorship = Mentorship(
+        id=pair.id,
+        every_days=template.every_days,
+        ends_on=until,
+        agreement=agreement(*names, template, goals),
+        last_activity_at=now,
+    )
+    tx.add(mentorship)
     await tx.flush()
-    tx.add_all(_goal(pair.id, one) for one in goals)
+    tx.add_all(_goal(pair.id, goal) for goal in goals)
 
 
-def _goal(mentorship_id: UUID, aimed: Aimed) -> Goal:
-    return Goal(mentorship_id=mentorship_id, **aimed.skill._asdict(), **_levels(aimed))
+def _goal(mentorship_id: UUID, goal: PlannedGoal) -> Goal:
+    return Goal(
+        mentorship_id=mentorship_id,
+        framework=goal.skill.framework,
+        indicator=goal.skill.indicator,
+        level=goal.level,
+        target=goal.target,
+        due_on=goal.due_on,
+        reached=goal.level,
+    )
 
 
-def _levels(aimed: Aimed) -> dict[str, int | date]:
-    return {"level": aimed.level, "target": aimed.target, "due_on": aimed.due_on, "reached": aimed.level}
-
-
-async def lock_mentorship(tx: WriteSession, id: UUID, rights: CallerRights, side: str | None = None) -> Mentorship:
-    """A mentorship, with its pair's row locked until the end of the transaction, for who speaks for a side of it.
+async def lock_mentorship(tx: WriteSession, id: UUID, rights: CallerRights, role: Role | None = None) -> Mentorship:
+    """Load a mentorship and lock its pair's row until the transaction ends.
 
     Raises:
-        NotFound
-        Forbidden: the caller does not speak for that side, or for none of the two.
+        NotFound: also if it is of another consortium.
+        Forbidden: the caller does not act for the side `role`, or without a role for neither side.
     """
     query = select(Pair).where(Pair.id == id, Pair.state.in_(["accepted", "ended"])).with_for_update()
     pair = await tx.scalar(query)
     if pair is None or not rights.within(pair.consortium_id):
         raise NotFound("no-such-mentorship", "There is no such mentorship.")
-    sides = (side,) if side else ("mentor", "learner")
-    if not any(rights.speaks_for(getattr(pair, f"{one}_id"), pair.consortium_id) for one in sides):
-        raise Forbidden("not-your-side", f"You do not speak for the {' or the '.join(sides)} of this mentorship.")
+    roles: tuple[Role, ...] = ("mentor", "learner") if role is None else (role,)
+    if not any(rights.speaks_for(pair.cluster_of(role), pair.consortium_id) for role in roles):
+        raise Forbidden("not-your-side", f"You do not act for the {' or the '.join(roles)} of this mentorship.")
     return await tx.get_one(Mentorship, id)
 
 
 async def lock_group(tx: WriteSession, ids: Iterable[UUID], rights: CallerRights) -> list[Mentorship]:
-    """Several mentorships, locked in one order, for who speaks for their mentor; or one, for who speaks for a side.
+    """Lock mentorships in order of their ids. For several the caller has to act for the mentor, for one for a side.
 
     Raises:
         NotFound, Forbidden.
@@ -105,47 +115,47 @@ async def lock_group(tx: WriteSession, ids: Iterable[UUID], rights: CallerRights
 
 
 def require_version(mentorship: Mentorship, expected_version: int) -> None:
-    """Refuse to change what the caller has not seen.
+    """Refuse an update of another version than the caller has read.
 
     Raises:
         Stale
     """
     if mentorship.version != expected_version:
-        said = f"The mentorship has changed since: it is at version {mentorship.version}, not {expected_version}."
-        raise Stale("stale", said)
+        message = f"The mentorship has changed since: it is at version {mentorship.version}, not {expected_version}."
+        raise Stale("stale", message)
 
 
 def record_activity(mentorship: Mentorship, now: datetime) -> None:
-    """Note that something was heard of it; reminders begin anew."""
-    mentorship.last_sign_at, mentorship.nudged = now, 0
+    """Record activity of the two sides: reminders start from the beginning."""
+    mentorship.last_activity_at, mentorship.last_reminder_day = now, 0
     mentorship.version += 1
 
 
 async def change_programme(
-    tx: WriteSession, mentorship: Mentorship, expected_version: int, wanted: ProgrammeChange, now: datetime
+    tx: WriteSession, mentorship: Mentorship, expected_version: int, change: ProgrammeChange, now: datetime
 ) -> None:
-    """Change what a locked mentorship sets out to do, before it starts. Both sides have to confirm it anew.
+    """Change what a locked mentorship sets out to do, before its start. Both sides have to confirm it again.
 
     Raises:
         Stale
-        Conflict: it has started.
-        Invalid: a goal is no more than what the learner can already, or it would end before it begins.
+        Conflict: the mentorship has started.
+        Invalid: the learner has reached a target already, or the end is not in the future.
     """
     require_version(mentorship, expected_version)
     if mentorship.state != "agreed":
-        raise Conflict("already-started", f"This mentorship is {mentorship.state}; what it sets out to do stays.")
-    template = TEMPLATES.get(wanted.template or "")
+        raise Conflict("already-started", f"This mentorship is {mentorship.state}; its plan cannot change any more.")
+    template = TEMPLATES.get(change.template or "")
     if template is not None:
         mentorship.every_days, mentorship.ends_on = template.every_days, ends_on(template, now.date())
-    mentorship.every_days = wanted.every_days or mentorship.every_days
-    mentorship.ends_on = wanted.until or mentorship.ends_on
+    mentorship.every_days = change.every_days or mentorship.every_days
+    mentorship.ends_on = change.until or mentorship.ends_on
     if mentorship.ends_on <= now.date():
-        raise Invalid("too-short", "It would end before it begins.", field="until")
-    if wanted.goals is not None:
-        await _replace_goals(tx, mentorship, wanted.goals, now.date())
-    if wanted.agreement is not None:
-        mentorship.agreement = wanted.agreement
-    elif template is not None or wanted.goals is not None:
+        raise Invalid("too-short", "The mentorship would end before it starts.", field="until")
+    if change.goals is not None:
+        await _replace_goals(tx, mentorship, change.goals, now.date())
+    if change.agreement is not None:
+        mentorship.agreement = change.agreement
+    elif template is not None or change.goals is not None:
         await _write_agreement(tx, mentorship, template, now.date())
     mentorship.mentor_confirmed_at = mentorship.learner_confirmed_at = None
     record_activity(mentorship, now)
@@ -154,31 +164,32 @@ async def change_programme(
 async def _replace_goals(
     tx: WriteSession, mentorship: Mentorship, goals: Sequence[tuple[Skill, int, date]], today: date
 ) -> None:
-    learner = (await load_profiles(tx, [mentorship.pair.learner_id], today)).get(mentorship.pair.learner_id)
+    learner_id = mentorship.pair.learner_id
+    learner = (await load_profiles(tx, [learner_id], today)).get(learner_id)
     levels = learner.levels if learner else {}
     await tx.execute(delete(Goal).where(Goal.mentorship_id == mentorship.id))
     for number, (skill, target, due_on) in enumerate(goals):
         level = levels.get(skill, 0)
         if target <= level:
-            said = f"The learner is at {level} in {skill.text} already."
-            raise Invalid("no-gain", said, field=f"goals.{number}.target")
-        tx.add(_goal(mentorship.id, Aimed(skill, level, target, due_on)))
+            message = f"The learner is at {level} in {skill.text} already."
+            raise Invalid("no-gain", message, field=f"goals.{number}.target")
+        tx.add(_goal(mentorship.id, PlannedGoal(skill, level, target, due_on)))
     await tx.flush()
 
 
 async def _write_agreement(tx: WriteSession, mentorship: Mentorship, template: Template | None, today: date) -> None:
     pair = mentorship.pair
-    sides = await load_profiles(tx, [pair.mentor_id, pair.learner_id], today)
-    names = [sides[id].name if id in sides else "One side" for id in (pair.mentor_id, pair.learner_id)]
+    profiles = await load_profiles(tx, [pair.mentor_id, pair.learner_id], today)
+    names = [profiles[id].name if id in profiles else "One side" for id in (pair.mentor_id, pair.learner_id)]
     rows = await tx.scalars(select(Goal).where(Goal.mentorship_id == mentorship.id))
-    goals = [Aimed(Skill(row.framework, row.indicator), row.level, row.target, row.due_on) for row in rows]
+    goals = [PlannedGoal(Skill(row.framework, row.indicator), row.level, row.target, row.due_on) for row in rows]
     days = (mentorship.ends_on - today).days
     own = Template(f"a meeting every {mentorship.every_days} days for {days} days", mentorship.every_days, days)
     mentorship.agreement = agreement(names[0], names[1], template or own, goals)
 
 
-async def confirm(tx: WriteSession, mentorship: Mentorship, expected_version: int, side: str, now: datetime) -> None:
-    """Note that a side agrees with what a locked mentorship sets out to do; with the second it starts.
+async def confirm(tx: WriteSession, mentorship: Mentorship, expected_version: int, role: Role, now: datetime) -> None:
+    """Record that one side confirms a locked mentorship. It starts with the second confirmation.
 
     Raises:
         Stale
@@ -186,23 +197,29 @@ async def confirm(tx: WriteSession, mentorship: Mentorship, expected_version: in
     """
     if mentorship.state != "agreed":
         raise Conflict("already-started", f"This mentorship is {mentorship.state} already.")
-    if getattr(mentorship, f"{side}_confirmed_at") is not None:
-        raise Conflict("already-confirmed", f"The {side} has confirmed it already.")
+    if mentorship.confirmed_by(role):
+        raise Conflict("already-confirmed", f"The {role} has confirmed it already.")
     require_version(mentorship, expected_version)
-    setattr(mentorship, f"{side}_confirmed_at", now)
+    mentorship.set_confirmed(role, now)
     record_activity(mentorship, now)
-    if mentorship.mentor_confirmed_at and mentorship.learner_confirmed_at:
+    if mentorship.confirmed_by("mentor") and mentorship.confirmed_by("learner"):
         mentorship.state, mentorship.started_at = "active", now
-        told = {"every_days": mentorship.every_days, "ends_on": mentorship.ends_on}
-        publish_fact(tx, mentorship, MentorshipStarted, goals=await event_goals(tx, mentorship), **told)
+        publish_fact(
+            tx,
+            mentorship,
+            MentorshipStarted,
+            goals=await event_goals(tx, mentorship),
+            every_days=mentorship.every_days,
+            ends_on=mentorship.ends_on,
+        )
 
 
 async def end(tx: WriteSession, mentorship: Mentorship, expected_version: int, ending: Ending, now: datetime) -> None:
-    """End a locked mentorship: its places are free, both sides are asked how it went, and a new plan may follow.
+    """End a locked mentorship at the request of a side.
 
     Raises:
         Stale
-        Conflict: it is over, or is to be completed and has not started.
+        Conflict: it has ended, or is to be completed and has not started.
     """
     if mentorship.ended_at is not None:
         raise Conflict("already-over", f"This mentorship is {mentorship.state} already.")
@@ -213,19 +230,16 @@ async def end(tx: WriteSession, mentorship: Mentorship, expected_version: int, e
 
 
 async def close(tx: WriteSession, mentorship: Mentorship, ending: Ending, now: datetime) -> None:
-    """End a locked mentorship that is not over."""
+    """End a locked mentorship that has not ended: free its slots, request the last survey, record a replan cause."""
     pair, started = mentorship.pair, mentorship.started_at is not None
     mentorship.state = "completed" if ending.how == "completed" else "ended"
     mentorship.ended_at, mentorship.reason = now, ending.reason
     mentorship.version += 1
     pair.state, pair.decided_at = "ended", now
     pair.version += 1
-    for cluster_id, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
-        fewer = Slots.used - 1
-        freed = {"used": fewer, "ceiling": func.greatest(Slots.capacity, fewer)}
-        await tx.execute(update(Slots).where(Slots.cluster_id == cluster_id, Slots.side == side).values(freed))
-    told = {"meetings": await _count_held_meetings(tx, mentorship.id), "goals": await event_goals(tx, mentorship)}
-    event = publish_fact(tx, mentorship, MentorshipEnded, how=ending.how, **told)
+    await _free_slots(tx, pair)
+    meetings, goals = await _count_held_meetings(tx, mentorship.id), await event_goals(tx, mentorship)
+    event = publish_fact(tx, mentorship, MentorshipEnded, how=ending.how, meetings=meetings, goals=goals)
     if started:
         publish_fact(tx, mentorship, MentorshipAsked, day=CLOSING_SURVEY)
     cause = Cause(event_id=event.id, type=event.type, cluster_id=pair.learner_id)
@@ -234,6 +248,15 @@ async def close(tx: WriteSession, mentorship: Mentorship, ending: Ending, now: d
     await mentorship_outcomes.confirm_at_end(tx, mentorship, now)
 
 
+async def _free_slots(tx: WriteSession, pair: Pair) -> None:
+    """In order of cluster, so that two transactions cannot deadlock."""
+    fewer = Slots.used - 1
+    values = {"used": fewer, "ceiling": func.greatest(Slots.capacity, fewer)}
+    for cluster_id, role in pair.sides:
+        await tx.execute(update(Slots).where(Slots.cluster_id == cluster_id, Slots.role == role).values(values))
+
+
 async def _count_held_meetings(tx: WriteSession, id: UUID) -> int:
-    held = select(func.count()).select_from(MeetingMentorship).join(Meeting, Meeting.id == MeetingMentorship.meeting_id)
-    return await tx.scalar(held.where(MeetingMentorship.mentorship_id == id, Meeting.state == "held")) or 0
+    meetings = select(func.count()).select_from(MeetingMentorship)
+    meetings = meetings.join(Meeting, Meeting.id == MeetingMentorship.meeting_id)
+    return await tx.scalar(meetings.where(MeetingMentorship.mentorship_id == id, Meeting.state == "held")) or 0

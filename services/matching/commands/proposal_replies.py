@@ -1,6 +1,6 @@
-"""Answers to proposals. Capacity is enforced in the row, at the second yes."""
+"""Replies to proposals. Capacity is enforced in the row of the slots, when the second side accepts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +10,7 @@ from sqlalchemy import select, update
 from services.matching.commands import mentorships, replan
 from services.matching.commands.locks import PROPOSALS, lock_consortium
 from services.matching.commands.proposals import propose_next, withdraw_overtaken
+from services.matching.rules.inputs.criteria import Role
 from services.matching.tables import Cluster, Pair, Slots
 from shared import outbox
 from shared.db import WriteSession
@@ -19,25 +20,23 @@ from shared.events.matching import Cause, PairAccepted, PairDeclined, PairExpire
 from shared.events.registry import Data
 
 EXPIRY_BATCH_SIZE = 100
-"""Proposals that are ended in one transaction, at most."""
+"""Maximum number of proposals that expire in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProposalReply:
-    """What one side (mentor or learner) says to a proposal, and why it declines, if it says so."""
+    """The reply of one side to a proposal, with an optional reason for a decline."""
 
-    side: str
+    role: Role
     accepts: bool
     reason: str | None = None
 
 
 async def lock_proposal(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
-    """A pair that was proposed, if `right(consortium)`.
-
-    Until the end of the transaction its row is locked, and nobody else proposes or answers in its consortium.
+    """Load a published pair and lock it and the proposals of its consortium until the transaction ends.
 
     Raises:
-        NotFound
+        NotFound: also if `right(consortium)` is false.
     """
     consortium_id = await tx.scalar(select(Pair.consortium_id).where(Pair.id == id))
     if consortium_id is not None and right(consortium_id):
@@ -48,65 +47,78 @@ async def lock_proposal(tx: WriteSession, id: UUID, right: Callable[[UUID], bool
     raise NotFound("no-such-pair", "There is no such pair.")
 
 
-async def reply(tx: WriteSession, pair: Pair, expected_version: int, given: ProposalReply, now: datetime) -> None:
-    """Note one side's answer to a locked pair, at a time. The second yes takes a place on both sides; one no ends it.
+async def reply_to_proposal(
+    tx: WriteSession, pair: Pair, expected_version: int, reply: ProposalReply, now: datetime
+) -> None:
+    """Record the reply of one side to a locked pair.
 
-    Where one says no the next best mentor is proposed; what a yes leaves no use for is taken back.
+    If both sides have accepted, each takes a slot, the mentorship begins, and proposals that it makes superfluous are
+    withdrawn. A decline closes the pair, and the next best mentor is proposed.
 
     Raises:
-        Stale: the pair is not at version `expected_version` any more.
-        Conflict: it is decided, its time is over, this side has answered, or a side is full.
+        Stale: the pair is not at `expected_version` any more.
+        Conflict: the pair is closed or expired, this side has replied, or a side has no free slot.
     """
-    _require_open(pair, expected_version, given, now)
-    setattr(pair, f"{given.side}_answer", "accepted" if given.accepts else "declined")
+    _require_open(pair, expected_version, reply.role, now)
+    pair.set_answer(reply.role, "accepted" if reply.accepts else "declined")
     pair.version += 1
-    if not given.accepts:
-        pair.reason = given.reason
-        event = _end(tx, pair, "declined", PairDeclined(**_who(pair), side=given.side), now)
+    if not reply.accepts:
+        pair.reason = reply.reason
+        event = _close(tx, pair, "declined", PairDeclined(**_ids(pair), side=reply.role), now)
         await _replace(tx, pair, event, now)
     elif pair.mentor_answer == pair.learner_answer == "accepted":
-        full = await _take_slots(tx, pair)
-        event = _end(tx, pair, "accepted", PairAccepted(**_who(pair)), now)
+        full_sides = await _take_slots(tx, pair)
+        event = _close(tx, pair, "accepted", PairAccepted(**_ids(pair)), now)
         await mentorships.begin(tx, pair, now)
-        await withdraw_overtaken(tx, pair, full, now)
+        await withdraw_overtaken(tx, pair, full_sides, now)
         await replan.record_causes(tx, [_consortium_cause(pair, event)])
 
 
-async def expire(tx: WriteSession, now: datetime) -> int:
-    """End proposals whose time is over, and propose the next best mentors; how many, of one consortium at a time."""
-    due = select(Pair.id, Pair.consortium_id).where(Pair.state == "proposed", Pair.expires_at < now).order_by(Pair.id)
-    found = (await tx.execute(due.limit(EXPIRY_BATCH_SIZE))).all()
-    if not found:
-        return 0
-    consortium_id = found[0].consortium_id
+async def due_consortia(tx: WriteSession, now: datetime) -> Sequence[UUID]:
+    """Consortia with proposals whose time to reply is over."""
+    query = select(Pair.consortium_id).where(Pair.state == "proposed", Pair.expires_at < now)
+    return (await tx.scalars(query.distinct())).all()
+
+
+async def expire(tx: WriteSession, consortium_id: UUID, now: datetime) -> int:
+    """Close a batch of proposals whose time to reply is over, and propose the next best mentors.
+
+    Returns:
+        The number of closed proposals; 0 if none is left.
+    """
     await lock_consortium(tx, PROPOSALS, consortium_id)
-    ids = [one.id for one in found if one.consortium_id == consortium_id]
-    query = select(Pair).where(Pair.id.in_(ids), Pair.state == "proposed").order_by(Pair.id).with_for_update()
+    is_due = (Pair.consortium_id == consortium_id, Pair.state == "proposed", Pair.expires_at < now)
+    query = select(Pair).where(*is_due).order_by(Pair.id).limit(EXPIRY_BATCH_SIZE).with_for_update()
     pairs = (await tx.scalars(query)).all()
     for pair in pairs:
         pair.version += 1
-        event = _end(tx, pair, "expired", PairExpired(**_who(pair)), now)
+        event = _close(tx, pair, "expired", PairExpired(**_ids(pair)), now)
         await _replace(tx, pair, event, now)
-    return len(ids)
+    return len(pairs)
 
 
-def _require_open(pair: Pair, expected_version: int, given: ProposalReply, now: datetime) -> None:
+def _require_open(pair: Pair, expected_version: int, role: Role, now: datetime) -> None:
     if pair.state != "proposed":
         raise Conflict("already-decided", f"This pair is {pair.state} already.")
     if pair.expires_at is not None and pair.expires_at < now:
         raise Conflict("expired", f"This proposal could be answered until {pair.expires_at:%-d %B %Y}.")
-    if getattr(pair, f"{given.side}_answer") is not None:
-        raise Conflict("already-answered", f"The {given.side} has answered already.")
+    if pair.answer_of(role) is not None:
+        raise Conflict("already-answered", f"The {role} has answered already.")
     if pair.version != expected_version:
         raise Stale("stale", f"The pair has changed since: it is at version {pair.version}, not {expected_version}.")
 
 
-def _who(pair: Pair) -> dict[str, UUID]:
-    names = ("consortium_id", "mentor_id", "learner_id")
-    return {"pair_id": pair.id} | {name: getattr(pair, name) for name in names}
+def _ids(pair: Pair) -> dict[str, UUID]:
+    """The fields that all events of a pair have."""
+    return {
+        "pair_id": pair.id,
+        "consortium_id": pair.consortium_id,
+        "mentor_id": pair.mentor_id,
+        "learner_id": pair.learner_id,
+    }
 
 
-def _end(tx: WriteSession, pair: Pair, state: str, data: Data, now: datetime) -> Stored:
+def _close(tx: WriteSession, pair: Pair, state: str, data: Data, now: datetime) -> Stored:
     pair.state, pair.decided_at = state, now
     pair.events += 1
     return outbox.append(tx, data, version=pair.events)
@@ -118,35 +130,35 @@ def _consortium_cause(pair: Pair, event: Stored) -> replan.ConsortiumCause:
 
 
 async def _replace(tx: WriteSession, pair: Pair, event: Stored, now: datetime) -> None:
-    """Propose another mentor for one that said no, or nothing; what is free now may be worth a new plan."""
-    caused = _consortium_cause(pair, event)
-    await propose_next(tx, pair, caused.cause, now)
-    await replan.record_causes(tx, [caused])
+    """Propose another mentor for a closed pair, if there is one, and record the event as a cause of a replan."""
+    cause = _consortium_cause(pair, event)
+    await propose_next(tx, pair, cause.cause, now)
+    await replan.record_causes(tx, [cause])
 
 
-async def _take_slots(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
-    """Take a place on both sides, in order of cluster, so that two acceptances never wait for each other in a ring.
+async def _take_slots(tx: WriteSession, pair: Pair) -> list[tuple[UUID, Role]]:
+    """Take a slot on both sides, in order of cluster, so that two acceptances cannot deadlock.
 
-    Returns: the sides that are full now.
+    Returns:
+        The sides that have no free slot left.
+
+    Raises:
+        Conflict: a side has no free slot.
     """
-    full = []
-    for cluster_id, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
-        taken = await tx.execute(
-            update(Slots)
-            .where(Slots.cluster_id == cluster_id, Slots.side == side, Slots.used < Slots.capacity)
-            .values(used=Slots.used + 1)
-            .returning(Slots.used, Slots.capacity)
-        )
-        row = taken.first()
+    full_sides = []
+    for cluster_id, role in pair.sides:
+        query = update(Slots).where(Slots.cluster_id == cluster_id, Slots.role == role, Slots.used < Slots.capacity)
+        result = await tx.execute(query.values(used=Slots.used + 1).returning(Slots.used, Slots.capacity))
+        row = result.first()
         if row is None:
-            raise await _no_free_slot(tx, cluster_id, side)
+            raise await _no_free_slot(tx, cluster_id, role)
         if row.used == row.capacity:
-            full.append((cluster_id, side))
-    return full
+            full_sides.append((cluster_id, role))
+    return full_sides
 
 
-async def _no_free_slot(tx: WriteSession, cluster_id: UUID, side: str) -> Conflict:
+async def _no_free_slot(tx: WriteSession, cluster_id: UUID, role: Role) -> Conflict:
     name = await tx.scalar(select(Cluster.name).where(Cluster.id == cluster_id)) or "The cluster"
-    places = await tx.get(Slots, (cluster_id, side))
-    used, capacity = (places.used, places.capacity) if places else (0, 0)
-    return Conflict("no-free-place", f"{name} has no free place as {side}: {used} of {capacity} are taken.")
+    slots = await tx.get(Slots, (cluster_id, role))
+    used, capacity = (slots.used, slots.capacity) if slots else (0, 0)
+    return Conflict("no-free-place", f"{name} has no free place as {role}: {used} of {capacity} are taken.")

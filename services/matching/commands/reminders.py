@@ -1,6 +1,8 @@
-"""What a clock brings to mentorships: reminders when they are quiet, the end of those that stay so, and surveys."""
+"""Time-driven changes of mentorships: reminders and, after the last one, the end of inactive ones; and surveys."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
@@ -21,18 +23,35 @@ from shared.db import WriteSession
 from shared.events.matching import MentorshipAsked, MentorshipNudged
 
 BATCH_SIZE = 100
-"""Mentorships that are looked after in one transaction, at most."""
+"""Maximum number of mentorships in one transaction."""
 
 
-async def remind(tx: WriteSession, now: datetime) -> int:
-    """Remind, ask and end whatever is due, and say how many mentorships that were; oldest first."""
-    due = select(Mentorship.id).where(Mentorship.ended_at.is_(None), or_(_reminder_due(now), _survey_due(now)))
-    ids = due.order_by(Mentorship.last_sign_at).limit(BATCH_SIZE)
-    query = select(Pair.id).where(Pair.id.in_(ids)).order_by(Pair.id).with_for_update(skip_locked=True)
-    found = (await tx.scalars(query)).all()
-    for id in found:
-        await _remind(tx, await tx.get_one(Mentorship, id), now)
-    return len(found)
+async def due_consortia(tx: WriteSession, now: datetime) -> Sequence[UUID]:
+    """Consortia with mentorships for which a reminder, a survey or the end is due."""
+    query = select(Pair.consortium_id).join(Mentorship, Mentorship.id == Pair.id).where(*_is_due(now))
+    return (await tx.scalars(query.distinct())).all()
+
+
+async def remind(tx: WriteSession, consortium_id: UUID, now: datetime) -> int:
+    """Send a batch of due reminders and surveys and end abandoned mentorships, the longest inactive first.
+
+    Returns:
+        The number of mentorships for which something was due; 0 if none is left.
+    """
+    due = select(Mentorship.id).join(Pair, Pair.id == Mentorship.id)
+    due = due.where(Pair.consortium_id == consortium_id, *_is_due(now))
+    batch = due.order_by(Mentorship.last_activity_at).limit(BATCH_SIZE)
+    query = select(Pair.id).where(Pair.id.in_(batch)).order_by(Pair.id).with_for_update(skip_locked=True)
+    ids = (await tx.scalars(query)).all()
+    for id in ids:
+        mentorship = await tx.get_one(Mentorship, id)
+        if mentorship.ended_at is None:
+            await _remind(tx, mentorship, now)
+    return len(ids)
+
+
+def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Mentorship.ended_at.is_(None), or_(_reminder_due(now), _survey_due(now))
 
 
 def _days(count: ColumnElement[int] | int) -> ColumnElement[timedelta]:
@@ -40,32 +59,32 @@ def _days(count: ColumnElement[int] | int) -> ColumnElement[timedelta]:
 
 
 def _reminder_due(now: datetime) -> ColumnElement[bool]:
-    """The next reminder, or after the last one the end, is due."""
+    """Whether the next reminder, or the end after the last one, is due."""
     first, second, third = REMINDER_DAYS
-    waits = case({0: first, first: second, second: third}, value=Mentorship.nudged, else_=third + GRACE_DAYS)
-    return Mentorship.last_sign_at <= now - _days(waits)
+    inactive_days = case(
+        {0: first, first: second, second: third}, value=Mentorship.last_reminder_day, else_=third + GRACE_DAYS
+    )
+    return Mentorship.last_activity_at <= now - _days(inactive_days)
 
 
 def _survey_due(now: datetime) -> ColumnElement[bool]:
-    """The next survey is due."""
-    day = case((Mentorship.surveyed == 0, FIRST_SURVEY_DAY), else_=Mentorship.surveyed + SURVEY_INTERVAL_DAYS)
-    return and_(Mentorship.started_at.is_not(None), Mentorship.started_at <= now - _days(day))
+    last_day = Mentorship.last_survey_day
+    next_day = case((last_day == 0, FIRST_SURVEY_DAY), else_=last_day + SURVEY_INTERVAL_DAYS)
+    return and_(Mentorship.started_at.is_not(None), Mentorship.started_at <= now - _days(next_day))
 
 
 async def _remind(tx: WriteSession, mentorship: Mentorship, now: datetime) -> None:
-    if mentorship.ended_at is not None:
+    inactive_days = (now - mentorship.last_activity_at).days
+    if is_abandoned(inactive_days, mentorship.last_reminder_day):
+        await close(tx, mentorship, Ending("quiet", f"There was no activity for {inactive_days} days."), now)
         return
-    quiet = (now - mentorship.last_sign_at).days
-    if is_abandoned(quiet, mentorship.nudged):
-        await close(tx, mentorship, Ending("quiet", f"Nothing was heard of it for {quiet} days."), now)
-        return
-    if days := due_reminder(quiet, mentorship.nudged):
-        mentorship.nudged = days
+    if reminder_day := due_reminder(inactive_days, mentorship.last_reminder_day):
+        mentorship.last_reminder_day = reminder_day
         mentorship.version += 1
-        closes = closing_date(mentorship.last_sign_at.date(), days)
-        publish_fact(tx, mentorship, MentorshipNudged, quiet_days=quiet, closes_on=closes)
+        closes_on = closing_date(mentorship.last_activity_at.date(), reminder_day)
+        publish_fact(tx, mentorship, MentorshipNudged, quiet_days=inactive_days, closes_on=closes_on)
     due = survey_days((now - mentorship.started_at).days) if mentorship.started_at else []
-    if due and due[-1] > mentorship.surveyed:
-        mentorship.surveyed = due[-1]
+    if due and due[-1] > mentorship.last_survey_day:
+        mentorship.last_survey_day = due[-1]
         mentorship.version += 1
         publish_fact(tx, mentorship, MentorshipAsked, day=due[-1])

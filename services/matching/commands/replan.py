@@ -1,6 +1,7 @@
-"""Plans that events cause: noted as they come, made when they have come to rest, published within bounds.
+"""Replans: their causes are recorded as events arrive, and a run is requested after the debounce.
 
-Only where a person has published a plan. What a plan of events may drop is bounded by its criteria.
+A consortium is replanned only after a coordinator has published a plan. The criteria bound how many open proposals a
+replan may withdraw.
 """
 
 from collections.abc import Sequence
@@ -20,73 +21,79 @@ from shared.errors import Conflict
 from shared.events.matching import Cause
 
 MAX_DEBOUNCE_FACTOR = 6
-"""Events that go on without a rest are waited for no longer than so many times the rest."""
+"""Maximum debounce, as a multiple of the interval, while events keep arriving."""
 MAX_CAUSES = 50
-"""How many causes a run names, at most; the newest."""
+"""Maximum number of causes that a run names: the newest."""
 
 _INBOX_BEHIND = text(
     "SELECT EXISTS (SELECT FROM inbox WHERE consumer = 'matching' AND state = 'pending'"
-    " AND received_at < clock_timestamp() - CAST(:rest AS interval))"
+    " AND received_at < clock_timestamp() - CAST(:debounce AS interval))"
 )
 
 
 class ConsortiumCause(NamedTuple):
-    """An event of a consortium that changed supply or need."""
+    """An event that changed supply or demand in a consortium."""
 
     consortium_id: UUID
     cause: Cause
 
 
-async def record_causes(tx: WriteSession, caused: Sequence[ConsortiumCause]) -> None:
-    """Keep in mind that a new plan may be needed, where one was published."""
-    consortia = {one.consortium_id for one in caused}
-    published = select(Run.consortium_id).where(Run.state == "published", Run.consortium_id.in_(consortia))
-    planned = set(await tx.scalars(published.distinct()))
+async def record_causes(tx: WriteSession, causes: Sequence[ConsortiumCause]) -> None:
+    """Record that the consortia may need a replan. Consortia without a published plan are ignored."""
+    consortium_ids = {cause.consortium_id for cause in causes}
+    published = select(Run.consortium_id).where(Run.state == "published", Run.consortium_id.in_(consortium_ids))
+    with_plan = set(await tx.scalars(published.distinct()))
     rows = [
-        {"consortium_id": one.consortium_id, **one.cause.model_dump()} for one in caused if one.consortium_id in planned
+        {"consortium_id": cause.consortium_id, **cause.cause.model_dump()}
+        for cause in causes
+        if cause.consortium_id in with_plan
     ]
     if rows:
         await tx.execute(insert(ReplanCause).on_conflict_do_nothing(), rows)
 
 
-async def due_consortia(tx: WriteSession, rest: timedelta) -> Sequence[UUID]:
-    """Consortia whose events have come to rest."""
-    first, last = func.min(ReplanCause.at), func.max(ReplanCause.at)
+async def due_consortia(tx: WriteSession, debounce: timedelta) -> Sequence[UUID]:
+    """Consortia whose debounce is over: no new cause for `debounce`, or causes for `MAX_DEBOUNCE_FACTOR` times that."""
+    first, last = func.min(ReplanCause.recorded_at), func.max(ReplanCause.recorded_at)
     now = func.clock_timestamp()
     query = select(ReplanCause.consortium_id).group_by(ReplanCause.consortium_id)
-    return (await tx.scalars(query.having((last < now - rest) | (first < now - MAX_DEBOUNCE_FACTOR * rest)))).all()
+    is_due = (last < now - debounce) | (first < now - MAX_DEBOUNCE_FACTOR * debounce)
+    return (await tx.scalars(query.having(is_due))).all()
 
 
-async def begin(tx: WriteSession, consortium_id: UUID, today: date, rest: timedelta) -> Run | None:
-    """Ask for a plan of what has changed, with as little disturbance as the criteria say; None if there is no need.
+async def begin(tx: WriteSession, consortium_id: UUID, today: date, debounce: timedelta) -> Run | None:
+    """Request a run for the recorded causes, and delete them.
+
+    Returns:
+        None if there are no causes, or the criteria switch replans off.
 
     Raises:
-        NotFound, Invalid: the criteria in force do not fit what is there.
-        Conflict: a run of the consortium is being made, or events wait to be handled for longer than the rest: what
-            is known is not what is so, as while the projection is built anew.
+        NotFound, Invalid: the criteria in force do not fit the clusters.
+        Conflict: a run of the consortium is running, or the projection lacks events: they have been pending for longer
+            than the debounce, or it is being rebuilt.
     """
-    if await tx.scalar(_INBOX_BEHIND, {"rest": rest}) or await _projection_incomplete(tx, consortium_id):
-        raise Conflict("behind", "Events wait to be handled; a plan would not know of them.")
-    gone = delete(ReplanCause).where(ReplanCause.consortium_id == consortium_id).returning(ReplanCause)
-    rows = sorted(await tx.scalars(gone), key=lambda row: row.at)
+    if await tx.scalar(_INBOX_BEHIND, {"debounce": debounce}) or await _projection_incomplete(tx, consortium_id):
+        raise Conflict("behind", "Events are waiting to be handled; the plan would not include them.")
+    deleted = delete(ReplanCause).where(ReplanCause.consortium_id == consortium_id).returning(ReplanCause)
+    rows = sorted(await tx.scalars(deleted), key=lambda row: row.recorded_at)
     criteria = await criteria_in_force(tx, consortium_id)
     if not rows or criteria.replan == "off":
         return None
-    causes = [Cause(event_id=one.event_id, type=one.type, cluster_id=one.cluster_id) for one in rows[-MAX_CAUSES:]]
-    wish = runs.RunRequest(criteria.for_replan, causes=causes)
-    return await runs.begin(tx, new_id(), consortium_id, wish, today)
+    causes = [Cause(event_id=row.event_id, type=row.type, cluster_id=row.cluster_id) for row in rows[-MAX_CAUSES:]]
+    request = runs.RunRequest(criteria.for_replan, causes=causes)
+    return await runs.begin(tx, new_id(), consortium_id, request, today)
 
 
 async def discard_causes(tx: WriteSession, consortium_id: UUID) -> None:
-    """Let go of the events that no plan can follow."""
+    """Delete the recorded causes of a consortium that cannot be replanned."""
     await tx.execute(delete(ReplanCause).where(ReplanCause.consortium_id == consortium_id))
 
 
 async def _projection_incomplete(tx: WriteSession, consortium_id: UUID) -> bool:
-    """Whether fewer clusters are known than the newest plan was made for: then the projection is being built anew."""
+    """Whether fewer clusters are known than in the newest published plan, as during a rebuild of the projection."""
     known = select(func.count()).select_from(Cluster).where(Cluster.consortium_id == consortium_id)
     planned = select(func.jsonb_array_length(Run.inputs["clusters"])).where(
         Run.consortium_id == consortium_id, Run.state == "published"
     )
-    before = await tx.scalar(planned.order_by(Run.id.desc()).limit(1))
-    return (await tx.scalar(known) or 0) < (before or 0)
+    in_newest_plan = await tx.scalar(planned.order_by(Run.id.desc()).limit(1))
+    return (await tx.scalar(known) or 0) < (in_newest_plan or 0)

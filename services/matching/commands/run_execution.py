@@ -1,4 +1,4 @@
-"""The making of a run: taken up by one process at a time, kept alive by its beat, ended by a plan or a reason."""
+"""Execution of runs: a worker claims a run, renews its heartbeat, and ends it with a plan or a reason."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -18,15 +18,15 @@ from shared.db import WriteSession
 from shared.errors import Conflict
 
 RUNS_CHANNEL = "kei_runs"
-"""The channel on which it is said that a run waits."""
+"""PostgreSQL channel that is notified when a run waits for a worker."""
 HEARTBEAT_TIMEOUT = timedelta(seconds=5)
-"""Without a beat for so long, whoever made a run is taken for gone."""
+"""A worker without a heartbeat for this time has lost its run."""
 MAX_ATTEMPTS = 10
-"""How often a run is begun, should its service end: seldom the run's fault, but one that is has to end some day."""
+"""Attempts after which a run fails, so that a run that crashes its worker does not do so for ever."""
 
 
 class ClaimedRun(NamedTuple):
-    """A run in the hands of one worker: its id, which attempt this is, and the stored plan input."""
+    """A run in the hands of one worker: its id, the number of the attempt, and the stored plan input."""
 
     id: UUID
     attempt: int
@@ -34,58 +34,67 @@ class ClaimedRun(NamedTuple):
 
 
 async def claim(tx: WriteSession) -> ClaimedRun | None:
-    """Take up the oldest run that nobody makes, or nobody makes any more. What was begun too often has failed."""
-    alone = or_(Run.beat_at.is_(None), Run.beat_at < func.now() - HEARTBEAT_TIMEOUT)
-    query = select(Run).where(Run.state == "running", alone).order_by(Run.id).limit(1)
+    """Claim the oldest run without a living worker. Runs that had `MAX_ATTEMPTS` attempts fail."""
+    is_free = or_(Run.heartbeat_at.is_(None), Run.heartbeat_at < func.now() - HEARTBEAT_TIMEOUT)
+    query = select(Run).where(Run.state == "running", is_free).order_by(Run.id).limit(1)
     query = query.options(undefer(Run.inputs)).with_for_update(skip_locked=True)
-    while (run := await tx.scalar(query)) is not None and run.tries >= MAX_ATTEMPTS:
-        _end(run, "failed", f"The process that made it ended, {MAX_ATTEMPTS} times.")
+    while (run := await tx.scalar(query)) is not None and run.attempts >= MAX_ATTEMPTS:
+        _end(run, "failed", f"The worker process ended {MAX_ATTEMPTS} times during this run.")
         await tx.flush()
     if run is None:
         return None
-    run.tries += 1
-    run.beat_at = await tx.scalar(select(func.now()))
-    return ClaimedRun(run.id, run.tries, run.inputs)
+    run.attempts += 1
+    run.heartbeat_at = await tx.scalar(select(func.now()))
+    return ClaimedRun(run.id, run.attempts, run.inputs)
 
 
-async def heartbeat(tx: WriteSession, id: UUID, tries: int, progress: int) -> bool:
-    """Say that a run goes on, and how far it is; whether it is still wanted."""
-    goes_on = update(Run).where(*_owned_by(id, tries)).values(beat_at=func.now(), progress=progress)
-    return await tx.scalar(goes_on.returning(Run.id)) is not None
+async def renew_heartbeat(tx: WriteSession, id: UUID, attempt: int, progress: int) -> bool:
+    """Renew the heartbeat of a run and store its progress in thousandths.
+
+    Returns:
+        Whether the run still belongs to this attempt; if not, it was cancelled or claimed by another worker.
+    """
+    values = {"heartbeat_at": func.now(), "progress": progress}
+    query = update(Run).where(*_owned_by(id, attempt)).values(values).returning(Run.id)
+    return await tx.scalar(query) is not None
 
 
-async def release(tx: WriteSession, id: UUID, tries: int) -> None:
-    """Let another process take a run up, as if it had not been begun."""
-    await tx.execute(update(Run).where(*_owned_by(id, tries)).values(beat_at=None, tries=tries - 1))
+async def release(tx: WriteSession, id: UUID, attempt: int) -> None:
+    """Give a run back for another worker; the attempt does not count."""
+    await tx.execute(update(Run).where(*_owned_by(id, attempt)).values(heartbeat_at=None, attempts=attempt - 1))
     await tx.execute(select(func.pg_notify(RUNS_CHANNEL, "")))
 
 
-async def finish(tx: WriteSession, id: UUID, tries: int, made: Plan, took: int) -> Run | None:
-    """Keep the plan of a run as a draft; None if it was cancelled or taken up by another."""
-    run = await tx.scalar(select(Run).where(*_owned_by(id, tries)).with_for_update())
+async def finish(tx: WriteSession, id: UUID, attempt: int, plan: Plan, took_ms: int) -> Run | None:
+    """Store the plan of a run as a draft, with its new pairs.
+
+    Returns:
+        None if the run was cancelled or claimed by another worker.
+    """
+    run = await tx.scalar(select(Run).where(*_owned_by(id, attempt)).with_for_update())
     if run is None:
         return None
-    new = [pair for pair in made.pairs if pair.standing == "new"]
-    run.plan, run.solver, run.took_ms = made.model_dump(mode="json"), SOLVER, took
-    run.total = sum(pair.score for pair in new)
-    _end(run, "draft", None if made.exact else _optimality_unproved(made))
-    tx.add_all(_draft_pair(pair, run) for pair in new)
+    new_pairs = [pair for pair in plan.pairs if pair.standing == "new"]
+    run.plan, run.solver, run.took_ms = plan.model_dump(mode="json"), SOLVER, took_ms
+    run.total = sum(pair.score for pair in new_pairs)
+    _end(run, "draft", None if plan.exact else _optimality_unproved(plan))
+    tx.add_all(_draft_pair(pair, run) for pair in new_pairs)
     return run
 
 
-async def fail(tx: WriteSession, id: UUID, tries: int, reason: str) -> None:
-    """Say why there is no plan, unless the run was cancelled or taken up by another."""
-    run = await tx.scalar(select(Run).where(*_owned_by(id, tries)).with_for_update())
+async def fail(tx: WriteSession, id: UUID, attempt: int, reason: str) -> None:
+    """End a run without a plan, unless it was cancelled or claimed by another worker."""
+    run = await tx.scalar(select(Run).where(*_owned_by(id, attempt)).with_for_update())
     if run is not None:
         _end(run, "failed", reason)
 
 
 async def cancel(tx: WriteSession, id: UUID, right: Callable[[UUID], bool]) -> Run:
-    """Stop a run that is being made, if `right(consortium)`.
+    """Cancel a run that is queued or running.
 
     Raises:
-        NotFound
-        Conflict: it is made already.
+        NotFound: also if `right(consortium)` is false.
+        Conflict: the run has ended.
     """
     run = await lock_run(tx, id, right)
     if run.state != "running":
@@ -100,18 +109,20 @@ def _end(run: Run, state: str, reason: str | None) -> None:
     run.version += 1
 
 
-def _owned_by(id: UUID, tries: int) -> tuple[ColumnElement[bool], ...]:
-    """That a run is still being made, and by this try."""
-    return Run.id == id, Run.state == "running", Run.tries == tries
+def _owned_by(id: UUID, attempt: int) -> tuple[ColumnElement[bool], ...]:
+    return Run.id == id, Run.state == "running", Run.attempts == attempt
 
 
-def _optimality_unproved(made: Plan) -> str:
-    short = made.certificates[-1].bound - made.certificates[-1].worth
-    return f"Its time was up. It is the best plan so far; the best there is may be worth {short / 100:.2f} points more."
+def _optimality_unproved(plan: Plan) -> str:
+    gap = plan.certificates[-1].bound - plan.certificates[-1].worth
+    return (
+        "The time limit was reached. This is the best plan found;"
+        f" the optimum may be worth up to {gap / 100:.2f} points more."
+    )
 
 
 def _draft_pair(pair: PlannedPair, run: Run) -> Pair:
-    two = PairKey(pair.mentor_id, pair.learner_id)
+    pair_key = PairKey(pair.mentor_id, pair.learner_id)
     terms = [term.model_dump(mode="json") for term in pair.terms]
-    cause = cause_of(run.causes, two)
-    return new_pair(two, pair.score, terms, run.consortium_id, run_id=run.id, cause=cause)
+    cause = cause_of(run.causes, pair_key)
+    return new_pair(pair_key, pair.score, terms, run.consortium_id, run_id=run.id, cause=cause)

@@ -1,4 +1,4 @@
-"""Publishing a plan: its new pairs are proposed, and the open proposals that it does without are taken back."""
+"""Publication of plans: new pairs are proposed, and open proposals that are not in the plan are withdrawn."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,11 +25,12 @@ from shared.events.matching import RunPublished
 async def publish(
     tx: WriteSession, id: UUID, expected_version: int, right: Callable[[UUID], bool], now: datetime
 ) -> Run:
-    """Publish a draft, if `right(consortium)`: its new pairs are proposed, open ones that it does without withdrawn.
+    """Publish the draft of a run.
 
     Raises:
-        NotFound, Stale.
-        Conflict: it is published, or what it was made from has changed since.
+        NotFound: also if `right(consortium)` is false.
+        Stale
+        Conflict: it is published or not a draft, or its plan input has changed since.
     """
     run = await lock_run(tx, id, right, undefer(Run.inputs), undefer(Run.plan))
     if run.version != expected_version:
@@ -41,49 +42,53 @@ async def publish(
     await lock_consortium(tx, PROPOSALS, run.consortium_id)
     dropped = await _lock_dropped_proposals(tx, run, None if run.plan is None else Plan.model_validate(run.plan))
     await _require_unchanged_input(tx, run)
-    pairs = (await tx.scalars(select(Pair).where(Pair.run_id == id).order_by(Pair.id).with_for_update())).all()
+    pairs = await _lock_draft_pairs(tx, run)
     run.version += 1
     _publish(tx, run, pairs, dropped, now)
     return run
 
 
-async def conclude_replan(tx: WriteSession, run: Run, made: Plan, now: datetime) -> None:
-    """What becomes of the plan of a run that events caused: it is published, left as a draft, or changes nothing.
+async def conclude_replan(tx: WriteSession, run: Run, plan: Plan, now: datetime) -> None:
+    """Publish the plan of a replan, leave it as a draft, or mark the run as unchanged, as its criteria say.
 
-    Nobody has seen it, so nothing is refused: what is live or was answered meanwhile is left out, and whatever else
-    has changed is an event that causes the next plan.
+    Nobody has reviewed the plan, so changes since the request are no conflict: pairs that are live, were decided or
+    lost a cluster meanwhile are left out, and every other change is the cause of the next replan.
     """
     await lock_consortium(tx, PROPOSALS, run.consortium_id)
     await tx.flush()
-    dropped = await _lock_dropped_proposals(tx, run, made)
-    pairs = (await tx.scalars(select(Pair).where(Pair.run_id == run.id).order_by(Pair.id).with_for_update())).all()
-    late = await _live_or_decided_pairs(tx, run)
-    gone = await _archived_clusters(tx, pairs)
-    new = [
-        one
-        for one in pairs
-        if (one.mentor_id, one.learner_id) not in late and not gone & {one.mentor_id, one.learner_id}
+    dropped = await _lock_dropped_proposals(tx, run, plan)
+    pairs = await _lock_draft_pairs(tx, run)
+    taken = await _live_or_decided_pairs(tx, run)
+    archived = await _archived_clusters(tx, pairs)
+    new_pairs = [
+        pair
+        for pair in pairs
+        if (pair.mentor_id, pair.learner_id) not in taken and not archived & {pair.mentor_id, pair.learner_id}
     ]
-    for pair in set(pairs) - set(new):
+    for pair in set(pairs) - set(new_pairs):
         await tx.delete(pair)
-    run.total = sum(pair.score for pair in new)
-    if not new and not dropped:
-        run.state, run.reason = "unchanged", "No plan is enough better than what is proposed already."
+    run.total = sum(pair.score for pair in new_pairs)
+    if not new_pairs and not dropped:
+        run.state, run.reason = "unchanged", "No plan is better enough to change the open proposals."
     elif Criteria.from_data(run.criteria).replan == "publish":
-        _publish(tx, run, new, dropped, now)
+        _publish(tx, run, new_pairs, dropped, now)
+
+
+async def _lock_draft_pairs(tx: WriteSession, run: Run) -> Sequence[Pair]:
+    return (await tx.scalars(select(Pair).where(Pair.run_id == run.id).order_by(Pair.id).with_for_update())).all()
 
 
 async def _archived_clusters(tx: WriteSession, pairs: Sequence[Pair]) -> set[UUID]:
-    """Clusters of the pairs that have left."""
-    involved = {id for pair in pairs for id in (pair.mentor_id, pair.learner_id)}
-    return set(await tx.scalars(select(Archived.cluster_id).where(Archived.cluster_id.in_(involved))))
+    """The archived ones among the clusters of the pairs."""
+    cluster_ids = {id for pair in pairs for id in (pair.mentor_id, pair.learner_id)}
+    return set(await tx.scalars(select(Archived.cluster_id).where(Archived.cluster_id.in_(cluster_ids))))
 
 
 async def _live_or_decided_pairs(tx: WriteSession, run: Run) -> set[tuple[UUID, UUID]]:
-    """Pairs that are live, or were decided since the run was asked for."""
-    since = or_(Pair.state.in_(["proposed", "accepted"]), Pair.decided_at >= run.created_at)
-    columns = select(Pair.mentor_id, Pair.learner_id).where(Pair.consortium_id == run.consortium_id, since)
-    return {(one.mentor_id, one.learner_id) for one in await tx.execute(columns)}
+    """Mentors and learners whose pair is live, or was decided after the run was requested."""
+    is_taken = or_(Pair.state.in_(["proposed", "accepted"]), Pair.decided_at >= run.created_at)
+    query = select(Pair.mentor_id, Pair.learner_id).where(Pair.consortium_id == run.consortium_id, is_taken)
+    return {(row.mentor_id, row.learner_id) for row in await tx.execute(query)}
 
 
 def _publish(tx: WriteSession, run: Run, pairs: Sequence[Pair], dropped: Sequence[Pair], now: datetime) -> None:
@@ -92,27 +97,29 @@ def _publish(tx: WriteSession, run: Run, pairs: Sequence[Pair], dropped: Sequenc
     outbox.append(tx, event, version=1)
     for pair in dropped:
         withdraw(tx, pair, "plan", now, run.id)
-    until = now + timedelta(days=Criteria.from_data(run.criteria).answer_days)
+    expires_at = now + timedelta(days=Criteria.from_data(run.criteria).answer_days)
     for pair in pairs:
-        open_proposal(tx, pair, until)
+        open_proposal(tx, pair, expires_at)
 
 
-async def _lock_dropped_proposals(tx: WriteSession, run: Run, made: Plan | None) -> Sequence[Pair]:
-    """The open proposals that the run's plan does without; nobody can answer them until the end of this."""
-    if made is None or not made.dropped:
+async def _lock_dropped_proposals(tx: WriteSession, run: Run, plan: Plan | None) -> Sequence[Pair]:
+    """The open proposals that are not in the plan of the run, locked."""
+    if plan is None or not plan.dropped:
         return ()
-    these = tuple_(Pair.mentor_id, Pair.learner_id).in_([(one.mentor_id, one.learner_id) for one in made.dropped])
-    query = select(Pair).where(Pair.consortium_id == run.consortium_id, Pair.state == "proposed", these)
+    is_dropped = tuple_(Pair.mentor_id, Pair.learner_id).in_(
+        [(pair.mentor_id, pair.learner_id) for pair in plan.dropped]
+    )
+    query = select(Pair).where(Pair.consortium_id == run.consortium_id, Pair.state == "proposed", is_dropped)
     return (await tx.scalars(query.order_by(Pair.id).with_for_update())).all()
 
 
 async def _require_unchanged_input(tx: WriteSession, run: Run) -> None:
-    """Refuse to publish what was planned for other circumstances than these."""
+    """Refuse to publish a plan whose input is not the current one."""
     if "form" not in run.inputs:
-        raise Conflict("inputs-changed", "This draft is of an earlier version of Kei. Make a new run.")
+        raise Conflict("inputs-changed", "This draft was made by an earlier version of Kei. Make a new run.")
     planned = PlanInput.from_data(run.inputs)
-    now = await load_plan_input(tx, run.consortium_id, planned.criteria, planned.today)
-    now = replace(now, forced=planned.forced, forbidden=planned.forbidden, seed=planned.seed)
-    if now.digest != run.inputs_hash:
-        said = " ".join(describe_changes(planned, now))
-        raise Conflict("inputs-changed", f"Since this draft was made: {said} Make a new run.")
+    current = await load_plan_input(tx, run.consortium_id, planned.criteria, planned.today)
+    current = replace(current, forced=planned.forced, forbidden=planned.forbidden, seed=planned.seed)
+    if current.digest != run.inputs_hash:
+        changes = " ".join(describe_changes(planned, current))
+        raise Conflict("inputs-changed", f"Since this draft was made: {changes} Make a new run.")

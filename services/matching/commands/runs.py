@@ -1,4 +1,4 @@
-"""Runs: asking for a plan of a whole consortium."""
+"""Runs: requests for a plan of a consortium."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,9 +21,15 @@ from shared.events.matching import Cause
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What a run is to plan for: by which criteria, with which pairs in any case, and without which.
+    """What a run plans for.
 
-    `causes` are the events that it follows; none if a person asks for it.
+    Attributes:
+        criteria: the criteria of the plan.
+        forced: pairs that the plan has to contain.
+        forbidden: pairs that the plan must not contain.
+        seed: seed of the simulated arrivals, if the criteria reserve slots.
+        criteria_set_id: the set that the criteria come from.
+        causes: the events that the run follows; empty if a person requested it.
     """
 
     criteria: Criteria
@@ -34,34 +40,34 @@ class RunRequest:
     causes: Sequence[Cause] = ()
 
 
-async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: RunRequest, today: date) -> Run:
-    """Ask for the best plan for the free places of a consortium. Live pairs stay and are not proposed again.
+async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, request: RunRequest, today: date) -> Run:
+    """Request a plan for the free slots of a consortium, from the data as they are now.
 
-    What is known now is what the plan will be made from, whenever it is.
+    Live pairs stay and are not proposed again.
 
     Raises:
-        NotFound: no cluster of that consortium is known.
-        Invalid: the wish contradicts itself or what is there.
-        Conflict: a run of it is being made.
+        NotFound: no cluster of this consortium is known.
+        Invalid: the request contradicts itself or the data.
+        Conflict: another run of the consortium is queued or running.
     """
     await lock_consortium(tx, RUNS, consortium_id)
     query = select(Run.id).where(Run.consortium_id == consortium_id, Run.state == "running")
-    if (other := await tx.scalar(query)) is not None:
-        raise Conflict("run-under-way", f"Run {other} of this consortium is being made right now.")
-    question = await requested_plan_input(tx, consortium_id, wish, today)
+    if (running_id := await tx.scalar(query)) is not None:
+        raise Conflict("run-under-way", f"Run {running_id} of this consortium is running.")
+    plan_input = await _requested_plan_input(tx, consortium_id, request, today)
     run = Run(
         id=id,
         consortium_id=consortium_id,
         state="running",
         total=0,
-        criteria=wish.criteria.model_dump(mode="json"),
-        criteria_set_id=wish.criteria_set_id,
-        inputs=question.as_data(),
-        inputs_hash=question.digest,
+        criteria=request.criteria.model_dump(mode="json"),
+        criteria_set_id=request.criteria_set_id,
+        inputs=plan_input.as_data(),
+        inputs_hash=plan_input.digest,
         solver=SOLVER,
         progress=0,
-        tries=0,
-        causes=[one.model_dump(mode="json") for one in wish.causes],
+        attempts=0,
+        causes=[cause.model_dump(mode="json") for cause in request.causes],
     )
     tx.add(run)
     await tx.flush()
@@ -69,13 +75,7 @@ async def begin(tx: WriteSession, id: UUID, consortium_id: UUID, wish: RunReques
     return run
 
 
-async def requested_plan_input(tx: WriteSession, consortium_id: UUID, wish: RunRequest, today: date) -> PlanInput:
-    """The question of a wish, as things are now.
-
-    Raises:
-        NotFound: no cluster of that consortium is known.
-        Invalid: the wish contradicts itself or what is there.
-    """
-    now = await load_plan_input_or_404(tx, consortium_id, wish.criteria, today)
-    question = replace(now, forced=tuple(wish.forced), forbidden=tuple(wish.forbidden), seed=wish.seed)
-    return validated(question)
+async def _requested_plan_input(tx: WriteSession, consortium_id: UUID, request: RunRequest, today: date) -> PlanInput:
+    current = await load_plan_input_or_404(tx, consortium_id, request.criteria, today)
+    forced, forbidden = tuple(request.forced), tuple(request.forbidden)
+    return validated(replace(current, forced=forced, forbidden=forbidden, seed=request.seed))

@@ -1,4 +1,4 @@
-"""What-ifs: a plan for what is not so, kept beside the plan for what is."""
+"""What-ifs: plans with changed inputs that never touch the live plan."""
 
 from collections.abc import Awaitable, Callable
 from datetime import date
@@ -19,60 +19,60 @@ from shared.db import WriteSession
 from shared.errors import Conflict, NotFound
 
 Solve = Callable[[PlanInput], Awaitable[tuple[Plan, int]]]
-"""The solver, wherever it runs: the plan, and the milliseconds it took."""
+"""The solver, in whatever process: the plan, and the milliseconds it took."""
 
 
 async def create(
     tx: WriteSession, id: UUID, consortium_id: UUID, name: str, changes: WhatIfChanges, today: date, solve: Solve
 ) -> WhatIf:
-    """Plan for what is supposed, beside the plan by the criteria of the last plan that was published, and keep both.
+    """Plan with changed inputs and with the criteria of the last published plan; store the former and the comparison.
 
     Raises:
-        NotFound: no cluster of that consortium, or not one that is named, is known.
-        Invalid: what is supposed contradicts itself.
-        Conflict: a plan cannot be found.
+        NotFound: the consortium or a cluster of the changes is not known.
+        Invalid: the changes contradict themselves or the data.
+        Conflict: no plan could be made.
     """
-    now = await load_plan_input_or_404(tx, consortium_id, await _published_criteria(tx, consortium_id), today)
-    if changes.clusters - {one.id for one in now.clusters}:
-        raise NotFound("no-such-cluster", "A cluster that is named is not of this consortium.")
-    question = validated(with_changes(now, changes))
-    before, _ = await solve(now)
-    after, took = await solve(question)
-    made = WhatIf(
+    current = await load_plan_input_or_404(tx, consortium_id, await _published_criteria(tx, consortium_id), today)
+    if changes.clusters - {cluster.id for cluster in current.clusters}:
+        raise NotFound("no-such-cluster", "A cluster of the changes does not belong to this consortium.")
+    changed = validated(with_changes(current, changes))
+    before, _ = await solve(current)
+    after, took_ms = await solve(changed)
+    what_if = WhatIf(
         id=id,
         consortium_id=consortium_id,
         name=name,
-        inputs=question.as_data(),
+        inputs=changed.as_data(),
         only_the_plan=changes.only_the_plan,
         plan=after.model_dump(mode="json"),
-        comparison=compare(now, before, question, after).model_dump(mode="json"),
-        took_ms=took,
+        comparison=compare(current, before, changed, after).model_dump(mode="json"),
+        took_ms=took_ms,
     )
-    tx.add(made)
+    tx.add(what_if)
     await tx.flush()
-    return made
+    return what_if
 
 
 async def _published_criteria(tx: WriteSession, consortium_id: UUID) -> Criteria:
-    """By what the last published plan was made, or those that a consortium begins with."""
+    """The criteria of the last published run with a stored plan, else the default."""
     published = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
-    kept = await tx.scalar(published.where(Run.plan.is_not(None)).order_by(Run.id.desc()).limit(1))
-    return Criteria() if kept is None else Criteria.from_data(kept)
+    data = await tx.scalar(published.where(Run.plan.is_not(None)).order_by(Run.id.desc()).limit(1))
+    return Criteria() if data is None else Criteria.from_data(data)
 
 
 async def draft(tx: WriteSession, id: UUID, run_id: UUID, right: Callable[[UUID], bool], today: date) -> Run:
-    """Ask for a run by the criteria and pairs of a what-if, if `right(consortium)`, for what is so now.
+    """Request a run with the criteria and pairs of a what-if, from the data as they are now.
 
     Raises:
-        NotFound.
-        Conflict: it supposes what nobody who plans can decide.
+        NotFound: also if `right(consortium)` is false.
+        Conflict: the what-if changes levels, targets or clusters.
     """
-    found = await tx.scalar(select(WhatIf).where(WhatIf.id == id).options(undefer(WhatIf.inputs)))
-    if found is None or not right(found.consortium_id):
+    what_if = await tx.scalar(select(WhatIf).where(WhatIf.id == id).options(undefer(WhatIf.inputs)))
+    if what_if is None or not right(what_if.consortium_id):
         raise NotFound("no-such-what-if", "There is no such what-if.")
-    if not found.only_the_plan:
-        message = "It supposes other levels, targets or clusters; only criteria and pairs can be made into a draft."
+    if not what_if.only_the_plan:
+        message = "It assumes other levels, targets or clusters; a draft can only use its criteria and pairs."
         raise Conflict("only-supposed", message)
-    asked = PlanInput.from_data(found.inputs)
-    wish = RunRequest(asked.criteria, asked.forced, asked.forbidden, asked.seed)
-    return await begin(tx, run_id, found.consortium_id, wish, today)
+    plan_input = PlanInput.from_data(what_if.inputs)
+    request = RunRequest(plan_input.criteria, plan_input.forced, plan_input.forbidden, plan_input.seed)
+    return await begin(tx, run_id, what_if.consortium_id, request, today)

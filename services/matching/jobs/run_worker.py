@@ -1,94 +1,87 @@
-"""Whoever takes up the runs that are asked for: a loop in every replica, which makes one at a time."""
+"""The run worker: a loop in every replica that claims requested runs and solves one at a time."""
 
 import asyncio
-from contextlib import suppress
+from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.matching.commands import run_execution, run_publication
 from services.matching.commands.run_execution import ClaimedRun
 from services.matching.jobs.solver_pool import SolverPool
 from services.matching.rules.inputs.plan_input import PlanInput
 from shared import clock
+from shared.background import every
 from shared.db import Database, listen
 from shared.errors import Conflict
 
 HEARTBEAT_SECONDS = 0.5
 POLL_SECONDS = 2.0
+"""Pause between two checks for runs, if no notification arrives."""
 RUN_LIMIT_SECONDS = 120.0
-"""Seconds after which a run's plan is the best so far."""
+"""Time limit of a run; after it the best plan found so far is the result."""
 
 _log = structlog.get_logger(__name__)
 
 
 class RunWorker:
-    """Makes runs.
+    """Executes runs.
 
     Args:
-        solver: is not asked to watch any other plan meanwhile.
+        solver: solves no other plan with progress at the same time.
     """
 
     def __init__(self, solver: SolverPool) -> None:
         self._solver = solver
-        self._asked = asyncio.Event()
+        self._wake = asyncio.Event()
 
     async def run(self, database: Database) -> None:
-        """Make what is asked for, until cancelled."""
+        """Execute runs until cancelled."""
+        work = partial(self._execute_all, database)
         async with asyncio.TaskGroup() as group:
-            group.create_task(listen(database, run_execution.RUNS_CHANNEL, self._asked.set))
-            group.create_task(self._work(database))
+            group.create_task(listen(database, run_execution.RUNS_CHANNEL, self._wake.set))
+            group.create_task(
+                every(POLL_SECONDS, work, failure_message="run execution failed, retrying", wake=self._wake)
+            )
 
-    async def _work(self, database: Database) -> None:
-        while True:
-            self._asked.clear()
-            try:
-                while (run := await self._claimed(database)) is not None:
-                    await self._made(database, run)
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("runs are not made", reason=repr(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await self._asked.wait()
+    async def _execute_all(self, database: Database) -> None:
+        while (run := await self._claim(database)) is not None:
+            await self._execute(database, run)
 
-    async def _claimed(self, database: Database) -> ClaimedRun | None:
+    async def _claim(self, database: Database) -> ClaimedRun | None:
         async with database.transaction() as tx:
             return await run_execution.claim(tx)
 
-    async def _made(self, database: Database, run: ClaimedRun) -> None:
-        beating = asyncio.create_task(self._beat(database, run))
+    async def _execute(self, database: Database, run: ClaimedRun) -> None:
+        heartbeat = asyncio.create_task(self._keep_alive(database, run))
         try:
-            question = PlanInput.from_data(run.inputs)
-            plan, took = await self._solver.watched(question, RUN_LIMIT_SECONDS)
+            plan, took_ms = await self._solver.solve_with_progress(PlanInput.from_data(run.inputs), RUN_LIMIT_SECONDS)
         except Conflict as error:
             async with database.transaction() as tx:
                 await run_execution.fail(tx, run.id, run.attempt, error.message)
-        except Exception:  # noqa: BLE001  whatever it is, others wait for their runs
-            _log.exception("a run was not made", run=str(run.id))
+        except Exception:  # noqa: BLE001  whatever the error, the next runs are waiting
+            _log.exception("run failed", run=str(run.id), attempt=run.attempt)
             async with database.transaction() as tx:
-                await run_execution.fail(tx, run.id, run.attempt, "An error of Kei; its log says more.")
+                await run_execution.fail(tx, run.id, run.attempt, "An internal error of Kei; see its log.")
         except asyncio.CancelledError:
             async with database.transaction() as tx:
                 await run_execution.release(tx, run.id, run.attempt)
             raise
         else:
             async with database.transaction() as tx:
-                made = await run_execution.finish(tx, run.id, run.attempt, plan, took)
-                if made is not None and made.causes:
-                    await run_publication.conclude_replan(tx, made, plan, clock.now())
+                finished = await run_execution.finish(tx, run.id, run.attempt, plan, took_ms)
+                if finished is not None and finished.causes:
+                    await run_publication.conclude_replan(tx, finished, plan, clock.now())
         finally:
-            beating.cancel()
+            heartbeat.cancel()
 
-    async def _beat(self, database: Database, run: ClaimedRun) -> None:
-        """Say how far it is; what is not wanted any more is stopped."""
-        while True:
-            await asyncio.sleep(HEARTBEAT_SECONDS)
-            try:
-                async with database.transaction() as tx:
-                    wanted = await run_execution.heartbeat(tx, run.id, run.attempt, self._solver.progress)
-            except (SQLAlchemyError, OSError) as error:
-                _log.warning("a run is made that cannot say so", run=str(run.id), reason=repr(error))
-                continue
-            if not wanted:
+    async def _keep_alive(self, database: Database, run: ClaimedRun) -> None:
+        """Renew the heartbeat until cancelled; stop the solver if the run was cancelled or lost."""
+
+        async def renew() -> None:
+            async with database.transaction() as tx:
+                owned = await run_execution.renew_heartbeat(tx, run.id, run.attempt, self._solver.progress)
+            if not owned:
                 self._solver.stop()
-                return
+
+        message = "run heartbeat not written, retrying"
+        await every(HEARTBEAT_SECONDS, renew, failure_message=message, run=str(run.id))

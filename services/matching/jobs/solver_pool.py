@@ -1,6 +1,6 @@
-"""Plans are made in a process of its own, so that a large one never blocks a request.
+"""The solver's processes: plans are made outside the web process, so that a large one does not block requests.
 
-It is bounded in time, gives way to everything else on a busy machine, and is replaced if it dies.
+Solves have a time limit and a low priority, and a process that dies is replaced.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from uuid import UUID
 
 from services.matching.rules.engine import Control, NotOptimal, warm_up
@@ -27,138 +27,138 @@ from shared.db import Database
 from shared.errors import Conflict
 
 TIME_LIMIT_SECONDS = 10.0
-"""Seconds a what-if may take; then the best so far is given. The transaction that asks for it idles meanwhile, and
-PostgreSQL ends it after 15 s of that."""
+"""Time limit of a what-if; after it the best plan found so far is the result. The transaction of the request is idle
+meanwhile, and PostgreSQL ends idle transactions after 15 s."""
 PROCESSES = 2
-"""Processes, so that a what-if need not wait for a run; the second begins when it is needed."""
+"""So that a what-if does not wait for a run. The second process starts when it is needed."""
 NICENESS = 10
-"""By how much less urgent a plan is to the machine than requests are."""
+"""Added to the niceness of the web process."""
 MAX_ATTEMPTS = 2
-"""How often a plan is begun, should its process die."""
+"""Attempts at a solve whose process dies."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 T = TypeVar("T")
 
 
-Marks = Any
-"""How far the watched plan is, in thousandths, and whether it is to stop: two integers that both processes see."""
-_marks: Marks = None
+SolveStatus: TypeAlias = Any
+"""Shared memory of two integers: the progress in thousandths, and whether to stop."""
+_status: SolveStatus = None
 
 
 class SolverPool:
-    """Answers questions in processes of their own. One plan at a time can be watched."""
+    """Solves plan inputs in other processes. One solve at a time reports its progress and can be stopped."""
 
     def __init__(self) -> None:
         self._pool: ProcessPoolExecutor | None = None
-        self._marks: Marks = _SPAWN.RawArray("i", 2)
+        self._status: SolveStatus = _SPAWN.RawArray("i", 2)
         self._warm = asyncio.Event()
 
     @property
     def progress(self) -> int:
-        """How far the watched plan is, in thousandths."""
-        return int(self._marks[0])
+        """The progress of `solve_with_progress` in thousandths."""
+        return int(self._status[0])
 
     def stop(self) -> None:
-        """Have the watched plan end with what it has."""
-        self._marks[1] = 1
+        """Have `solve_with_progress` return the best plan found so far."""
+        self._status[1] = 1
 
-    async def watched(self, question: PlanInput, limit: float) -> tuple[Plan, int]:
-        """As `plan`, with another limit in seconds, while its progress is told and it can be stopped.
-
-        Raises:
-            Conflict: as for `plan`.
-        """
-        self._marks[:] = (0, 0)
-        return await self._done(partial(_watched, question, limit))
-
-    async def plan(self, question: PlanInput) -> tuple[Plan, int]:
-        """The best plan, and how many milliseconds it took.
+    async def solve_with_progress(self, plan_input: PlanInput, limit: float) -> tuple[Plan, int]:
+        """As `solve`, with a time limit in seconds, `progress` and `stop`.
 
         Raises:
-            Conflict: it cannot be made, or the process died over it each time.
+            Conflict: as for `solve`.
         """
-        return await self._done(partial(_plan, question))
+        self._status[:] = (0, 0)
+        return await self._call(partial(_solve_with_progress, plan_input, limit))
 
-    async def explain(self, question: PlanInput, learner_id: UUID, mentor_id: UUID | None) -> Explanation:
-        """Why a learner has the mentors it has, and what another would cost.
+    async def solve(self, plan_input: PlanInput) -> tuple[Plan, int]:
+        """The best plan, and the milliseconds that it took.
 
         Raises:
-            Conflict: as for a plan.
+            Conflict: there is no plan, or the process died at each attempt.
         """
-        return await self._done(partial(explain, question, learner_id, mentor_id))
+        return await self._call(partial(_solve, plan_input))
 
-    async def moves(self, question: PlanInput) -> MoveFrontier:
-        """What dropping open proposals would bring.
+    async def explain(self, plan_input: PlanInput, learner_id: UUID, mentor_id: UUID | None) -> Explanation:
+        """The alternates of a learner, and what the pair with another mentor would cost.
 
         Raises:
-            Conflict: as for a plan.
+            Conflict: as for `solve`.
         """
-        return await self._done(partial(_moves, question))
+        return await self._call(partial(explain, plan_input, learner_id, mentor_id))
+
+    async def move_frontier(self, plan_input: PlanInput) -> MoveFrontier:
+        """The total of the plan by the number of open proposals that it withdraws.
+
+        Raises:
+            Conflict: as for `solve`.
+        """
+        return await self._call(partial(_move_frontier, plan_input))
 
     async def run(self, _: Database) -> None:
-        """Start the process before the first plan is asked for, and end it when this is cancelled."""
+        """Start and warm up a process before the first request; shut the pool down when cancelled."""
         try:
-            with suppress(Conflict):  # whoever asks for a plan will be told
-                await self._tried(warm_up)
+            with suppress(Conflict):  # a request will get the same error
+                await self._submit(warm_up)
             self._warm.set()
             await asyncio.Event().wait()
         finally:
             if self._pool is not None:
                 self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _done(self, work: Callable[[], T]) -> T:
-        await self._warm.wait()  # before that, a second process would begin where the first is at hand soon
-        return await self._tried(work)
+    async def _call(self, work: Callable[[], T]) -> T:
+        await self._warm.wait()  # an earlier call would start the second process while the first one is warming up
+        return await self._submit(work)
 
-    async def _tried(self, work: Callable[[], T]) -> T:
-        for _try in range(MAX_ATTEMPTS):
-            pool = self._pool = self._pool or _new_pool(self._marks)
+    async def _submit(self, work: Callable[[], T]) -> T:
+        for _attempt in range(MAX_ATTEMPTS):
+            pool = self._pool = self._pool or _new_pool(self._status)
             try:
                 return await asyncio.get_running_loop().run_in_executor(pool, work)
             except (NotOptimal, ValueError) as error:
                 raise Conflict("no-plan", str(error)) from error
-            except (BrokenProcessPool, BrokenPipeError):  # the latter of a process that died while it began
+            except (BrokenProcessPool, BrokenPipeError):  # BrokenPipeError: the process died while it was starting
                 pool.shutdown(wait=False)
                 if self._pool is pool:  # another request may have replaced it already
                     self._pool = None
         raise Conflict(
             "solver-failed",
-            f"The plan could not be made: its process ended, {MAX_ATTEMPTS} times. It may be too large.",
+            f"The plan could not be made: the solver process ended {MAX_ATTEMPTS} times. The plan may be too large.",
         )
 
 
-def _plan(question: PlanInput) -> tuple[Plan, int]:
-    return _answered(question, TIME_LIMIT_SECONDS, lambda _: False)
+def _solve(plan_input: PlanInput) -> tuple[Plan, int]:
+    return _timed_plan(plan_input, TIME_LIMIT_SECONDS, lambda _: False)
 
 
-def _moves(question: PlanInput) -> MoveFrontier:
-    begun = monotonic()
-    return move_frontier(question, lambda _: monotonic() - begun > TIME_LIMIT_SECONDS)
+def _move_frontier(plan_input: PlanInput) -> MoveFrontier:
+    started = monotonic()
+    return move_frontier(plan_input, lambda _: monotonic() - started > TIME_LIMIT_SECONDS)
 
 
-def _watched(question: PlanInput, limit: float) -> tuple[Plan, int]:
-    return _answered(question, limit, _seen)
+def _solve_with_progress(plan_input: PlanInput, limit: float) -> tuple[Plan, int]:
+    return _timed_plan(plan_input, limit, _report_progress)
 
 
-def _seen(done: float) -> bool:
-    _marks[0] = int(1000 * done)
-    return bool(_marks[1])
+def _report_progress(done: float) -> bool:
+    _status[0] = int(1000 * done)
+    return bool(_status[1])
 
 
-def _answered(question: PlanInput, limit: float, control: Control) -> tuple[Plan, int]:
-    begun = monotonic()
-    made = make_plan(question, lambda done: control(done) or monotonic() - begun > limit)
-    return made, round(1000 * (monotonic() - begun))
+def _timed_plan(plan_input: PlanInput, limit: float, control: Control) -> tuple[Plan, int]:
+    started = monotonic()
+    plan = make_plan(plan_input, lambda done: control(done) or monotonic() - started > limit)
+    return plan, round(1000 * (monotonic() - started))
 
 
-def _new_pool(marks: Marks) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(PROCESSES, mp_context=_SPAWN, initializer=_begin, initargs=(marks,))
+def _new_pool(status: SolveStatus) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(PROCESSES, mp_context=_SPAWN, initializer=_initialise, initargs=(status,))
 
 
-def _begin(marks: Marks) -> None:
-    """In the new process: nobody else ends it when its parent dies."""
-    global _marks  # noqa: PLW0603  it came with the process, and functions sent to it find it nowhere else
-    _marks = marks
+def _initialise(status: SolveStatus) -> None:
+    """Runs in the new process."""
+    global _status  # noqa: PLW0603  it came with the process, and functions sent to it find it nowhere else
+    _status = status
     os.nice(NICENESS)
     gc_tuning.freeze_startup_objects()
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,4 +1,4 @@
-"""Reading criteria sets. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
+"""Queries for criteria sets. `within` limits a list to a consortium (None: all); `right(consortium)` permits a row."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -22,12 +22,12 @@ async def criteria_sets(
 
 
 async def criteria_set(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> CriteriaSet:
-    """One criteria set, if `right(consortium)`.
+    """One criteria set.
 
     Raises:
         NotFound
     """
-    found = await db.get(CriteriaSet, id)
-    if found is None or not right(found.consortium_id):
+    criteria_set = await db.get(CriteriaSet, id)
+    if criteria_set is None or not right(criteria_set.consortium_id):
         raise NotFound("no-such-criteria", "There is no such criteria set.")
-    return found
+    return criteria_set

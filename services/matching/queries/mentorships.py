@@ -1,4 +1,4 @@
-"""Reading mentorships, and what was done in them."""
+"""Queries for mentorships, with their goals, meetings, check-ins and surveys."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from shared.keyset import page
 
 @dataclass
 class MentorshipRecord:
-    """A mentorship and what was done in it: meetings in order of their days, each with how many learners met."""
+    """A mentorship with goals, meetings by day (each with its number of learners), check-ins and surveys."""
 
     mentorship: Mentorship
     goals: list[Goal] = field(default_factory=list)
@@ -27,7 +27,7 @@ class MentorshipRecord:
 async def mentorships(
     db: ReadSession, within: UUID | None, cluster: UUID | None, after: tuple[UUID] | None, limit: int
 ) -> list[MentorshipRecord]:
-    """Mentorships, oldest first; `within` limits them to one consortium (None sees all), `cluster` to one's own."""
+    """Mentorships, oldest first; `within` limits them to one consortium (None: all), `cluster` to one cluster."""
     query = select(Mentorship).join(Pair, Pair.id == Mentorship.id)
     if within is not None:
         query = query.where(Pair.consortium_id == within)
@@ -37,40 +37,39 @@ async def mentorships(
 
 
 async def mentorship(db: ReadSession | WriteSession, id: UUID, right: Callable[[UUID], bool]) -> MentorshipRecord:
-    """One mentorship, if `right(consortium)`.
+    """One mentorship, if `right(consortium)` is true.
 
     Raises:
         NotFound
     """
-    found = await db.get(Mentorship, id)
-    if found is None or not right(found.pair.consortium_id):
+    row = await db.get(Mentorship, id)
+    if row is None or not right(row.pair.consortium_id):
         raise NotFound("no-such-mentorship", "There is no such mentorship.")
-    return (await _load_records(db, [found]))[0]
+    return (await _load_records(db, [row]))[0]
 
 
 async def _load_records(db: ReadSession | WriteSession, rows: Sequence[Mentorship]) -> list[MentorshipRecord]:
-    done = {row.id: MentorshipRecord(row) for row in rows}
-    ids = list(done)
+    records = {row.id: MentorshipRecord(row) for row in rows}
+    ids = list(records)
     goals = select(Goal).where(Goal.mentorship_id.in_(ids)).order_by(Goal.framework, Goal.indicator)
     for goal in await db.scalars(goals):
-        done[goal.mentorship_id].goals.append(goal)
+        records[goal.mentorship_id].goals.append(goal)
     for check_in in await db.scalars(select(CheckIn).where(CheckIn.mentorship_id.in_(ids)).order_by(CheckIn.id)):
-        done[check_in.mentorship_id].check_ins.append(check_in)
-    answers = select(Survey).where(Survey.mentorship_id.in_(ids)).order_by(Survey.day, Survey.side)
-    for survey in await db.scalars(answers):
-        done[survey.mentorship_id].surveys.append(survey)
-    await _load_meetings(db, ids, done)
-    return list(done.values())
+        records[check_in.mentorship_id].check_ins.append(check_in)
+    surveys = select(Survey).where(Survey.mentorship_id.in_(ids)).order_by(Survey.day, Survey.role)
+    for survey in await db.scalars(surveys):
+        records[survey.mentorship_id].surveys.append(survey)
+    await _load_meetings(db, records)
+    return list(records.values())
 
 
-async def _load_meetings(
-    db: ReadSession | WriteSession, ids: Sequence[UUID], done: Mapping[UUID, MentorshipRecord]
-) -> None:
-    these = select(MeetingMentorship.meeting_id).where(MeetingMentorship.mentorship_id.in_(ids))
-    rows = (await db.execute(select(MeetingMentorship).where(MeetingMentorship.meeting_id.in_(these)))).scalars().all()
-    group = defaultdict[UUID, set[UUID]](set)
-    for row in rows:
-        group[row.meeting_id].add(row.mentorship_id)
-    for meeting in await db.scalars(select(Meeting).where(Meeting.id.in_(group)).order_by(Meeting.on, Meeting.id)):
-        for id in group[meeting.id] & set(ids):
-            done[id].meetings.append((meeting, len(group[meeting.id])))
+async def _load_meetings(db: ReadSession | WriteSession, records: Mapping[UUID, MentorshipRecord]) -> None:
+    meeting_ids = select(MeetingMentorship.meeting_id).where(MeetingMentorship.mentorship_id.in_(records))
+    query = select(MeetingMentorship).where(MeetingMentorship.meeting_id.in_(meeting_ids))
+    groups = defaultdict[UUID, set[UUID]](set)
+    for row in (await db.scalars(query)).all():
+        groups[row.meeting_id].add(row.mentorship_id)
+    for meeting in await db.scalars(select(Meeting).where(Meeting.id.in_(groups)).order_by(Meeting.on, Meeting.id)):
+        group = groups[meeting.id]
+        for id in group & records.keys():
+            records[id].meetings.append((meeting, len(group)))

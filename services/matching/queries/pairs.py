@@ -1,4 +1,4 @@
-"""Reading pairs. `within` limits a list to one consortium (None: all), `right` says whether the caller may see one."""
+"""Queries for pairs. `within` limits a list to one consortium (None: all); `right(consortium)` permits one row."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -14,7 +14,7 @@ from shared.keyset import page
 async def pairs(
     db: ReadSession, within: UUID | None, state: str | None, after: tuple[UUID] | None, limit: int
 ) -> Sequence[Pair]:
-    """Pairs that were proposed, oldest first."""
+    """Published pairs, oldest first."""
     query = select(Pair).where(Pair.state != "draft")
     if within is not None:
         query = query.where(Pair.consortium_id == within)
@@ -24,12 +24,12 @@ async def pairs(
 
 
 async def pair(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Pair:
-    """A pair that was proposed, if `right(consortium)`.
+    """One published pair.
 
     Raises:
         NotFound
     """
-    found = await db.get(Pair, id)
-    if found is None or found.state == "draft" or not right(found.consortium_id):
+    row = await db.get(Pair, id)
+    if row is None or row.state == "draft" or not right(row.consortium_id):
         raise NotFound("no-such-pair", "There is no such pair.")
-    return found
+    return row

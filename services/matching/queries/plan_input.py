@@ -1,7 +1,7 @@
-"""What is known of a consortium, as the question that a plan answers."""
+"""The plan input of a consortium, from the projection and the pairs so far."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,23 +33,23 @@ _OVER_STATES = {"declined", "expired", "ended"}
 async def load_plan_input(
     tx: WriteSession | ReadSession, consortium_id: UUID, criteria: Criteria, today: date
 ) -> PlanInput:
-    """Whom to pair in a consortium; without clusters if it is not known. Live pairs stay."""
-    gone = exists().where(Archived.cluster_id == Cluster.id)
-    clusters = (await tx.execute(_CLUSTER_FACTS.where(Cluster.consortium_id == consortium_id, ~gone))).all()
+    """The plan input of a consortium as it is now; without clusters if the consortium is not known."""
+    is_archived = exists().where(Archived.cluster_id == Cluster.id)
+    clusters = (await tx.execute(_CLUSTER_FACTS.where(Cluster.consortium_id == consortium_id, ~is_archived))).all()
     columns = select(Pair.mentor_id, Pair.learner_id, Pair.state, Pair.decided_at, Pair.request_id)
     pairs = (await tx.execute(columns.where(Pair.consortium_id == consortium_id, Pair.state != "draft"))).all()
-    here = {one.id for one in clusters}
-    opened = [one for one in pairs if one.state == "proposed"]
+    ids = {cluster.id for cluster in clusters}
+    proposals = [pair for pair in pairs if pair.state == "proposed"]
     return PlanInput(
         today=today,
         clusters=tuple(_profiles(clusters, pairs, today)),
-        fixed_pairs=tuple(PairKey(one.mentor_id, one.learner_id) for one in pairs if one.state == "accepted"),
-        open_proposals=tuple(PairKey(one.mentor_id, one.learner_id) for one in opened if one.request_id is None),
-        request_proposals=tuple(PairKey(one.mentor_id, one.learner_id) for one in opened if one.request_id is not None),
+        fixed_pairs=_pair_keys(pair for pair in pairs if pair.state == "accepted"),
+        open_proposals=_pair_keys(pair for pair in proposals if pair.request_id is None),
+        request_proposals=_pair_keys(pair for pair in proposals if pair.request_id is not None),
         past_pairs=tuple(
-            PastPair(one.mentor_id, one.learner_id, one.state, one.decided_at.date())
-            for one in pairs
-            if one.state in _OVER_STATES and one.decided_at is not None and {one.mentor_id, one.learner_id} <= here
+            PastPair(pair.mentor_id, pair.learner_id, pair.state, pair.decided_at.date())
+            for pair in pairs
+            if pair.state in _OVER_STATES and pair.decided_at is not None and {pair.mentor_id, pair.learner_id} <= ids
         ),
         arrival_dates=tuple(_request_days(clusters, today)),
         criteria=criteria,
@@ -57,71 +57,75 @@ async def load_plan_input(
 
 
 async def criteria_in_force(tx: WriteSession | ReadSession, consortium_id: UUID) -> Criteria:
-    """Those of the newest plan that was published; before there is one, those that a consortium begins with."""
+    """The criteria of the newest published run, else the default."""
     newest = select(Run.criteria).where(Run.consortium_id == consortium_id, Run.state == "published")
-    kept = await tx.scalar(newest.order_by(Run.id.desc()).limit(1))
-    return Criteria() if kept is None else Criteria.from_data(kept)
+    data = await tx.scalar(newest.order_by(Run.id.desc()).limit(1))
+    return Criteria() if data is None else Criteria.from_data(data)
 
 
 async def load_plan_input_or_404(tx: WriteSession, consortium_id: UUID, criteria: Criteria, today: date) -> PlanInput:
-    """The same, of a consortium that is known.
+    """The plan input of a known consortium.
 
     Raises:
-        NotFound
+        NotFound: no cluster of this consortium is known.
     """
-    question = await load_plan_input(tx, consortium_id, criteria, today)
-    if not question.clusters:
-        raise NotFound("no-such-consortium", "No cluster of this consortium is known here.", field="consortium_id")
-    return question
+    plan_input = await load_plan_input(tx, consortium_id, criteria, today)
+    if not plan_input.clusters:
+        raise NotFound("no-such-consortium", "No cluster of this consortium is known.", field="consortium_id")
+    return plan_input
 
 
-def validated(question: PlanInput) -> PlanInput:
-    """The question, if nothing in it contradicts itself or what is there.
+def validated(plan_input: PlanInput) -> PlanInput:
+    """The same plan input, if it contradicts neither itself nor the data.
 
     Raises:
         Invalid: naming every field that does.
     """
-    if faults := list(validation_errors(question)):
-        raise Invalid("not-possible", " ".join(sentence for _, sentence in faults), field_errors=faults)
-    return question
+    if field_errors := list(validation_errors(plan_input)):
+        raise Invalid("not-possible", " ".join(sentence for _, sentence in field_errors), field_errors=field_errors)
+    return plan_input
 
 
 async def load_profiles(tx: WriteSession, ids: Sequence[UUID], today: date) -> dict[UUID, Profile]:
-    """A few clusters by their ids, as far as they are known; without their pairs."""
+    """The profiles of the known ones among these clusters, without their mentorships so far."""
     clusters = (await tx.execute(_CLUSTER_FACTS.where(Cluster.id.in_(ids)))).all()
-    return {one.id: one for one in _profiles(clusters, (), today)}
+    return {profile.id: profile for profile in _profiles(clusters, (), today)}
+
+
+def _pair_keys(pairs: Iterable[Any]) -> tuple[PairKey, ...]:
+    return tuple(PairKey(pair.mentor_id, pair.learner_id) for pair in pairs)
 
 
 def _request_days(clusters: Sequence[Any], today: date) -> Iterator[date]:
-    """When help was asked for in the time that a reserve looks back on."""
-    days = (date.fromisoformat(on) for one in clusters for *_, on in one.requests if on is not None)
+    """The days of service requests in the period that a reserve takes into account."""
+    days = (date.fromisoformat(on) for cluster in clusters for *_, on in cluster.requests if on is not None)
     return (day for day in days if day > today - timedelta(days=HISTORY_DAYS))
 
 
 def _profiles(clusters: Sequence[Any], pairs: Sequence[Any], today: date) -> Iterator[Profile]:
-    worked = [one for one in pairs if one.state in {"accepted", "ended"}]
-    given, taken = Counter(one.mentor_id for one in worked), Counter(one.learner_id for one in worked)
-    for one in clusters:
-        places = dict(one.places)
+    mentorships = [pair for pair in pairs if pair.state in {"accepted", "ended"}]
+    given, taken = Counter(pair.mentor_id for pair in mentorships), Counter(pair.learner_id for pair in mentorships)
+    for row in clusters:
+        slots = dict(row.slots)
         yield Profile(
-            id=one.id,
-            name=one.name,
-            country=one.country,
-            languages=frozenset(one.languages),
-            ecosystems=frozenset(one.ecosystems),
-            stages=frozenset(one.stages),
-            levels=_levels(one.levels, one.gains),
+            id=row.id,
+            name=row.name,
+            country=row.country,
+            languages=frozenset(row.languages),
+            ecosystems=frozenset(row.ecosystems),
+            stages=frozenset(row.stages),
+            levels=_levels(row.levels, row.gains),
             targets={
-                Skill(framework, code): TargetLevel(level, priority) for framework, code, level, priority in one.targets
+                Skill(framework, code): TargetLevel(level, priority) for framework, code, level, priority in row.targets
             },
-            # Of two requests for one skill the more urgent counts.
-            requests={Skill(framework, code): urgency for framework, code, urgency, _ in one.requests},
-            label="none" if one.label_valid_until is not None and one.label_valid_until < today else one.label,
-            mentor_slots=places.get("mentor", 0),
-            learner_slots=places.get("learner", 0),
-            record=tuple(outcome for (outcome,) in one.outcomes),
-            given=given[one.id],
-            taken=taken[one.id],
+            # In order of urgency, so that of two requests for one skill the more urgent counts.
+            requests={Skill(framework, code): urgency for framework, code, urgency, _ in row.requests},
+            label="none" if row.label_valid_until is not None and row.label_valid_until < today else row.label,
+            mentor_slots=slots.get("mentor", 0),
+            learner_slots=slots.get("learner", 0),
+            record=tuple(outcome for (outcome,) in row.outcomes),
+            given=given[row.id],
+            taken=taken[row.id],
         )
 
 
@@ -130,14 +134,16 @@ def _levels(levels: Sequence[Any], gains: Sequence[Any]) -> dict[Skill, int]:
         Skill(framework, code): MeasuredLevel(level, date.fromisoformat(on), top)
         for framework, code, level, on, top in levels
     }
-    gained = [TrainingGain(Skill(framework, code), gain, date.fromisoformat(on)) for framework, code, gain, on in gains]
-    return provisional_levels(measured, gained)
+    training_gains = [
+        TrainingGain(Skill(framework, code), gain, date.fromisoformat(on)) for framework, code, gain, on in gains
+    ]
+    return provisional_levels(measured, training_gains)
 
 
 def _rows_of_cluster(
     columns: Sequence[InstrumentedAttribute[Any]], condition: ColumnElement[bool], order: Sequence[Any] = ()
 ) -> ScalarSelect[Any]:
-    """What else is known of each cluster: rows as lists, all in one JSON."""
+    """A subquery: the rows of a cluster in another table as a JSON array of arrays."""
     row = func.json_build_array(*columns)
     rows = func.json_agg(aggregate_order_by(row, *order) if order else row, type_=JSON)
     return select(func.coalesce(rows, literal([], JSON))).where(condition).correlate(Cluster).scalar_subquery()
@@ -145,7 +151,7 @@ def _rows_of_cluster(
 
 _CLUSTER_FACTS = select(
     *Cluster.__table__.columns,
-    _rows_of_cluster([Slots.side, Slots.capacity], Slots.cluster_id == Cluster.id).label("places"),
+    _rows_of_cluster([Slots.role, Slots.capacity], Slots.cluster_id == Cluster.id).label("slots"),
     _rows_of_cluster(
         [Level.framework, Level.indicator, Level.level, Level.assessed_on, Level.scale_max],
         Level.cluster_id == Cluster.id,
@@ -157,7 +163,7 @@ _CLUSTER_FACTS = select(
         [Target.framework, Target.indicator, Target.level, Target.priority], Target.cluster_id == Cluster.id
     ).label("targets"),
     _rows_of_cluster(
-        [Request.framework, Request.indicator, Request.urgency, Request.asked_on],
+        [Request.framework, Request.indicator, Request.urgency, Request.requested_on],
         Request.cluster_id == Cluster.id,
         [Request.urgency],
     ).label("requests"),
@@ -167,4 +173,4 @@ _CLUSTER_FACTS = select(
         [Mentorship.confirmed_at, Mentorship.id],
     ).label("outcomes"),
 )
-"""All that is known of clusters, in one question: as several, the time from one answer to the next adds up."""
+"""All facts of clusters in one query: with several queries the round trips would add up."""

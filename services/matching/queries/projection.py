@@ -1,4 +1,4 @@
-"""The projection's fingerprint: equal for equal knowledge, whatever the order in which it came."""
+"""Figures of the projection: its fingerprint, and the unresolved service requests."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ _NOT_PROJECTED = {"used", "ceiling", "event_id"}
 
 
 async def state_hash(db: ReadSession) -> str:
-    """SHA-256 over all projected rows, each table in order of its key."""
+    """SHA-256 of all projected rows. The same events give the same hash in any order of arrival."""
     digest = hashlib.sha256()
     tables: tuple[type[Base], ...] = (*PROJECTED, Slots)
     for table in tables:
@@ -23,6 +23,6 @@ async def state_hash(db: ReadSession) -> str:
 
 
 async def count_unresolved_requests(db: ReadSession) -> int:
-    """How many requests are not answered, since their cluster is not known."""
-    answered = exists().where(ResolvedRequest.request_id == Request.id)
-    return await db.scalar(select(func.count()).select_from(Request).where(~answered)) or 0
+    """The number of service requests of clusters that are not known yet."""
+    is_resolved = exists().where(ResolvedRequest.request_id == Request.id)
+    return await db.scalar(select(func.count()).select_from(Request).where(~is_resolved)) or 0

@@ -1,4 +1,4 @@
-"""Reading runs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
+"""Queries for runs. `within` limits a list to one consortium (None: all); `right(consortium)` permits one row."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
@@ -22,46 +22,46 @@ async def runs(db: ReadSession, within: UUID | None, after: tuple[UUID] | None, 
 
 
 async def run(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Run:
-    """One run, if `right(consortium)`.
+    """One run.
 
     Raises:
         NotFound
     """
-    found = await db.get(Run, id)
-    if found is None or not right(found.consortium_id):
+    row = await db.get(Run, id)
+    if row is None or not right(row.consortium_id):
         raise NotFound("no-such-run", "There is no such run.")
-    return found
+    return row
 
 
 async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan:
-    """The whole plan of one run, if `right(consortium)`.
+    """The whole plan of one run.
 
     Raises:
-        NotFound: also if the run is older than plans that are kept.
+        NotFound: also if the run has no plan, or is older than stored plans.
     """
-    found = await run(db, id, right)
-    if found.state in {"running", "failed", "cancelled"}:
-        raise NotFound("no-such-plan", f"This run is {found.state}; there is no plan.")
-    kept = await db.scalar(select(Run.plan).where(Run.id == id))
-    if kept is None:
-        raise NotFound("no-such-plan", "Of this run, made by an earlier version, only the pairs were kept.")
-    return Plan.model_validate(kept)
+    row = await run(db, id, right)
+    if row.state in {"running", "failed", "cancelled"}:
+        raise NotFound("no-such-plan", f"This run is {row.state}; there is no plan.")
+    data = await db.scalar(select(Run.plan).where(Run.id == id))
+    if data is None:
+        raise NotFound("no-such-plan", "This run was made by an earlier version, which stored only its pairs.")
+    return Plan.model_validate(data)
 
 
 async def plan_input(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> PlanInput:
-    """What one run was made from, if `right(consortium)`.
+    """The plan input of one run.
 
     Raises:
-        NotFound: also if the run is older than questions that can be asked again.
+        NotFound: also if the run is older than plan inputs that can be replayed.
     """
     await run(db, id, right)
-    kept = await db.scalar(select(Run.inputs).where(Run.id == id))
-    if kept is None or "form" not in kept:
-        raise NotFound("no-such-question", "This run was made by an earlier version; it cannot be asked again.")
-    return PlanInput.from_data(kept)
+    data = await db.scalar(select(Run.inputs).where(Run.id == id))
+    if data is None or "form" not in data:
+        raise NotFound("no-such-question", "This run was made by an earlier version; it cannot be replayed.")
+    return PlanInput.from_data(data)
 
 
 async def pairs_of(db: ReadSession, run_id: UUID) -> Sequence[Pair]:
-    """A run's pairs, the best first."""
+    """The pairs of a run, the best score first."""
     query = select(Pair).where(Pair.run_id == run_id).order_by(Pair.score.desc(), Pair.id)
     return (await db.scalars(query)).all()

@@ -1,4 +1,4 @@
-"""Reading what-ifs. `within` limits a list to one consortium (None sees all), `right` says so of a single one."""
+"""Queries for what-ifs. `within` limits a list to one consortium (None: all); `right(consortium)` permits one row."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,19 +23,19 @@ async def what_ifs(db: ReadSession, within: UUID | None, after: tuple[UUID] | No
 
 
 async def what_if(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> WhatIf:
-    """One what-if, if `right(consortium)`.
+    """One what-if.
 
     Raises:
         NotFound
     """
-    found = await db.get(WhatIf, id)
-    if found is None or not right(found.consortium_id):
+    row = await db.get(WhatIf, id)
+    if row is None or not right(row.consortium_id):
         raise NotFound("no-such-what-if", "There is no such what-if.")
-    return found
+    return row
 
 
 async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan:
-    """The plan of one what-if, if `right(consortium)`.
+    """The plan of one what-if.
 
     Raises:
         NotFound
@@ -44,8 +44,8 @@ async def plan(db: ReadSession, id: UUID, right: Callable[[UUID], bool]) -> Plan
     return Plan.model_validate(await db.scalar(select(WhatIf.plan).where(WhatIf.id == id)))
 
 
-async def requested(db: ReadSession, id: UUID) -> tuple[dict[str, Any], Sequence[PairKey], Sequence[PairKey]]:
-    """What a what-if that is there was planned by: criteria, forced and forbidden pairs."""
+async def planned_with(db: ReadSession, id: UUID) -> tuple[dict[str, Any], Sequence[PairKey], Sequence[PairKey]]:
+    """The criteria, forced and forbidden pairs that an existing what-if was planned with."""
     parts = (WhatIf.inputs[name] for name in ("criteria", "forced", "forbidden"))
     criteria, forced, forbidden = (await db.execute(select(*parts).where(WhatIf.id == id))).one()
     return criteria, pair_keys(forced or ()), pair_keys(forbidden or ())

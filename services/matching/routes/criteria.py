@@ -1,4 +1,4 @@
-"""`/criteria-sets`: by what plans are made, under names and in versions."""
+"""`/criteria-sets`: weights, exclusion rules and objectives of plans, with names and versions."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -19,20 +19,20 @@ router = Router()
 
 
 class ByCriteria(RequestModel):
-    """By what to plan: criteria, or the name of some; with neither, those that a consortium begins with."""
+    """Criteria, or the id of a criteria set; without both, the default criteria."""
 
     consortium_id: UUID
     criteria: Criteria | None = None
     criteria_set_id: UUID | None = None
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _not_both(self) -> Self:
         if self.criteria is not None and self.criteria_set_id is not None:
             raise ValueError("Give criteria or criteria_set_id, not both.")
         return self
 
-    async def chosen(self, tx: WriteSession, *, published: bool) -> Criteria:
-        """The criteria; of a set that has to be `published` if so asked.
+    async def chosen_criteria(self, tx: WriteSession, *, published: bool) -> Criteria:
+        """The criteria; with `published` a set that is a draft is refused.
 
         Raises:
             NotFound, Conflict.
@@ -43,7 +43,7 @@ class ByCriteria(RequestModel):
 
 
 class NewCriteriaSet(RequestModel):
-    """Criteria under a name; whatever is left out of them is as a consortium begins."""
+    """Criteria under a name; what is left out of them is the default."""
 
     consortium_id: UUID
     name: Annotated[Name, Field(max_length=100)]
@@ -51,13 +51,13 @@ class NewCriteriaSet(RequestModel):
 
 
 class ChangedCriteria(RequestModel):
-    """What a draft is to hold from now on, as a whole."""
+    """The new criteria of a draft, as a whole."""
 
     criteria: Criteria
 
 
 class CriteriaSetView(ResponseModel):
-    """Criteria under a name, and which version (`number`) of them."""
+    """A version (`number`) of the criteria under a name."""
 
     id: UUID
     consortium_id: UUID
@@ -71,18 +71,18 @@ class CriteriaSetView(ResponseModel):
 
 @router.get("/criteria-schema")
 async def show_schema(_: Anyone) -> dict[str, Any]:
-    """The JSON Schema of criteria: every weight, rule, price and place that can be set, with what it means."""
+    """The JSON Schema of criteria, with a description of each weight, rule, price and capacity."""
     return Criteria.model_json_schema()
 
 
 @router.post("/criteria-sets", status_code=201)
 async def draft_criteria(caller: Coordinator, tx: Tx, body: NewCriteriaSet, response: Response) -> CriteriaSetView:
-    """Draft criteria: the next version under their name."""
+    """Add a draft: the next version under this name."""
     caller.enter(body.consortium_id)
-    made = await commands.draft(tx, clock.new_id(), body.consortium_id, body.name, body.criteria)
-    response.headers["Location"] = f"criteria-sets/{made.id}"
-    etag(response, made.version)
-    return CriteriaSetView.model_validate(made)
+    criteria_set = await commands.draft(tx, clock.new_id(), body.consortium_id, body.name, body.criteria)
+    response.headers["Location"] = f"criteria-sets/{criteria_set.id}"
+    etag(response, criteria_set.version)
+    return CriteriaSetView.model_validate(criteria_set)
 
 
 @router.get("/criteria-sets")
@@ -95,26 +95,26 @@ async def list_criteria(caller: Anyone, db: Read, paging: Paging) -> Page[Criter
 @router.get("/criteria-sets/{id}")
 async def show_criteria(caller: Anyone, db: Read, id: UUID, response: Response) -> CriteriaSetView:
     """One criteria set."""
-    found = await queries.criteria_set(db, id, caller.within)
-    etag(response, found.version)
-    return CriteriaSetView.model_validate(found)
+    criteria_set = await queries.criteria_set(db, id, caller.within)
+    etag(response, criteria_set.version)
+    return CriteriaSetView.model_validate(criteria_set)
 
 
 @router.put("/criteria-sets/{id}")
 async def change_criteria(
     caller: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, body: ChangedCriteria, response: Response
 ) -> CriteriaSetView:
-    """Change a draft. Published criteria stay as they are."""
-    found = await commands.change(tx, id, expected_version, caller.within, body.criteria)
-    etag(response, found.version)
-    return CriteriaSetView.model_validate(found)
+    """Replace the criteria of a draft. A published version cannot be changed."""
+    criteria_set = await commands.change(tx, id, expected_version, caller.within, body.criteria)
+    etag(response, criteria_set.version)
+    return CriteriaSetView.model_validate(criteria_set)
 
 
 @router.post("/criteria-sets/{id}/publication")
 async def publish_criteria(
     caller: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response
 ) -> CriteriaSetView:
-    """Publish a draft, so that runs can be made by it."""
-    found = await commands.publish(tx, id, expected_version, caller.within)
-    etag(response, found.version)
-    return CriteriaSetView.model_validate(found)
+    """Publish a draft, so that runs can use it."""
+    criteria_set = await commands.publish(tx, id, expected_version, caller.within)
+    etag(response, criteria_set.version)
+    return CriteriaSetView.model_validate(criteria_set)

@@ -1,11 +1,11 @@
-"""`/ledger`: who taught whom what, as a list, as a table for a spreadsheet, as balances, and where it went on."""
+"""`/ledger`: who taught whom which indicator, as a list, as CSV, as balances, and downstream."""
 
 import csv
 import io
 import re
 from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
@@ -18,16 +18,16 @@ from shared.auth import Anyone, Principal
 from shared.web import Page, Paging, Read, ResponseModel, Router
 
 router = Router()
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+"""First characters of a cell that a spreadsheet would read as a formula."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 COLUMNS = "by,state,teacher,learner,framework,indicator,began_on,ended_on,planned,reported,level_before,level_after"
 
 
 def _day(text: object) -> object:
-    """Days come as 2017-06-29, and not as a count of seconds, which pydantic would take as well."""
+    """Refuse a number of seconds, which pydantic would accept as a date."""
     if isinstance(text, str) and not _DAY.fullmatch(text):
-        raise ValueError("A day is written like 2017-06-29.")
+        raise ValueError("A date has the form 2017-06-29.")
     return text
 
 
@@ -35,16 +35,16 @@ Day = Annotated[date, BeforeValidator(_day)]
 
 
 class ReadingView(ResponseModel):
-    """A level as an assessment measured it."""
+    """A level that an assessment measured."""
 
     on: date
     level: int
 
 
 class LineView(ResponseModel):
-    """One cluster taught another something. `planned` and `reported` are levels."""
+    """A line of the ledger: one cluster taught another an indicator. `planned` and `reported` are levels."""
 
-    source_id: UUID = Field(description="the mentorship or the activity")
+    source_id: UUID = Field(description="id of the mentorship or activity")
     by: str = Field(description="mentorship, joint_training, study_visit, peer_review or matchmaking")
     state: str
     teacher_id: UUID
@@ -55,26 +55,30 @@ class LineView(ResponseModel):
     ended_on: date | None
     planned: int
     reported: int
-    before: ReadingView | None = Field(description="the assessment before its end")
-    after: ReadingView | None = Field(description="the assessment that confirms it")
-    confirmed_hundredths: int | None = Field(description="its share of the difference, in hundredths of a level")
+    before: ReadingView | None = Field(description="the last assessment before the end of the line")
+    after: ReadingView | None = Field(
+        description="the first assessment on the day of the end or later, which confirms the line"
+    )
+    confirmed_hundredths: int | None = Field(
+        description="the line's share of the gain between them, in hundredths of a level"
+    )
 
 
 class StepView(ResponseModel):
-    """A line by which knowledge went on; `depth` 1 is from the cluster itself."""
+    """A line by which knowledge spread; at `depth` 1 the cluster itself taught."""
 
     depth: int
     line: LineView
 
 
 class Steps(ResponseModel):
-    """All lines by which it went on."""
+    """All lines by which the knowledge of a cluster spread."""
 
     items: list[StepView]
 
 
 class SideView(ResponseModel):
-    """What a cluster gave, or took."""
+    """The sums of the lines in which a cluster taught, or learned."""
 
     lines: int
     reported: int = Field(description="levels")
@@ -82,7 +86,7 @@ class SideView(ResponseModel):
 
 
 class BalanceView(ResponseModel):
-    """A cluster's giving and taking."""
+    """What a cluster gave (as teacher) and took (as learner)."""
 
     cluster_id: UUID
     given: SideView
@@ -90,13 +94,13 @@ class BalanceView(ResponseModel):
 
 
 class Balances(ResponseModel):
-    """Of all clusters that gave or took."""
+    """The balances of all clusters that gave or took."""
 
     items: list[BalanceView]
 
 
 def _scope(caller: Anyone, consortium_id: Annotated[UUID | None, Query()] = None) -> UUID | None:
-    """The consortium that is asked for, or the caller's own; None is all of them, for who may see all."""
+    """The requested consortium, or the caller's own; None, for all, if the caller may see all."""
     principal: Principal = caller
     if consortium_id is not None:
         principal.enter(consortium_id)
@@ -104,13 +108,17 @@ def _scope(caller: Anyone, consortium_id: Annotated[UUID | None, Query()] = None
 
 
 def _filter(
-    cluster_id: Annotated[UUID | None, Query(description="on either side")] = None,
+    cluster_id: Annotated[UUID | None, Query(description="as teacher or learner")] = None,
     teacher_id: Annotated[UUID | None, Query()] = None,
     learner_id: Annotated[UUID | None, Query()] = None,
     framework: Annotated[str | None, Query(max_length=80)] = None,
     indicator: Annotated[str | None, Query(max_length=80)] = None,
-    since: Annotated[Day | None, Query(description="that ended on this day or later, or went on")] = None,
-    until: Annotated[Day | None, Query(description="that ended on this day or before")] = None,
+    since: Annotated[
+        Day | None, Query(description="lines that ended on this day or later; without an end, that began then")
+    ] = None,
+    until: Annotated[
+        Day | None, Query(description="lines that ended on this day or before; without an end, that began then")
+    ] = None,
 ) -> LedgerFilter:
     return LedgerFilter(cluster_id, teacher_id, learner_id, framework, indicator, since, until)
 
@@ -120,39 +128,42 @@ Filter = Annotated[LedgerFilter, Depends(_filter)]
 
 
 @router.get("/ledger")
-async def show_ledger(caller: Anyone, db: Read, within: Within, wanted: Filter, paging: Paging) -> Page[LineView]:
-    """Who taught whom what, by what, when, and what of it an assessment confirmed; in the order of days."""
-    kept = [line for line in await queries.ledger_lines(db, within) if wanted.has(line)]
+async def show_ledger(caller: Anyone, db: Read, within: Within, conditions: Filter, paging: Paging) -> Page[LineView]:
+    """The lines of the ledger with planned, reported and confirmed gains, in the order of days."""
+    lines = [line for line in await queries.ledger_lines(db, within) if conditions.matches(line)]
     if paging.after is not None:
-        kept = [line for line in kept if _key(line) > tuple(paging.after)]
-    return paging.page([line_view(one) for one in kept[: paging.limit + 1]], _key)
+        lines = [line for line in lines if _key(line) > tuple(paging.after)]
+    return paging.page([line_view(line) for line in lines[: paging.limit + 1]], _key)
 
 
 @router.get("/ledger.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
-async def export_ledger(caller: Anyone, db: Read, within: Within, wanted: Filter) -> Response:
-    """The same as a table for a spreadsheet: UTF-8, a line of names first."""
+async def export_ledger(caller: Anyone, db: Read, within: Within, conditions: Filter) -> Response:
+    """The same as CSV for a spreadsheet: UTF-8, with column names in the first line."""
     names = await queries.cluster_names(db, within)
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow([*COLUMNS.split(","), "confirmed_levels"])
     for line in await queries.ledger_lines(db, within):
-        if wanted.has(line):
-            table.writerow([_cell(one) for one in _row(line, names)])
+        if conditions.matches(line):
+            table.writerow([_cell(value) for value in _row(line, names)])
     headers = {"Content-Disposition": 'attachment; filename="ledger.csv"'}
     return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/ledger/balances")
-async def show_balances(caller: Anyone, db: Read, within: Within, wanted: Filter) -> Balances:
-    """What each cluster gave and took."""
-    kept = [line for line in await queries.ledger_lines(db, within) if wanted.has(line)]
-    sums = [BalanceView(cluster_id=id, given=_side(given), taken=_side(taken)) for id, given, taken in balances(kept)]
-    return Balances(items=sums)
+async def show_balances(caller: Anyone, db: Read, within: Within, conditions: Filter) -> Balances:
+    """The sums of what each cluster gave and took."""
+    lines = [line for line in await queries.ledger_lines(db, within) if conditions.matches(line)]
+    items = [
+        BalanceView(cluster_id=balance.cluster_id, given=_side_view(balance.given), taken=_side_view(balance.taken))
+        for balance in balances(lines)
+    ]
+    return Balances(items=items)
 
 
 @router.get("/ledger/downstream/{cluster_id}")
 async def show_downstream(caller: Anyone, db: Read, within: Within, cluster_id: UUID) -> Steps:
-    """Where a cluster's knowledge went: whom it taught, whom those taught the same after that, and so on."""
+    """How knowledge spread: whom the cluster taught, whom those taught the same skill later, and so on."""
     steps = downstream(await queries.ledger_lines(db, within), cluster_id)
     return Steps(items=[StepView(depth=step.depth, line=line_view(step.line)) for step in steps])
 
@@ -163,29 +174,41 @@ def _key(line: LedgerLine | LineView) -> tuple[str, UUID, UUID, str, str]:
 
 
 def line_view(line: LedgerLine) -> LineView:
-    names = ("source_id", "by", "state", "teacher_id", "learner_id", "began_on", "ended_on", "planned", "reported")
-    values: dict[str, Any] = {name: getattr(line, name) for name in names} | line.skill._asdict()
-    values |= {"before": reading_view(line.before), "after": reading_view(line.after)}
-    return LineView(confirmed_hundredths=line.confirmed, **values)
+    return LineView(
+        source_id=line.source_id,
+        by=line.by,
+        state=line.state,
+        teacher_id=line.teacher_id,
+        learner_id=line.learner_id,
+        framework=line.skill.framework,
+        indicator=line.skill.indicator,
+        began_on=line.began_on,
+        ended_on=line.ended_on,
+        planned=line.planned,
+        reported=line.reported,
+        before=reading_view(line.before),
+        after=reading_view(line.after),
+        confirmed_hundredths=line.confirmed,
+    )
 
 
 def reading_view(reading: Reading | None) -> ReadingView | None:
-    return None if reading is None else ReadingView(**reading._asdict())
+    return None if reading is None else ReadingView(on=reading.on, level=reading.level)
 
 
-def _side(side: LedgerSide) -> SideView:
+def _side_view(side: LedgerSide) -> SideView:
     return SideView(lines=side.lines, reported=side.reported, confirmed_hundredths=side.confirmed)
 
 
 def _row(line: LedgerLine, names: dict[UUID, str]) -> Sequence[object]:
     sides = [names.get(id, str(id)) for id in (line.teacher_id, line.learner_id)]
-    levels = [None if one is None else one.level for one in (line.before, line.after)]
+    levels = [None if reading is None else reading.level for reading in (line.before, line.after)]
     confirmed = None if line.confirmed is None else f"{line.confirmed / 100:.2f}"
     days = (line.began_on, line.ended_on)
     return [line.by, line.state, *sides, *line.skill, *days, line.planned, line.reported, *levels, confirmed]
 
 
 def _cell(value: object) -> str:
-    """As text; what a spreadsheet would run is quoted."""
+    """The value as text; a leading quote keeps a spreadsheet from running it as a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text

@@ -1,4 +1,4 @@
-"""`/mentorships/{id}/…`: meetings, progress, check-ins and surveys; what is noted there is for the two sides alone."""
+"""`/mentorships/{id}/…`: meetings, notes, progress, check-ins and surveys. Notes are for the two sides only."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -10,7 +10,8 @@ from pydantic import Field
 from services.matching.commands import meetings as commands
 from services.matching.commands import mentorships
 from services.matching.queries import mentorships as queries
-from services.matching.routes.mentorships import Level, MentorshipView, Side, changed_view
+from services.matching.routes.mentorships import Level, MentorshipView, changed_view
+from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.profile import Skill
 from shared import clock
 from shared.auth import Manager
@@ -22,16 +23,16 @@ OneToFive = Annotated[int, Field(ge=1, le=5)]
 
 
 class FollowUp(RequestModel):
-    """Something that a side does after a meeting."""
+    """A task of one side after a meeting."""
 
-    side: Side
+    side: Role
     text: ShortText
     due_on: date | None = None
     done: bool = False
 
 
 class NewMeeting(RequestModel):
-    """A meeting that is planned, was held, or was cancelled. Who came is counted by cluster; names are not kept."""
+    """A planned, held or cancelled meeting. Participants are counted by cluster; names are not stored."""
 
     state: Literal["planned", "held", "cancelled"]
     on: date
@@ -39,43 +40,43 @@ class NewMeeting(RequestModel):
     people: Annotated[dict[UUID, Annotated[int, Field(ge=0, le=1000)]], Field(max_length=50, default_factory=dict)]
     follow_ups: Annotated[list[FollowUp], Field(max_length=50, default_factory=list)]
 
-    def facts(self) -> commands.MeetingDetails:
-        """For the command."""
-        follow_ups = [one.model_dump(mode="json") for one in self.follow_ups]
+    def details(self) -> commands.MeetingDetails:
+        """The argument of the command."""
+        follow_ups = [follow_up.model_dump(mode="json") for follow_up in self.follow_ups]
         return commands.MeetingDetails(self.state, self.on, self.minutes, self.people, follow_ups)
 
 
 class NewGroupMeeting(NewMeeting):
-    """A meeting, and the mentor's other mentorships whose learners are there."""
+    """A meeting, and the other mentorships of the mentor whose learners take part."""
 
     together_with: Annotated[list[UUID], Field(max_length=50, default_factory=list)]
 
 
 class NewNote(RequestModel):
-    """What a side notes of a meeting; nothing takes it away."""
+    """The note of a side about a meeting. An empty text deletes it."""
 
-    side: Side
+    side: Role
     text: LongText
 
 
 class NewProgress(RequestModel):
-    """The level that a goal has reached, as the two see it."""
+    """The level that a goal has reached, as the two sides see it."""
 
     reached: Level
 
 
 class NewCheckIn(RequestModel):
-    """How it goes, from 1 (badly) to 5 (very well)."""
+    """How the mentorship goes, from 1 (badly) to 5 (very well)."""
 
-    side: Side
+    side: Role
     feeling: OneToFive
     text: LongText = ""
 
 
 class NewSurvey(RequestModel):
-    """Answers to the survey of a day after the start; 0 is the one at the end."""
+    """Answers to the survey of a day after the start; day 0 is the survey at the end."""
 
-    side: Side
+    side: Role
     day: Annotated[int, Field(ge=0, le=10_000)]
     useful: OneToFive
     again: bool
@@ -83,7 +84,7 @@ class NewSurvey(RequestModel):
 
 
 class MeetingNotesView(ResponseModel):
-    """What was noted of a meeting, by cluster, and what follows from it."""
+    """The notes about a meeting by cluster, and its follow-ups."""
 
     meeting_id: UUID
     on: date
@@ -92,19 +93,19 @@ class MeetingNotesView(ResponseModel):
 
 
 class CheckInView(ResponseModel):
-    """What a side said of how it goes."""
+    """The check-in of a side."""
 
-    side: str
+    side: str = Field(validation_alias="role")
     feeling: int
     text: str
     at: datetime
 
 
 class SurveyView(ResponseModel):
-    """A side's answers to a survey."""
+    """The answers of a side to a survey."""
 
     day: int
-    side: str
+    side: str = Field(validation_alias="role")
     useful: int
     again: bool
     text: str
@@ -112,7 +113,7 @@ class SurveyView(ResponseModel):
 
 
 class NotesView(ResponseModel):
-    """What the two sides have told each other."""
+    """Notes, check-ins and surveys of a mentorship."""
 
     meetings: list[MeetingNotesView]
     check_ins: list[CheckInView]
@@ -121,35 +122,35 @@ class NotesView(ResponseModel):
 
 @router.get("/notes")
 async def show_notes(caller: Manager, db: Read, id: UUID) -> NotesView:
-    """What was noted of meetings, said in check-ins and answered in surveys: for the two sides and the coordinator.
+    """The notes, check-ins and surveys of a mentorship, for its two sides and the coordinator.
 
-    In a meeting of a group each learner's notes are for it and the mentor.
+    Notes of a learner about a group meeting are shown only to that learner and the mentor.
     """
-    done = await queries.mentorship(db, id, caller.within)
-    pair = done.mentorship.pair
-    if not any(caller.speaks_for(side, pair.consortium_id) for side in (pair.mentor_id, pair.learner_id)):
+    record = await queries.mentorship(db, id, caller.within)
+    pair = record.mentorship.pair
+    if not any(caller.speaks_for(cluster_id, pair.consortium_id) for cluster_id, _ in pair.sides):
         raise Forbidden("not-your-mentorship", "Notes are for the two sides of a mentorship.")
-    own = {str(pair.mentor_id), str(pair.learner_id)}
+    visible_ids = {str(pair.mentor_id), str(pair.learner_id)}
     return NotesView(
         meetings=[
             MeetingNotesView(
                 meeting_id=meeting.id,
                 on=meeting.on,
-                notes={UUID(cluster): text for cluster, text in meeting.notes.items() if cluster in own},
-                follow_ups=[FollowUp.model_validate(one, strict=False) for one in meeting.follow_ups],
+                notes={UUID(id): text for id, text in meeting.notes.items() if id in visible_ids},
+                follow_ups=[FollowUp.model_validate(item, strict=False) for item in meeting.follow_ups],
             )
-            for meeting, _ in done.meetings
+            for meeting, _ in record.meetings
         ],
-        check_ins=[CheckInView.model_validate(one) for one in done.check_ins],
-        surveys=[SurveyView.model_validate(one) for one in done.surveys],
+        check_ins=[CheckInView.model_validate(row) for row in record.check_ins],
+        surveys=[SurveyView.model_validate(row) for row in record.surveys],
     )
 
 
 @router.post("/meetings", status_code=201)
 async def add_meeting(caller: Manager, tx: Tx, id: UUID, body: NewGroupMeeting, response: Response) -> MentorshipView:
-    """Plan or report a meeting; of several learners of the mentor, if it speaks for all of them."""
-    together = await mentorships.lock_group(tx, [id, *body.together_with], caller)
-    meeting = await commands.add(tx, together, body.facts(), clock.now())
+    """Add a meeting. Only the mentor can add one with several of its learners (`together_with`)."""
+    group = await mentorships.lock_group(tx, [id, *body.together_with], caller)
+    meeting = await commands.add(tx, group, body.details(), clock.now())
     response.headers["Location"] = f"meetings/{meeting.id}"
     return await changed_view(tx, id, response)
 
@@ -158,18 +159,18 @@ async def add_meeting(caller: Manager, tx: Tx, id: UUID, body: NewGroupMeeting, 
 async def change_meeting(
     caller: Manager, tx: Tx, id: UUID, meeting_id: UUID, expected_version: IfMatch, body: NewMeeting, response: Response
 ) -> MentorshipView:
-    """Say otherwise of a meeting, as for instance that it was held; for all who were to be there."""
-    together = await mentorships.lock_group(tx, await commands.mentorships_of(tx, id, meeting_id), caller)
-    mentorships.require_version(next(one for one in together if one.id == id), expected_version)
-    await commands.change(tx, together, meeting_id, body.facts(), clock.now())
+    """Change a meeting, for instance to held, for all mentorships that it counts for."""
+    group = await mentorships.lock_group(tx, await commands.mentorships_of(tx, id, meeting_id), caller)
+    mentorships.require_version(next(mentorship for mentorship in group if mentorship.id == id), expected_version)
+    await commands.change(tx, group, meeting_id, body.details(), clock.now())
     return await changed_view(tx, id, response)
 
 
 @router.put("/meetings/{meeting_id}/note")
-async def note(
+async def write_note(
     caller: Manager, tx: Tx, id: UUID, meeting_id: UUID, body: NewNote, response: Response
 ) -> MentorshipView:
-    """Keep what a side notes of a meeting, in place of what it noted before."""
+    """Replace the note of a side about a meeting."""
     await commands.mentorships_of(tx, id, meeting_id)
     mentorship = await mentorships.lock_mentorship(tx, id, caller, body.side)
     await commands.write_note(tx, mentorship, meeting_id, body.side, body.text, clock.now())
@@ -177,10 +178,10 @@ async def note(
 
 
 @router.put("/goals/{framework}/{indicator}")
-async def report(
+async def report_progress(
     caller: Manager, tx: Tx, id: UUID, framework: Slug, indicator: Slug, body: NewProgress, response: Response
 ) -> MentorshipView:
-    """Say which level a goal has reached. An assessment after the end will confirm it, or not."""
+    """Report the level that a goal has reached. An assessment after the end confirms it, or not."""
     mentorship = await mentorships.lock_mentorship(tx, id, caller)
     await commands.report_progress(tx, mentorship, Skill(framework, indicator), body.reached, clock.now())
     return await changed_view(tx, id, response)
@@ -188,7 +189,7 @@ async def report(
 
 @router.post("/check-ins", status_code=201)
 async def check_in(caller: Manager, tx: Tx, id: UUID, body: NewCheckIn, response: Response) -> MentorshipView:
-    """Say how it goes."""
+    """Add a check-in of one side."""
     mentorship = await mentorships.lock_mentorship(tx, id, caller, body.side)
     commands.check_in(tx, mentorship, body.side, body.feeling, body.text, clock.now())
     return await changed_view(tx, id, response)
@@ -196,8 +197,8 @@ async def check_in(caller: Manager, tx: Tx, id: UUID, body: NewCheckIn, response
 
 @router.post("/surveys", status_code=201)
 async def answer_survey(caller: Manager, tx: Tx, id: UUID, body: NewSurvey, response: Response) -> MentorshipView:
-    """Answer a survey that is due, once."""
+    """Answer a survey that is due. Each side can answer a survey once."""
     mentorship = await mentorships.lock_mentorship(tx, id, caller, body.side)
-    said = commands.SurveyReply(body.side, body.useful, body.again, body.text)
-    await commands.reply_to_survey(tx, mentorship, body.day, said, clock.now())
+    reply = commands.SurveyReply(body.side, body.useful, body.again, body.text)
+    await commands.reply_to_survey(tx, mentorship, body.day, reply, clock.now())
     return await changed_view(tx, id, response)

@@ -1,5 +1,6 @@
-"""`/mentorships`: what two clusters set out to do, where they are, and how it ends."""
+"""`/mentorships`: what two clusters agree on, the state of their work, and the end."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -10,6 +11,7 @@ from pydantic import Field
 from services.matching.commands import mentorships as commands
 from services.matching.queries import mentorships as queries
 from services.matching.queries.mentorships import MentorshipRecord
+from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.profile import Skill
 from services.matching.rules.mentoring.health import CheckIn, GoalProgress, MentorshipProgress, health
 from services.matching.rules.mentoring.next_step import MentorshipStatus, next_step
@@ -33,12 +35,12 @@ from shared.web import (
 )
 
 router = Router()
-Side = Literal["mentor", "learner"]
 Level = Annotated[int, Field(ge=0, le=100)]
+ROLES: tuple[Role, ...] = ("mentor", "learner")
 
 
 class GoalView(ResponseModel):
-    """A level to reach: at the start, wanted, reported by the two, and measured by an assessment after the end."""
+    """A level to reach: the level at the start, the target, the reported and the confirmed level."""
 
     framework: str
     indicator: str
@@ -51,7 +53,7 @@ class GoalView(ResponseModel):
 
 
 class MeetingView(ResponseModel):
-    """A meeting, without what was noted. `learners` met the mentor together; `people` came, by cluster."""
+    """A meeting, without notes. `learners` is the number of learners, `people` that of participants by cluster."""
 
     id: UUID
     state: str
@@ -63,7 +65,7 @@ class MeetingView(ResponseModel):
 
 
 class PartView(ResponseModel):
-    """One part of the health; where it is not `known` it counts half."""
+    """One part of the health. A part without data (not `known`) counts half."""
 
     part: str
     points: int
@@ -73,7 +75,7 @@ class PartView(ResponseModel):
 
 
 class MentorshipView(ResponseModel):
-    """Two clusters that work together. It has the id of the pair that both accepted."""
+    """A mentorship, under the id of the accepted pair."""
 
     id: UUID
     consortium_id: UUID
@@ -91,16 +93,18 @@ class MentorshipView(ResponseModel):
     health: int | None = Field(description="0 to 100 while it is active: the sum of its parts")
     health_parts: list[PartView]
     next_step: str
-    surveys_due: list[int] = Field(description="days after the start of surveys that a side has not answered; 0: end")
-    closes_on: date | None = Field(description="when it ends if it stays quiet, once the last reminder was sent")
+    surveys_due: list[int] = Field(
+        description="days after the start of surveys that a side has not answered; 0: at the end"
+    )
+    closes_on: date | None = Field(description="the end if it stays inactive; null before the last reminder")
     goals: list[GoalView]
     meetings: list[MeetingView]
-    outcome: int | None = Field(description="the share of the wanted levels that an assessment confirmed, out of 100")
+    outcome: int | None = Field(description="confirmed share of the levels to gain, 0 to 100")
     version: int
 
 
 class NewGoal(RequestModel):
-    """A level that the learner wants to reach, by a day."""
+    """A level that the learner wants to reach by a day."""
 
     framework: Slug
     indicator: Slug
@@ -109,7 +113,7 @@ class NewGoal(RequestModel):
 
 
 class NewPlan(RequestModel):
-    """What two clusters want to set out to do. What is left out stays; a template names rhythm and length."""
+    """Changes of what two clusters agree on. What is left out stays; a template sets rhythm and length."""
 
     template: Literal["light", "standard", "intense"] | None = None
     every_days: Annotated[int | None, Field(ge=1, le=365)] = None
@@ -119,104 +123,132 @@ class NewPlan(RequestModel):
 
 
 class NewConfirmation(RequestModel):
-    """One side agrees."""
+    """The confirmation of one side."""
 
-    side: Side
+    side: Role
 
 
 class NewEnding(RequestModel):
-    """How it ends, and for others of the consortium, why."""
+    """How a mentorship ends, and why; the reason is visible in the consortium."""
 
-    side: Side
+    side: Role
     how: Literal["completed", "early"]
     reason: ShortText | None = None
 
 
-def mentorship_view(done: MentorshipRecord) -> MentorshipView:
-    """As callers see it, today."""
-    today, mentorship, pair = clock.now().date(), done.mentorship, done.mentorship.pair
-    signs = _signs(done)
-    parts = health(signs, today) if signs and mentorship.ended_at is None else []
-    due = _unanswered(done, today)
-    own = ("state", "every_days", "ends_on", "agreement", "mentor_confirmed_at", "learner_confirmed_at", "started_at")
-    more = ("ended_at", "reason", "outcome", "version")
-    values = {name: getattr(mentorship, name) for name in (*own, *more)}
-    standing = MentorshipStatus(
-        state=mentorship.state,
-        unconfirmed=[one for one in ("mentor", "learner") if getattr(mentorship, f"{one}_confirmed_at") is None],
-        progress=signs,
-        planned=[meeting.on for meeting, _ in done.meetings if meeting.state == "planned"],
-        unanswered=[day for day in due if day != CLOSING_SURVEY],
-        unmeasured=sum(goal.confirmed is None for goal in done.goals),
-    )
+def mentorship_view(record: MentorshipRecord) -> MentorshipView:
+    """The view of a mentorship, with its health and next step as of today."""
+    today, mentorship, pair = clock.now().date(), record.mentorship, record.mentorship.pair
+    progress = _progress(record)
+    parts = health(progress, today) if progress and mentorship.ended_at is None else []
+    surveys_due = _surveys_due(record, today)
     return MentorshipView(
-        **values,
-        **{name: getattr(pair, name) for name in ("id", "consortium_id", "mentor_id", "learner_id")},
+        id=mentorship.id,
+        consortium_id=pair.consortium_id,
+        mentor_id=pair.mentor_id,
+        learner_id=pair.learner_id,
+        state=mentorship.state,
+        every_days=mentorship.every_days,
+        ends_on=mentorship.ends_on,
+        agreement=mentorship.agreement,
+        mentor_confirmed_at=mentorship.mentor_confirmed_at,
+        learner_confirmed_at=mentorship.learner_confirmed_at,
+        started_at=mentorship.started_at,
+        ended_at=mentorship.ended_at,
+        reason=mentorship.reason,
         health=sum(part.points for part in parts) if parts else None,
         health_parts=[PartView(**part._asdict()) for part in parts],
-        next_step=next_step(standing, today),
-        surveys_due=due,
-        closes_on=None if mentorship.ended_at else closing_date(mentorship.last_sign_at.date(), mentorship.nudged),
-        goals=[GoalView.model_validate(goal) for goal in done.goals],
-        meetings=[_meeting(meeting, group) for meeting, group in done.meetings],
+        next_step=next_step(_status(record, progress, surveys_due), today),
+        surveys_due=surveys_due,
+        closes_on=_closes_on(record),
+        goals=[GoalView.model_validate(goal) for goal in record.goals],
+        meetings=[_meeting_view(meeting, learners) for meeting, learners in record.meetings],
+        outcome=mentorship.outcome,
+        version=mentorship.version,
     )
 
 
-def _meeting(meeting: object, group: int) -> MeetingView:
-    names = MeetingView.model_fields.keys() - {"learners"}
-    return MeetingView(learners=group, **{name: getattr(meeting, name) for name in names})
+def _meeting_view(meeting: object, learners: int) -> MeetingView:
+    columns = MeetingView.model_fields.keys() - {"learners"}
+    return MeetingView(learners=learners, **{name: getattr(meeting, name) for name in columns})
 
 
-def _signs(done: MentorshipRecord) -> MentorshipProgress | None:
-    mentorship = done.mentorship
+def _progress(record: MentorshipRecord) -> MentorshipProgress | None:
+    """What has happened since the start; None before it."""
+    mentorship = record.mentorship
     if mentorship.started_at is None:
         return None
     return MentorshipProgress(
         started_on=mentorship.started_at.date(),
         every_days=mentorship.every_days,
-        held=[meeting.on for meeting, _ in done.meetings if meeting.state == "held"],
-        goals=[GoalProgress(goal.level, goal.reached, goal.target, goal.due_on) for goal in done.goals],
-        check_ins=[CheckIn(one.side, one.at.date(), one.feeling) for one in done.check_ins],
+        held=[meeting.on for meeting, _ in record.meetings if meeting.state == "held"],
+        goals=[GoalProgress(goal.level, goal.reached, goal.target, goal.due_on) for goal in record.goals],
+        check_ins=[CheckIn(check_in.role, check_in.at.date(), check_in.feeling) for check_in in record.check_ins],
     )
 
 
-def _unanswered(done: MentorshipRecord, today: date) -> list[int]:
-    """Surveys that are due and that a side has not answered; of one that is over, the last."""
-    mentorship = done.mentorship
+def _status(
+    record: MentorshipRecord, progress: MentorshipProgress | None, surveys_due: Sequence[int]
+) -> MentorshipStatus:
+    mentorship = record.mentorship
+    return MentorshipStatus(
+        state=mentorship.state,
+        unconfirmed=[role for role in ROLES if not mentorship.confirmed_by(role)],
+        progress=progress,
+        planned=[meeting.on for meeting, _ in record.meetings if meeting.state == "planned"],
+        unanswered=[day for day in surveys_due if day != CLOSING_SURVEY],
+        unmeasured=sum(goal.confirmed is None for goal in record.goals),
+    )
+
+
+def _closes_on(record: MentorshipRecord) -> date | None:
+    mentorship = record.mentorship
+    if mentorship.ended_at is not None:
+        return None
+    return closing_date(mentorship.last_activity_at.date(), mentorship.last_reminder_day)
+
+
+def _surveys_due(record: MentorshipRecord, today: date) -> list[int]:
+    """Days of the surveys that are due and that a side has not answered; after the end only the closing survey."""
+    mentorship = record.mentorship
     if mentorship.started_at is None:
         return []
-    over = mentorship.ended_at is not None
-    days = [CLOSING_SURVEY] if over else survey_days((today - mentorship.started_at.date()).days)
-    answered = [one.day for one in done.surveys]
-    return [day for day in days if answered.count(day) < len(("mentor", "learner"))]
+    if mentorship.ended_at is not None:
+        days = [CLOSING_SURVEY]
+    else:
+        days = survey_days((today - mentorship.started_at.date()).days)
+    answered = [survey.day for survey in record.surveys]
+    return [day for day in days if answered.count(day) < len(ROLES)]
 
 
 @router.get("/mentorships")
 async def list_mentorships(
     caller: Anyone, db: Read, paging: Paging, cluster: Annotated[UUID | None, Query()] = None
 ) -> Page[MentorshipView]:
-    """The mentorships of the caller's consortium, oldest first; those of one cluster, if one is given."""
+    """The mentorships of the caller's consortium, or of one cluster, oldest first."""
     rows = await queries.mentorships(db, caller.scope(), cluster, paging.after, paging.limit + 1)
     return paging.page([mentorship_view(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/mentorships/{id}")
 async def show_mentorship(caller: Anyone, db: Read, id: UUID, response: Response) -> MentorshipView:
-    """One mentorship: what it sets out to do, where it is, and what came of it. Notes are for its two sides alone."""
+    """One mentorship, without notes, which are for its two sides only."""
     view = mentorship_view(await queries.mentorship(db, id, caller.within))
     etag(response, view.version)
     return view
 
 
 @router.put("/mentorships/{id}/plan")
-async def plan(
+async def change_programme(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewPlan, response: Response
 ) -> MentorshipView:
-    """Change what it sets out to do, before it starts. Both sides have to confirm it after that."""
+    """Change what the two clusters agree on, before the start. Both sides have to confirm it again."""
     mentorship = await commands.lock_mentorship(tx, id, caller)
-    aims = None if body.goals is None else [(Skill(g.framework, g.indicator), g.target, g.due_on) for g in body.goals]
-    wanted = commands.ProgrammeChange(body.template, body.every_days, body.until, body.agreement, aims)
-    await commands.change_programme(tx, mentorship, expected_version, wanted, clock.now())
+    goals = None
+    if body.goals is not None:
+        goals = [(Skill(goal.framework, goal.indicator), goal.target, goal.due_on) for goal in body.goals]
+    change = commands.ProgrammeChange(body.template, body.every_days, body.until, body.agreement, goals)
+    await commands.change_programme(tx, mentorship, expected_version, change, clock.now())
     return await changed_view(tx, id, response)
 
 
@@ -224,7 +256,7 @@ async def plan(
 async def confirm(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewConfirmation, response: Response
 ) -> MentorshipView:
-    """Agree, for one side, with what it sets out to do. It starts when both sides have."""
+    """Confirm for one side. The mentorship starts when both sides have confirmed it."""
     mentorship = await commands.lock_mentorship(tx, id, caller, body.side)
     await commands.confirm(tx, mentorship, expected_version, body.side, clock.now())
     return await changed_view(tx, id, response)
@@ -234,14 +266,14 @@ async def confirm(
 async def end(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewEnding, response: Response
 ) -> MentorshipView:
-    """End it, completed or early. Its places are free; the learner's next assessment confirms what was gained."""
+    """End a mentorship, completed or early. Its slots are free; the learner's next assessment confirms the gain."""
     mentorship = await commands.lock_mentorship(tx, id, caller, body.side)
     await commands.end(tx, mentorship, expected_version, commands.Ending(body.how, body.reason), clock.now())
     return await changed_view(tx, id, response)
 
 
 async def changed_view(tx: WriteSession, id: UUID, response: Response) -> MentorshipView:
-    """What a change has made of it."""
+    """The view after a change, with its ETag."""
     await tx.flush()
     view = mentorship_view(await queries.mentorship(tx, id, lambda _: True))
     etag(response, view.version)

@@ -1,4 +1,4 @@
-"""`/pairs`: what was proposed, and what the two sides say to it."""
+"""`/pairs`: published pairs, and the replies of both sides to proposals."""
 
 from datetime import datetime
 from typing import Annotated, Literal, Self
@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from services.matching.commands import proposal_replies
 from services.matching.queries import pairs as queries
+from services.matching.rules.inputs.criteria import Role
 from shared import clock
 from shared.auth import Anyone, Manager
 from shared.errors import Forbidden
@@ -19,7 +20,7 @@ State = Literal["proposed", "accepted", "declined", "expired", "withdrawn", "end
 
 
 class TermView(ResponseModel):
-    """One term of a score, in hundredths of a point, with its reason; where it is not `known`, it counts half."""
+    """One term of a score, in hundredths of a point, with its reason. A term without data (not `known`) counts half."""
 
     term: str
     hundredths: int
@@ -28,7 +29,7 @@ class TermView(ResponseModel):
 
 
 class CauseView(ResponseModel):
-    """An event because of which something was decided."""
+    """The event that caused a decision."""
 
     event_id: UUID
     type: str
@@ -36,7 +37,7 @@ class CauseView(ResponseModel):
 
 
 class PairView(ResponseModel):
-    """A mentor and a learner, and why."""
+    """A mentor and a learner, with the terms of their score."""
 
     id: UUID
     consortium_id: UUID
@@ -49,23 +50,25 @@ class PairView(ResponseModel):
     state: str
     mentor_answer: str | None
     learner_answer: str | None
-    reason: str | None = Field(description="what the side that declined said, if it did")
-    cause: CauseView | None = Field(description="the event that led to the proposal; none if a person planned it")
-    expires_at: datetime | None = Field(description="until when it can be answered")
+    reason: str | None = Field(description="the reason of the side that declined, if it gave one")
+    cause: CauseView | None = Field(
+        description="the event that led to the proposal; null if a person requested the plan"
+    )
+    expires_at: datetime | None = Field(description="the end of the time to reply")
     version: int
 
 
 class NewAnswer(RequestModel):
-    """What one side says."""
+    """The reply of one side."""
 
-    side: Literal["mentor", "learner"]
+    side: Role
     answer: Literal["accept", "decline"]
-    reason: ShortText | None = Field(default=None, description="why it declines, for others of the consortium")
+    reason: ShortText | None = Field(default=None, description="why the side declines; visible in the consortium")
 
     @model_validator(mode="after")
     def _reasoned(self) -> Self:
         if self.reason is not None and self.answer == "accept":
-            raise ValueError("A reason goes with a decline only.")
+            raise ValueError("Only a decline can have a reason.")
         return self
 
 
@@ -74,18 +77,16 @@ async def list_pairs(
     caller: Anyone,
     db: Read,
     paging: Paging,
-    state: Annotated[
-        Literal["proposed", "accepted", "declined", "expired", "withdrawn", "ended"] | None, Query()
-    ] = None,
+    state: Annotated[State | None, Query()] = None,
 ) -> Page[PairView]:
-    """The pairs of the caller's consortium that were proposed, oldest first."""
+    """The published pairs of the caller's consortium, oldest first."""
     rows = await queries.pairs(db, caller.scope(), state, paging.after, paging.limit + 1)
     return paging.page([PairView.model_validate(row) for row in rows], lambda row: (row.id,))
 
 
 @router.get("/pairs/{id}")
 async def show_pair(caller: Anyone, db: Read, id: UUID, response: Response) -> PairView:
-    """One pair."""
+    """One published pair."""
     pair = await queries.pair(db, id, caller.within)
     etag(response, pair.version)
     return PairView.model_validate(pair)
@@ -95,14 +96,14 @@ async def show_pair(caller: Anyone, db: Read, id: UUID, response: Response) -> P
 async def answer_pair(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: NewAnswer, response: Response
 ) -> PairView:
-    """Accept or decline a proposal for one side. When both have accepted, a place on each side is taken.
+    """Accept or decline a proposal for one side. When both sides have accepted, each takes a slot.
 
-    Where one declines, the next best mentor with a free place is proposed.
+    After a decline the next best mentor with a free slot is proposed.
     """
     pair = await proposal_replies.lock_proposal(tx, id, caller.within)
-    if not caller.speaks_for(getattr(pair, f"{body.side}_id"), pair.consortium_id):
-        raise Forbidden("not-your-side", f"You do not speak for the {body.side} of this pair.")
-    given = proposal_replies.ProposalReply(body.side, body.answer == "accept", body.reason)
-    await proposal_replies.reply(tx, pair, expected_version, given, clock.now())
+    if not caller.speaks_for(pair.cluster_of(body.side), pair.consortium_id):
+        raise Forbidden("not-your-side", f"You do not act for the {body.side} of this pair.")
+    reply = proposal_replies.ProposalReply(body.side, body.answer == "accept", body.reason)
+    await proposal_replies.reply_to_proposal(tx, pair, expected_version, reply, clock.now())
     etag(response, pair.version)
     return PairView.model_validate(pair)

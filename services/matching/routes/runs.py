@@ -1,4 +1,4 @@
-"""`/runs` and the projection's `/projection`."""
+"""`/runs`: requests for plans; and `/projection`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field
 
 from services.matching.commands import projection, run_execution, run_publication, runs
-from services.matching.queries import projection as projected
+from services.matching.queries import projection as projection_queries
 from services.matching.queries import runs as queries
 from services.matching.routes.criteria import ByCriteria
 from services.matching.routes.pairs import CauseView, PairView
@@ -26,7 +26,7 @@ from shared.web import IfMatch, Page, Paging, Read, RequestModel, ResponseModel,
 router = Router()
 
 
-class TwoIds(RequestModel):
+class PairIds(RequestModel):
     """A mentor and a learner."""
 
     mentor_id: UUID
@@ -34,68 +34,74 @@ class TwoIds(RequestModel):
 
 
 class NewRun(ByCriteria):
-    """The consortium to plan for, and by what: criteria, pairs that are to be in the plan, pairs that are not."""
+    """A request for a plan of a consortium: criteria, pairs that it must contain (forced) or must not (forbidden)."""
 
-    forced: list[TwoIds] = Field(default=[], max_length=500)
-    forbidden: list[TwoIds] = Field(default=[], max_length=500)
-    seed: int = Field(default=0, ge=0, lt=2**31, description="where simulated arrivals begin, if places are reserved")
+    forced: list[PairIds] = Field(default=[], max_length=500)
+    forbidden: list[PairIds] = Field(default=[], max_length=500)
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="seed of the simulated arrivals, if the criteria reserve slots"
+    )
 
-    async def wish(self, tx: WriteSession) -> runs.RunRequest:
-        """As commands know it.
+    async def as_request(self, tx: WriteSession) -> runs.RunRequest:
+        """The argument of the command.
 
         Raises:
             NotFound, Conflict: of the criteria set.
         """
-        criteria = await self.chosen(tx, published=True)
-        return runs.RunRequest(criteria, twos(self.forced), twos(self.forbidden), self.seed, self.criteria_set_id)
+        criteria = await self.chosen_criteria(tx, published=True)
+        return runs.RunRequest(
+            criteria, pair_keys(self.forced), pair_keys(self.forbidden), self.seed, self.criteria_set_id
+        )
 
 
-def twos(listed: Sequence[TwoIds]) -> tuple[PairKey, ...]:
-    """As rules know them."""
-    return tuple(PairKey(one.mentor_id, one.learner_id) for one in listed)
+def pair_keys(pairs: Sequence[PairIds]) -> tuple[PairKey, ...]:
+    """The pairs as the rules take them."""
+    return tuple(PairKey(pair.mentor_id, pair.learner_id) for pair in pairs)
 
 
 class RunView(ResponseModel):
-    """A plan for a consortium, which is being made while it is `running`."""
+    """A request for a plan of a consortium. While it is `running`, it waits for a worker or is being solved."""
 
     id: UUID
     consortium_id: UUID
     state: Literal["running", "draft", "published", "failed", "cancelled", "unchanged"]
-    progress: int = Field(description="how far it is, in thousandths")
-    reason: str | None = Field(description="why it failed, or what is to be known of its plan")
+    progress: int = Field(description="progress in thousandths")
+    reason: str | None = Field(description="why the run failed, or a limitation of its plan")
     total_hundredths: int = Field(validation_alias="total")
     criteria: dict[str, Any]
     criteria_set_id: UUID | None
     inputs_hash: str
     solver: str
     took_ms: int | None
-    causes: list[CauseView] = Field(description="the newest events that it follows; none if a person asked for it")
+    causes: list[CauseView] = Field(
+        description="the newest events that the run follows; empty if a person requested it"
+    )
     version: int
     created_at: datetime
 
 
 class RunWithPairs(ResponseModel):
-    """A plan with its pairs, the best first."""
+    """A run with its pairs, the best score first."""
 
     run: RunView
     pairs: list[PairView]
 
 
 class ProjectionView(ResponseModel):
-    """The fingerprint of what matching knows from events."""
+    """The fingerprint of the projection."""
 
     state_hash: str
 
 
 @router.post("/runs", status_code=201)
 async def make_run(caller: Coordinator, tx: Tx, body: NewRun, response: Response) -> RunView:
-    """Ask for a plan of the consortium: the best pairs under both sides' capacities. It is made from what is known now.
+    """Request a plan: the best pairs within the capacities of both sides, from the data as they are now.
 
-    The run is `running` until it is a draft, has failed or is cancelled: ask again for it to see.
+    The run is `running` until it is a draft, has failed or is cancelled. Poll `GET /runs/{id}` for its state.
     """
     caller.enter(body.consortium_id)
-    wish = await body.wish(tx)
-    run = await runs.begin(tx, clock.new_id(), body.consortium_id, wish, clock.now().date())
+    request = await body.as_request(tx)
+    run = await runs.begin(tx, clock.new_id(), body.consortium_id, request, clock.now().date())
     response.headers["Location"] = f"runs/{run.id}"
     etag(response, run.version)
     return RunView.model_validate(run)
@@ -119,7 +125,7 @@ async def show_run(caller: Anyone, db: Read, id: UUID, response: Response) -> Ru
 
 @router.get("/runs/{id}/plan")
 async def show_plan(caller: Anyone, db: Read, id: UUID) -> Plan:
-    """The whole plan of a run: its pairs, its proof, what places are worth, and who is left out and why."""
+    """The whole plan of a run: pairs, certificates, shadow prices, and unmatched learners with reasons."""
     return await queries.plan(db, id, caller.within)
 
 
@@ -132,35 +138,35 @@ async def explain_learner(
     request: Request,
     mentor_id: Annotated[UUID | None, Query()] = None,
 ) -> Explanation:
-    """A learner's alternates with what each would cost; of one mentor also what it would take."""
-    question = await queries.plan_input(db, id, caller.within)
-    here = {one.id for one in question.clusters}
-    for field, one in (("learner_id", learner_id), ("mentor_id", mentor_id)):
-        if one is not None and one not in here:
-            raise NotFound("no-such-cluster", "No such cluster was planned for.", field=field)
-    explained: Explanation = await request.app.state.solver.explain(question, learner_id, mentor_id)
-    return explained
+    """The alternates of a learner with the cost of each; with `mentor_id` also what a pair with that mentor costs."""
+    plan_input = await queries.plan_input(db, id, caller.within)
+    planned_ids = {cluster.id for cluster in plan_input.clusters}
+    for field, cluster_id in (("learner_id", learner_id), ("mentor_id", mentor_id)):
+        if cluster_id is not None and cluster_id not in planned_ids:
+            raise NotFound("no-such-cluster", "The run has no such cluster.", field=field)
+    explanation: Explanation = await request.app.state.solver.explain(plan_input, learner_id, mentor_id)
+    return explanation
 
 
 @router.post("/runs/{id}/replay")
 async def replay_run(caller: Coordinator, db: Read, id: UUID, request: Request) -> Replay:
-    """Answer the run's question anew, and say whether and where the answer differs. Nothing is changed."""
-    kept = await queries.plan(db, id, caller.within)
-    anew, _ = await request.app.state.solver.plan(await queries.plan_input(db, id, caller.within))
-    return compare_replay(kept, anew)
+    """Solve the stored plan input again, and report the differences from the stored plan. Nothing is changed."""
+    stored = await queries.plan(db, id, caller.within)
+    replayed, _ = await request.app.state.solver.solve(await queries.plan_input(db, id, caller.within))
+    return compare_replay(stored, replayed)
 
 
 @router.get("/runs/{id}/moves")
 async def show_moves(caller: Anyone, db: Read, id: UUID, request: Request) -> MoveFrontier:
-    """What the plan would add up to by how many open proposals it dropped, for each price of dropping one."""
-    question = await queries.plan_input(db, id, caller.within)
-    traced: MoveFrontier = await request.app.state.solver.moves(question)
-    return traced
+    """The total of the plan by the number of open proposals that it withdraws, for each move price."""
+    plan_input = await queries.plan_input(db, id, caller.within)
+    frontier: MoveFrontier = await request.app.state.solver.move_frontier(plan_input)
+    return frontier
 
 
 @router.post("/runs/{id}/cancellation")
 async def cancel_run(caller: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
-    """Stop a run that is being made."""
+    """Cancel a run that has not ended."""
     run = await run_execution.cancel(tx, id, caller.within)
     etag(response, run.version)
     return RunView.model_validate(run)
@@ -168,7 +174,7 @@ async def cancel_run(caller: Coordinator, tx: Tx, id: UUID, response: Response) 
 
 @router.post("/runs/{id}/publication")
 async def publish_run(caller: Coordinator, tx: Tx, id: UUID, expected_version: IfMatch, response: Response) -> RunView:
-    """Publish the run: its pairs are proposed, and open proposals that it does without are withdrawn."""
+    """Publish the draft of a run: its pairs are proposed, and open proposals that are not in the plan are withdrawn."""
     run = await run_publication.publish(tx, id, expected_version, caller.within, clock.now())
     etag(response, run.version)
     return RunView.model_validate(run)
@@ -176,11 +182,11 @@ async def publish_run(caller: Coordinator, tx: Tx, id: UUID, expected_version: I
 
 @router.get("/projection")
 async def show_projection(caller: Operator, db: Read) -> ProjectionView:
-    """The fingerprint of the projection: the same events give the same, in whatever order they came."""
-    return ProjectionView(state_hash=await projected.state_hash(db))
+    """The fingerprint of the projection: the same for the same events, in whatever order they arrived."""
+    return ProjectionView(state_hash=await projection_queries.state_hash(db))
 
 
 @router.delete("/projection", status_code=204)
-async def forget_projection(caller: Operator, tx: Tx) -> None:
-    """Empty the projection, to be built anew by replaying members' and trainings' events. Runs and pairs stay."""
+async def reset_projection(caller: Operator, tx: Tx) -> None:
+    """Empty the projection; a replay of the events of members and trainings rebuilds it. Runs and pairs stay."""
     await projection.reset(tx, "matching")

@@ -1,4 +1,4 @@
-"""`/what-ifs`: what would be, if."""
+"""`/what-ifs`: plans with changed inputs that never touch the live plan."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from pydantic import Field
 from services.matching.commands import what_ifs as commands
 from services.matching.queries import what_ifs as queries
 from services.matching.routes.criteria import ByCriteria
-from services.matching.routes.runs import RunView, TwoIds, twos
+from services.matching.routes.runs import PairIds, RunView, pair_keys
 from services.matching.rules.inputs.criteria import Criteria
 from services.matching.rules.inputs.plan_input import PairKey
 from services.matching.rules.inputs.plan_models import Comparison, Plan
@@ -23,10 +23,11 @@ from shared.web import Name, Page, Paging, Read, RequestModel, ResponseModel, Ro
 
 router = Router()
 MAX_SUPPOSITIONS = 500
+"""Maximum length of each list of a what-if."""
 
 
 class SupposedLevel(RequestModel):
-    """A level that a cluster is supposed to have."""
+    """An assumed level of a cluster."""
 
     cluster_id: UUID
     framework: Slug
@@ -35,40 +36,40 @@ class SupposedLevel(RequestModel):
 
 
 class SupposedTarget(SupposedLevel):
-    """A target that a cluster is supposed to have set."""
+    """An assumed target of a cluster."""
 
     priority: int = Field(ge=1, le=5)
 
 
 class NewWhatIf(ByCriteria):
-    """What is supposed, beside what is so. Whatever is left out is as it is."""
+    """The changed inputs of a what-if. What is left out stays as it is."""
 
     name: Name
-    forced: list[TwoIds] = Field(default=[], max_length=MAX_SUPPOSITIONS)
-    forbidden: list[TwoIds] = Field(default=[], max_length=MAX_SUPPOSITIONS)
+    forced: list[PairIds] = Field(default=[], max_length=MAX_SUPPOSITIONS)
+    forbidden: list[PairIds] = Field(default=[], max_length=MAX_SUPPOSITIONS)
     levels: list[SupposedLevel] = Field(default=[], max_length=MAX_SUPPOSITIONS)
     targets: list[SupposedTarget] = Field(default=[], max_length=MAX_SUPPOSITIONS)
-    without: list[UUID] = Field(
-        default=[], max_length=MAX_SUPPOSITIONS, description="clusters that are supposed not to be there"
-    )
+    without: list[UUID] = Field(default=[], max_length=MAX_SUPPOSITIONS, description="clusters that are left out")
 
     def changes(self, criteria: Criteria) -> WhatIfChanges:
-        """As rules know it."""
+        """The changes as the rules take them."""
         return WhatIfChanges(
             criteria=criteria,
-            forced=twos(self.forced),
-            forbidden=twos(self.forbidden),
-            levels={(one.cluster_id, Skill(one.framework, one.indicator)): one.level for one in self.levels},
+            forced=pair_keys(self.forced),
+            forbidden=pair_keys(self.forbidden),
+            levels={(level.cluster_id, Skill(level.framework, level.indicator)): level.level for level in self.levels},
             targets={
-                (one.cluster_id, Skill(one.framework, one.indicator)): TargetLevel(one.level, one.priority)
-                for one in self.targets
+                (target.cluster_id, Skill(target.framework, target.indicator)): TargetLevel(
+                    target.level, target.priority
+                )
+                for target in self.targets
             },
             without=frozenset(self.without),
         )
 
 
 class WhatIfView(ResponseModel):
-    """A what-if: `comparison` has the plan for what is so before, and that for what is supposed after."""
+    """A what-if. `comparison` has the plan for the current inputs (before) and for the changed inputs (after)."""
 
     id: UUID
     consortium_id: UUID
@@ -80,22 +81,22 @@ class WhatIfView(ResponseModel):
 
 
 class WhatIfInFull(WhatIfView):
-    """A what-if with the criteria that it was planned by, and the pairs that were to be in the plan, or not to be."""
+    """A what-if with its criteria, forced pairs and forbidden pairs."""
 
     criteria: dict[str, Any]
-    forced: list[TwoIds]
-    forbidden: list[TwoIds]
+    forced: list[PairIds]
+    forbidden: list[PairIds]
 
 
 @router.post("/what-ifs", status_code=201)
 async def make_what_if(caller: Manager, tx: Tx, body: NewWhatIf, request: Request, response: Response) -> WhatIfView:
-    """Plan for what is supposed, and keep it beside the plan for what is so. Nothing else comes of it."""
+    """Plan with changed inputs, and store the result with its comparison. It has no effect on live plans."""
     caller.enter(body.consortium_id)
-    today, solve = clock.now().date(), request.app.state.solver.plan
-    changes = body.changes(await body.chosen(tx, published=False))
-    made = await commands.create(tx, clock.new_id(), body.consortium_id, body.name, changes, today, solve)
-    response.headers["Location"] = f"what-ifs/{made.id}"
-    return WhatIfView.model_validate(made)
+    today, solve = clock.now().date(), request.app.state.solver.solve
+    changes = body.changes(await body.chosen_criteria(tx, published=False))
+    what_if = await commands.create(tx, clock.new_id(), body.consortium_id, body.name, changes, today, solve)
+    response.headers["Location"] = f"what-ifs/{what_if.id}"
+    return WhatIfView.model_validate(what_if)
 
 
 @router.get("/what-ifs")
@@ -107,14 +108,14 @@ async def list_what_ifs(caller: Anyone, db: Read, paging: Paging) -> Page[WhatIf
 
 @router.get("/what-ifs/{id}")
 async def show_what_if(caller: Anyone, db: Read, id: UUID) -> WhatIfInFull:
-    """One what-if, with the criteria and the pairs that it was planned by."""
-    found = WhatIfView.model_validate(await queries.what_if(db, id, caller.within))
-    criteria, forced, forbidden = await queries.requested(db, id)
-    return WhatIfInFull(**dict(found), criteria=criteria, forced=_ids(forced), forbidden=_ids(forbidden))
+    """One what-if, with its criteria and pairs."""
+    view = WhatIfView.model_validate(await queries.what_if(db, id, caller.within))
+    criteria, forced, forbidden = await queries.planned_with(db, id)
+    return WhatIfInFull(**dict(view), criteria=criteria, forced=_ids(forced), forbidden=_ids(forbidden))
 
 
-def _ids(pairs: Sequence[PairKey]) -> list[TwoIds]:
-    return [TwoIds(mentor_id=two.mentor_id, learner_id=two.learner_id) for two in pairs]
+def _ids(pairs: Sequence[PairKey]) -> list[PairIds]:
+    return [PairIds(mentor_id=pair.mentor_id, learner_id=pair.learner_id) for pair in pairs]
 
 
 @router.get("/what-ifs/{id}/plan")
@@ -125,7 +126,7 @@ async def show_what_if_plan(caller: Anyone, db: Read, id: UUID) -> Plan:
 
 @router.post("/what-ifs/{id}/drafts", status_code=201)
 async def draft_what_if(caller: Coordinator, tx: Tx, id: UUID, response: Response) -> RunView:
-    """Ask for a run by a what-if's criteria and pairs, for what is so now. It is published like any other."""
+    """Request a run with the criteria and pairs of a what-if, from the data as they are now."""
     run = await commands.draft(tx, id, clock.new_id(), caller.within, clock.now().date())
     response.headers["Location"] = f"../../runs/{run.id}"
     etag(response, run.version)

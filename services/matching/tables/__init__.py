@@ -1,4 +1,4 @@
-"""The rows of matching: a projection of other services' events, and what matching itself decides."""
+"""The tables of matching: the projection of other services' events, and what matching itself decides."""
 
 from services.matching.tables.base import Base
 from services.matching.tables.mentorships import CheckIn, Goal, Meeting, MeetingMentorship, Mentorship, Survey

@@ -1,4 +1,4 @@
-"""What all tables of matching have in common."""
+"""The declarative base of the tables of matching."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from shared import db
 
 
 class Base(DeclarativeBase):
-    """The declarative base of matching."""
+    """Base of all tables of matching."""
 
     metadata = db.metadata()
     type_annotation_map = {  # noqa: RUF012  SQLAlchemy's own convention

@@ -1,4 +1,4 @@
-"""What becomes of accepted pairs: two clusters that work together."""
+"""Mentorships: accepted pairs, with their goals, meetings, check-ins and surveys."""
 
 from datetime import date, datetime
 from typing import Any
@@ -7,16 +7,17 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from services.matching.rules.inputs.criteria import Role
 from services.matching.tables.base import Base
 from services.matching.tables.plans import Pair
 
 
 class Mentorship(Base):
-    """An accepted pair at work; it has the pair's id, and its events go on where the pair's ended.
+    """An accepted pair, under the pair's id. The versions of its events continue those of the pair.
 
-    `last_sign_at` is when anything was last heard of it, `nudged` after how many quiet days it was last reminded since,
-    and `surveyed` the day after the start of the last survey. `outcome`, out of 100, is known when an assessment has
-    confirmed the goals. Who writes locks the pair's row before.
+    `last_reminder_day` is the number of inactive days at the last reminder (0: none since the last activity),
+    `last_survey_day` the day after the start of the last survey (0: none). `outcome` is 0 to 100, and NULL until
+    assessments have confirmed all goals. A writer locks the pair's row first.
     """
 
     __tablename__ = "mentorship"
@@ -31,9 +32,9 @@ class Mentorship(Base):
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
     reason: Mapped[str | None]
-    last_sign_at: Mapped[datetime]
-    nudged: Mapped[int] = mapped_column(default=0)
-    surveyed: Mapped[int] = mapped_column(default=0)
+    last_activity_at: Mapped[datetime]
+    last_reminder_day: Mapped[int] = mapped_column(default=0)
+    last_survey_day: Mapped[int] = mapped_column(default=0)
     outcome: Mapped[int | None]
     confirmed_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
@@ -43,12 +44,23 @@ class Mentorship(Base):
     __table_args__ = (
         CheckConstraint("state IN ('agreed', 'active', 'completed', 'ended')", name="state"),
         CheckConstraint("(state IN ('completed', 'ended')) = (ended_at IS NOT NULL)", name="ended"),
-        Index("ix_mentorship_last_sign", "last_sign_at", postgresql_where="ended_at IS NULL"),
+        Index("ix_mentorship_last_activity", "last_activity_at", postgresql_where="ended_at IS NULL"),
     )
+
+    def confirmed_by(self, role: Role) -> bool:
+        """Whether a side has confirmed what the two set out to do."""
+        return (self.mentor_confirmed_at if role == "mentor" else self.learner_confirmed_at) is not None
+
+    def set_confirmed(self, role: Role, now: datetime) -> None:
+        """Store the confirmation of a side."""
+        if role == "mentor":
+            self.mentor_confirmed_at = now
+        else:
+            self.learner_confirmed_at = now
 
 
 class Goal(Base):
-    """A level to reach. `reached` is what the two report; `confirmed` is what an assessment after the end measured."""
+    """A level to reach, from `level` to `target`. Both sides report `reached`; an assessment measures `confirmed`."""
 
     __tablename__ = "goal"
 
@@ -64,7 +76,7 @@ class Goal(Base):
 
 
 class Meeting(Base):
-    """A session of a mentor with one or several learners. `people` and `notes` are by the ids of their clusters."""
+    """A meeting of a mentor with one or several learners. The keys of `people` and `notes` are ids of clusters."""
 
     __tablename__ = "meeting"
 
@@ -82,40 +94,40 @@ class Meeting(Base):
 
 
 class MeetingMentorship(Base):
-    """Which mentorships a meeting counts for: several, if the mentor meets a group."""
+    """A mentorship that a meeting counts for; a group meeting counts for several."""
 
-    __tablename__ = "meeting_of"
+    __tablename__ = "meeting_mentorship"
 
     mentorship_id: Mapped[UUID] = mapped_column(ForeignKey("mentorship.id"), primary_key=True)
     meeting_id: Mapped[UUID] = mapped_column(ForeignKey("meeting.id"), primary_key=True, index=True)
 
 
 class CheckIn(Base):
-    """What one side says of how it goes, from 1 (badly) to 5 (very well)."""
+    """The opinion of one side on how the mentorship goes, from 1 (badly) to 5 (very well)."""
 
     __tablename__ = "check_in"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     mentorship_id: Mapped[UUID] = mapped_column(ForeignKey("mentorship.id"), index=True)
-    side: Mapped[str]
+    role: Mapped[str]
     feeling: Mapped[int]
     text: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (CheckConstraint("side IN ('mentor', 'learner')", name="side"),)
+    __table_args__ = (CheckConstraint("role IN ('mentor', 'learner')", name="role"),)
 
 
 class Survey(Base):
-    """One side's answers to the survey of a day after the start; 0 is the one at the end."""
+    """The reply of one side to the survey of a day after the start; day 0 is the survey at the end."""
 
     __tablename__ = "survey"
 
     mentorship_id: Mapped[UUID] = mapped_column(ForeignKey("mentorship.id"), primary_key=True)
     day: Mapped[int] = mapped_column(primary_key=True)
-    side: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
     useful: Mapped[int]
     again: Mapped[bool]
     text: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (CheckConstraint("side IN ('mentor', 'learner')", name="side"),)
+    __table_args__ = (CheckConstraint("role IN ('mentor', 'learner')", name="role"),)

@@ -1,4 +1,4 @@
-"""What matching decides: criteria, runs, pairs, and the places that these take."""
+"""What matching decides: criteria, runs, pairs, and the slots that accepted pairs take."""
 
 from datetime import datetime
 from typing import Any
@@ -8,33 +8,35 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, fun
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from services.matching.rules.inputs.criteria import Role
 from services.matching.tables.base import Base
 
 
 class Slots(Base):
-    """How many a cluster can take on one side (mentor or learner), and how many accepted pairs take.
+    """The slots of a cluster in one role.
 
-    `capacity` is projected, `used` is ours. A capacity lowered below `used` ends no pair, so `ceiling` keeps the
-    highest number that was ever allowed while it is in use; the constraint is the last wall behind the guarded update.
+    `capacity` is projected, `used` is the number of accepted pairs. A capacity that falls below `used` ends no pair:
+    `ceiling` is the higher of the two, so that the check constraint still holds. Updates test the capacity themselves;
+    the constraint is a safeguard.
     """
 
-    __tablename__ = "places"
+    __tablename__ = "slots"
 
     cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
-    side: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(primary_key=True)
     capacity: Mapped[int]
     used: Mapped[int]
     ceiling: Mapped[int]
     version: Mapped[int]
 
     __table_args__ = (
-        CheckConstraint("side IN ('mentor', 'learner')", name="side"),
+        CheckConstraint("role IN ('mentor', 'learner')", name="role"),
         CheckConstraint("used BETWEEN 0 AND ceiling", name="used"),
     )
 
 
 class CriteriaSet(Base):
-    """Criteria with a name, of which there may be several versions (`number`). What is published is never changed."""
+    """Criteria with a name and a version (`number`). A published version never changes."""
 
     __tablename__ = "criteria_set"
 
@@ -54,11 +56,11 @@ class CriteriaSet(Base):
 
 
 class Run(Base):
-    """A plan for a whole consortium, with what it was made from.
+    """A request for a plan of a consortium, with the plan input and the plan.
 
-    While it is `running`, `beat_at` is when whoever makes it last said so, `progress` how far it is in thousandths,
-    and `tries` how often it was begun. `reason` says why it failed, or what is to be known of its plan. `causes` are
-    the events that it follows; none if a person asked for it.
+    While it is `running`, `heartbeat_at` is the last sign of its worker, `progress` is in thousandths, and `attempts`
+    counts how often a worker has claimed it. `reason` says why it failed, or a limitation of its plan. `causes` are the
+    events that it follows; empty if a person requested it.
     """
 
     __tablename__ = "run"
@@ -75,8 +77,8 @@ class Run(Base):
     plan: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     took_ms: Mapped[int | None]
     progress: Mapped[int] = mapped_column(server_default="1000")
-    tries: Mapped[int] = mapped_column(server_default="1")
-    beat_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(server_default="1")
+    heartbeat_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     causes: Mapped[list[dict[str, Any]]] = mapped_column(server_default="[]", default=list)
     version: Mapped[int] = mapped_column(default=1)
@@ -89,7 +91,7 @@ class Run(Base):
 
 
 class WhatIf(Base):
-    """A plan for what is not so, and how it compares with that for what is. It is never changed, never published."""
+    """A plan with changed inputs, compared with the live plan. It is never changed and never published."""
 
     __tablename__ = "what_if"
 
@@ -105,10 +107,10 @@ class WhatIf(Base):
 
 
 class Pair(Base):
-    """A mentor and a learner. `events` counts what was published of it: the version of its last event.
+    """A mentor and a learner. `events` is the number of its published events and the version of the last one.
 
-    An `accepted` pair is a mentorship, and `ended` with it. `reason` is what a side said when it declined; `cause` is
-    the event that led to the proposal.
+    An `accepted` pair is a mentorship, and `ended` with it. `reason` is that of the side that declined; `cause` is the
+    event that led to the proposal.
     """
 
     __tablename__ = "pair"
@@ -135,7 +137,7 @@ class Pair(Base):
         CheckConstraint(
             "state IN ('draft', 'proposed', 'accepted', 'declined', 'expired', 'withdrawn', 'ended')", name="state"
         ),
-        CheckConstraint("mentor_id <> learner_id", name="two"),
+        CheckConstraint("mentor_id <> learner_id", name="different_clusters"),
         Index("ix_pair_mentor", "mentor_id"),
         Index("ix_pair_learner", "learner_id"),
         Index("ix_pair_expires", "expires_at", postgresql_where="state = 'proposed'"),
@@ -148,9 +150,30 @@ class Pair(Base):
         ),
     )
 
+    @property
+    def sides(self) -> list[tuple[UUID, Role]]:
+        """Both clusters with their roles, in order of cluster: the order in which rows of both are locked."""
+        sides: list[tuple[UUID, Role]] = [(self.mentor_id, "mentor"), (self.learner_id, "learner")]
+        return sorted(sides)
+
+    def cluster_of(self, role: Role) -> UUID:
+        """The cluster in a role."""
+        return self.mentor_id if role == "mentor" else self.learner_id
+
+    def answer_of(self, role: Role) -> str | None:
+        """The answer of a side: accepted, declined, or None."""
+        return self.mentor_answer if role == "mentor" else self.learner_answer
+
+    def set_answer(self, role: Role, answer: str) -> None:
+        """Store the answer of a side."""
+        if role == "mentor":
+            self.mentor_answer = answer
+        else:
+            self.learner_answer = answer
+
 
 class ReplanCause(Base):
-    """An event that changed a cluster's supply or need: a new plan is made when such events have come to rest."""
+    """An event that changed supply or demand of a cluster and has not led to a replan yet."""
 
     __tablename__ = "replan_cause"
 
@@ -158,12 +181,12 @@ class ReplanCause(Base):
     cluster_id: Mapped[UUID] = mapped_column(primary_key=True)
     consortium_id: Mapped[UUID] = mapped_column(index=True)
     type: Mapped[str]
-    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
 
 
 class ResolvedRequest(Base):
-    """A service request that was answered, be it by no proposal. A rebuild of the projection answers none again."""
+    """A service request for which mentors were proposed, or none was found. A replay proposes none again."""
 
-    __tablename__ = "answered_request"
+    __tablename__ = "resolved_request"
 
     request_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -1,7 +1,7 @@
-"""What matching knows by events of other services; no row of it is matching's own.
+"""The projection: matching's copy of what it needs from other services' events.
 
-Rows carry the version of the event they come from, so that an older one never overwrites a newer. No foreign key leads
-into the projection: events of different services arrive in any order.
+Rows have the version of their event, so that an older event never overwrites a newer one. No foreign key refers to the
+projection, because events of different services arrive in any order.
 """
 
 from datetime import date
@@ -14,7 +14,7 @@ from services.matching.tables.base import Base
 
 
 class Cluster(Base):
-    """Projection: who the clusters are."""
+    """Projection: clusters."""
 
     __tablename__ = "cluster"
 
@@ -31,7 +31,7 @@ class Cluster(Base):
 
 
 class Archived(Base):
-    """Projection: which clusters have left."""
+    """Projection: archived clusters."""
 
     __tablename__ = "archived"
 
@@ -39,7 +39,7 @@ class Archived(Base):
 
 
 class Level(Base):
-    """Projection: what a cluster can."""
+    """Projection: current level per cluster and indicator."""
 
     __tablename__ = "level"
 
@@ -53,7 +53,7 @@ class Level(Base):
 
 
 class Measurement(Base):
-    """Projection: what a cluster could after each of its assessments."""
+    """Projection: level history, one row per assessment and indicator."""
 
     __tablename__ = "measurement"
 
@@ -66,7 +66,7 @@ class Measurement(Base):
 
 
 class Target(Base):
-    """Projection: what a cluster wants to reach."""
+    """Projection: target level per cluster and indicator."""
 
     __tablename__ = "target"
 
@@ -79,7 +79,7 @@ class Target(Base):
 
 
 class Request(Base):
-    """Projection: what a cluster asks for."""
+    """Projection: service requests. `event_id` is NULL for requests from before replans named their causes."""
 
     __tablename__ = "request"
 
@@ -88,12 +88,12 @@ class Request(Base):
     framework: Mapped[str]
     indicator: Mapped[str]
     urgency: Mapped[int]
-    asked_on: Mapped[date | None]
+    requested_on: Mapped[date | None]
     event_id: Mapped[UUID | None]
 
 
 class Gain(Base):
-    """Projection: what a cluster gained in a training or visit, as its host reported; an assessment may confirm it."""
+    """Projection: levels that a cluster gained in an activity, as the host reported them."""
 
     __tablename__ = "gain"
 
@@ -106,7 +106,7 @@ class Gain(Base):
 
 
 class Activity(Base):
-    """Projection: trainings and visits; the facts are of their publication, which may come after the completion."""
+    """Projection: activities. `title`, `starts_on` and `teaches` are of the publication, which may arrive last."""
 
     __tablename__ = "activity"
 
@@ -121,4 +121,4 @@ class Activity(Base):
 
 
 PROJECTED: tuple[type[Base], ...] = (Cluster, Archived, Level, Measurement, Target, Request, Gain, Activity)
-"""Tables that hold nothing but what events said."""
+"""Tables that contain nothing but data of events."""

@@ -97,7 +97,7 @@ async def test_others_see_how_it_goes_and_can_do_nothing(story: World) -> None:
     ]
     refused = await Person(story, Role.manager, cluster=other).post(f"{at}/check-in", body)
     assert refused.status_code == 403
-    assert "You do not speak for the mentor" in text(refused.text)
+    assert "You do not act for the mentor" in text(refused.text)
     away = await Person(story).post(f"{at}/check-in", body)
     assert (away.status_code, away.headers["location"]) == (303, "/sign-in?because=needed")
     mentor, _ = await sides(story)
@@ -113,7 +113,7 @@ async def test_what_matching_refuses_is_said_in_its_words(story: World) -> None:
     (fields,) = forms((await mentor.get(at)).text, f"{at}/meeting")
     late = await mentor.post(f"{at}/meeting", [*fields, ("state", "held"), ("on", "2099-01-01"), ("minutes", "45")])
     assert late.status_code == 422
-    assert "A meeting that was held cannot be on a day to come." in text(late.text)
+    assert "A held meeting cannot be on a future day." in text(late.text)
     wrong = await mentor.post(f"{at}/meeting", [*fields, ("state", "held"), ("on", "soon"), ("minutes", "45")])
     assert wrong.status_code == 400
 

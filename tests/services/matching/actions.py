@@ -1,4 +1,4 @@
-"""What others tell matching, and what its callers do, with an operator's rights unless said otherwise."""
+"""Events of other services, and actions of callers: with an operator's rights by default."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ from tests.support.waiting import eventually
 
 OPERATOR = factories.signed_in(Role.operator)
 FRAMEWORK = "self-check"
-NO_REST = {"rules": {"freeze_days": 0}}
-"""Criteria by which a pair that said no may be proposed again at once."""
+NO_FREEZE = {"rules": {"freeze_days": 0}}
+"""Criteria by which a declined pair may be proposed again at once."""
 SPRING = date(2017, 3, 1)
 Json = dict[str, Any]
 
 
-# --- what others tell
+# --- events of other services
 
 
 def capacity_changed(cluster: UUID, version: int, mentor: int, learner: int) -> Stored:
@@ -36,7 +36,8 @@ def capacity_changed(cluster: UUID, version: int, mentor: int, learner: int) -> 
 
 def assessed(cluster: UUID, version: int, levels: Mapping[str, int], on: date = SPRING) -> Stored:
     current = [
-        IndicatorLevel(indicator=one, level=level, kind="expert", assessed_on=on) for one, level in levels.items()
+        IndicatorLevel(indicator=indicator, level=level, kind="expert", assessed_on=on)
+        for indicator, level in levels.items()
     ]
     data = AssessmentRecorded(
         cluster_id=cluster,
@@ -91,7 +92,7 @@ def completed(
 
 @dataclass
 class Member:
-    """A cluster, with what members tells of it when it joins."""
+    """A cluster with the events that members publishes when it joins."""
 
     id: UUID
     name: str
@@ -100,10 +101,10 @@ class Member:
     facts: Mapping[str, Any]
 
     def events(self) -> list[Stored]:
-        told = [factories.cluster_registered_event(1, cluster_id=self.id, name=self.name, **self.facts)]
-        told.append(assessed(self.id, 2, self.levels))
+        events = [factories.cluster_registered_event(1, cluster_id=self.id, name=self.name, **self.facts)]
+        events.append(assessed(self.id, 2, self.levels))
         wanted = enumerate(self.targets.items(), 3)
-        return told + [target_set(self.id, version, indicator, level) for version, (indicator, level) in wanted]
+        return events + [target_set(self.id, version, indicator, level) for version, (indicator, level) in wanted]
 
 
 def member(name: str, levels: Mapping[str, int], targets: Mapping[str, int] | None = None, **facts: Any) -> Member:
@@ -111,12 +112,12 @@ def member(name: str, levels: Mapping[str, int], targets: Mapping[str, int] | No
 
 
 def mentor(name: str = "Mentor", level: int = 5, **facts: Any) -> Member:
-    """A cluster that is good at foresight."""
+    """A cluster with a high level in foresight."""
     return member(name, {"foresight": level}, **facts)
 
 
 def learner(name: str = "Learner", **facts: Any) -> Member:
-    """A cluster that wants to become good at foresight."""
+    """A cluster with a gap in foresight."""
     return member(name, {"foresight": 1}, {"foresight": 4}, **facts)
 
 
@@ -125,24 +126,24 @@ def manager_of(cluster: Member) -> dict[str, str]:
     return factories.signed_in(Role.manager, consortium=consortium, cluster=cluster.id)
 
 
-# --- what callers do
+# --- actions of callers
 
 
 @dataclass
 class Matching:
-    """A running matching, its database and what it is connected to."""
+    """A running matching with its database and transport."""
 
     client: httpx2.AsyncClient
     url: str
     transport: Transport
 
-    async def hears(self, *events: Stored) -> None:
-        """Deliver events, in this order for those of one cluster, and wait until each of them is handled."""
+    async def deliver(self, *events: Stored) -> None:
+        """Deliver events, those of one cluster in this order, and wait until they are handled."""
         await factories.deliver(self.transport, *events)
-        await self.handled(events)
+        await self.wait_handled(events)
 
-    async def handled(self, events: Iterable[Stored]) -> None:
-        """Wait until each of the events is handled; none of them may die."""
+    async def wait_handled(self, events: Iterable[Stored]) -> None:
+        """Wait until the events are handled. None of them may become a dead letter."""
         ids = {event.id for event in events}
         query = "SELECT state FROM inbox WHERE event_id = ANY($1)"
 
@@ -153,9 +154,9 @@ class Matching:
 
         await eventually(done)
 
-    async def knows(self, *members: Member) -> None:
-        """These clusters have joined."""
-        await self.hears(*(event for one in members for event in one.events()))
+    async def register(self, *members: Member) -> None:
+        """Deliver the events of clusters that join."""
+        await self.deliver(*(event for cluster in members for event in cluster.events()))
 
     async def get(self, path: str, headers: dict[str, str] = OPERATOR, **query: str) -> Json:
         reply = await self.client.get(path, headers=headers, params=query)
@@ -164,18 +165,18 @@ class Matching:
         return body
 
     async def pairs(self) -> list[Json]:
-        """The pairs that were proposed, oldest first."""
+        """The published pairs, oldest first."""
         items: list[Json] = (await self.get("/pairs", limit="100"))["items"]
         return items
 
-    async def run(self, consortium: UUID = factories.CONSORTIUM, **wish: Any) -> Json:
-        """A new draft with its pairs."""
-        reply = await self.plan(consortium, **wish)
+    async def draft_run(self, consortium: UUID = factories.CONSORTIUM, **request: Any) -> Json:
+        """Request a run; the draft with its pairs."""
+        reply = await self.request_run(consortium, **request)
         assert reply.status_code == 201, reply.text
-        return await self.made(reply.json()["id"])
+        return await self.finished_run(reply.json()["id"])
 
-    async def made(self, run: str, state: str = "draft") -> Json:
-        """A run with its pairs, when it is not being made any more."""
+    async def finished_run(self, run: str, state: str = "draft") -> Json:
+        """Wait for the end of a run, in this state; the run with its pairs."""
 
         async def ended() -> Json:
             shown = await self.get(f"/runs/{run}")
@@ -185,25 +186,25 @@ class Matching:
         assert shown["run"]["state"] == state, shown["run"]["reason"]
         return shown
 
-    async def plan(
-        self, consortium: UUID = factories.CONSORTIUM, headers: dict[str, str] = OPERATOR, **wish: Any
+    async def request_run(
+        self, consortium: UUID = factories.CONSORTIUM, headers: dict[str, str] = OPERATOR, **request: Any
     ) -> httpx2.Response:
-        return await self.client.post("/runs", json={"consortium_id": str(consortium)} | wish, headers=headers)
+        return await self.client.post("/runs", json={"consortium_id": str(consortium)} | request, headers=headers)
 
     async def publish(self, run: str, version: int | None = 2, headers: dict[str, str] = OPERATOR) -> httpx2.Response:
         return await self.client.post(f"/runs/{run}/publication", headers=headers | if_match(version))
 
-    async def proposed(self, *members: Member) -> list[Json]:
-        """These clusters join, and a run of them is published."""
-        await self.knows(*members)
-        return await self.published(*members)
+    async def register_and_publish(self, *members: Member) -> list[Json]:
+        """Register clusters and publish a plan; its pairs."""
+        await self.register(*members)
+        return await self.publish_pairs(*members)
 
-    async def published(self, *members: Member) -> list[Json]:
-        """The pairs of a published run, in order of their mentors and learners as given here."""
-        made = await self.run()
-        assert (await self.publish(made["run"]["id"])).status_code == 200
-        place = {str(one.id): number for number, one in enumerate(members)}
-        return sorted(await self.pairs(), key=lambda pair: (place[pair["mentor_id"]], place[pair["learner_id"]]))
+    async def publish_pairs(self, *members: Member) -> list[Json]:
+        """Publish a plan; its pairs, in the order of these mentors and learners."""
+        run = await self.draft_run()
+        assert (await self.publish(run["run"]["id"])).status_code == 200
+        index = {str(cluster.id): number for number, cluster in enumerate(members)}
+        return sorted(await self.pairs(), key=lambda pair: (index[pair["mentor_id"]], index[pair["learner_id"]]))
 
     async def answer(
         self, pair: str, side: str, answer: str = "accept", version: int | None = 1, **other: Any
@@ -215,50 +216,50 @@ class Matching:
         return await self.client.post(f"/pairs/{pair}/answers", json=body, headers=headers)
 
     async def accept(self, pair: str) -> httpx2.Response:
-        """Both sides accept; the second answer."""
+        """Accept for both sides; the second response."""
         assert (await self.answer(pair, "mentor")).status_code == 200
         return await self.answer(pair, "learner", version=2)
 
     async def mentorship(self, pair: str) -> Json:
-        """A mentorship, as an operator sees it."""
+        """The view of a mentorship for an operator."""
         return await self.get(f"/mentorships/{pair}")
 
-    async def does(
-        self, pair: str, what: str, body: Json, version: int | None = None, headers: dict[str, str] = OPERATOR
+    async def send(
+        self, pair: str, request: str, body: Json, version: int | None = None, headers: dict[str, str] = OPERATOR
     ) -> httpx2.Response:
-        """Something in a mentorship: `PUT plan`, `POST ending`, …"""
-        method, _, path = what.partition(" ")
+        """Send a request of a mentorship: `PUT plan`, `POST ending`, …"""
+        method, _, path = request.partition(" ")
         headers = headers | if_match(version)
         return await self.client.request(method, f"/mentorships/{pair}/{path}", json=body, headers=headers)
 
-    async def begun(self, pair: str) -> Json:
-        """Both sides accept a proposal and confirm what they set out to do."""
+    async def start_mentorship(self, pair: str) -> Json:
+        """Accept a proposal and confirm the mentorship for both sides."""
         assert (await self.accept(pair)).status_code == 200
         for version, side in enumerate(("mentor", "learner"), 1):
-            reply = await self.does(pair, "POST confirmations", {"side": side}, version)
+            reply = await self.send(pair, "POST confirmations", {"side": side}, version)
             assert reply.status_code == 200, reply.text
         return await self.mentorship(pair)
 
-    async def used(self, cluster: Member, side: str) -> int:
-        query = "SELECT used FROM places WHERE cluster_id = $1 AND side = $2"
+    async def used_slots(self, cluster: Member, side: str) -> int:
+        query = "SELECT used FROM slots WHERE cluster_id = $1 AND role = $2"
         ((used,),) = [row.values() for row in await factories.rows(self.url, query, cluster.id, side)]
         return int(used)
 
     async def state_hash(self) -> str:
         return str((await self.get("/projection"))["state_hash"])
 
-    async def forget(self) -> None:
+    async def reset_projection(self) -> None:
         reply = await self.client.delete("/projection", headers=OPERATOR)
         assert (reply.status_code, reply.text) == (204, "")
 
-    async def told(self, *kinds: str) -> list[Json]:
+    async def published_data(self, *kinds: str) -> list[Json]:
         """The data of the published events of these kinds."""
         return [data for kind, _, data in await factories.published_events(self.url) if kind in kinds]
 
 
-def tried_again(said: Sequence[Mapping[str, Any]]) -> list[str]:
-    """What the log says of events that could not be handled at once."""
-    return [str(entry["reason"]) for entry in said if "failed" in entry["event"]]
+def retry_reasons(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The reasons in the log for events that were retried."""
+    return [str(entry["reason"]) for entry in entries if "failed" in entry["event"]]
 
 
 def if_match(version: int | None) -> dict[str, str]:

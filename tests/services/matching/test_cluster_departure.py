@@ -15,26 +15,26 @@ def archived(cluster: UUID, version: int = 20) -> Stored:
 async def test_its_open_proposals_are_withdrawn_and_its_mentorships_end(matching: Matching) -> None:
     ant = mentor("Ant", mentor_capacity=2)
     bee, cricket = learner("Bee", mentor_capacity=0), learner("Cricket", mentor_capacity=0)
-    first, second = await matching.proposed(ant, bee, cricket)
-    await matching.begun(first["id"])
-    await matching.hears(archived(ant.id))
+    first, second = await matching.register_and_publish(ant, bee, cricket)
+    await matching.start_mentorship(first["id"])
+    await matching.deliver(archived(ant.id))
     states = {pair["id"]: pair["state"] for pair in await matching.pairs()}
     assert states == {first["id"]: "ended", second["id"]: "withdrawn"}
     shown = await matching.mentorship(first["id"])
-    assert (shown["state"], shown["reason"]) == ("ended", "One of the two has left.")
-    assert (await matching.used(bee, "learner"), await matching.used(ant, "mentor")) == (0, 0)
-    assert [data["why"] for data in await matching.told("pair.withdrawn")] == ["archived"]
+    assert (shown["state"], shown["reason"]) == ("ended", "One of the two clusters was archived.")
+    assert (await matching.used_slots(bee, "learner"), await matching.used_slots(ant, "mentor")) == (0, 0)
+    assert [data["why"] for data in await matching.published_data("pair.withdrawn")] == ["archived"]
     late = await matching.answer(second["id"], "mentor", version=2)
     assert problem(late) == (409, "already-decided")
 
 
 async def test_nobody_is_paired_with_it_any_more(matching: Matching) -> None:
     ant, bee, other = mentor("Ant"), learner("Bee"), mentor("Other", level=3)
-    await matching.knows(ant, bee, other)
-    await matching.hears(archived(ant.id))
-    (pair,) = (await matching.run())["pairs"]
+    await matching.register(ant, bee, other)
+    await matching.deliver(archived(ant.id))
+    (pair,) = (await matching.draft_run())["pairs"]
     assert pair["mentor_id"] == str(other.id)
-    await matching.hears(requested(bee.id, 9), requested(ant.id, 21))
+    await matching.deliver(requested(bee.id, 9), requested(ant.id, 21))
     assert {pair["mentor_id"] for pair in await matching.pairs()} == {str(other.id)}
     text = (await matching.client.get("/metrics")).text
     assert "kei_matching_unresolved_requests 0.0" in text, "a request of one that left waits for nobody"
@@ -42,27 +42,27 @@ async def test_nobody_is_paired_with_it_any_more(matching: Matching) -> None:
 
 async def test_a_draft_with_it_cannot_be_published(matching: Matching) -> None:
     ant, bee = mentor("Ant"), learner("Bee")
-    await matching.knows(ant, bee)
-    made = await matching.run()
-    await matching.hears(archived(ant.id))
-    assert problem(await matching.publish(made["run"]["id"])) == (409, "inputs-changed")
+    await matching.register(ant, bee)
+    run = await matching.draft_run()
+    await matching.deliver(archived(ant.id))
+    assert problem(await matching.publish(run["run"]["id"])) == (409, "inputs-changed")
 
 
 async def test_it_makes_no_difference_whether_it_is_heard_of_first(matching: Matching) -> None:
     ant, bee = mentor("Ant"), learner("Bee")
-    await matching.hears(archived(ant.id))
-    await matching.knows(ant, bee)
-    assert (await matching.run())["pairs"] == []
+    await matching.deliver(archived(ant.id))
+    await matching.register(ant, bee)
+    assert (await matching.draft_run())["pairs"] == []
     state = await matching.state_hash()
-    await matching.hears(factories.stored(ClusterArchived(cluster_id=ant.id, consortium_id=factories.CONSORTIUM), 20))
+    await matching.deliver(factories.stored(ClusterArchived(cluster_id=ant.id, consortium_id=factories.CONSORTIUM), 20))
     assert await matching.state_hash() == state
 
 
 async def test_what_it_needed_is_recommended_nothing(matching: Matching) -> None:
     able, bees = mentor("Able"), [learner(f"Bee {number}") for number in range(3)]
-    await matching.knows(able, *bees)
+    await matching.register(able, *bees)
     assert len((await matching.get("/recommendations"))["white_spots"]) == 1
-    await matching.hears(archived(bees[0].id))
-    found = await matching.get("/recommendations")
-    assert found["white_spots"] == []
-    assert {one["cluster_id"] for one in found["ask"]} == {str(bee.id) for bee in bees[1:]}
+    await matching.deliver(archived(bees[0].id))
+    recommendations = await matching.get("/recommendations")
+    assert recommendations["white_spots"] == []
+    assert {item["cluster_id"] for item in recommendations["ask"]} == {str(bee.id) for bee in bees[1:]}

@@ -31,28 +31,28 @@ async def change(matching: Matching, id: str, criteria: Json, version: int = 1) 
 
 
 async def test_a_draft_is_changed_and_published_and_then_stays(matching: Matching) -> None:
-    await matching.knows(mentor())
+    await matching.register(mentor())
     reply = await draft(matching)
-    made = reply.json()
+    created = reply.json()
     assert (reply.status_code, reply.headers["etag"]) == (201, '"v1"')
-    assert reply.headers["location"] == f"criteria-sets/{made['id']}"
-    assert (made["name"], made["number"], made["state"]) == ("Winter", 1, "draft")
-    assert made["criteria"] == Criteria(objective="fairest").model_dump(mode="json"), "all of it is kept"
-    changed = await change(matching, made["id"], {"objective": "pairs", "move_price": 5})
+    assert reply.headers["location"] == f"criteria-sets/{created['id']}"
+    assert (created["name"], created["number"], created["state"]) == ("Winter", 1, "draft")
+    assert created["criteria"] == Criteria(objective="fairest").model_dump(mode="json"), "all of it is kept"
+    changed = await change(matching, created["id"], {"objective": "pairs", "move_price": 5})
     assert (changed.status_code, changed.headers["etag"]) == (200, '"v2"')
     assert (changed.json()["criteria"]["objective"], changed.json()["criteria"]["move_price"]) == ("pairs", 5)
-    assert problem(await change(matching, made["id"], FAIR)) == (412, "stale")
-    assert problem(await publish(matching, made["id"])) == (412, "stale")
-    assert (await publish(matching, made["id"], 2)).json()["state"] == "published"
-    assert problem(await publish(matching, made["id"], 3)) == (409, "criteria-published")
-    assert problem(await change(matching, made["id"], FAIR, 3)) == (409, "criteria-published")
-    kept = await matching.get(f"/criteria-sets/{made['id']}")
-    assert kept["criteria"] == changed.json()["criteria"]
-    assert (await matching.get("/criteria-sets"))["items"] == [kept]
+    assert problem(await change(matching, created["id"], FAIR)) == (412, "stale")
+    assert problem(await publish(matching, created["id"])) == (412, "stale")
+    assert (await publish(matching, created["id"], 2)).json()["state"] == "published"
+    assert problem(await publish(matching, created["id"], 3)) == (409, "criteria-published")
+    assert problem(await change(matching, created["id"], FAIR, 3)) == (409, "criteria-published")
+    shown = await matching.get(f"/criteria-sets/{created['id']}")
+    assert shown["criteria"] == changed.json()["criteria"]
+    assert (await matching.get("/criteria-sets"))["items"] == [shown]
 
 
 async def test_versions_are_numbered_under_their_name_also_when_many_come_at_once(matching: Matching) -> None:
-    await matching.knows(mentor())
+    await matching.register(mentor())
     replies = await asyncio.gather(*(draft(matching) for _ in range(8)), draft(matching, name="Summer"))
     assert {reply.status_code for reply in replies} == {201}
     *winter, summer = [reply.json()["number"] for reply in replies]
@@ -61,25 +61,25 @@ async def test_versions_are_numbered_under_their_name_also_when_many_come_at_onc
 
 
 async def test_a_run_is_made_by_published_criteria_and_says_which(matching: Matching) -> None:
-    await matching.knows(mentor(), learner())
+    await matching.register(mentor(), learner())
     id = (await draft(matching)).json()["id"]
-    assert problem(await matching.plan(criteria_set_id=id)) == (409, "criteria-not-published")
+    assert problem(await matching.request_run(criteria_set_id=id)) == (409, "criteria-not-published")
     supposed = {"consortium_id": str(factories.CONSORTIUM), "name": "What if", "criteria_set_id": id}
     what_if = await matching.client.post("/what-ifs", json=supposed, headers=OPERATOR)
     assert what_if.status_code == 201, "a draft is there to be tried"
     await publish(matching, id)
-    run = (await matching.run(criteria_set_id=id))["run"]
+    run = (await matching.draft_run(criteria_set_id=id))["run"]
     assert run["criteria_set_id"] == id
     assert run["criteria"]["objective"] == "fairest"
-    assert (await matching.run(criteria=FAIR))["run"]["criteria_set_id"] is None
-    both = await matching.plan(criteria_set_id=id, criteria=FAIR)
+    assert (await matching.draft_run(criteria=FAIR))["run"]["criteria_set_id"] is None
+    both = await matching.request_run(criteria_set_id=id, criteria=FAIR)
     assert both.status_code == 422
-    assert problem(await matching.plan(criteria_set_id=str(uuid4()))) == (404, "no-such-criteria")
+    assert problem(await matching.request_run(criteria_set_id=str(uuid4()))) == (404, "no-such-criteria")
 
 
 async def test_criteria_are_the_business_of_their_consortium(matching: Matching) -> None:
     elsewhere = uuid4()
-    await matching.knows(mentor(), mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
+    await matching.register(mentor(), mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
     id = (await draft(matching)).json()["id"]
     await publish(matching, id)
     own = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
@@ -91,14 +91,14 @@ async def test_criteria_are_the_business_of_their_consortium(matching: Matching)
     assert problem(await publish(matching, id, 2, manager)) == (403, "forbidden")
     assert problem(await publish(matching, id, 2, stranger)) == (404, "no-such-criteria")
     assert problem(await matching.client.get(f"/criteria-sets/{id}", headers=stranger)) == (404, "no-such-criteria")
-    assert problem(await matching.plan(UUID(str(elsewhere)), criteria_set_id=id)) == (404, "no-such-criteria")
+    assert problem(await matching.request_run(UUID(str(elsewhere)), criteria_set_id=id)) == (404, "no-such-criteria")
     assert (await matching.get("/criteria-sets", stranger))["items"] == []
-    assert [one["id"] for one in (await matching.get("/criteria-sets", own))["items"]] == [id]
+    assert [item["id"] for item in (await matching.get("/criteria-sets", own))["items"]] == [id]
     assert (await matching.get(f"/criteria-sets/{id}", manager))["id"] == id
 
 
 async def test_bad_criteria_are_refused_by_the_name_of_their_field(matching: Matching) -> None:
-    await matching.knows(mentor())
+    await matching.register(mentor())
     nothing = dict.fromkeys(Criteria().weights.model_dump(), 0)
     for bad, field in (
         ({"weights": {"charm": 1}}, "charm"),
@@ -109,21 +109,21 @@ async def test_bad_criteria_are_refused_by_the_name_of_their_field(matching: Mat
     ):
         reply = await draft(matching, bad)
         assert reply.status_code == 422, bad
-        assert any(field in one["field"] for one in reply.json()["errors"]), reply.json()
+        assert any(field in error["field"] for error in reply.json()["errors"]), reply.json()
     assert (await matching.get("/criteria-sets"))["items"] == []
 
 
 async def test_the_schema_tells_what_can_be_set(matching: Matching) -> None:
     schema = await matching.get("/criteria-schema")
     assert set(schema["properties"]) == set(Criteria.model_fields)
-    assert all("description" in one for one in schema["$defs"]["Weights"]["properties"].values())
+    assert all("description" in weight for weight in schema["$defs"]["Weights"]["properties"].values())
 
 
 async def test_a_what_if_stands_beside_the_last_published_plan(matching: Matching) -> None:
     able = mentor("Able", mentor_capacity=2)
-    await matching.knows(able, learner("One"), learner("Two"))
+    await matching.register(able, learner("One"), learner("Two"))
     closed = {"places": {str(able.id): {"mentor": 0}}}
-    run = await matching.run(criteria=closed)
+    run = await matching.draft_run(criteria=closed)
     body = {"consortium_id": str(factories.CONSORTIUM), "name": "Both"}
     compared = (await matching.client.post("/what-ifs", json=body, headers=OPERATOR)).json()["comparison"]
     assert compared["before"]["pairs"] == 2, "a draft is nobody's plan yet"

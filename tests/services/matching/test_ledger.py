@@ -44,7 +44,10 @@ def training(id: UUID, host: UUID, starts_on: date = date(2017, 6, 28), gain: in
 
 
 def took_place(id: UUID, host: UUID, *guests: UUID) -> Stored:
-    gains = [ClusterGain(cluster_id=one, framework=FRAMEWORK, indicator="foresight", gain=1) for one in (host, *guests)]
+    gains = [
+        ClusterGain(cluster_id=cluster_id, framework=FRAMEWORK, indicator="foresight", gain=1)
+        for cluster_id in (host, *guests)
+    ]
     data = TrainingCompleted(
         activity_id=id,
         consortium_id=factories.CONSORTIUM,
@@ -60,30 +63,31 @@ def took_place(id: UUID, host: UUID, *guests: UUID) -> Stored:
 async def taught(matching: Matching) -> tuple[Member, Member, Member]:
     """Ant trained Bee and Cricket in June; Bee was assessed since. Now Ant mentors Bee to the end."""
     ant, bee, cricket = mentor("Ant", learner_capacity=0), learner("Bee"), learner("=Cricket", learner_capacity=0)
-    await matching.knows(ant, bee, cricket)
+    await matching.register(ant, bee, cricket)
     id = uuid4()
-    await matching.hears(took_place(id, ant.id, bee.id, cricket.id), training(id, ant.id))
-    await matching.hears(assessed(bee.id, 6, {"foresight": 2}, date(2017, 9, 1)))
-    (pair,) = await matching.published(ant, bee, cricket)
-    await matching.begun(pair["id"])
-    await matching.does(pair["id"], f"PUT goals/{FRAMEWORK}/foresight", {"reached": 4})
-    await matching.does(pair["id"], "POST ending", {"side": "mentor", "how": "completed"}, 4)
-    await matching.hears(assessed(bee.id, 7, {"foresight": 3}, TODAY))
+    await matching.deliver(took_place(id, ant.id, bee.id, cricket.id), training(id, ant.id))
+    await matching.deliver(assessed(bee.id, 6, {"foresight": 2}, date(2017, 9, 1)))
+    (pair,) = await matching.publish_pairs(ant, bee, cricket)
+    await matching.start_mentorship(pair["id"])
+    await matching.send(pair["id"], f"PUT goals/{FRAMEWORK}/foresight", {"reached": 4})
+    await matching.send(pair["id"], "POST ending", {"side": "mentor", "how": "completed"}, 4)
+    await matching.deliver(assessed(bee.id, 7, {"foresight": 3}, TODAY))
     return ant, bee, cricket
 
 
 async def test_it_tells_who_taught_whom_what_and_what_is_confirmed(matching: Matching) -> None:
     ant, bee, cricket = await taught(matching)
     lines = (await matching.get("/ledger"))["items"]
-    told = {
-        (one["by"], one["learner_id"]): (one["planned"], one["reported"], one["confirmed_hundredths"]) for one in lines
+    gains = {
+        (line["by"], line["learner_id"]): (line["planned"], line["reported"], line["confirmed_hundredths"])
+        for line in lines
     }
-    assert told == {
+    assert gains == {
         ("joint_training", str(bee.id)): (1, 1, 100),
         ("joint_training", str(cricket.id)): (1, 1, None),
         ("mentorship", str(bee.id)): (2, 2, 100),
     }
-    assert {one["teacher_id"] for one in lines} == {str(ant.id)}, "a host that was there taught others, not itself"
+    assert {line["teacher_id"] for line in lines} == {str(ant.id)}, "a host that was there taught others, not itself"
     last = lines[-1]
     assert (last["before"]["level"], last["after"]["level"], last["ended_on"]) == (2, 3, TODAY.isoformat())
 
@@ -123,13 +127,13 @@ async def test_a_spreadsheet_gets_names_and_runs_nothing(matching: Matching) -> 
 async def test_balances_and_the_way_of_knowledge(matching: Matching) -> None:
     ant, bee, cricket = await taught(matching)
     reply = await matching.client.get("/ledger/balances", headers=OPERATOR)
-    given = {
-        one["cluster_id"]: (one["given"]["confirmed_hundredths"], one["taken"]["lines"])
-        for one in reply.json()["items"]
+    confirmed = {
+        balance["cluster_id"]: (balance["given"]["confirmed_hundredths"], balance["taken"]["lines"])
+        for balance in reply.json()["items"]
     }
-    assert given == {str(ant.id): (200, 0), str(bee.id): (0, 2), str(cricket.id): (0, 1)}
+    assert confirmed == {str(ant.id): (200, 0), str(bee.id): (0, 2), str(cricket.id): (0, 1)}
     id = uuid4()
-    await matching.hears(took_place(id, bee.id, cricket.id), training(id, bee.id))
+    await matching.deliver(took_place(id, bee.id, cricket.id), training(id, bee.id))
     reply = await matching.client.get(f"/ledger/downstream/{ant.id}", headers=OPERATOR)
     assert [step["depth"] for step in reply.json()["items"]] == [1, 1, 1]
     reply = await matching.client.get(f"/ledger/downstream/{bee.id}", headers=OPERATOR)
@@ -141,7 +145,7 @@ async def test_one_line_tells_the_way_of_a_need(matching: Matching) -> None:
     reply = await matching.client.get("/needs", headers=manager_of(bee), params={"cluster_id": str(bee.id)})
     (need,) = reply.json()["items"]
     assert (need["first"]["level"], need["level"], need["target"], need["gap"]) == (1, 3, 4, 1)
-    assert [one["by"] for one in need["done"]] == ["joint_training", "mentorship"]
+    assert [line["by"] for line in need["done"]] == ["joint_training", "mentorship"]
     reply = await matching.client.get("/needs", headers=OPERATOR, params={"cluster_id": str(cricket.id)})
     (open_need,) = reply.json()["items"]
     difference = (open_need["level"], open_need["provisional"], open_need["gap"])
@@ -151,24 +155,26 @@ async def test_one_line_tells_the_way_of_a_need(matching: Matching) -> None:
 async def test_what_to_join_what_to_ask_for_and_what_is_missing(matching: Matching) -> None:
     able, bees = mentor("Able"), [learner(f"Bee {number}") for number in range(3)]
     host = member("Host", {"foresight": 2})
-    await matching.knows(able, host, *bees)
+    await matching.register(able, host, *bees)
 
     async def recommended() -> Json:
         return await matching.get("/recommendations", manager_of(able))
 
     before = await recommended()
     assert before["join"] == []
-    assert {one["cluster_id"] for one in before["ask"]} == {str(bee.id) for bee in bees}
+    assert {item["cluster_id"] for item in before["ask"]} == {str(bee.id) for bee in bees}
     (spot,) = before["white_spots"]
     assert (spot["indicator"], spot["levels"], spot["able"]) == ("foresight", 9, [str(able.id), str(host.id)])
     past, planned = uuid4(), uuid4()
-    await matching.hears(training(past, host.id), training(planned, host.id, TODAY, gain=2))
+    await matching.deliver(training(past, host.id), training(planned, host.id, TODAY, gain=2))
     after = await recommended()
     assert (after["ask"], after["white_spots"]) == ([], [])
-    assert {(one["activity_id"], one["worth"]) for one in after["join"]} == {(str(planned), 6)}, "one of 2017 is over"
-    one = await matching.get("/recommendations", OPERATOR, cluster_id=str(bees[0].id))
-    assert [join["cluster_id"] for join in one["join"]] == [str(bees[0].id)]
-    await matching.hears(took_place(planned, host.id))
+    assert {(item["activity_id"], item["worth"]) for item in after["join"]} == {(str(planned), 6)}, (
+        "one of 2017 is over"
+    )
+    filtered = await matching.get("/recommendations", OPERATOR, cluster_id=str(bees[0].id))
+    assert [join["cluster_id"] for join in filtered["join"]] == [str(bees[0].id)]
+    await matching.deliver(took_place(planned, host.id))
     assert (await recommended())["join"] == []
 
 

@@ -10,13 +10,13 @@ from operator import attrgetter
 from structlog.typing import EventDict
 
 from shared.events.envelope import Stored
-from tests.services.matching.actions import OPERATOR, Matching, Member, capacity_changed, learner, mentor, tried_again
+from tests.services.matching.actions import OPERATOR, Matching, Member, capacity_changed, learner, mentor, retry_reasons
 from tests.support import factories
 from tests.support.locking import Connection, another, waiting
 
 
-async def take_places(other: Connection, one: Member) -> None:
-    await other.execute("SELECT FROM places WHERE cluster_id = $1 FOR UPDATE", one.id)
+async def take_places(other: Connection, cluster: Member) -> None:
+    await other.execute("SELECT FROM slots WHERE cluster_id = $1 FOR UPDATE", cluster.id)
 
 
 async def arrive_together(matching: Matching, *events: Stored) -> None:
@@ -27,21 +27,21 @@ async def test_capacities_are_written_in_order_of_cluster(
     matching: Matching, url: str, logged: list[EventDict]
 ) -> None:
     low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
-    await matching.knows(low, high)
-    changes = [capacity_changed(one.id, 9, 5, 5) for one in (high, low)]
+    await matching.register(low, high)
+    changes = [capacity_changed(cluster.id, 9, 5, 5) for cluster in (high, low)]
     async with another(url) as other:
         await take_places(other, low)
         await arrive_together(matching, *changes)
         await waiting(url, 1)
         await take_places(other, high)
-    await matching.handled(changes)
-    assert tried_again(logged) == []
+    await matching.wait_handled(changes)
+    assert retry_reasons(logged) == []
 
 
 async def test_an_acceptance_takes_places_in_order_of_cluster(matching: Matching, url: str) -> None:
     able, eager = mentor(), learner()
     able.id, eager.id = max(able.id, eager.id), min(able.id, eager.id)
-    (pair,) = await matching.proposed(able, eager)
+    (pair,) = await matching.register_and_publish(able, eager)
     await matching.answer(pair["id"], "mentor")
     async with another(url) as other:
         await take_places(other, eager)
@@ -55,9 +55,9 @@ async def test_forgetting_waits_for_what_is_being_handled(
     matching: Matching, url: str, logged: list[EventDict]
 ) -> None:
     low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
-    await matching.knows(high)  # so that it is found first, by whoever walks through the table
-    await matching.knows(low)
-    changes = [factories.cluster_changed_event(9, cluster_id=one.id, name="New") for one in (low, high)]
+    await matching.register(high)  # so that it is found first, by whoever walks through the table
+    await matching.register(low)
+    changes = [factories.cluster_changed_event(9, cluster_id=cluster.id, name="New") for cluster in (low, high)]
     async with another(url) as other:
         await other.execute("SELECT FROM cluster WHERE id = $1 FOR UPDATE", low.id)
         await arrive_together(matching, *changes)
@@ -65,6 +65,6 @@ async def test_forgetting_waits_for_what_is_being_handled(
         forgetting = asyncio.create_task(matching.client.delete("/projection", headers=OPERATOR))
         await waiting(url, 2)
     assert (await forgetting).status_code == 204
-    assert tried_again(logged) == []
+    assert retry_reasons(logged) == []
     assert await factories.rows(url, "SELECT FROM cluster") == []
     assert await factories.rows(url, "SELECT FROM inbox") == []

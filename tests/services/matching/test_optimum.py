@@ -21,8 +21,8 @@ def some_consortium(chance: random.Random) -> list[Member]:
     return [
         member(
             f"Cluster {number}",
-            {one: chance.randint(0, 5) for one in INDICATORS},
-            {one: chance.randint(1, 5) for one in chance.sample(INDICATORS, 2)},
+            {indicator: chance.randint(0, 5) for indicator in INDICATORS},
+            {indicator: chance.randint(1, 5) for indicator in chance.sample(INDICATORS, 2)},
             consortium_id=consortium,
             country=chance.choice(["HU", "IT", "RO"]),
             ecosystems=chance.sample(["digital", "agri-food", "energy"], 2),
@@ -35,26 +35,26 @@ def some_consortium(chance: random.Random) -> list[Member]:
     ]
 
 
-def profile(one: Member) -> Profile:
+def profile(cluster: Member) -> Profile:
     return Profile(
-        id=one.id,
-        name=one.name,
-        country=one.facts["country"],
-        languages=frozenset(one.facts["languages"]),
-        ecosystems=frozenset(one.facts["ecosystems"]),
-        stages=frozenset(one.facts["value_chain_stages"]),
-        levels={Skill(FRAMEWORK, indicator): level for indicator, level in one.levels.items()},
-        targets={Skill(FRAMEWORK, indicator): TargetLevel(level, 3) for indicator, level in one.targets.items()},
+        id=cluster.id,
+        name=cluster.name,
+        country=cluster.facts["country"],
+        languages=frozenset(cluster.facts["languages"]),
+        ecosystems=frozenset(cluster.facts["ecosystems"]),
+        stages=frozenset(cluster.facts["value_chain_stages"]),
+        levels={Skill(FRAMEWORK, indicator): level for indicator, level in cluster.levels.items()},
+        targets={Skill(FRAMEWORK, indicator): TargetLevel(level, 3) for indicator, level in cluster.targets.items()},
     )
 
 
 def scores(members: list[Member]) -> dict[tuple[int, int], int]:
     """The score of each possible pair, by the places of mentor and learner in the list."""
-    found = candidate_pairs(
-        ClusterFeatures([profile(one) for one in members], Criteria(), PairHistory(date(2017, 6, 1)))
+    candidates = candidate_pairs(
+        ClusterFeatures([profile(cluster) for cluster in members], Criteria(), PairHistory(date(2017, 6, 1)))
     )
-    pairs = zip(found.mentor.tolist(), found.learner.tolist(), strict=True)
-    return dict(zip(pairs, found.score.tolist(), strict=True))
+    pairs = zip(candidates.mentor.tolist(), candidates.learner.tolist(), strict=True)
+    return dict(zip(pairs, candidates.score.tolist(), strict=True))
 
 
 def best_total(members: list[Member], possible: Mapping[tuple[int, int], int]) -> int:
@@ -73,8 +73,8 @@ def best_total(members: list[Member], possible: Mapping[tuple[int, int], int]) -
 
     return best(
         0,
-        tuple(one.facts["mentor_capacity"] for one in members),
-        tuple(one.facts["learner_capacity"] for one in members),
+        tuple(cluster.facts["mentor_capacity"] for cluster in members),
+        tuple(cluster.facts["learner_capacity"] for cluster in members),
     )
 
 
@@ -85,19 +85,19 @@ def _less(places: tuple[int, ...], at: int) -> tuple[int, ...]:
 async def test_no_plan_is_better(matching: Matching) -> None:
     chance = random.Random(2017)
     consortia = [some_consortium(chance) for _ in range(8)]
-    await matching.knows(*(one for members in consortia for one in members))
+    await matching.register(*(cluster for members in consortia for cluster in members))
     sizes = set()
     for members in consortia:
         possible = scores(members)
-        made = await matching.run(members[0].facts["consortium_id"])
-        number = {str(one.id): place for place, one in enumerate(members)}
-        chosen = [(number[one["mentor_id"]], number[one["learner_id"]]) for one in made["pairs"]]
-        assert [one["score_hundredths"] for one in made["pairs"]] == sorted(
+        run = await matching.draft_run(members[0].facts["consortium_id"])
+        number = {str(cluster.id): index for index, cluster in enumerate(members)}
+        chosen = [(number[pair["mentor_id"]], number[pair["learner_id"]]) for pair in run["pairs"]]
+        assert [pair["score_hundredths"] for pair in run["pairs"]] == sorted(
             (possible[pair] for pair in chosen), reverse=True
         )
-        for place, one in enumerate(members):
-            assert sum(a == place for a, _ in chosen) <= one.facts["mentor_capacity"]
-            assert sum(b == place for _, b in chosen) <= one.facts["learner_capacity"]
-        assert made["run"]["total_hundredths"] == best_total(members, possible)
+        for index, cluster in enumerate(members):
+            assert sum(a == index for a, _ in chosen) <= cluster.facts["mentor_capacity"]
+            assert sum(b == index for _, b in chosen) <= cluster.facts["learner_capacity"]
+        assert run["run"]["total_hundredths"] == best_total(members, possible)
         sizes.add(len(chosen))
     assert max(sizes) >= 4, "the instances are too easy to prove anything"

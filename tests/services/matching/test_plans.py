@@ -21,8 +21,8 @@ from tests.services.matching.actions import (
 from tests.support import factories
 
 
-def two(one: Member, other: Member) -> Json:
-    return {"mentor_id": str(one.id), "learner_id": str(other.id)}
+def pair_ids(mentor: Member, learner: Member) -> Json:
+    return {"mentor_id": str(mentor.id), "learner_id": str(learner.id)}
 
 
 def three_and_two() -> tuple[Member, ...]:
@@ -33,36 +33,36 @@ def three_and_two() -> tuple[Member, ...]:
 
 async def test_a_plan_is_proved_and_says_what_places_are_worth(matching: Matching) -> None:
     members = three_and_two()
-    await matching.knows(*members)
-    made = await matching.run()
-    plan = await matching.get(f"/runs/{made['run']['id']}/plan")
+    await matching.register(*members)
+    run = await matching.draft_run()
+    plan = await matching.get(f"/runs/{run['run']['id']}/plan")
     (proof,) = plan["certificates"]
     assert plan["exact"]
-    assert proof["worth"] == proof["bound"] == plan["total"] == made["run"]["total_hundredths"]
-    assert plan["solver"] == made["run"]["solver"]
-    assert made["run"]["took_ms"] >= 0
-    assert {(one["mentor_id"], one["learner_id"]) for one in plan["pairs"]} == {
-        (one["mentor_id"], one["learner_id"]) for one in made["pairs"]
+    assert proof["worth"] == proof["bound"] == plan["total"] == run["run"]["total_hundredths"]
+    assert plan["solver"] == run["run"]["solver"]
+    assert run["run"]["took_ms"] >= 0
+    assert {(pair["mentor_id"], pair["learner_id"]) for pair in plan["pairs"]} == {
+        (pair["mentor_id"], pair["learner_id"]) for pair in run["pairs"]
     }
-    (price,) = [one for one in plan["prices"] if one["mentor_id"] == str(members[0].id)]
+    (price,) = [price for price in plan["prices"] if price["mentor_id"] == str(members[0].id)]
     assert price["gain"] > 0
     assert price["gainer_id"] in {str(members[3].id), str(members[4].id)}
 
 
 async def test_a_learner_is_told_its_alternates_and_what_another_mentor_would_cost(matching: Matching) -> None:
     best, second, third, first, following = three_and_two()
-    await matching.knows(best, second, third, first, following)
-    made = await matching.run()
-    path = f"/runs/{made['run']['id']}/explanations/{first.id}"
-    told = await matching.get(path, mentor_id=str(third.id))
-    mine = {one["mentor_id"] for one in made["pairs"] if one["learner_id"] == str(first.id)}
-    others = {str(one.id) for one in (best, second, third)} - mine
-    assert {one["mentor_id"] for one in told["alternates"]} == others
-    costs = [one["cost"] for one in told["alternates"]]
+    await matching.register(best, second, third, first, following)
+    run = await matching.draft_run()
+    path = f"/runs/{run['run']['id']}/explanations/{first.id}"
+    explanation = await matching.get(path, mentor_id=str(third.id))
+    mine = {pair["mentor_id"] for pair in run["pairs"] if pair["learner_id"] == str(first.id)}
+    others = {str(cluster.id) for cluster in (best, second, third)} - mine
+    assert {alternate["mentor_id"] for alternate in explanation["alternates"]} == others
+    costs = [alternate["cost"] for alternate in explanation["alternates"]]
     assert costs == sorted(costs)
-    assert told["counterfactual"]["mentor_id"] == str(third.id)
-    assert told["counterfactual"]["cost"] == next(
-        one["cost"] for one in told["alternates"] if one["mentor_id"] == str(third.id)
+    assert explanation["counterfactual"]["mentor_id"] == str(third.id)
+    assert explanation["counterfactual"]["cost"] == next(
+        alternate["cost"] for alternate in explanation["alternates"] if alternate["mentor_id"] == str(third.id)
     )
     stranger = await matching.client.get(f"{path}?mentor_id={uuid4()}", headers=OPERATOR)
     assert problem(stranger) == (404, "no-such-cluster")
@@ -71,25 +71,25 @@ async def test_a_learner_is_told_its_alternates_and_what_another_mentor_would_co
 @pytest.mark.parametrize("objective", ["total", "pairs", "fairest"])
 async def test_a_run_asked_again_has_the_same_answer(matching: Matching, objective: str) -> None:
     members = three_and_two()
-    await matching.knows(*members)
-    made = await matching.run(criteria={"objective": objective}, seed=7)
-    await matching.hears(capacity_changed(members[0].id, 9, 0, 0))
-    reply = await matching.client.post(f"/runs/{made['run']['id']}/replay", headers=OPERATOR)
+    await matching.register(*members)
+    run = await matching.draft_run(criteria={"objective": objective}, seed=7)
+    await matching.deliver(capacity_changed(members[0].id, 9, 0, 0))
+    reply = await matching.client.post(f"/runs/{run['run']['id']}/replay", headers=OPERATOR)
     assert reply.json() == {"identical": True, "differences": []}
 
 
 async def test_a_replay_of_what_was_changed_in_the_database_says_where_it_differs(matching: Matching) -> None:
-    await matching.knows(*three_and_two())
-    id = (await matching.run())["run"]["id"]
+    await matching.register(*three_and_two())
+    id = (await matching.draft_run())["run"]["id"]
     await factories.rows(matching.url, """UPDATE run SET plan = jsonb_set(plan, '{total}', '1')""")
-    told = (await matching.client.post(f"/runs/{id}/replay", headers=OPERATOR)).json()
-    assert not told["identical"]
-    assert told["differences"][0].startswith("total was 1 and is ")
+    replay = (await matching.client.post(f"/runs/{id}/replay", headers=OPERATOR)).json()
+    assert not replay["identical"]
+    assert replay["differences"][0].startswith("total was 1 and is ")
 
 
 async def test_what_was_made_by_an_earlier_version_is_shown_and_not_asked_again(matching: Matching) -> None:
-    await matching.knows(*three_and_two())
-    id = (await matching.run())["run"]["id"]
+    await matching.register(*three_and_two())
+    id = (await matching.draft_run())["run"]["id"]
     await factories.rows(matching.url, """UPDATE run SET plan = NULL, inputs = '{"clusters": []}'""")
     assert len((await matching.get(f"/runs/{id}"))["pairs"]) > 0
     for method, path, slug in (
@@ -104,14 +104,14 @@ async def test_what_was_made_by_an_earlier_version_is_shown_and_not_asked_again(
 
 async def test_wishes_are_met(matching: Matching) -> None:
     best, second, third, first, following = three_and_two()
-    await matching.knows(best, second, third, first, following)
-    wish: Json = {"forced": [two(third, first)], "forbidden": [two(best, following)]}
-    pairs = (await matching.run(**wish))["pairs"]
-    chosen = {(one["mentor_id"], one["learner_id"]) for one in pairs}
+    await matching.register(best, second, third, first, following)
+    request: Json = {"forced": [pair_ids(third, first)], "forbidden": [pair_ids(best, following)]}
+    pairs = (await matching.draft_run(**request))["pairs"]
+    chosen = {(pair["mentor_id"], pair["learner_id"]) for pair in pairs}
     assert (str(third.id), str(first.id)) in chosen
     assert (str(best.id), str(following.id)) not in chosen
     weights = dict.fromkeys(make_weights(), 0) | {"languages": 3}
-    only = await matching.run(criteria={"weights": weights})
+    only = await matching.draft_run(criteria={"weights": weights})
     assert {term["hundredths"] for pair in only["pairs"] for term in pair["terms"] if term["term"] != "languages"} == {
         0
     }
@@ -125,7 +125,7 @@ def make_weights() -> list[str]:
 async def test_what_cannot_be_wished_is_refused_with_its_field(matching: Matching) -> None:
     best, second, _, first, following = members = three_and_two()
     mute = member("Mute", {"foresight": 1}, {"foresight": 4}, languages=["mt"])
-    await matching.knows(*members, mute)
+    await matching.register(*members, mute)
     wrong: list[tuple[Json, str]] = [
         ({"criteria": {"weights": dict.fromkeys(make_weights(), 0)}}, "weights"),
         ({"criteria": {"weights": {"knowledge": -1}}}, "knowledge"),
@@ -135,23 +135,23 @@ async def test_what_cannot_be_wished_is_refused_with_its_field(matching: Matchin
         ({"criteria": {"places": {str(best.id): {"mentor": 1, "mentor_least": 2}}}}, "places"),
         ({"criteria": {"move_price": -1}}, "move_price"),
         ({"criteria": {}, "criteria_set_id": str(uuid4())}, "criteria_set_id"),
-        ({"forced": [two(best, mute)]}, "forced"),
-        ({"forced": [two(best, first)], "forbidden": [two(best, first)]}, "forced"),
-        ({"forced": [two(best, first), two(best, following)]}, "forced"),
+        ({"forced": [pair_ids(best, mute)]}, "forced"),
+        ({"forced": [pair_ids(best, first)], "forbidden": [pair_ids(best, first)]}, "forced"),
+        ({"forced": [pair_ids(best, first), pair_ids(best, following)]}, "forced"),
         ({"forbidden": [{"mentor_id": str(uuid4()), "learner_id": str(first.id)}]}, "forbidden"),
         ({"seed": -1}, "seed"),
     ]
-    for wish, field in wrong:
-        reply = await matching.plan(**wish)
-        assert reply.status_code == 422, wish
-        assert field in reply.text, wish
-    both = await matching.plan(forced=[two(best, mute)], criteria={"places": {str(uuid4()): {"mentor": 1}}})
-    assert {one["field"] for one in both.json()["errors"]} == {"forced", "criteria.places"}
-    assert all(one["message"] in both.json()["detail"] for one in both.json()["errors"])
-    pairs = await matching.published(*members, mute)
-    (live,) = [one for one in pairs if one["mentor_id"] == str(best.id)]
+    for request, field in wrong:
+        reply = await matching.request_run(**request)
+        assert reply.status_code == 422, request
+        assert field in reply.text, request
+    both = await matching.request_run(forced=[pair_ids(best, mute)], criteria={"places": {str(uuid4()): {"mentor": 1}}})
+    assert {error["field"] for error in both.json()["errors"]} == {"forced", "criteria.places"}
+    assert all(error["message"] in both.json()["detail"] for error in both.json()["errors"])
+    pairs = await matching.publish_pairs(*members, mute)
+    (live,) = [pair for pair in pairs if pair["mentor_id"] == str(best.id)]
     assert (await matching.accept(live["id"])).status_code == 200
-    low = await matching.plan(criteria={"places": {str(best.id): {"mentor": 0}}})
+    low = await matching.request_run(criteria={"places": {str(best.id): {"mentor": 0}}})
     assert low.status_code == 422
     assert low.json()["detail"] == "Best has 1 pair as mentor, more than 0 places."
     assert second.name == "Second"
@@ -159,11 +159,11 @@ async def test_what_cannot_be_wished_is_refused_with_its_field(matching: Matchin
 
 async def test_what_has_changed_since_is_told_when_a_draft_is_published(matching: Matching, url: str) -> None:
     members = three_and_two()
-    await matching.knows(*members)
-    id = (await matching.run())["run"]["id"]
-    await matching.hears(capacity_changed(members[0].id, 9, 3, 1))
+    await matching.register(*members)
+    id = (await matching.draft_run())["run"]["id"]
+    await matching.deliver(capacity_changed(members[0].id, 9, 3, 1))
     newcomer = mentor("Newcomer")
-    await matching.knows(newcomer)
+    await matching.register(newcomer)
     reply = await matching.publish(id)
     assert problem(reply) == (409, "inputs-changed")
     assert "Newcomer has joined." in reply.json()["detail"]
@@ -173,8 +173,8 @@ async def test_what_has_changed_since_is_told_when_a_draft_is_published(matching
 
 async def test_others_do_not_see_a_plan_and_managers_do_not_replay(matching: Matching) -> None:
     members = three_and_two()
-    await matching.knows(*members)
-    id = (await matching.run())["run"]["id"]
+    await matching.register(*members)
+    id = (await matching.draft_run())["run"]["id"]
     mine: dict[str, str] = manager_of(members[0])
     foreign = factories.signed_in(Role.coordinator, consortium=uuid4())
     paths: list[tuple[str, str, dict[str, Any]]] = [

@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 
 @dataclass(frozen=True)
-class Kept:
+class OwnState:
     """What a rebuild must leave as it is."""
 
     pairs: list[Json]
@@ -34,26 +34,26 @@ class Kept:
     outbox: list[factories.PublishedEvent]
 
 
-async def kept(matching: Matching) -> Kept:
-    return Kept(
+async def own_state(matching: Matching) -> OwnState:
+    return OwnState(
         await matching.pairs(),
         (await matching.get("/runs"))["items"],
-        await factories.rows(matching.url, "SELECT cluster_id, side, used FROM places ORDER BY cluster_id, side"),
+        await factories.rows(matching.url, "SELECT cluster_id, role, used FROM slots ORDER BY cluster_id, role"),
         await factories.published_events(matching.url),
     )
 
 
 @pytest.fixture
-async def told(matching: Matching) -> list[Stored]:
+async def history(matching: Matching) -> list[Stored]:
     """All that matching has heard. A pair was accepted, one declined; a request had an answer, another had none."""
     able, other = mentor("Able", country="IT", mentor_capacity=2), mentor("Other", level=3)
     eager, late = learner("Eager"), learner("Late")
     members = [able, other, eager, late]
-    joined = [event for one in members for event in one.events()]
-    await matching.hears(*joined)
+    joined = [event for cluster in members for event in cluster.events()]
+    await matching.deliver(*joined)
     nobody = requested(able.id, 4)
-    await matching.hears(nobody)
-    first, *_, last = await matching.published(*members)
+    await matching.deliver(nobody)
+    first, *_, last = await matching.publish_pairs(*members)
     assert (await matching.accept(first["id"])).status_code == 200
     assert (await matching.answer(last["id"], "mentor", "decline")).status_code == 200
     more = [
@@ -63,54 +63,56 @@ async def told(matching: Matching) -> list[Stored]:
         factories.cluster_changed_event(9, cluster_id=other.id, name="Another"),
         assessed(other.id, 10, {"foresight": 4}),
     ]
-    await matching.hears(*more)
-    asked = requested(late.id, 5)
-    await matching.hears(asked)
+    await matching.deliver(*more)
+    request = requested(late.id, 5)
+    await matching.deliver(request)
     assert [pair["request_id"] is None for pair in await matching.pairs()] == [True] * 4 + [False]
-    return [*joined, nobody, *more, asked]
+    return [*joined, nobody, *more, request]
 
 
-async def test_a_rebuild_ends_in_the_same_state_and_publishes_nothing(matching: Matching, told: list[Stored]) -> None:
-    state, before = await matching.state_hash(), await kept(matching)
-    await matching.forget()
+async def test_a_rebuild_ends_in_the_same_state_and_publishes_nothing(
+    matching: Matching, history: list[Stored]
+) -> None:
+    state, before = await matching.state_hash(), await own_state(matching)
+    await matching.reset_projection()
     assert await matching.state_hash() != state
-    assert problem(await matching.plan()) == (404, "no-such-consortium")
-    await matching.hears(*told)
+    assert problem(await matching.request_run()) == (404, "no-such-consortium")
+    await matching.deliver(*history)
     assert await matching.state_hash() == state
-    assert await kept(matching) == before
+    assert await own_state(matching) == before
 
 
-async def test_it_makes_no_difference_in_which_order_they_come_back(matching: Matching, told: list[Stored]) -> None:
-    state, before = await matching.state_hash(), await kept(matching)
+async def test_it_makes_no_difference_in_which_order_they_come_back(matching: Matching, history: list[Stored]) -> None:
+    state, before = await matching.state_hash(), await own_state(matching)
     chance = random.Random(7)
     for _ in range(3):
-        await matching.forget()
-        await matching.hears(*chance.sample(told, len(told)))
+        await matching.reset_projection()
+        await matching.deliver(*chance.sample(history, len(history)))
         assert await matching.state_hash() == state
-        assert await kept(matching) == before
+        assert await own_state(matching) == before
 
 
 async def test_a_request_that_had_no_answer_gets_none_later(matching: Matching, url: str) -> None:
     asking, strong = learner("Asking"), mentor("Strong")
     request = requested(asking.id, 4)
-    await matching.hears(*asking.events(), request)
-    await matching.knows(strong)
+    await matching.deliver(*asking.events(), request)
+    await matching.register(strong)
     assert await factories.published_events(url) == []
-    await matching.forget()
-    await matching.hears(*strong.events(), *asking.events(), request)
+    await matching.reset_projection()
+    await matching.deliver(*strong.events(), *asking.events(), request)
     assert await factories.published_events(url) == []
-    await matching.hears(requested(asking.id, 5))
-    assert [data["mentor_id"] for data in await matching.told("pair.proposed")] == [str(strong.id)]
+    await matching.deliver(requested(asking.id, 5))
+    assert [data["mentor_id"] for data in await matching.published_data("pair.proposed")] == [str(strong.id)]
 
 
 async def test_while_nothing_is_known_no_place_is_given(matching: Matching) -> None:
     able, eager = mentor("Able"), learner("Eager")
-    (pair,) = await matching.proposed(able, eager)
+    (pair,) = await matching.register_and_publish(able, eager)
     await matching.answer(pair["id"], "mentor")
-    await matching.forget()
+    await matching.reset_projection()
     reply = await matching.answer(pair["id"], "learner", version=2)
     assert problem(reply) == (409, "no-free-place")
-    await matching.hears(*able.events(), *eager.events())
+    await matching.deliver(*able.events(), *eager.events())
     assert (await matching.answer(pair["id"], "learner", version=2)).status_code == 200
 
 
@@ -127,13 +129,13 @@ async def test_what_an_operator_gave_up_stays_given_up(matching: Matching, url: 
         return await state() == ["dead"]
 
     await eventually(dead)
-    await matching.forget()
+    await matching.reset_projection()
     assert await dead()
     body = {"action": "discard", "consumer": "matching"}
     assert (await matching.client.post("/ops/dead-letters", json=body, headers=OPERATOR)).json() == {"count": 1}
-    await matching.forget()
+    await matching.reset_projection()
     await factories.deliver(matching.transport, poison)
-    await matching.hears(*good[1:])
+    await matching.deliver(*good[1:])
     assert await state() == ["discarded"]
 
 
@@ -141,13 +143,13 @@ async def test_forgetting_while_events_arrive_and_pairs_are_answered(matching: M
     able = mentor("Able", mentor_capacity=20)
     learners = [learner(f"Learner {number}") for number in range(10)]
     members = [able, *learners]
-    told = [event for one in members for event in one.events()]
-    await matching.hears(*told)
-    asked = [requested(one.id, 4) for one in learners]
-    await matching.hears(*asked)
+    history = [event for cluster in members for event in cluster.events()]
+    await matching.deliver(*history)
+    requests = [requested(cluster.id, 4) for cluster in learners]
+    await matching.deliver(*requests)
     pairs = [pair["id"] for pair in await matching.pairs()]
     await asyncio.gather(*(matching.answer(pair, "mentor") for pair in pairs))
-    new = [capacity_changed(one.id, version, 20, 3) for version in (9, 10, 11) for one in members]
+    new = [capacity_changed(cluster.id, version, 20, 3) for version in (9, 10, 11) for cluster in members]
     forgetting, answers, _ = await asyncio.gather(
         asyncio.gather(*(matching.client.delete("/projection", headers=OPERATOR) for _ in range(3))),
         asyncio.gather(*(matching.answer(pair, "learner", version=2) for pair in pairs)),
@@ -155,10 +157,10 @@ async def test_forgetting_while_events_arrive_and_pairs_are_answered(matching: M
     )
     assert {reply.status_code for reply in forgetting} == {204}
     assert {reply.status_code for reply in answers} <= {200, 409}
-    everything = [*told, *asked, *new]
-    await matching.hears(*everything)
+    everything = [*history, *requests, *new]
+    await matching.deliver(*everything)
     state = await matching.state_hash()
-    await matching.forget()
-    await matching.hears(*everything)
+    await matching.reset_projection()
+    await matching.deliver(*everything)
     assert await matching.state_hash() == state
-    assert await matching.used(able, "mentor") == len(await matching.told("pair.accepted"))
+    assert await matching.used_slots(able, "mentor") == len(await matching.published_data("pair.accepted"))

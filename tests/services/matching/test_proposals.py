@@ -29,21 +29,24 @@ async def overdue(url: str, pair: Json) -> None:
 
 async def asked_of_four(matching: Matching) -> tuple[Member, list[Member]]:
     """A request that four mentors could answer, of whom the best three are asked."""
-    baker, able = learner("Baker"), [mentor(f"Able {n}", country=one) for n, one in enumerate(("IT", "DE", "AT", "HU"))]
-    await matching.knows(baker, *able)
-    await matching.hears(requested(baker.id, 4))
+    baker, able = (
+        learner("Baker"),
+        [mentor(f"Able {n}", country=country) for n, country in enumerate(("IT", "DE", "AT", "HU"))],
+    )
+    await matching.register(baker, *able)
+    await matching.deliver(requested(baker.id, 4))
     return baker, able
 
 
 async def test_a_request_names_itself_as_the_cause(matching: Matching) -> None:
     baker = learner()
-    await matching.knows(baker, mentor())
+    await matching.register(baker, mentor())
     event = requested(baker.id, 4)
-    await matching.hears(event)
+    await matching.deliver(event)
     (pair,) = await matching.pairs()
     assert pair["cause"] == {"event_id": str(event.id), "type": event.type, "cluster_id": str(baker.id)}
-    (told,) = await matching.told("pair.proposed")
-    assert told["cause"] == pair["cause"]
+    (published,) = await matching.published_data("pair.proposed")
+    assert published["cause"] == pair["cause"]
 
 
 async def test_where_one_declines_the_next_best_is_asked(matching: Matching) -> None:
@@ -78,9 +81,9 @@ async def test_the_next_of_a_plan_has_a_place_that_no_open_proposal_needs(matchi
     )
     baker = learner("Baker", mentor_capacity=0, learner_capacity=1)
     cook = member("Cook", {"foresight": 2}, {"foresight": 4}, mentor_capacity=0, learner_capacity=1)
-    pairs = await matching.proposed(best, busy, spare, baker, cook)
+    pairs = await matching.register_and_publish(best, busy, spare, baker, cook)
     taken = {pair["mentor_id"]: pair["learner_id"] for pair in pairs}
-    (free,) = {str(one.id) for one in (best, busy, spare)} - taken.keys()
+    (free,) = {str(cluster.id) for cluster in (best, busy, spare)} - taken.keys()
     (first, _) = pairs
     await matching.answer(first["id"], "mentor", "decline")
     (new,) = (await matching.pairs())[2:]
@@ -95,8 +98,10 @@ async def test_one_agreement_answers_a_request(matching: Matching) -> None:
     assert (await matching.accept(first["id"])).status_code == 200
     shown = [await matching.get(f"/pairs/{pair['id']}") for pair in others]
     assert [pair["state"] for pair in shown] == ["withdrawn"] * 2
-    told = {data["pair_id"]: (data["why"], data["run_id"]) for data in await matching.told("pair.withdrawn")}
-    assert told == {pair["id"]: ("answered", None) for pair in others}
+    withdrawn = {
+        data["pair_id"]: (data["why"], data["run_id"]) for data in await matching.published_data("pair.withdrawn")
+    }
+    assert withdrawn == {pair["id"]: ("answered", None) for pair in others}
     late = await matching.answer(others[0]["id"], "mentor", version=shown[0]["version"])
     assert problem(late) == (409, "already-decided")
 
@@ -107,8 +112,8 @@ async def test_a_proposal_that_nobody_answers_expires_and_the_next_best_is_asked
     await overdue(url, first)
     expired = await ended(matching, first)
     assert (expired["state"], expired["version"]) == ("expired", 2)
-    (told,) = await matching.told("pair.expired")
-    assert told["pair_id"] == first["id"]
+    (event,) = await matching.published_data("pair.expired")
+    assert event["pair_id"] == first["id"]
     (new,) = (await matching.pairs())[len(before) :]
     assert (new["state"], new["cause"]["type"]) == ("proposed", "kei.matching.pair.expired.v1")
     assert {(await matching.get(f"/pairs/{pair['id']}"))["state"] for pair in others} == {"proposed"}
@@ -116,8 +121,8 @@ async def test_a_proposal_that_nobody_answers_expires_and_the_next_best_is_asked
 
 
 async def test_proposals_can_be_answered_for_as_long_as_the_criteria_say(matching: Matching, url: str) -> None:
-    await matching.knows(mentor(), learner())
-    run = (await matching.run(criteria={"answer_days": 7}))["run"]["id"]
+    await matching.register(mentor(), learner())
+    run = (await matching.draft_run(criteria={"answer_days": 7}))["run"]["id"]
     assert (await matching.publish(run)).status_code == 200
     ((left,),) = [row.values() for row in await factories.rows(url, "SELECT expires_at - now() FROM pair")]
     assert 7 * 86400 - 60 < left.total_seconds() <= 7 * 86400
@@ -125,18 +130,18 @@ async def test_proposals_can_be_answered_for_as_long_as_the_criteria_say(matchin
 
 async def test_a_request_waits_for_its_cluster(matching: Matching, url: str) -> None:
     able, baker = mentor(), learner()
-    await matching.knows(able)
+    await matching.register(able)
     event = requested(baker.id, 4)
-    await matching.hears(event)
-    assert await factories.rows(url, "SELECT * FROM answered_request") == []
-    await matching.knows(baker)
+    await matching.deliver(event)
+    assert await factories.rows(url, "SELECT * FROM resolved_request") == []
+    await matching.register(baker)
     (pair,) = await matching.pairs()
     assert pair["cause"]["event_id"] == str(event.id)
-    await matching.hears(requested(uuid4(), 1))
+    await matching.deliver(requested(uuid4(), 1))
     assert len(await matching.pairs()) == 1
 
 
 async def test_a_reason_goes_with_a_decline(matching: Matching) -> None:
-    (pair,) = await matching.proposed(mentor(), learner())
+    (pair,) = await matching.register_and_publish(mentor(), learner())
     for reason, answer in (("Gladly.", "accept"), ("", "decline"), ("x" * 501, "decline")):
         assert problem(await matching.answer(pair["id"], "mentor", answer, reason=reason)) == (422, "invalid-request")

@@ -19,7 +19,7 @@ from tests.services.matching.actions import (
     mentor,
     problem,
     requested,
-    tried_again,
+    retry_reasons,
 )
 from tests.support import factories
 
@@ -27,8 +27,8 @@ from tests.support import factories
 async def asked_by_many(matching: Matching, able: Member, count: int) -> list[str]:
     """Pairs of one mentor with that many learners, each accepted by the mentor."""
     learners = [learner(f"Learner {number}") for number in range(count)]
-    await matching.knows(able, *learners)
-    await matching.hears(*(requested(one.id, 4) for one in learners))
+    await matching.register(able, *learners)
+    await matching.deliver(*(requested(cluster.id, 4) for cluster in learners))
     pairs = [pair["id"] for pair in await matching.pairs()]
     assert len(pairs) == count
     replies = await at_once(matching.answer(pair, "mentor") for pair in pairs)
@@ -47,8 +47,8 @@ def statuses(replies: list[httpx2.Response]) -> Counter[int]:
 
 
 async def versions(url: str, pair: str) -> list[int]:
-    found = await factories.rows(url, "SELECT version FROM outbox WHERE key = $1 ORDER BY seq", UUID(pair))
-    return [row["version"] for row in found]
+    rows = await factories.rows(url, "SELECT version FROM outbox WHERE key = $1 ORDER BY seq", UUID(pair))
+    return [row["version"] for row in rows]
 
 
 async def test_twelve_want_three_places(matching: Matching) -> None:
@@ -59,12 +59,12 @@ async def test_twelve_want_three_places(matching: Matching) -> None:
     refused = [reply for reply in replies if reply.status_code == 409]
     assert {problem(reply) for reply in refused} == {(409, "already-decided")}
     assert {reply.json()["detail"] for reply in refused} == {"This pair is withdrawn already."}
-    assert [data["why"] for data in await matching.told("pair.withdrawn")] == ["full"] * 9
-    assert await matching.used(able, "mentor") == 3
-    accepted = {data["pair_id"] for data in await matching.told("pair.accepted")}
+    assert [data["why"] for data in await matching.published_data("pair.withdrawn")] == ["full"] * 9
+    assert await matching.used_slots(able, "mentor") == 3
+    accepted = {data["pair_id"] for data in await matching.published_data("pair.accepted")}
     assert accepted == {pair["id"] for pair in await matching.pairs() if pair["state"] == "accepted"}
     assert len(accepted) == 3
-    taken = await factories.rows(matching.url, "SELECT sum(used) FROM places WHERE side = 'learner'")
+    taken = await factories.rows(matching.url, "SELECT sum(used) FROM slots WHERE role = 'learner'")
     assert [row["sum"] for row in taken] == [3], "who was refused holds no place on the other side"
 
 
@@ -75,17 +75,17 @@ async def test_a_capacity_lowered_meanwhile_is_kept_from_then_on(matching: Match
     replies = await at_once(
         (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.transport, lowering)
     )
-    await matching.handled([lowering])
+    await matching.wait_handled([lowering])
     won = statuses(replies)[200]
     assert 2 <= won <= 6
-    query = "SELECT used, capacity, ceiling FROM places WHERE cluster_id = $1 AND side = 'mentor'"
+    query = "SELECT used, capacity, ceiling FROM slots WHERE cluster_id = $1 AND role = 'mentor'"
     ((used, capacity, ceiling),) = [tuple(row.values()) for row in await factories.rows(matching.url, query, able.id)]
     assert (used, capacity) == (won, 2)
     assert ceiling == max(won, 2)
     late = [pair["id"] for pair in await matching.pairs() if pair["state"] == "proposed"]
     replies = await at_once(matching.answer(pair, "learner", version=2) for pair in late)
     assert {reply.json()["detail"] for reply in replies} == {f"Able has no free place as mentor: {won} of 2 are taken."}
-    await matching.hears(capacity_changed(able.id, 10, won + 1, 2))
+    await matching.deliver(capacity_changed(able.id, 10, won + 1, 2))
     replies = await at_once(matching.answer(pair, "learner", version=2) for pair in late)
     assert statuses(replies) == {200: 1, 409: len(late) - 1}
 
@@ -102,12 +102,12 @@ async def test_yes_and_no_at_once(matching: Matching, url: str) -> None:
     assert states == {pair: {"accept": "accepted", "decline": "declined"}[answer] for pair, answer in won.items()}
     for pair in pairs:
         assert await versions(url, pair) == [1, 2]
-    assert await matching.used(able, "mentor") == list(won.values()).count("accept")
+    assert await matching.used_slots(able, "mentor") == list(won.values()).count("accept")
 
 
 async def test_both_sides_at_once(matching: Matching, url: str) -> None:
-    one, other = mentor(), learner()
-    (pair,) = await matching.proposed(one, other)
+    able, baker = mentor(), learner()
+    (pair,) = await matching.register_and_publish(able, baker)
     replies = await at_once(matching.answer(pair["id"], side) for side in ("mentor", "learner"))
     assert statuses(replies) == {200: 1, 412: 1}
     late = "mentor" if replies[0].status_code == 412 else "learner"
@@ -117,33 +117,37 @@ async def test_both_sides_at_once(matching: Matching, url: str) -> None:
 
 async def test_everybody_accepts_everybody_while_capacities_change(matching: Matching, logged: list[EventDict]) -> None:
     skills = [f"skill-{number}" for number in range(5)]
-    members = [member(own, {one: 5 if one == own else 1 for one in skills}, dict.fromkeys(skills, 4)) for own in skills]
-    await matching.knows(*members)
-    await matching.hears(*(capacity_changed(one.id, 20, 4, 4) for one in members))
-    run = await matching.run()
+    members = [
+        member(own, {skill: 5 if skill == own else 1 for skill in skills}, dict.fromkeys(skills, 4)) for own in skills
+    ]
+    await matching.register(*members)
+    await matching.deliver(*(capacity_changed(cluster.id, 20, 4, 4) for cluster in members))
+    run = await matching.draft_run()
     await matching.publish(run["run"]["id"])
     pairs = [pair["id"] for pair in await matching.pairs()]
     assert len(pairs) == 20
     await at_once(matching.answer(pair, "mentor") for pair in pairs)
     changes = [
-        capacity_changed(one.id, version, 4, 4)
+        capacity_changed(cluster.id, version, 4, 4)
         for version in range(21, 25)
-        for one in (members if version % 2 else reversed(members))
+        for cluster in (members if version % 2 else reversed(members))
     ]
     replies = await at_once(
         (matching.answer(pair, "learner", version=2) for pair in pairs), factories.deliver(matching.transport, *changes)
     )
-    await matching.handled(changes)
+    await matching.wait_handled(changes)
     assert statuses(replies) == {200: 20}
-    assert [await matching.used(one, side) for one in members for side in ("mentor", "learner")] == [4] * 10
-    assert tried_again(logged) == []
+    assert [await matching.used_slots(cluster, side) for cluster in members for side in ("mentor", "learner")] == [
+        4
+    ] * 10
+    assert retry_reasons(logged) == []
 
 
 async def test_a_request_is_answered_once_however_often_it_comes(
     matching: Matching, url: str, build: factories.Build
 ) -> None:
     asking = learner()
-    await matching.knows(asking, *(mentor(f"Mentor {number}") for number in range(4)))
+    await matching.register(asking, *(mentor(f"Mentor {number}") for number in range(4)))
     request = requested(asking.id, 4)
     repeated = [replace(request, id=uuid4(), version=version) for version in range(5, 10)]
     # A transport may even bring it under other keys; then two workers of two replicas handle it at the same moment.
@@ -162,14 +166,14 @@ async def test_a_request_is_answered_once_however_often_it_comes(
                 for transport in (matching.transport, other_transport)
             ),
         )
-        await matching.handled([request, *repeated])
-    assert len(await matching.told("pair.proposed")) == 3
+        await matching.wait_handled([request, *repeated])
+    assert len(await matching.published_data("pair.proposed")) == 3
     assert len(await matching.pairs()) == 3
 
 
 async def test_a_run_is_published_once_however_often_it_is_asked_for(matching: Matching, url: str) -> None:
-    await matching.knows(mentor(), learner("One"), learner("Two"))
-    run = await matching.run()
+    await matching.register(mentor(), learner("One"), learner("Two"))
+    run = await matching.draft_run()
     replies = await at_once(matching.publish(run["run"]["id"]) for _ in range(10))
     assert statuses(replies) == {200: 1, 412: 9}
     assert [kind for kind, _, _ in await factories.published_events(url)] == [
@@ -180,8 +184,8 @@ async def test_a_run_is_published_once_however_often_it_is_asked_for(matching: M
 
 
 async def test_of_drafts_with_the_same_pairs_one_is_published(matching: Matching, url: str) -> None:
-    await matching.knows(*(mentor(f"Mentor {n}") for n in range(3)), *(learner(f"Learner {n}") for n in range(3)))
-    drafts = [(await matching.run())["run"]["id"] for _ in range(5)]
+    await matching.register(*(mentor(f"Mentor {n}") for n in range(3)), *(learner(f"Learner {n}") for n in range(3)))
+    drafts = [(await matching.draft_run())["run"]["id"] for _ in range(5)]
     replies = await at_once(matching.publish(id) for id in drafts)
     assert statuses(replies) == {200: 1, 409: 4}
     assert {problem(reply) for reply in replies if reply.status_code == 409} == {(409, "inputs-changed")}
@@ -193,27 +197,27 @@ async def test_of_drafts_with_the_same_pairs_one_is_published(matching: Matching
 
 async def test_a_run_and_requests_never_propose_the_same_pair(matching: Matching, logged: list[EventDict]) -> None:
     able, learners = mentor(mentor_capacity=8), [learner(f"Learner {number}") for number in range(8)]
-    await matching.knows(able, *learners)
-    run = (await matching.run())["run"]["id"]
-    requests = [requested(one.id, 4) for one in learners]
+    await matching.register(able, *learners)
+    run = (await matching.draft_run())["run"]["id"]
+    requests = [requested(cluster.id, 4) for cluster in learners]
     (reply,) = await at_once([matching.publish(run)], factories.deliver(matching.transport, *requests))
-    await matching.handled(requests)
+    await matching.wait_handled(requests)
     assert reply.status_code == 200 or problem(reply) == (409, "inputs-changed")
     live = Counter(pair["learner_id"] for pair in await matching.pairs())
-    assert live == {str(one.id): 1 for one in learners}
-    assert Counter(data["learner_id"] for data in await matching.told("pair.proposed")) == live
-    assert tried_again(logged) == []
+    assert live == {str(cluster.id): 1 for cluster in learners}
+    assert Counter(data["learner_id"] for data in await matching.published_data("pair.proposed")) == live
+    assert retry_reasons(logged) == []
 
 
 async def test_runs_of_one_consortium_do_not_mix(matching: Matching, url: str) -> None:
-    await matching.knows(*(mentor(f"Mentor {n}") for n in range(3)), *(learner(f"Learner {n}") for n in range(3)))
-    replies = await at_once(matching.plan() for _ in range(6))
-    made = [reply.json() for reply in replies if reply.status_code == 201]
+    await matching.register(*(mentor(f"Mentor {n}") for n in range(3)), *(learner(f"Learner {n}") for n in range(3)))
+    replies = await at_once(matching.request_run() for _ in range(6))
+    runs = [reply.json() for reply in replies if reply.status_code == 201]
     refused = [reply for reply in replies if reply.status_code != 201]
     assert {problem(reply) for reply in refused} <= {(409, "run-under-way")}
-    assert len(made) >= 1
-    assert len(await factories.rows(url, "SELECT FROM run")) == len(made)
-    shown = [await matching.made(run["id"]) for run in made]
-    for run, pairs in [(one["run"], one["pairs"]) for one in shown]:
+    assert len(runs) >= 1
+    assert len(await factories.rows(url, "SELECT FROM run")) == len(runs)
+    shown = [await matching.finished_run(run["id"]) for run in runs]
+    for run, pairs in [(item["run"], item["pairs"]) for item in shown]:
         assert len(pairs) == 6
         assert sum(pair["score_hundredths"] for pair in pairs) == run["total_hundredths"]

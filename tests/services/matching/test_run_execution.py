@@ -35,15 +35,15 @@ def solvers() -> Solvers:
 async def matching(url: str, transport: LocalTransport) -> AsyncIterator[Matching]:
     async with factories.running(main.build, url, transport=transport) as client:
         matching = Matching(client, url, transport)
-        await matching.knows(mentor("Able"), learner("Baker"))
-        await matching.run()
+        await matching.register(mentor("Able"), learner("Baker"))
+        await matching.draft_run()
         yield matching
 
 
 @asynccontextmanager
 async def held(solvers: Solvers) -> AsyncIterator[None]:
     """The solver's processes do nothing while the block lasts."""
-    stopped = [one.pid for one in solvers() if one.pid is not None]
+    stopped = [process.pid for process in solvers() if process.pid is not None]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
@@ -54,8 +54,8 @@ async def held(solvers: Solvers) -> AsyncIterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
-async def asked(matching: Matching) -> Json:
-    reply = await matching.plan()
+async def requested_run(matching: Matching) -> Json:
+    reply = await matching.request_run()
     assert reply.status_code == 201, reply.text
     run: Json = reply.json()
     return run
@@ -68,26 +68,26 @@ async def cancel(matching: Matching, run: str, headers: dict[str, str] = OPERATO
 
 async def test_one_run_of_a_consortium_at_a_time_and_the_other_is_named(matching: Matching, solvers: Solvers) -> None:
     elsewhere = uuid4()
-    await matching.knows(mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
+    await matching.register(mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
     async with held(solvers):
-        run = await asked(matching)
-        reply = await matching.plan()
+        run = await requested_run(matching)
+        reply = await matching.request_run()
         assert problem(reply) == (409, "run-under-way")
         assert run["id"] in reply.json()["detail"]
-        other = (await matching.plan(elsewhere)).json()["id"]
+        other = (await matching.request_run(elsewhere)).json()["id"]
         refused = await matching.publish(run["id"], version=1)
         assert problem(refused) == (409, "no-draft")
         assert problem(await matching.client.get(f"/runs/{run['id']}/plan", headers=OPERATOR)) == (404, "no-such-plan")
-    assert len((await matching.made(run["id"]))["pairs"]) == 1
-    assert len((await matching.made(other))["pairs"]) == 1
-    assert len((await matching.run())["pairs"]) == 1
+    assert len((await matching.finished_run(run["id"]))["pairs"]) == 1
+    assert len((await matching.finished_run(other))["pairs"]) == 1
+    assert len((await matching.draft_run())["pairs"]) == 1
 
 
 async def test_of_many_that_ask_at_once_one_is_made_and_the_others_hear_which(
     matching: Matching, solvers: Solvers
 ) -> None:
     async with held(solvers):
-        replies = await asyncio.gather(*(matching.plan() for _ in range(8)))
+        replies = await asyncio.gather(*(matching.request_run() for _ in range(8)))
     (run,) = [reply.json()["id"] for reply in replies if reply.status_code == 201]
     refused = [reply for reply in replies if reply.status_code != 201]
     assert {problem(reply) for reply in refused} == {(409, "run-under-way")}
@@ -96,30 +96,30 @@ async def test_of_many_that_ask_at_once_one_is_made_and_the_others_hear_which(
 
 async def test_a_run_is_cancelled_and_leaves_nothing(matching: Matching, solvers: Solvers) -> None:
     async with held(solvers):
-        run = (await asked(matching))["id"]
+        run = (await requested_run(matching))["id"]
         stranger = factories.signed_in(Role.coordinator, consortium=uuid4())
         assert (await cancel(matching, run, stranger))[0] == 404
         assert (await cancel(matching, run, factories.signed_in(Role.manager, consortium=factories.CONSORTIUM)))[
             0
         ] == 403
-        status, told = await cancel(matching, run)
-        assert (status, told["state"], told["version"]) == (200, "cancelled", 2)
-        following = (await asked(matching))["id"]
-    assert len((await matching.made(following))["pairs"]) == 1
-    assert (await matching.made(run, "cancelled"))["pairs"] == []
-    status, told = await cancel(matching, run)
-    assert (status, told["type"]) == (409, "urn:kei:problem:not-running")
+        status, body = await cancel(matching, run)
+        assert (status, body["state"], body["version"]) == (200, "cancelled", 2)
+        following = (await requested_run(matching))["id"]
+    assert len((await matching.finished_run(following))["pairs"]) == 1
+    assert (await matching.finished_run(run, "cancelled"))["pairs"] == []
+    status, body = await cancel(matching, run)
+    assert (status, body["type"]) == (409, "urn:kei:problem:not-running")
     assert (await cancel(matching, following))[0] == 409
 
 
 async def test_a_solver_that_died_is_replaced_and_the_run_is_made_once(matching: Matching, solvers: Solvers) -> None:
     async with held(solvers):
-        run = (await asked(matching))["id"]
+        run = (await requested_run(matching))["id"]
         await eventually(lambda: _begun(matching, run))
         killed = solvers()
-        for one in killed:
-            one.kill()
-    assert len((await matching.made(run))["pairs"]) == 1
+        for process in killed:
+            process.kill()
+    assert len((await matching.finished_run(run))["pairs"]) == 1
     assert solvers()
     assert not solvers() & killed
 
@@ -128,46 +128,49 @@ async def test_a_run_whose_solver_dies_again_and_again_fails_with_its_reason(
     matching: Matching, solvers: Solvers
 ) -> None:
     async with held(solvers):
-        run = (await asked(matching))["id"]
+        run = (await requested_run(matching))["id"]
         await eventually(lambda: _begun(matching, run))
 
         async def failed() -> bool:
-            for one in solvers():
-                one.kill()
+            for process in solvers():
+                process.kill()
             state: str = (await matching.get(f"/runs/{run}"))["run"]["state"]
             return state != "running"
 
         await eventually(failed, 40.0)
-    told = (await matching.made(run, "failed"))["run"]
-    assert told["reason"] == "The plan could not be made: its process ended, 2 times. It may be too large."
-    assert len((await matching.run())["pairs"]) == 1
+    failed_run = (await matching.finished_run(run, "failed"))["run"]
+    assert (
+        failed_run["reason"]
+        == "The plan could not be made: the solver process ended 2 times. The plan may be too large."
+    )
+    assert len((await matching.draft_run())["pairs"]) == 1
 
 
 async def _begun(matching: Matching, run: str) -> bool:
-    (row,) = await factories.rows(matching.url, "SELECT tries FROM run WHERE id = $1", UUID(run))
-    return bool(row["tries"])
+    (row,) = await factories.rows(matching.url, "SELECT attempts FROM run WHERE id = $1", UUID(run))
+    return bool(row["attempts"])
 
 
 @pytest.mark.parametrize(
-    ("tries", "state"), [(run_execution.MAX_ATTEMPTS - 1, "draft"), (run_execution.MAX_ATTEMPTS, "failed")]
+    ("attempts", "state"), [(run_execution.MAX_ATTEMPTS - 1, "draft"), (run_execution.MAX_ATTEMPTS, "failed")]
 )
 async def test_what_a_service_that_died_was_making_is_begun_again_but_not_for_ever(
-    matching: Matching, url: str, tries: int, state: str
+    matching: Matching, url: str, attempts: int, state: str
 ) -> None:
-    run = (await matching.run())["run"]["id"]
-    abandoned = "UPDATE run SET state = 'running', tries = $2, beat_at = now() - interval '1 min' WHERE id = $1"
+    run = (await matching.draft_run())["run"]["id"]
+    abandoned = "UPDATE run SET state = 'running', attempts = $2, heartbeat_at = now() - interval '1 min' WHERE id = $1"
     db = await asyncpg.connect(url)
     try:
         async with db.transaction():
             await db.execute("DELETE FROM pair WHERE run_id = $1", UUID(run))
-            await db.execute(abandoned, UUID(run), tries)
+            await db.execute(abandoned, UUID(run), attempts)
             await db.execute("SELECT pg_notify($1, '')", run_execution.RUNS_CHANNEL)
     finally:
         await db.close()
-    shown = await matching.made(run, state)
+    shown = await matching.finished_run(run, state)
     assert len(shown["pairs"]) == (state == "draft")
     assert shown["run"]["reason"] == (
-        None if state == "draft" else f"The process that made it ended, {run_execution.MAX_ATTEMPTS} times."
+        None if state == "draft" else f"The worker process ended {run_execution.MAX_ATTEMPTS} times during this run."
     )
 
 
@@ -177,28 +180,28 @@ async def test_a_run_of_a_service_that_ends_is_another_ones_at_once(
     async with AsyncExitStack() as resumed:
         async with factories.running(main.build, url, transport=transport) as client:
             matching = Matching(client, url, transport)
-            await matching.knows(mentor(), learner())
-            await matching.run()
+            await matching.register(mentor(), learner())
+            await matching.draft_run()
             await resumed.enter_async_context(held(solvers))
-            run = (await asked(matching))["id"]
+            run = (await requested_run(matching))["id"]
             await eventually(lambda: _begun(matching, run))
-        (row,) = await factories.rows(url, "SELECT state, tries, beat_at FROM run WHERE id = $1", UUID(run))
-        assert (row["state"], row["tries"], row["beat_at"]) == ("running", 0, None)
+        (row,) = await factories.rows(url, "SELECT state, attempts, heartbeat_at FROM run WHERE id = $1", UUID(run))
+        assert (row["state"], row["attempts"], row["heartbeat_at"]) == ("running", 0, None)
     async with factories.running(main.build, url, transport=LocalTransport()) as client:
-        assert len((await Matching(client, url, transport).made(run))["pairs"]) == 1
+        assert len((await Matching(client, url, transport).finished_run(run))["pairs"]) == 1
 
 
 async def test_whoever_lost_a_run_to_another_keeps_nothing_of_it(
     matching: Matching, url: str, solvers: Solvers
 ) -> None:
     elsewhere = uuid4()
-    await matching.knows(mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
+    await matching.register(mentor(consortium_id=elsewhere), learner(consortium_id=elsewhere))
     async with held(solvers):
-        run = (await asked(matching))["id"]
+        run = (await requested_run(matching))["id"]
         await eventually(lambda: _begun(matching, run))
-        taken = "UPDATE run SET tries = 2, beat_at = now() + interval '1 h' WHERE id = $1 RETURNING id"
+        taken = "UPDATE run SET attempts = 2, heartbeat_at = now() + interval '1 h' WHERE id = $1 RETURNING id"
         assert await factories.rows(url, taken, UUID(run))
-        following = (await matching.plan(elsewhere)).json()["id"]
-    assert len((await matching.made(following))["pairs"]) == 1
+        following = (await matching.request_run(elsewhere)).json()["id"]
+    assert len((await matching.finished_run(following))["pairs"]) == 1
     shown = await matching.get(f"/runs/{run}")
     assert (shown["run"]["state"], shown["pairs"]) == ("running", [])
