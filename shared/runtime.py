@@ -217,5 +217,5 @@ async def _metrics(parts: _Parts) -> list[Metric]:
         pending = [] if consumer is None else await inbox.pending_stats(session, consumer)
     families = [*outbox_metrics(log, is_leader=parts.relay.leading), *inbox_metrics(pending)]
     if consumer is not None and parts.is_worker:
-        families += consumer_metrics(consumer.topics, parts.transport.lag(), parts.transport.skipped())
+        families += consumer_metrics(consumer.topics, parts.transport.lag(), parts.transport.lost())
     return families

@@ -47,7 +47,7 @@ class Transport(Protocol):
     def lag(self) -> Mapping[str, int]:
         """Records not yet read by this process, by topic; topics without a known lag may be missing."""
 
-    def skipped(self) -> Mapping[str, int]:
+    def lost(self) -> Mapping[str, int]:
         """Records that were deleted before this process had read them, by topic: they have to be sent again."""
 
     async def run(self) -> None:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.partitioner import murmur2
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -24,8 +24,8 @@ from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.transport import Receiver, TransportError
 from shared.transport.ingest import MAX_RETRY_SECONDS, PROGRESS_CHECK_SECONDS, Ingest
-from shared.transport.kafka_connection import DENIED, KafkaConnectionSettings
-from shared.transport.lost_records import CONNECTION_ERRORS, LostRecordsDetector
+from shared.transport.kafka_assignment import KafkaAssignment
+from shared.transport.kafka_connection import CONNECTION_ERRORS, KafkaConnectionSettings
 
 DEADLINE = 5.0
 """Seconds for a send to be acknowledged, and for anything to stop."""
@@ -59,7 +59,7 @@ class KafkaTransport:
         self._look_every, self._longest_wait = look_every, longest_wait
         self._receivers: dict[str, Receiver] = {}
         self._reading: dict[str, Ingest] = {}
-        self._skipped: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self._producer: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._stopping: set[asyncio.Task[None]] = set()
@@ -76,9 +76,9 @@ class KafkaTransport:
         """Records not read yet in the partitions that this process reads, by topic."""
         return sum((Counter(ingest.lag) for ingest in self._reading.values()), Counter())
 
-    def skipped(self) -> Mapping[str, int]:
+    def lost(self) -> Mapping[str, int]:
         """Records that the cluster deleted before this process had read them, by topic."""
-        return self._skipped
+        return self._lost
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
         """Send the records and wait until the cluster has them in all replicas that are in sync."""
@@ -166,8 +166,8 @@ class KafkaTransport:
                 may not read any more.
         """
         broker = self._broker()
-        gaps = LostRecordsDetector(receiver.consumer, lambda: subscriber.consumer, self._skipped)
-        ingest = Ingest(receiver, gaps, look_every=self._look_every, longest_wait=self._longest_wait)
+        assignment = KafkaAssignment(receiver.consumer, lambda: subscriber.consumer, self._lost)
+        ingest = Ingest(receiver, assignment, progress_check=self._look_every, max_retry=self._longest_wait)
         subscriber = broker.subscriber(
             *sorted(receiver.topics),
             batch=True,
@@ -176,11 +176,11 @@ class KafkaTransport:
             ack_policy=AckPolicy.MANUAL,
             max_records=1000,
             batch_timeout_ms=10,
-            parser=_undecoded,
+            parser=ingest.read,
             decoder=_no_decoding,
-            listener=gaps,
+            listener=assignment,
         )
-        subscriber(ingest.keep)
+        subscriber(ingest.store)
         consumer: AIOKafkaConsumer | None = None
         try:
             async with asyncio.timeout(START_DEADLINE):
@@ -192,9 +192,9 @@ class KafkaTransport:
         finally:
             self._reading.pop(receiver.consumer, None)
             if consumer is not None:
-                with suppress(TimeoutError, *DENIED):
+                with suppress(TimeoutError):
                     async with asyncio.timeout(_GRACE):
-                        await ingest.commit(consumer)
+                        await assignment.release()
             await asyncio.wait([self._stop(broker)], timeout=DEADLINE)
 
     def _stop(self, client: KafkaBroker | AIOKafkaProducer) -> "asyncio.Task[None]":
@@ -229,10 +229,6 @@ def _full_batches(producer: AIOKafkaProducer, records: Sequence[Record]) -> Iter
             batch = producer.create_batch()
             batch.append(**message)
     yield batch
-
-
-async def _undecoded(batch: tuple[ConsumerRecord[bytes, bytes], ...]) -> KafkaMessage:
-    return KafkaMessage(raw_message=batch, body=b"", consumer=None)  # type: ignore[arg-type]  # unused when nothing is acked
 
 
 async def _no_decoding(message: KafkaMessage) -> bytes:

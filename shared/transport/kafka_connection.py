@@ -9,11 +9,16 @@ from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     GroupAuthorizationFailedError,
     KafkaConnectionError,
+    KafkaError,
     TopicAuthorizationFailedError,
 )
 from faststream.security import BaseSecurity, SASLScram512
 
 MECHANISM = "SCRAM-SHA-512"
+CONNECTION_ERRORS = (KafkaError, OSError, TimeoutError)
+"""What the broker's absence looks like."""
+RESPONSE_TIMEOUT = 5.0
+"""Seconds for the broker to answer."""
 DENIED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 """What the want of a right looks like."""
 

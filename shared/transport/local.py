@@ -44,7 +44,7 @@ class LocalTransport:
         """Likewise."""
         return {}
 
-    def skipped(self) -> Mapping[str, int]:
+    def lost(self) -> Mapping[str, int]:
         """Likewise."""
         return {}
 

@@ -1,92 +1,101 @@
-"""Records that Kafka deleted before they were read: the reader goes on behind them, and here that is noticed."""
+"""Records that Kafka deleted before their consumer group had read them, detected by a state machine without I/O.
 
-import asyncio
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+A `PartitionReading` is one member's view of one partition. It knows the offset at which the consumer started, the start
+of the log before the first fetch, the offsets of the records read and stored, and its own commits:
 
-import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+| State             | Event                        | Next       | Effect                                              |
+|-------------------|------------------------------|------------|-----------------------------------------------------|
+| unassigned        | assigned()                   | starting   | nothing is fetched yet, nothing may be committed    |
+| starting          | started(position, log_start) | reading    | offsets between the expected one and log_start are  |
+|                   |                              |            | lost; log_start is due if the position is below it  |
+| any               | read(offsets)                | same       | offsets missing since the expected one are lost     |
+| starting, reading | stored(offset)               | same       | the offset is due when the state is reading         |
+| unassigned        | stored(offset)               | same       | none: the next owner reads the records again        |
+| reading           | committed(offset)            | same       | offsets up to this one are no longer due            |
+| starting, reading | revoked()                    | unassigned | nothing is due; what was read is remembered         |
 
-CONNECTION_ERRORS = (KafkaError, OSError, TimeoutError)
-"""What the broker's absence looks like."""
-RESPONSE_TIMEOUT = 5.0
-"""Seconds for the broker to answer."""
+A record counts as read if the group had committed a higher offset when this member started, or this member has read it.
+A group without a committed offset starts with what the log contains.
 
-_log = structlog.get_logger(__name__)
+Each loss is returned once, provided that a member stores and commits what it has read before its partition is revoked.
+If it cannot (it died, or exceeded the time limit), the next owner starts below: it returns the same loss again, and
+records that were only read count as lost if they are deleted at that moment. No loss is missed in either case.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
 
 
-class LostRecordsDetector(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """What one consumer group's member should read next in each partition, and whether that is what comes.
+class State(Enum):
+    """What a member may do with a partition."""
 
-    Only in a partition that the group has read before: a new consumer begins with what there is.
+    UNASSIGNED = auto()
+    STARTING = auto()
+    READING = auto()
 
-    Args:
-        consumer: the group.
-        client: its member's connection; None before there is one.
-        skipped: counts what was never read, by topic.
-    """
 
-    def __init__(self, consumer: str, client: Callable[[], AIOKafkaConsumer | None], skipped: Counter[str]) -> None:
-        self._consumer, self._client, self._skipped = consumer, client, skipped
-        self._read: dict[TopicPartition, int] = {}
-        self._first: dict[TopicPartition, int] = {}
-        self._next: dict[TopicPartition, int | None] = {}
+class PartitionReading:
+    """What one member has read of a partition since the process began, and what it may commit."""
 
-    def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Others may read on in these. What was read stays read, also if the group has yet to be told."""
-        for part in revoked:
-            self._next.pop(part, None)
-            self._first.pop(part, None)
+    def __init__(self) -> None:
+        self.state = State.UNASSIGNED
+        self._expected = 0
+        self._stored = 0
+        self._committed = 0
 
-    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Begin where the group has committed, or this member has read, unless the log begins behind that.
+    def assigned(self) -> None:
+        """The group has assigned the partition to this member, which has fetched nothing yet."""
+        self.state = State.STARTING
 
-        aiokafka begins to read meanwhile: what it has read before the group's answer is here tells where the log began.
+    def started(self, position: int, log_start: int | None) -> Sequence[range]:
+        """The member is about to fetch its first record.
+
+        Args:
+            position: where it fetches: at the committed offset, or where the log starts if the group has none.
+            log_start: where the log starts, read before the first fetch; None if the broker did not answer.
+
+        Returns:
+            The offsets that are lost.
         """
-        client = self._client()
-        if client is None or not assigned:
-            return
-        read = {part: self._read.get(part, 0) for part in assigned}
-        try:
-            async with asyncio.timeout(RESPONSE_TIMEOUT):
-                begins = await client.beginning_offsets(list(assigned))
-                committed = {part: await client.committed(part) for part in assigned}
-                missed = [part for part, at in committed.items() if self._begin(part, at, read[part], begins[part])]
-                if missed:  # or it would be told again by whoever is assigned next
-                    await client.commit({part: begins[part] for part in missed})
-        except CONNECTION_ERRORS as error:
-            _log.warning("Kafka does not say what was read", consumer=self._consumer, reason=repr(error))
-            for part in assigned:
-                self._next.setdefault(part, None)
+        self.state = State.READING
+        self._committed = position
+        self._expected = max(position, self._expected)
+        if log_start is None or log_start <= position:
+            return ()
+        self.stored(log_start)  # so that the next owner does not start below it
+        lost = range(self._expected, log_start)
+        self._expected = max(self._expected, log_start)
+        return (lost,) if lost else ()
 
-    def note(self, part: TopicPartition, offsets: Sequence[int]) -> None:
-        """These have been read, in this order."""
-        if part in self._next:
-            self._compare(part, self._next[part], offsets[-1] + 1 - len(offsets))
-            self._next[part] = max(self._next[part] or 0, offsets[-1] + 1)
-        else:
-            self._first.setdefault(part, offsets[0])
-        self._read[part] = max(self._read.get(part, 0), offsets[-1] + 1)
+    def read(self, offsets: Sequence[int]) -> Sequence[range]:
+        """These records have been read, in this order; it may be shortly after their partition was revoked.
 
-    def _begin(self, part: TopicPartition, committed: int | None, read: int, begins: int) -> bool:
-        """Expect what comes next; whether something was missed before that."""
-        expected = None if committed is None else max(committed, read)
-        found = self._first.get(part, begins)
-        self._next[part] = max(expected or 0, found, self._read.get(part, 0))
-        return self._compare(part, expected, found)
+        Returns:
+            The offsets that are lost.
+        """
+        lost, expected = [], self._expected
+        for offset in offsets:
+            if offset > expected:
+                lost.append(range(expected, offset))
+            if offset >= expected:
+                expected = offset + 1
+        self._expected = expected
+        return lost
 
-    def _compare(self, part: TopicPartition, expected: int | None, found: int) -> bool:
-        if expected is None or found <= expected:
-            return False
-        self._skipped[part.topic] += found - expected
-        _log.error(
-            "records were deleted before they were read",
-            consumer=self._consumer,
-            topic=part.topic,
-            partition=part.partition,
-            offset=expected,
-            records=found - expected,
-            remedy="kei events replay",
-        )
-        return True
+    def stored(self, offset: int) -> None:
+        """The records below the offset are stored, or deleted."""
+        if self.state is not State.UNASSIGNED:
+            self._stored = max(self._stored, offset)
+
+    @property
+    def due(self) -> int | None:
+        """The offset to commit; None if it would not move the group forward, as when others have read further."""
+        return self._stored if self.state is State.READING and self._stored > self._committed else None
+
+    def committed(self, offset: int) -> None:
+        """The broker has the commit of this offset."""
+        self._committed = max(self._committed, offset)
+
+    def revoked(self) -> None:
+        """The partition may be assigned to another member."""
+        self.state, self._stored = State.UNASSIGNED, 0

@@ -246,7 +246,7 @@ async def _inbox_status(
                 discarded=done.discarded if include_done else None,
                 oldest_pending_age_seconds=pending.oldest_age,
                 lag=None if transport is None else transport.lag().get(topic, 0),
-                lost_records=None if transport is None else transport.skipped().get(topic, 0),
+                lost_records=None if transport is None else transport.lost().get(topic, 0),
                 newest_handled=[
                     HandledEvent(id=one.event_id, received_at=one.received_at) for one in newest if one.topic == topic
                 ],

@@ -26,7 +26,7 @@ class LateWire(LocalTransport):
     def lag(self) -> Mapping[str, int]:
         return {TOPIC: 7}
 
-    def skipped(self) -> Mapping[str, int]:
+    def lost(self) -> Mapping[str, int]:
         return {TOPIC: 2}
 
 

@@ -36,7 +36,7 @@ class SilentWire(LocalTransport):
     def lag(self) -> Mapping[str, int]:
         return {TOPIC: 7}
 
-    def skipped(self) -> Mapping[str, int]:
+    def lost(self) -> Mapping[str, int]:
         return {TOPIC: 2}
 
 

@@ -26,8 +26,8 @@ class WireAround:
     def lag(self) -> Mapping[str, int]:
         return self._transport.lag()
 
-    def skipped(self) -> Mapping[str, int]:
-        return self._transport.skipped()
+    def lost(self) -> Mapping[str, int]:
+        return self._transport.lost()
 
     async def run(self) -> None:
         await self._transport.run()

@@ -105,7 +105,7 @@ def _missed(logs: list[EventDict]) -> bool:
     """Both those who bring and those who handle have noticed."""
     found = {one["event"] for one in logs}
     return "inbox worker failed, retrying" in found and not found.isdisjoint(
-        {"transport send failed, retrying", "inbox does not take records"}
+        {"transport send failed, retrying", "storing records failed, retrying"}
     )
 
 
