@@ -46,7 +46,7 @@ down: ## Stop the deployment; its data stay.
 soak: $(VENV)/.dev ## Load with a fault every minute, on each wire for MINUTES=10: what grows, and whether all is kept.
 	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
-bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='a1 a3' picks some. Needs Java and Maven; 20 minutes.
+bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='commit ingest' picks some. Needs Java and Maven; 20 minutes.
 	@$(VENV)-bench/bin/python -m bench $(ARGS)
 
 solvers: $(VENV)-solvers/.done ## Measure the matching engine beside other solvers; ARGS='c2 quality' picks some. 10 minutes.

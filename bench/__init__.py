@@ -1,1 +1,1 @@
-"""What is measured, each beside its peer or the limit of the machine, in the same run. No figure gates a test."""
+"""Benchmarks of Kei beside peers and limits of the machine, in the same run. No figure gates a test."""

@@ -1,6 +1,6 @@
-"""The same again with ten times the rows, or partners: the time each takes grows by ten to the power of the exponent.
+"""Growth with ten times the rows or partners: total time grows by ten to the power of the exponent.
 
-1 is what is wanted: an event costs the same however many there are.
+An exponent of 1 is linear: the cost of one event does not depend on their number.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -8,52 +8,59 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from math import log10
 
-from bench.commit import commits
-from bench.feed import partners
+from bench.commit import commit_variants
+from bench.feed import feed_readers
 from bench.harness import Bench, Metrics, Variant
-from bench.inbox_worker import handling, in_batches, single
-from bench.ingest import Ingest, produced
-from bench.outbox_read import LOG, Reading
+from bench.inbox_worker import batch_consumer, single_event_consumer, worker_variants
+from bench.ingest import IngestVariants, filled_topic
+from bench.outbox_read import LOG, OutboxReadVariants
 from bench.relay_throughput import relaying
-from bench.servers import Stage
-from bench.world import place
+from bench.servers import Servers
+from bench.world import bench_database
 
-Sized = Callable[[int], Awaitable[Metrics]]
+SizedVariant = Callable[[int], Awaitable[Metrics]]
 TIMES = 10
+SMALL_TOPIC = 10_000
 
 
-async def _grown(way: Sized, count: int) -> Metrics:
-    small, large = (await way(count))["rate"], (await way(count * TIMES))["rate"]
+async def _growth_of(variant: SizedVariant, count: int) -> Metrics:
+    small, large = (await variant(count))["rate"], (await variant(count * TIMES))["rate"]
     return {"rate": small, f"rate at {TIMES} times as many": large, "exponent": 1 + log10(small / large)}
 
 
 @asynccontextmanager
-async def growth(stage: Stage) -> AsyncIterator[Bench]:
-    """Exponents."""
+async def growth(servers: Servers) -> AsyncIterator[Bench]:
+    """Exponents of other benches and of the feed."""
     async with AsyncExitStack() as stack:
-        here, ways = await stack.enter_async_context(commits(stage))
-        log = Reading(await stack.enter_async_context(place(stage, *LOG)))
-        relays = await stack.enter_async_context(relaying(stage))
-        handled = await stack.enter_async_context(handling(stage))
-        inbox = await stack.enter_async_context(place(stage))
-        feed = await stack.enter_async_context(partners(stage))
-        few, many = await produced(stage, 10_000), await produced(stage, 100_000)
-        servers = await stage.kafka()
+        db, commits = await stack.enter_async_context(commit_variants(servers))
+        outbox_read = OutboxReadVariants(await stack.enter_async_context(bench_database(servers, *LOG)))
+        relay = await stack.enter_async_context(relaying(servers))
+        worker = await stack.enter_async_context(worker_variants(servers))
+        inbox_db = await stack.enter_async_context(bench_database(servers))
+        feed = await stack.enter_async_context(feed_readers(servers))
+        small_topic, large_topic = (
+            await filled_topic(servers, SMALL_TOPIC),
+            await filled_topic(servers, SMALL_TOPIC * TIMES),
+        )
+        bootstrap_servers = await servers.kafka_address()
 
-        async def filled(count: int) -> Metrics:
-            await here.fill_outbox(count)
-            return await ways.kei(800)
+        async def commit_with_outbox_of(count: int) -> Metrics:
+            await db.fill_outbox(count)
+            return await commits.kei(800)
 
-        async def ingested(count: int) -> Metrics:
-            return await Ingest(inbox, servers, few if count <= 10_000 else many).kei(count)  # noqa: PLR2004  as above
+        async def ingest(count: int) -> Metrics:
+            topic = small_topic if count == SMALL_TOPIC else large_topic
+            return await IngestVariants(inbox_db, bootstrap_servers, topic).kei(count)
 
         variants: dict[str, Variant] = {
-            "A1 commits, the outbox holding 20,000 rows": partial(_grown, filled, 20_000),
-            "A2 10,000 rows placed and marked": partial(_grown, log.relay, 10_000),
-            "A4 10,000 records into the inbox": partial(_grown, ingested, 10_000),
-            "A5a 10,000 rows relayed": partial(_grown, relays.kei, 10_000),
-            "A5c 1,000 events handled, each on its own": partial(_grown, partial(handled.kei, single()), 1_000),
-            "A5c' 4,000 events handled, many at once": partial(_grown, partial(handled.kei, in_batches()), 4_000),
-            "the feed's 1,000 events read by 5 partners at once": partial(_grown, feed.read, 5),
+            "commit: with 20,000 rows in the outbox": partial(_growth_of, commit_with_outbox_of, 20_000),
+            "outbox-read: 10,000 rows assigned and marked": partial(_growth_of, outbox_read.relay, 10_000),
+            "ingest: 10,000 records into the inbox": partial(_growth_of, ingest, SMALL_TOPIC),
+            "relay-throughput: 10,000 rows relayed": partial(_growth_of, relay.kei, 10_000),
+            "inbox-worker: 1,000 events, handler of single events": partial(
+                _growth_of, partial(worker.kei, single_event_consumer()), 1_000
+            ),
+            "inbox-worker: 4,000 events, on_batch": partial(_growth_of, partial(worker.kei, batch_consumer()), 4_000),
+            "feed: 1,000 events read by 5 concurrent partners": partial(_growth_of, feed.read, 5),
         }
         yield Bench("with ten times the rows or partners", variants, warm=0, at_most=2)

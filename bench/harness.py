@@ -1,7 +1,7 @@
-"""Rounds, and what is made of them: every variant once a round, each time in another order; ratios within a round.
+"""Rounds and ratios: each round runs every variant once, each time in another order.
 
-The machine's speed drifts by more than most differences that matter, so a ratio is formed inside each round, where
-both sides had the same machine, and the median of the rounds' ratios is what counts.
+The machine's speed drifts more than most differences of interest. Therefore a ratio is computed within each round, and
+the median of these ratios is the result.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from statistics import fmean, median
 from time import perf_counter, process_time
 
 Metrics = Mapping[str, float]
-"""What one run of a variant gave, by name: `rate` (per second), `cpu` (us of this process per item), `p50` (ms), …"""
+"""The results of one run of a variant: `rate` (per second), `cpu` (us of this process per item), `p50` (ms), …"""
 Variant = Callable[[], Awaitable[Metrics]]
 Rounds = Mapping[str, Sequence[Metrics]]
 """The metrics of every round, by variant."""
@@ -22,7 +22,7 @@ Rounds = Mapping[str, Sequence[Metrics]]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A ratio that is wanted: `ours` to `peer` in `metric`, at least (or at most) `bound`; None: only told."""
+    """The wanted ratio of `ours` to `peer` in `metric`: at least (or at most) `bound`; None: report only."""
 
     row: str
     what: str
@@ -33,12 +33,12 @@ class Goal:
     metric: str = "rate"
 
     def ratios(self, rounds: Rounds) -> list[float]:
-        """One for each round."""
+        """The ratio of each round."""
         pairs = zip(rounds[self.ours], rounds[self.peer], strict=True)
         return [ours[self.metric] / peer[self.metric] for ours, peer in pairs]
 
     def met(self, ratio: float) -> bool:
-        """Whether that ratio is good enough."""
+        """Whether the ratio reaches the goal."""
         return self.bound is None or (ratio <= self.bound if self.at_most else ratio >= self.bound)
 
 
@@ -47,12 +47,12 @@ class Bench:
     """Variants that are measured together.
 
     Args:
-        title: what an item is, and what is done with it.
-        variants: by name; each prepares what it needs outside of its clock.
-        goals: what is read from them.
-        slices: how often each variant runs within a round, alternating; for small differences.
-        warm: how often each variant runs before the first round, uncounted; a broker's compiler needs some.
-        at_most: rounds that are worth their time, however many are asked for.
+        title: what an item is and what is measured.
+        variants: by name; each prepares its data before its clock starts.
+        goals: the ratios to report.
+        slices: runs of each variant in a round, alternating; for small differences.
+        warm: runs of each variant before the first round, which are not counted; a JVM needs some.
+        at_most: maximum number of rounds.
     """
 
     title: str
@@ -64,51 +64,51 @@ class Bench:
 
 
 class Watch:
-    """Wall and processor time of a block."""
+    """Wall and CPU time of a block."""
 
     def __init__(self) -> None:
         self._wall, self._processor = perf_counter(), process_time()
         self.seconds = self.processor = 0.0
 
     def stop(self) -> None:
-        """Read the clocks."""
+        """Store the elapsed times."""
         self.seconds, self.processor = perf_counter() - self._wall, process_time() - self._processor
 
     def per(self, items: int) -> Metrics:
-        """Items a second, and us of this process's processor time for one."""
+        """Items a second, and CPU time of this process per item in us."""
         return {"rate": items / self.seconds, "cpu": self.processor / items * 1e6}
 
 
 @contextmanager
 def watch() -> Iterator[Watch]:
-    """Measure a block; nothing is collected as garbage from before it."""
+    """Measure a block, after a garbage collection."""
     gc.collect()
     running = Watch()
     yield running
     running.stop()
 
 
-async def measured(bench: Bench, rounds: int, tell: Callable[[str], None]) -> Rounds:
+async def measured(bench: Bench, rounds: int, log: Callable[[str], None]) -> Rounds:
     """Run the rounds of a bench."""
     names = list(bench.variants)
-    found: dict[str, list[Metrics]] = {name: [] for name in names}
+    results: dict[str, list[Metrics]] = {name: [] for name in names}
     for _ in range(bench.warm):
         for name in names:
             await bench.variants[name]()
     for number in range(min(rounds, bench.at_most)):
         slices: dict[str, list[Metrics]] = defaultdict(list)
-        for turn in range(bench.slices):
-            shift = (number + turn) % len(names)
+        for repetition in range(bench.slices):
+            shift = (number + repetition) % len(names)
             for name in names[shift:] + names[:shift]:
                 slices[name].append(await bench.variants[name]())
         for name in names:
-            found[name].append(_mean(slices[name]))
-            tell(f"  round {number + 1} {name}: {shown(found[name][-1])}")
-    return found
+            results[name].append(_mean(slices[name]))
+            log(f"  round {number + 1} {name}: {shown(results[name][-1])}")
+    return results
 
 
 def _mean(slices: Sequence[Metrics]) -> Metrics:
-    return {name: fmean(one[name] for one in slices) for name in slices[0]}
+    return {name: fmean(metrics[name] for metrics in slices) for name in slices[0]}
 
 
 def shown(metrics: Metrics) -> str:
@@ -117,13 +117,13 @@ def shown(metrics: Metrics) -> str:
 
 
 def number(value: float) -> str:
-    """As many digits as are worth reading."""
+    """Three significant digits, or an integer from 100 on."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004  three digits
 
 
 def middle(metrics: Sequence[Metrics], name: str) -> tuple[float, float, float]:
-    """Median, least and greatest of the rounds."""
-    values = [one[name] for one in metrics]
+    """Median, minimum and maximum of the rounds."""
+    values = [round_metrics[name] for round_metrics in metrics]
     return median(values), min(values), max(values)
 
 
@@ -132,18 +132,18 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(int(len(values) * share), len(values) - 1)]
 
 
-async def open_loop(rate: float, count: int, act: Callable[[int], Awaitable[None]]) -> None:
-    """Begin `act` that many times at that rate, whether or not the earlier ones have ended; wait for all."""
+async def open_loop(rate: float, count: int, action: Callable[[int], Awaitable[None]]) -> None:
+    """Start `action` `count` times at a constant rate without waiting for earlier ones, then wait for all."""
     loop = asyncio.get_running_loop()
-    begun = loop.time()
+    started = loop.time()
     async with asyncio.TaskGroup() as group:
-        for place in range(count):
-            await asyncio.sleep(max(begun + place / rate - loop.time(), 0))
-            group.create_task(_awaited(act(place)))
+        for index in range(count):
+            await asyncio.sleep(max(started + index / rate - loop.time(), 0))
+            group.create_task(_as_coroutine(action(index)))
 
 
-async def _awaited(action: Awaitable[None]) -> None:
-    await action
+async def _as_coroutine(awaitable: Awaitable[None]) -> None:
+    await awaitable
 
 
 @asynccontextmanager

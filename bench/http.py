@@ -1,4 +1,4 @@
-"""B: a cluster's capacity, read and changed over HTTP, beside FastAPI and the ORM as they are usually used."""
+"""HTTP: a cluster read and its capacity changed, beside FastAPI with SQLAlchemy's ORM."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ import psutil
 
 from bench.harness import Bench, Goal, Metrics, Variant
 from bench.http_server import AUDIENCE, NAME
-from bench.servers import Stage
+from bench.servers import Servers
 from deploy.migrate import upgrade
 from shared import clock, outbox
 from shared.auth import Issuer, Principal, Role
@@ -35,8 +35,8 @@ _CLUSTER = """
 """
 
 
-class Served:
-    """One of the two servers, and the clusters in its own database."""
+class ServerProcess:
+    """One of the two servers, with clusters in its own database."""
 
     def __init__(self, kind: str, key: Path) -> None:
         self._kind, self._key = kind, key
@@ -45,7 +45,7 @@ class Served:
         self._process: Process | None = None
 
     async def prepare(self, url: str) -> None:
-        """Migrate its database, and register clusters."""
+        """Migrate the database and insert clusters."""
         await upgrade("members", url)
         database = Database(url, name="bench")
         await outbox.maintain_partitions(database, clock.now())
@@ -60,65 +60,65 @@ class Served:
         await connection.close()
 
     @asynccontextmanager
-    async def serving(self, url: str) -> AsyncIterator[None]:
-        """Serve until the block ends."""
+    async def running(self, url: str) -> AsyncIterator[None]:
+        """Run the server until the block ends."""
         command = (sys.executable, "-m", "bench.http_server", self._kind, str(self._port), url, str(self._key))
         self._process = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, stdin=DEVNULL)
         try:
             async with httpx2.AsyncClient(trust_env=False) as http:
-                await eventually(lambda: self._answers(http), deadline=30)
+                await eventually(lambda: self._is_up(http), deadline=30)
             yield
         finally:
             self._process.terminate()
             await self._process.wait()
 
-    async def _answers(self, http: httpx2.AsyncClient) -> bool:
+    async def _is_up(self, http: httpx2.AsyncClient) -> bool:
         try:
             await http.get(f"http://127.0.0.1:{self._port}/")
         except httpx2.TransportError:
             return False
         return True
 
-    async def loaded(self, token: str, kind: str) -> Metrics:
-        """Some seconds of load."""
-        assert self._process is not None  # noqa: S101  it serves
+    async def run_load(self, token: str, kind: str) -> Metrics:
+        """Put load on the server for some seconds."""
+        assert self._process is not None  # noqa: S101  called while it runs
         server = psutil.Process(self._process.pid)
         command = (sys.executable, "-m", "bench.http_load", str(self._port), str(SECONDS), kind)
         client = await asyncio.create_subprocess_exec(*command, cwd=_ROOT, stdin=PIPE, stdout=PIPE)
         before = server.cpu_times()
-        said, _ = await client.communicate(json.dumps({"token": token, "clusters": self._clusters}).encode())
+        output, _ = await client.communicate(json.dumps({"token": token, "clusters": self._clusters}).encode())
         after = server.cpu_times()
-        found = json.loads(said)
-        if found["refused"]:
-            message = f"{self._kind}: {found['refused']} of {found['requests']} requests were not answered with 200"
+        result = json.loads(output)
+        if result["failed"]:
+            message = f"{self._kind}: {result['failed']} of {result['requests']} requests did not return 200"
             raise RuntimeError(message)
-        self._clusters = [(id, version) for (id, _), version in zip(self._clusters, found["versions"], strict=True)]
-        used = after.user + after.system - before.user - before.system
-        return {name: found[name] for name in ("rate", "p50", "p99")} | {"cpu": used / found["requests"] * 1e6}
+        self._clusters = [(id, version) for (id, _), version in zip(self._clusters, result["versions"], strict=True)]
+        cpu_seconds = after.user + after.system - before.user - before.system
+        return {name: result[name] for name in ("rate", "p50", "p99")} | {"cpu": cpu_seconds / result["requests"] * 1e6}
 
 
 @asynccontextmanager
-async def b(stage: Stage) -> AsyncIterator[Bench]:
-    """Read and write."""
-    key = stage.root / "issuer.json"
+async def http_bench(servers: Servers) -> AsyncIterator[Bench]:
+    """Reads and writes over HTTP."""
+    key = servers.root / "issuer.json"
     issuer = Issuer.load(key, issuer=NAME, audience=AUDIENCE)
     token = issuer.token(Principal("bench", frozenset({Role.operator})), timedelta(hours=2))
     async with AsyncExitStack() as stack:
-        kinds = {"kei": "kei: members", "usual": "FastAPI + SQLAlchemy ORM"}
-        servers = {}
+        kinds = {"kei": "kei: members", "orm": "FastAPI + SQLAlchemy ORM"}
+        server_processes = {}
         for kind in kinds:
-            url = await stack.enter_async_context(stage.database())
-            servers[kind] = Served(kind, key)
-            await servers[kind].prepare(url)
-            await stack.enter_async_context(servers[kind].serving(url))
+            url = await stack.enter_async_context(servers.database())
+            server_processes[kind] = ServerProcess(kind, key)
+            await server_processes[kind].prepare(url)
+            await stack.enter_async_context(server_processes[kind].running(url))
         variants: dict[str, Variant] = {
-            f"{name}, {verb}": partial(servers[kind].loaded, token, how)
-            for verb, how in (("PUT", "write"), ("GET", "read"))
+            f"{name}, {verb}": partial(server_processes[kind].run_load, token, mode)
+            for verb, mode in (("PUT", "write"), ("GET", "read"))
             for kind, name in kinds.items()
         }
         goals: list[Goal] = []
         for verb, bound in (("PUT", 2.2), ("GET", 2)):
-            to = partial(Goal, "B", ours=f"kei: members, {verb}", peer=f"FastAPI + SQLAlchemy ORM, {verb}")
-            goals.append(to(f"{verb}/s to FastAPI + ORM", bound=bound))
-            goals.append(to(f"{verb} p99 to FastAPI + ORM", bound=0.6, at_most=True, metric="p99"))
+            goal = partial(Goal, "http", ours=f"kei: members, {verb}", peer=f"FastAPI + SQLAlchemy ORM, {verb}")
+            goals.append(goal(f"{verb}/s to FastAPI + ORM", bound=bound))
+            goals.append(goal(f"{verb} p99 to FastAPI + ORM", bound=0.6, at_most=True, metric="p99"))
         yield Bench("requests of 32 connections for 3 s", variants, goals)

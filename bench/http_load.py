@@ -1,7 +1,7 @@
-"""The load of B, in a process of its own: `python -m bench.http_load PORT SECONDS read|write < what`.
+"""The HTTP load, in a separate process: `python -m bench.http_load PORT SECONDS read|write < parameters.json`.
 
-A client of our own and not wrk: each connection has to bring back the ETag that the last answer gave it. It keeps 32
-connections busy for the seconds given, on loopback only, and prints what it saw as JSON.
+wrk is not used, because each connection has to send the ETag of its previous response. The client keeps 32
+connections busy on loopback for that many seconds and prints its measurements as JSON.
 """
 
 import asyncio
@@ -15,60 +15,60 @@ import uvloop
 
 from bench.harness import percentile
 
-_LATEST = 5.0
+_CLOSE_TIMEOUT = 5.0
 
 
 class Connection(asyncio.Protocol):
-    """One connection that always has one request under way.
+    """One connection that always has one request in flight.
 
     Args:
-        cluster: whose capacity it reads or changes, with the version it is at.
-        token: of who asks.
-        write: whether it changes.
-        until: the time to end.
+        cluster: the id and current version of the cluster that it reads or changes.
+        token: the bearer token.
+        write: whether it changes the capacity or reads the cluster.
+        deadline: when to stop, by `perf_counter`.
     """
 
-    def __init__(self, cluster: tuple[str, int], token: str, *, write: bool, until: float) -> None:
+    def __init__(self, cluster: tuple[str, int], token: str, *, write: bool, deadline: float) -> None:
         (self._id, self.version), self._token = cluster, token
-        self._write, self._until = write, until
+        self._write, self._deadline = write, deadline
         self._parser = httptools.HttpResponseParser(self)
         self._numbers = count(1)
-        self._asked = 0.0
-        self.took: list[float] = []
-        self.refused = 0
-        self.ended = asyncio.get_running_loop().create_future()
+        self._sent_at = 0.0
+        self.durations: list[float] = []
+        self.failed = 0
+        self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # it is one
-        """Begin."""
+        """Send the first request."""
         self._transport = transport
-        self._ask()
+        self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Parse."""
+        """Feed the parser."""
         self._parser.feed_data(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, early if the server closed."""
-        if not self.ended.done():
-            self.refused += exc is not None or perf_counter() < self._until
-            self.ended.set_result(None)
+        """Finish; a connection that the server closed too early counts as failed."""
+        if not self.closed.done():
+            self.failed += exc is not None or perf_counter() < self._deadline
+            self.closed.set_result(None)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the version."""
+        """Store the version of the ETag."""
         if name.lower() == b"etag":
             self.version = int(value.strip(b'"v'))
 
     def on_message_complete(self) -> None:
-        """Note the time, ask again."""
-        self.took.append(perf_counter() - self._asked)
-        self.refused += self._parser.get_status_code() != 200  # noqa: PLR2004  OK
+        """Record the duration and send the next request."""
+        self.durations.append(perf_counter() - self._sent_at)
+        self.failed += self._parser.get_status_code() != 200  # noqa: PLR2004  OK
         self._parser = httptools.HttpResponseParser(self)
-        if perf_counter() < self._until:
-            self._ask()
+        if perf_counter() < self._deadline:
+            self._send()
         else:
             self._transport.close()
 
-    def _ask(self) -> None:
+    def _send(self) -> None:
         head = f"Host: 127.0.0.1\r\nAuthorization: Bearer {self._token}\r\n"
         if self._write:
             body = json.dumps({"mentor_capacity": next(self._numbers) % 100, "learner_capacity": 1})
@@ -76,32 +76,32 @@ class Connection(asyncio.Protocol):
             request = f"PUT /clusters/{self._id}/capacity HTTP/1.1\r\n{head}\r\n{body}"
         else:
             request = f"GET /clusters/{self._id} HTTP/1.1\r\n{head}\r\n"
-        self._asked = perf_counter()
+        self._sent_at = perf_counter()
         self._transport.write(request.encode())
 
 
-async def load(port: int, seconds: float, what: dict[str, object], *, write: bool) -> dict[str, object]:
-    """Requests a second, percentiles in ms, and the versions that the clusters are at now."""
+async def load(port: int, seconds: float, parameters: dict[str, object], *, write: bool) -> dict[str, object]:
+    """Requests a second, percentiles in ms, and the current versions of the clusters."""
     loop = asyncio.get_running_loop()
-    begun = perf_counter()
+    started = perf_counter()
     connections = []
-    for cluster in what["clusters"]:  # type: ignore[attr-defined]  # a list of pairs
-        made = Connection(tuple(cluster), str(what["token"]), write=write, until=begun + seconds)
-        await loop.create_connection(lambda made=made: made, "127.0.0.1", port)  # type: ignore[misc]  # bound at once
-        connections.append(made)
-    async with asyncio.timeout(seconds + _LATEST):
-        await asyncio.gather(*(one.ended for one in connections))
-    took = [value * 1000 for one in connections for value in one.took]
+    for cluster in parameters["clusters"]:  # type: ignore[attr-defined]  # a list of pairs
+        connection = Connection(tuple(cluster), str(parameters["token"]), write=write, deadline=started + seconds)
+        await loop.create_connection(lambda connection=connection: connection, "127.0.0.1", port)  # type: ignore[misc]  # bound at once
+        connections.append(connection)
+    async with asyncio.timeout(seconds + _CLOSE_TIMEOUT):
+        await asyncio.gather(*(connection.closed for connection in connections))
+    durations = [value * 1000 for connection in connections for value in connection.durations]
     return {
-        "rate": len(took) / (perf_counter() - begun),
-        "p50": percentile(took, 0.5),
-        "p99": percentile(took, 0.99),
-        "requests": len(took),
-        "refused": sum(one.refused for one in connections),
-        "versions": [one.version for one in connections],
+        "rate": len(durations) / (perf_counter() - started),
+        "p50": percentile(durations, 0.5),
+        "p99": percentile(durations, 0.99),
+        "requests": len(durations),
+        "failed": sum(connection.failed for connection in connections),
+        "versions": [connection.version for connection in connections],
     }
 
 
 if __name__ == "__main__":
-    found = uvloop.run(load(int(sys.argv[1]), float(sys.argv[2]), json.load(sys.stdin), write=sys.argv[3] == "write"))
-    sys.stdout.write(json.dumps(found))
+    result = uvloop.run(load(int(sys.argv[1]), float(sys.argv[2]), json.load(sys.stdin), write=sys.argv[3] == "write"))
+    sys.stdout.write(json.dumps(result))

@@ -1,4 +1,4 @@
-"""The two servers of B, each in a process of its own: `python -m bench.http_server kei|usual PORT URL KEY`."""
+"""The two servers of the HTTP bench, one per process: `python -m bench.http_server kei|orm PORT URL KEY`."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -25,14 +25,14 @@ POOL = 16
 
 
 class Capacity(BaseModel):
-    """The usual body of a request."""
+    """The request body, as usual in FastAPI."""
 
     mentor_capacity: int = Field(ge=0, le=100)
     learner_capacity: int = Field(ge=0, le=100)
 
 
-class View(BaseModel):
-    """The usual body of a response: the same fields as ours."""
+class ClusterView(BaseModel):
+    """The response body, as usual in FastAPI; the same fields as Kei's."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -57,35 +57,37 @@ class View(BaseModel):
 
 
 async def _session(request: Request) -> AsyncIterator[AsyncSession]:
-    async with request.app.state.sessions() as opened:
-        yield opened
+    async with request.app.state.sessions() as session:
+        yield session
 
 
 async def _caller(request: Request) -> Principal:
-    found: Principal = await request.app.state.verifier.verify(request.headers["authorization"].removeprefix("Bearer "))
-    return found
+    principal: Principal = await request.app.state.verifier.verify(
+        request.headers["authorization"].removeprefix("Bearer ")
+    )
+    return principal
 
 
 Session = Annotated[AsyncSession, Depends(_session)]
 Caller = Annotated[Principal, Depends(_caller)]
 
 
-def usual(url: str, issuer: Issuer) -> FastAPI:
-    """FastAPI with SQLAlchemy's ORM as tutorials have it: a session by `Depends`, get, change, add, commit.
+def orm_app(url: str, issuer: Issuer) -> FastAPI:
+    """FastAPI with SQLAlchemy's ORM as in tutorials: a session by `Depends`, get, change, add, commit.
 
-    The caller's token is checked by the same code as in ours, and the version by If-Match, as ours does.
+    Kei's code verifies the token, and If-Match is compared with the version, as in Kei.
     """
     app = FastAPI()
     app.state.sessions = async_sessionmaker(plain_engine(url, POOL), expire_on_commit=False)
     app.state.verifier = Verifier(issuer=NAME, audience=AUDIENCE, keys=KeySource.of(issuer.jwks()))
 
     @app.get("/clusters/{id}")
-    async def show(db: Session, caller: Caller, id: UUID, response: Response) -> View:
+    async def show(db: Session, caller: Caller, id: UUID, response: Response) -> ClusterView:
         cluster = await db.get(Cluster, id)
         if cluster is None or not caller.within(cluster.consortium_id):
             raise HTTPException(404)
         response.headers["ETag"] = f'"v{cluster.version}"'
-        return View.model_validate(cluster)
+        return ClusterView.model_validate(cluster)
 
     @app.put("/clusters/{id}/capacity")
     async def change(
@@ -95,7 +97,7 @@ def usual(url: str, issuer: Issuer) -> FastAPI:
         body: Capacity,
         if_match: Annotated[str, Header()],
         response: Response,
-    ) -> View:
+    ) -> ClusterView:
         cluster = await db.get(Cluster, id, with_for_update=True)
         if cluster is None or not caller.speaks_for(id, cluster.consortium_id):
             raise HTTPException(404)
@@ -106,27 +108,27 @@ def usual(url: str, issuer: Issuer) -> FastAPI:
         db.add(orm_row(id, body.mentor_capacity, cluster.version))
         await db.commit()
         response.headers["ETag"] = f'"v{cluster.version}"'
-        return View.model_validate(cluster)
+        return ClusterView.model_validate(cluster)
 
     return app
 
 
-def kei(url: str, issuer: Issuer) -> FastAPI:
-    """Our members as it is deployed, its relay in another process."""
+def members_app(url: str, issuer: Issuer) -> FastAPI:
+    """Kei's members as in a deployment, without the relay, which is another process there."""
     values = {"database_url": url, "role": "web", "issuer": NAME, "audience": AUDIENCE, "cursor_secret": "c" * 32}
     settings = Settings.model_validate({**values, "pool_size": POOL})
     return members.build(settings, transport=LocalTransport(), keys=KeySource.of(issuer.jwks()))
 
 
 def main(kind: str, port: str, url: str, key: str) -> None:
-    """Serve until the end."""
+    """Serve until the process is terminated."""
     logs.set_up("bench", level="ERROR")
     issuer = Issuer.load(Path(key), issuer=NAME, audience=AUDIENCE)
     if kind == "kei":
         telemetry.set_up("members")
-        server.run(kei(url, issuer), "127.0.0.1", int(port), notice=0.0)
+        server.run(members_app(url, issuer), "127.0.0.1", int(port), notice=0.0)
     else:
-        uvicorn.run(usual(url, issuer), host="127.0.0.1", port=int(port), access_log=False, log_level="error")
+        uvicorn.run(orm_app(url, issuer), host="127.0.0.1", port=int(port), access_log=False, log_level="error")
 
 
 if __name__ == "__main__":

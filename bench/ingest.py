@@ -1,4 +1,4 @@
-"""A4: from Kafka into the inbox, beside the insert alone and beside one message at a time."""
+"""From Kafka into the inbox, beside the insert alone and beside one message at a time."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -9,8 +9,18 @@ from aiokafka import AIOKafkaConsumer
 
 from bench.harness import Bench, Goal, Metrics, running, watch
 from bench.kafka_send import batches
-from bench.servers import Stage
-from bench.world import TOPIC, Place, Tap, fact, keys, place, records, stored, warmed
+from bench.servers import Servers
+from bench.world import (
+    TOPIC,
+    BenchDatabase,
+    CountingReceiver,
+    bench_database,
+    capacity_changed,
+    keys,
+    records,
+    stored_event,
+    warm_up,
+)
 from shared.events.envelope import Record
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, Inbox
@@ -18,23 +28,23 @@ from shared.inbox.receive import event_id_of, pack
 from shared.transport.kafka import KafkaTransport
 
 COUNT = 40_000
-SINGLY = 300
+ONE_BY_ONE_COUNT = 300
 BATCH = 1000
-"""What the subscription reads at once, at most."""
-_MANY = """
+"""Largest batch that a subscription reads."""
+_INSERT_MANY = """
     INSERT INTO inbox (consumer, event_id, partition_key, topic, key, headers, value)
     SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[])
     ON CONFLICT DO NOTHING
 """
-_ONE = """
+_INSERT_ONE = """
     INSERT INTO inbox (consumer, event_id, partition_key, topic, key, headers, value)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT DO NOTHING
 """
 
 
-def nothing(name: str = "bench") -> Consumer:
-    """A consumer that wants everything and does nothing."""
+def ignoring_consumer(name: str = "bench") -> Consumer:
+    """A consumer that handles all events by doing nothing."""
     consumer = Consumer(name)
 
     @consumer.on(CapacityChanged)
@@ -44,52 +54,52 @@ def nothing(name: str = "bench") -> Consumer:
     return consumer
 
 
-class Ingest:
-    """The ways from records to rows of the inbox."""
+class IngestVariants:
+    """Variants of inserting records into the inbox."""
 
-    def __init__(self, here: Place, servers: str, topic: str) -> None:
-        self._here, self._servers, self._topic = here, servers, topic
-        self._inbox = Inbox(here.database, nothing())
+    def __init__(self, db: BenchDatabase, bootstrap_servers: str, topic: str) -> None:
+        self._db, self._bootstrap_servers, self._topic = db, bootstrap_servers, topic
+        self._inbox = Inbox(db.database, ignoring_consumer())
 
     async def kei(self, count: int = COUNT) -> Metrics:
-        """`KafkaTransport` into `Inbox`. The clock runs from the first batch on: joining a group is no part of it."""
-        await self._emptied()
-        transport = KafkaTransport(self._servers, "bench")
-        tap = Tap(self._inbox, self._topic, f"bench-{uuid4().hex}")
-        began: list[float] = []
-        tap.first = lambda number: began.extend((number, perf_counter(), process_time()))
-        transport.attach(tap)
+        """`KafkaTransport` into `Inbox`. The clock starts at the first batch, after the group was joined."""
+        await self._reset()
+        transport = KafkaTransport(self._bootstrap_servers, "bench")
+        receiver = CountingReceiver(self._inbox, self._topic, f"bench-{uuid4().hex}")
+        start: list[float] = []
+        receiver.on_first_batch = lambda number: start.extend((number, perf_counter(), process_time()))
+        transport.attach(receiver)
         async with running(transport.run()):
-            await tap.until(count)
-            ended, processor = perf_counter(), process_time()
+            await receiver.wait_for(count)
+            end, processor = perf_counter(), process_time()
         await transport.close()
-        items = count - began[0]
-        return {"rate": items / (ended - began[1]), "cpu": (processor - began[2]) / items * 1e6}
+        items = count - start[0]
+        return {"rate": items / (end - start[1]), "cpu": (processor - start[2]) / items * 1e6}
 
     async def insert(self, count: int = COUNT) -> Metrics:
         """`Inbox.receive` without Kafka."""
-        await self._emptied()
-        pieces = [[(TOPIC, one) for one in batch] for batch in batches(records(count), BATCH)]
+        await self._reset()
+        chunks = [[(TOPIC, record) for record in batch] for batch in batches(records(count), BATCH)]
         with watch() as clock:
-            for piece in pieces:
-                await self._inbox.receive(piece)
+            for chunk in chunks:
+                await self._inbox.receive(chunk)
         return clock.per(count)
 
     async def driver(self, count: int = COUNT) -> Metrics:
-        """The driver alone: the same rows, their columns made before the clock runs."""
-        await self._emptied()
-        pieces = [_columns(batch) for batch in batches(records(count), BATCH)]
+        """Asyncpg alone: the same rows, their columns prepared before the clock runs."""
+        await self._reset()
+        chunks = [_columns(batch) for batch in batches(records(count), BATCH)]
         with watch() as clock:
-            for piece in pieces:
-                await self._here.raw.execute(_MANY, "bench", *piece)
+            for chunk in chunks:
+                await self._db.raw.execute(_INSERT_MANY, "bench", *chunk)
         return clock.per(count)
 
-    async def singly(self) -> Metrics:
-        """A usual consumer: one message, one insert, one commit of its offset."""
-        await self._emptied()
+    async def one_by_one(self) -> Metrics:
+        """A simple consumer: one message, one insert, one commit of its offset."""
+        await self._reset()
         consumer = AIOKafkaConsumer(
             self._topic,
-            bootstrap_servers=self._servers,
+            bootstrap_servers=self._bootstrap_servers,
             group_id=f"bench-{uuid4().hex}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -98,25 +108,25 @@ class Ingest:
         try:
             await consumer.getone()
             with watch() as clock:
-                for _ in range(SINGLY):
+                for _ in range(ONE_BY_ONE_COUNT):
                     message = await consumer.getone()
                     record = Record(message.key, tuple(message.headers), message.value)
-                    await self._here.raw.execute(_ONE, "bench", *(column[0] for column in _columns([record])))
+                    await self._db.raw.execute(_INSERT_ONE, "bench", *(column[0] for column in _columns([record])))
                     await consumer.commit()
         finally:
             await consumer.stop()
-        return clock.per(SINGLY)
+        return clock.per(ONE_BY_ONE_COUNT)
 
-    async def _emptied(self) -> None:
-        await self._here.empty("inbox")
-        await self._here.settle()
+    async def _reset(self) -> None:
+        await self._db.empty("inbox")
+        await self._db.checkpoint()
 
 
 def _columns(batch: Sequence[Record]) -> list[list[object]]:
-    one = stored(fact(keys(1)[0]), 1)
+    event = stored_event(capacity_changed(keys(1)[0]), 1)
     return [
         [event_id_of(TOPIC, record) for record in batch],
-        [one.key for _ in batch],
+        [event.key for _ in batch],
         [TOPIC for _ in batch],
         [record.key for record in batch],
         [pack(record.headers) for record in batch],
@@ -124,11 +134,11 @@ def _columns(batch: Sequence[Record]) -> list[list[object]]:
     ]
 
 
-async def produced(stage: Stage, count: int) -> str:
+async def filled_topic(servers: Servers, count: int) -> str:
     """A topic with that many records."""
-    topic = await stage.topic()
-    transport = KafkaTransport(await stage.kafka(), "bench")
-    await warmed(transport, topic)
+    topic = await servers.create_topic()
+    transport = KafkaTransport(await servers.kafka_address(), "bench")
+    await warm_up(transport, topic)
     for batch in batches(records(count - 1), 2000):
         await transport.send(topic, batch)
     await transport.close()
@@ -136,38 +146,38 @@ async def produced(stage: Stage, count: int) -> str:
 
 
 @asynccontextmanager
-async def a4(stage: Stage) -> AsyncIterator[Bench]:
-    """Ingest."""
-    topic = await produced(stage, COUNT)
+async def ingest_bench(servers: Servers) -> AsyncIterator[Bench]:
+    """Inserts into the inbox."""
+    topic = await filled_topic(servers, COUNT)
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(place(stage))
-        ways = Ingest(here, await stage.kafka(), topic)
+        db = await stack.enter_async_context(bench_database(servers))
+        variants = IngestVariants(db, await servers.kafka_address(), topic)
         yield Bench(
             f"records from 8 partitions into the inbox ({COUNT:,} of them)",
             {
-                "kei: KafkaWire into Inbox": ways.kei,
-                "Inbox.receive alone, 1000 at a time": ways.insert,
-                "asyncpg insert alone, 1000 at a time": ways.driver,
-                "one message, one insert, one offset": ways.singly,
+                "kei: KafkaTransport into Inbox": variants.kei,
+                "Inbox.receive alone, 1000 at a time": variants.insert,
+                "asyncpg insert alone, 1000 at a time": variants.driver,
+                "one message, one insert, one offset": variants.one_by_one,
             },
             [
                 Goal(
-                    "A4",
+                    "ingest",
                     "records/s to the insert alone",
-                    "kei: KafkaWire into Inbox",
+                    "kei: KafkaTransport into Inbox",
                     "Inbox.receive alone, 1000 at a time",
                     0.9,
                 ),
                 Goal(
-                    "A4",
+                    "ingest",
                     "records/s to a message at a time",
-                    "kei: KafkaWire into Inbox",
+                    "kei: KafkaTransport into Inbox",
                     "one message, one insert, one offset",
                     70,
                 ),
                 Goal(
-                    "A4",
-                    "the insert alone to the driver's, columns ready made",
+                    "ingest",
+                    "the insert alone to asyncpg's with prepared columns",
                     "Inbox.receive alone, 1000 at a time",
                     "asyncpg insert alone, 1000 at a time",
                 ),

@@ -1,4 +1,4 @@
-"""A2: reading the outbox without a transport: positions given and marked, beside a log that rewrites nothing."""
+"""Reading the outbox without a transport: assign positions and mark them sent, beside a log without updates."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import asyncpg
 
 from bench.harness import Bench, Goal, Metrics, watch
-from bench.servers import Stage
-from bench.world import OUTBOX_COLUMNS, Place, as_row, events, place
+from bench.servers import Servers
+from bench.world import OUTBOX_COLUMNS, BenchDatabase, as_row, bench_database, events
 from shared.outbox.relay import _LeaderLog
 
 COUNT = 20_000
@@ -32,16 +32,16 @@ _READ = """
 _MOVE = "UPDATE log_cursor SET xid = $1::text::xid8, pos = $2"
 
 
-class Reading:
-    """The ways to read committed events in an order that misses none."""
+class OutboxReadVariants:
+    """Variants of reading committed events in an order that misses none."""
 
-    def __init__(self, here: Place) -> None:
-        self._here = here
+    def __init__(self, db: BenchDatabase) -> None:
+        self._db = db
 
     async def relay(self, count: int = COUNT) -> Metrics:
-        """The relay's statements: place a batch, mark it."""
-        await self._here.fill_outbox(count)
-        connection = await self._here.database.connect()
+        """The statements of the relay: assign positions to a batch, mark it as sent."""
+        await self._db.fill_outbox(count)
+        connection = await self._db.database.connect()
         try:
             epoch = await connection.fetchval("UPDATE outbox_relay SET epoch = epoch + 1 RETURNING epoch")
             log = _LeaderLog(connection, epoch, 0, 0)
@@ -52,23 +52,23 @@ class Reading:
             await connection.close()
         return clock.per(count)
 
-    async def relay_beside_old_snapshot(self, count: int = COUNT) -> Metrics:
-        """The same while somebody else has kept a snapshot since before the events."""
-        async with _snapshot(self._here):
+    async def relay_with_old_snapshot(self, count: int = COUNT) -> Metrics:
+        """The same while another transaction holds a snapshot that is older than the events."""
+        async with _hold_snapshot(self._db):
             return await self.relay(count)
 
     async def log(self, count: int = COUNT) -> Metrics:
-        """The peer: read behind a cursor of (transaction, place), move the cursor."""
-        await self._here.empty("log")
+        """The peer: read after a cursor of (transaction, position), advance the cursor."""
+        await self._db.empty("log")
         rows = [as_row(event) for event in events(count)]
-        await self._here.raw.copy_records_to_table("log", records=rows, columns=OUTBOX_COLUMNS)
-        await self._here.settle()
-        connection = await self._here.database.connect()
+        await self._db.raw.copy_records_to_table("log", records=rows, columns=OUTBOX_COLUMNS)
+        await self._db.checkpoint()
+        connection = await self._db.database.connect()
         try:
             xid, pos = "0", 0
             with watch() as clock:
-                while found := await connection.fetch(_READ, xid, pos, BATCH):
-                    xid, pos = found[-1]["xid"], found[-1]["pos"]
+                while batch := await connection.fetch(_READ, xid, pos, BATCH):
+                    xid, pos = batch[-1]["xid"], batch[-1]["pos"]
                     await connection.execute(_MOVE, xid, pos)
         finally:
             await connection.close()
@@ -76,10 +76,10 @@ class Reading:
 
 
 @asynccontextmanager
-async def _snapshot(here: Place) -> AsyncIterator[None]:
+async def _hold_snapshot(db: BenchDatabase) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        await here.empty("outbox")  # its lock would have to wait for the reader
-        reader = await asyncpg.connect(here.url)
+        await db.empty("outbox")  # TRUNCATE would wait for the reader
+        reader = await asyncpg.connect(db.url)
         stack.push_async_callback(reader.close)
         await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
         await reader.fetchval("SELECT assigned FROM outbox_relay")
@@ -88,30 +88,30 @@ async def _snapshot(here: Place) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def a2(stage: Stage) -> AsyncIterator[Bench]:
-    """Read and mark."""
-    async with place(stage, *LOG) as here:
-        ways = Reading(here)
+async def outbox_read_bench(servers: Servers) -> AsyncIterator[Bench]:
+    """Reads of the outbox."""
+    async with bench_database(servers, *LOG) as db:
+        variants = OutboxReadVariants(db)
         yield Bench(
             "events read from the outbox and marked, in batches of 500",
             {
-                "kei: place + mark": ways.relay,
-                "log of (xid, place), nothing rewritten": ways.log,
-                "kei: beside an old snapshot": ways.relay_beside_old_snapshot,
+                "kei: assign + mark": variants.relay,
+                "log of (xid, position), no updates": variants.log,
+                "kei: with an old snapshot": variants.relay_with_old_snapshot,
             },
             [
                 Goal(
-                    "A2",
-                    "rows/s to a log that rewrites nothing",
-                    "kei: place + mark",
-                    "log of (xid, place), nothing rewritten",
+                    "outbox-read",
+                    "rows/s to a log without updates",
+                    "kei: assign + mark",
+                    "log of (xid, position), no updates",
                     0.8,
                 ),
                 Goal(
-                    "A2",
-                    "rows/s beside an old snapshot, to none",
-                    "kei: beside an old snapshot",
-                    "kei: place + mark",
+                    "outbox-read",
+                    "rows/s with an old snapshot, to none",
+                    "kei: with an old snapshot",
+                    "kei: assign + mark",
                     0.95,
                 ),
             ],

@@ -1,4 +1,4 @@
-"""The peer of the relay: faststream-outbox, set up as its documentation says for throughput."""
+"""The peer of the relay: faststream-outbox, configured for throughput as its documentation says."""
 
 import logging
 from collections.abc import AsyncIterator
@@ -18,14 +18,14 @@ WORKERS = 16
 FETCH = 500
 FLUSH = 100
 QUEUE = "bench"
-LEFT = "SELECT 1 - count(*) FROM (SELECT FROM peer_outbox LIMIT 1) AS one"
-"""1 as soon as nothing is left."""
+PEER_IS_EMPTY = "SELECT 1 - count(*) FROM (SELECT FROM peer_outbox LIMIT 1) AS remaining"
+"""1 if the table is empty, otherwise 0."""
 _quiet = logging.getLogger("bench.peer")
 _quiet.setLevel(logging.CRITICAL)
 
 
-class Peer:
-    """Its broker on a database of the bench."""
+class PeerOutbox:
+    """A faststream-outbox broker on a database of the bench."""
 
     def __init__(self, url: str) -> None:
         metadata = MetaData()
@@ -36,29 +36,29 @@ class Peer:
         self._broker = OutboxBroker(self.engine, outbox_table=self.table, logger=_quiet)
 
     async def prepare(self) -> None:
-        """Make its table."""
+        """Create the table."""
         async with self.engine.begin() as connection:
             await connection.run_sync(self._metadata.create_all)
 
     async def fill(self, records: list[Record]) -> None:
-        """Let these wait to be relayed."""
+        """Replace the table's rows by these records."""
         async with self.sessions() as session, session.begin():
             await session.execute(self.table.delete())
             rows = [_row(record) for record in records]
-            for at in range(0, len(rows), 1000):
-                await session.execute(self.table.insert(), rows[at : at + 1000])
+            for start in range(0, len(rows), 1000):
+                await session.execute(self.table.insert(), rows[start : start + 1000])
 
     async def commit(self, record: Record) -> None:
-        """One event in a transaction of its own."""
+        """Publish one event in its own transaction."""
         async with self.sessions() as session, session.begin():
             await self._broker.publish(
                 record.value, queue=QUEUE, session=session, headers={"key": (record.key or b"").decode()}
             )
 
     @asynccontextmanager
-    async def connected(self, servers: str) -> AsyncIterator[KafkaBroker]:
-        """Its way to Kafka, which is open before any clock runs, as ours is."""
-        kafka = KafkaBroker(servers, acks="all", enable_idempotence=True, logger=_quiet)
+    async def connected(self, bootstrap_servers: str) -> AsyncIterator[KafkaBroker]:
+        """Connect to Kafka; like Kei's transport, before any clock runs."""
+        kafka = KafkaBroker(bootstrap_servers, acks="all", enable_idempotence=True, logger=_quiet)
         await kafka.start()
         try:
             yield kafka
@@ -67,7 +67,7 @@ class Peer:
 
     @asynccontextmanager
     async def relaying(self, kafka: KafkaBroker, topic: str) -> AsyncIterator[None]:
-        """Relay to a topic with 16 workers, the key kept."""
+        """Relay to a topic with 16 workers, with the same key."""
         broker = OutboxBroker(self.engine, outbox_table=self.table, logger=_quiet)
 
         async def relay(body: bytes, message: OutboxMessage) -> KafkaResponse:
@@ -89,5 +89,5 @@ def _row(record: Record) -> dict[str, Any]:
     return {"queue": QUEUE, "payload": record.value, "headers": headers}
 
 
-async def _undecoded(message: Any) -> bytes:  # noqa: ANN401  likewise
+async def _undecoded(message: Any) -> bytes:  # noqa: ANN401  the type of faststream's decoders
     return bytes(message.body)

@@ -1,13 +1,13 @@
-"""A5a: from the outbox to Kafka, with a full outbox."""
+"""Throughput of the relay: from a full outbox to Kafka."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from bench.harness import Bench, Goal, Metrics, running, watch
 from bench.kafka_send import BATCH, batches
-from bench.peer_outbox import LEFT, Peer
-from bench.servers import Stage
-from bench.world import SENT, Place, place, records, warmed
+from bench.peer_outbox import PEER_IS_EMPTY, PeerOutbox
+from bench.servers import Servers
+from bench.world import SENT, BenchDatabase, bench_database, records, warm_up
 from shared.outbox import Relay
 from shared.transport.kafka import KafkaTransport
 
@@ -15,80 +15,80 @@ COUNT = 20_000
 PEER_COUNT = 6_000
 
 
-class Relaying:
-    """The ways from committed rows to acknowledged records."""
+class RelayVariants:
+    """Variants of relaying committed rows to Kafka."""
 
-    def __init__(self, here: Place, peer: Peer, servers: str, topic: str) -> None:
-        self.here, self.peers, self._servers, self.topic = here, peer, servers, topic
-        self.transport = KafkaTransport(servers, "bench")
+    def __init__(self, db: BenchDatabase, peer: PeerOutbox, bootstrap_servers: str, topic: str) -> None:
+        self.db, self.peer_outbox, self._bootstrap_servers, self.topic = db, peer, bootstrap_servers, topic
+        self.transport = KafkaTransport(bootstrap_servers, "bench")
 
     async def kei(self, count: int = COUNT) -> Metrics:
-        """`Relay.run` over `KafkaTransport`, until all is marked as sent."""
-        await self.here.fill_outbox(count, self.topic)
-        relay = Relay(self.here.database, self.transport)
+        """`Relay.run` over `KafkaTransport`, until all rows are marked as sent."""
+        await self.db.fill_outbox(count, self.topic)
+        relay = Relay(self.db.database, self.transport)
         with watch() as clock:
             async with running(relay.run()):
-                await self.here.until(SENT, count)
+                await self.db.wait_for(SENT, count)
         return clock.per(count)
 
     async def batches_alone(self, count: int = COUNT) -> Metrics:
-        """The same batches from memory, each acknowledged before the next."""
-        pieces = batches(records(count), BATCH)
+        """The same batches from memory, each acknowledged before the next one is sent."""
+        chunks = batches(records(count), BATCH)
         with watch() as clock:
-            for piece in pieces:
-                await self.transport.send(self.topic, piece)
+            for chunk in chunks:
+                await self.transport.send(self.topic, chunk)
         return clock.per(count)
 
     async def peer(self) -> Metrics:
         """faststream-outbox with 16 workers, until its table is empty."""
-        await self.peers.fill(records(PEER_COUNT))
-        await self.here.settle()
-        async with self.peers.connected(self._servers) as kafka:
+        await self.peer_outbox.fill(records(PEER_COUNT))
+        await self.db.checkpoint()
+        async with self.peer_outbox.connected(self._bootstrap_servers) as kafka:
             with watch() as clock:
-                async with self.peers.relaying(kafka, self.topic):
-                    await self.here.until(LEFT, 1)
+                async with self.peer_outbox.relaying(kafka, self.topic):
+                    await self.db.wait_for(PEER_IS_EMPTY, 1)
                     clock.stop()
-                    seen = clock.per(PEER_COUNT)
-        return seen
+                    metrics = clock.per(PEER_COUNT)
+        return metrics
 
 
 @asynccontextmanager
-async def relaying(stage: Stage) -> AsyncIterator[Relaying]:
+async def relaying(servers: Servers) -> AsyncIterator[RelayVariants]:
     """A database and a topic with 8 partitions."""
     async with AsyncExitStack() as stack:
-        here = await stack.enter_async_context(place(stage))
-        peer = Peer(here.url)
+        db = await stack.enter_async_context(bench_database(servers))
+        peer = PeerOutbox(db.url)
         stack.push_async_callback(peer.engine.dispose)
         await peer.prepare()
-        ways = Relaying(here, peer, await stage.kafka(), await stage.topic())
-        stack.push_async_callback(ways.transport.close)
-        await warmed(ways.transport, ways.topic)
-        yield ways
+        variants = RelayVariants(db, peer, await servers.kafka_address(), await servers.create_topic())
+        stack.push_async_callback(variants.transport.close)
+        await warm_up(variants.transport, variants.topic)
+        yield variants
 
 
 @asynccontextmanager
-async def a5a(stage: Stage) -> AsyncIterator[Bench]:
-    """Relay."""
-    async with relaying(stage) as ways:
+async def relay_throughput_bench(servers: Servers) -> AsyncIterator[Bench]:
+    """Relays of a full outbox."""
+    async with relaying(servers) as variants:
         yield Bench(
             "events from a full outbox to Kafka",
             {
-                "kei: Relay over KafkaWire": ways.kei,
-                "faststream-outbox, 16 workers": ways.peer,
-                "batches of 500, no database": ways.batches_alone,
+                "kei: Relay over KafkaTransport": variants.kei,
+                "faststream-outbox, 16 workers": variants.peer,
+                "batches of 500, no database": variants.batches_alone,
             },
             [
                 Goal(
-                    "A5a",
+                    "relay-throughput",
                     "events/s to faststream-outbox",
-                    "kei: Relay over KafkaWire",
+                    "kei: Relay over KafkaTransport",
                     "faststream-outbox, 16 workers",
                     20,
                 ),
                 Goal(
-                    "A5a",
+                    "relay-throughput",
                     "events/s to batches without a database",
-                    "kei: Relay over KafkaWire",
+                    "kei: Relay over KafkaTransport",
                     "batches of 500, no database",
                     0.7,
                 ),

@@ -9,7 +9,7 @@ from bench.harness import Bench, Goal, Rounds, middle, number
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One bench with its rounds; without them, the reason why."""
+    """A bench with its rounds, or the reason why there are none."""
 
     name: str
     bench: Bench | None
@@ -32,17 +32,17 @@ UNITS: Mapping[str, str] = {
 
 
 def say(line: str) -> None:
-    """Tell whoever waits."""
-    print(line, flush=True)  # noqa: T201  it is what these programs are for
+    """Print a line of progress."""
+    print(line, flush=True)  # noqa: T201  output of a command-line program
 
 
 def tables(results: Sequence[Result]) -> list[str]:
-    """Both, under their headings."""
+    """The tables of ratios and of figures, with headings."""
     return ["## Ratios", "", *_goals_table(results), "", "## Figures", *_figures_table(results)]
 
 
 def _goals_table(results: Sequence[Result]) -> list[str]:
-    """Every ratio beside its goal."""
+    """Every ratio with its goal."""
     lines = ["| row | ratio | measured | rounds from, to | goal | |", "|---|---|---|---|---|---|"]
     for result in results:
         if result.bench is not None:
@@ -62,7 +62,7 @@ def _goal(goal: Goal, rounds: Rounds) -> str:
 
 
 def _figures_table(results: Sequence[Result]) -> list[str]:
-    """Every variant's own figures: medians, with the least and the greatest."""
+    """The figures of every variant: median, minimum and maximum."""
     lines = []
     for result in results:
         if result.bench is None:
@@ -86,6 +86,6 @@ def _figures(variant: str, rounds: Rounds, names: Sequence[str]) -> str:
         if name not in rounds[variant][0]:
             cells.append("")
             continue
-        value, least, most = middle(rounds[variant], name)
-        cells.append(f"{number(value)} ({number(least)} to {number(most)})")
+        value, minimum, maximum = middle(rounds[variant], name)
+        cells.append(f"{number(value)} ({number(minimum)} to {number(maximum)})")
     return f"| {variant} | {' | '.join(cells)} |"

@@ -1,7 +1,7 @@
-"""The servers of a run: PostgreSQL that waits for its disk, and Kafka with a heap and a compiler for real work.
+"""The servers of a run: PostgreSQL with durable commits, and Kafka with production JVM settings.
 
-Both are started here, for this run only, and listen on a Unix socket and on loopback. Those of the tests are of no
-use: they forget what they were told when the machine fails, and their Kafka is made to start quickly.
+Both are started for this run only and listen on a Unix socket and on loopback. The servers of the tests cannot be
+used: their PostgreSQL does not wait for the disk, and their Kafka is tuned for a fast start.
 """
 
 import os
@@ -25,26 +25,26 @@ from tests.support.postgres import from_wheel
 from tests.support.run import Run
 from tests.support.waiting import eventually
 
-POSTGRES = {
+POSTGRES_SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
-    "checkpoint_timeout": "30min",  # none in the middle of one variant; full pages are written all the same
+    "checkpoint_timeout": "30min",  # no checkpoint while a variant runs; full_page_writes stays on
     "max_connections": "200",
 }
-MUST = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
-# The last word among the places where a JVM reads its options, so it stands above those of the tests' small broker.
-_JVM = "-Xms1g -Xmx1g -XX:-UseSerialGC -XX:+UseG1GC -XX:TieredStopAtLevel=4"
-# A busy machine must not look like a dead broker.
-_KAFKA = {"broker.session.timeout.ms": "18000", "broker.heartbeat.interval.ms": "2000"}
+REQUIRED_SETTINGS = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+# _JAVA_OPTIONS overrides all other JVM options, also those of the tests' small broker.
+_JVM_OPTIONS = "-Xms1g -Xmx1g -XX:-UseSerialGC -XX:+UseG1GC -XX:TieredStopAtLevel=4"
+# A loaded machine must not cause session timeouts.
+_KAFKA_SETTINGS = {"broker.session.timeout.ms": "18000", "broker.heartbeat.interval.ms": "2000"}
 PARTITIONS = 8
 
 
-class NoKafka(Exception):
-    """This machine cannot run a broker."""
+class KafkaUnavailable(Exception):
+    """No Kafka broker can be started on this machine."""
 
 
-class Stage:
-    """What benches are run on. The broker is started when one asks for it."""
+class Servers:
+    """The PostgreSQL server and, started on first use, the Kafka broker of a run."""
 
     def __init__(self, root: Path, postgres: str) -> None:
         self.root, self.postgres = root, postgres
@@ -52,7 +52,7 @@ class Stage:
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
-        """An empty database; its URL."""
+        """Create an empty database and yield its URL."""
         name = f"bench_{uuid.uuid4().hex[:12]}"
         connection = await asyncpg.connect(self.postgres)
         try:
@@ -62,108 +62,108 @@ class Stage:
         finally:
             await connection.close()
 
-    async def kafka(self) -> str:
-        """The broker's address.
+    async def kafka_address(self) -> str:
+        """The address of the broker, started if necessary.
 
         Raises:
-            NoKafka: there can be none here.
+            KafkaUnavailable: Java or Maven is missing.
         """
         if self._broker is None:
             if not kafka_local.available():
-                raise NoKafka("no broker: install Java 17 and Maven")
-            os.environ["_JAVA_OPTIONS"] = _JVM
+                raise KafkaUnavailable("no broker: install Java 17 and Maven")
+            os.environ["_JAVA_OPTIONS"] = _JVM_OPTIONS
             self._broker = LocalBroker(self.root / "kafka")
-            await self._broker.start(_KAFKA)
+            await self._broker.start(_KAFKA_SETTINGS)
         return self._broker.address
 
-    async def topic(self, partitions: int = PARTITIONS) -> str:
-        """A new topic whose partitions all have a leader."""
+    async def create_topic(self, partitions: int = PARTITIONS) -> str:
+        """Create a topic, wait until all its partitions have a leader, and return its name."""
         name = f"bench.{uuid.uuid4().hex}"
-        admin = AIOKafkaAdminClient(bootstrap_servers=await self.kafka())
+        admin = AIOKafkaAdminClient(bootstrap_servers=await self.kafka_address())
         await admin.start()
         try:
             await admin.create_topics([NewTopic(name, partitions, 1)])
-            await eventually(lambda: _led(admin, name, partitions), deadline=30)
+            await eventually(lambda: _has_leaders(admin, name, partitions), deadline=30)
         finally:
             await admin.close()
         return name
 
-    async def without_kei(self) -> None:
-        """Remove Kei's own topics, and what groups have read of them."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=await self.kafka())
+    async def delete_kei_topics(self) -> None:
+        """Delete the topics of Kei, and with them the offsets of all groups."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=await self.kafka_address())
         await admin.start()
         try:
-            if theirs := sorted(set(await admin.list_topics()) & set(topics())):
-                await admin.delete_topics(theirs)
-                await eventually(lambda: _gone(admin, theirs), deadline=30)
+            if kei_topics := sorted(set(await admin.list_topics()) & set(topics())):
+                await admin.delete_topics(kei_topics)
+                await eventually(lambda: _deleted(admin, kei_topics), deadline=30)
         finally:
             await admin.close()
 
-    def end(self) -> None:
-        """End the broker."""
+    def stop_kafka(self) -> None:
+        """Stop the broker."""
         if self._broker is not None:
             self._broker.kill()
 
 
-async def _gone(admin: AIOKafkaAdminClient, names: list[str]) -> bool:
+async def _deleted(admin: AIOKafkaAdminClient, names: list[str]) -> bool:
     return not set(await admin.list_topics()) & set(names)
 
 
-async def _led(admin: AIOKafkaAdminClient, name: str, partitions: int) -> bool:
+async def _has_leaders(admin: AIOKafkaAdminClient, name: str, partitions: int) -> bool:
     with suppress(KafkaError):
-        found = (await admin.describe_topics([name]))[0]["partitions"]
-        return len(found) == partitions and all(one["leader"] >= 0 for one in found)
+        described = (await admin.describe_topics([name]))[0]["partitions"]
+        return len(described) == partitions and all(partition["leader"] >= 0 for partition in described)
     return False
 
 
 @asynccontextmanager
-async def stage() -> AsyncIterator[Stage]:
-    """The servers, until the block ends."""
+async def start_servers() -> AsyncIterator[Servers]:
+    """Run the servers until the block ends."""
     root = _folder()
     async with AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, root, ignore_errors=True)
         server = from_wheel(Run(root), root / "postgres")
         server.ensure_pgdata_inited()
         with (server.pgdata / "postgresql.conf").open("a") as configuration:
-            configuration.writelines(f"{name} = {value}\n" for name, value in POSTGRES.items())
+            configuration.writelines(f"{name} = {value}\n" for name, value in POSTGRES_SETTINGS.items())
         server.ensure_postgres_running()
         stack.callback(server.stop)
-        await _check(server.get_uri())
-        made = Stage(root, server.get_uri())
-        stack.callback(made.end)
-        yield made
+        await _require_settings(server.get_uri())
+        servers = Servers(root, server.get_uri())
+        stack.callback(servers.stop_kafka)
+        yield servers
 
 
 def _folder() -> Path:
     root = Path(tempfile.mkdtemp(prefix="kei-bench-"))
-    root.chmod(0o755)  # the wheel's server runs as a user of its own where the bench runs as root
+    root.chmod(0o755)  # if the bench runs as root, the wheel's server runs as another user
     return root
 
 
-async def _check(url: str) -> None:
+async def _require_settings(url: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        for name, wanted in MUST.items():
-            is_set = await connection.fetchval("SELECT current_setting($1)", name)
-            if is_set != wanted:
-                message = f"PostgreSQL has {name} = {is_set}: its figures would say nothing"
+        for name, required in REQUIRED_SETTINGS.items():
+            actual = await connection.fetchval("SELECT current_setting($1)", name)
+            if actual != required:
+                message = f"PostgreSQL has {name} = {actual}: commits must be durable"
                 raise RuntimeError(message)
     finally:
         await connection.close()
 
 
 def sync_time(folder: Path, times: int = 200) -> float:
-    """Milliseconds that one write of 8 kB to the disk takes there, with waiting for it."""
+    """Milliseconds of one write of 8 kB in that folder, with fdatasync."""
     path = folder / "sync"
     handle = os.open(path, os.O_CREAT | os.O_RDWR)
     try:
         os.write(handle, bytes(8192))
         os.fsync(handle)
-        begun = perf_counter()
+        started = perf_counter()
         for _ in range(times):
             os.pwrite(handle, bytes(8192), 0)
             os.fdatasync(handle)
-        return (perf_counter() - begun) / times * 1000
+        return (perf_counter() - started) / times * 1000
     finally:
         os.close(handle)
         path.unlink()

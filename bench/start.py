@@ -1,4 +1,4 @@
-"""From `kei run` to ready, what it holds in memory, and how long the story takes: one process as a user starts it."""
+"""The embedded mode as a user starts it: time to ready, resident memory, time of the sample data."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ import psutil
 from sqlalchemy.engine import make_url
 
 from bench.harness import Bench, Metrics, Variant
-from bench.servers import Stage
+from bench.servers import Servers
 from bench.world import OUTBOX_COLUMNS, as_row, events
 from tests.support.kafka_local import available, free_ports
 from tests.support.kei import Kei
@@ -33,21 +33,21 @@ _CONSUMERS = ("trainings", "matching", "notifications")
 _KEI = (sys.executable, "-P", "-c", "from deploy.cli import app; app(prog_name='kei')")
 
 
-def _folder(stage: Stage) -> Path:
-    made = Path(mkdtemp(prefix="kei-", dir=stage.root))
-    made.chmod(0o755)
-    return made
+def _folder(servers: Servers) -> Path:
+    folder = Path(mkdtemp(prefix="kei-", dir=servers.root))
+    folder.chmod(0o755)
+    return folder
 
 
 async def _to_ready(kei: Kei) -> float:
-    begun = perf_counter()
+    started = perf_counter()
     await kei.start("--no-import")
     await kei.ready()
-    return perf_counter() - begun
+    return perf_counter() - started
 
 
-async def _cold(stage: Stage) -> Metrics:
-    kei = Kei(_folder(stage))
+async def _cold(servers: Servers) -> Metrics:
+    kei = Kei(_folder(servers))
     try:
         return {"seconds": await _to_ready(kei)}
     finally:
@@ -61,85 +61,85 @@ async def _warm(kei: Kei) -> Metrics:
 
 
 @asynccontextmanager
-async def start(stage: Stage) -> AsyncIterator[Bench]:
-    """To ready."""
-    kei = Kei(_folder(stage))
+async def start(servers: Servers) -> AsyncIterator[Bench]:
+    """Time until Kei is ready."""
+    kei = Kei(_folder(servers))
     try:
         await _warm(kei)
-        variants: dict[str, Variant] = {"empty folder": partial(_cold, stage), "folder of before": partial(_warm, kei)}
+        variants: dict[str, Variant] = {"empty folder": partial(_cold, servers), "existing folder": partial(_warm, kei)}
         yield Bench("from `kei run --no-import` to ready, embedded", variants, warm=0, at_most=3)
     finally:
         await kei.end()
 
 
 def _memory() -> Metrics:
-    """Of the process of Kei, and of its PostgreSQL with each shared page counted once."""
-    family = psutil.Process().children(recursive=True)
-    ours = next(one for one in family if "deploy.cli" in " ".join(one.cmdline()))
-    return {"mib": ours.memory_info().rss / 2**20}
+    """Resident memory of the process of Kei, without PostgreSQL."""
+    processes = psutil.Process().children(recursive=True)
+    kei_process = next(process for process in processes if "deploy.cli" in " ".join(process.cmdline()))
+    return {"mib": kei_process.memory_info().rss / 2**20}
 
 
-async def _at_work(stage: Stage) -> AsyncGenerator[Metrics, None]:
-    """At rest, and after the events have been relayed, received and handled by all."""
-    kei = Kei(_folder(stage))
+async def _memory_before_and_after(servers: Servers) -> AsyncGenerator[Metrics, None]:
+    """Yield the memory at rest, then after all consumers have handled all events."""
+    kei = Kei(_folder(servers))
     try:
         await kei.start("--no-import")
         await kei.ready()
-        await asyncio.sleep(3)  # until the first looks of all loops are over
+        await asyncio.sleep(3)  # until all background loops have run once
         yield _memory()
-        begun = perf_counter()
-        await _worked_through(stage, kei)
-        yield {**_memory(), "rate": EVENTS / (perf_counter() - begun)}
+        started = perf_counter()
+        await _handle_events(servers, kei)
+        yield {**_memory(), "rate": EVENTS / (perf_counter() - started)}
     finally:
         await kei.end()
 
 
-async def _worked_through(stage: Stage, kei: Kei) -> None:
-    server = from_wheel(Run(stage.root), kei.home / "postgres")
+async def _handle_events(servers: Servers, kei: Kei) -> None:
+    server = from_wheel(Run(servers.root), kei.home / "postgres")
     server.ensure_postgres_running()
     url = make_url(server.get_uri())
     async with AsyncExitStack() as stack:
         connections = {}
         for name in ("members", *_CONSUMERS):
-            place = url.set(database=name).render_as_string(hide_password=False)
-            connections[name] = await asyncpg.connect(place)
+            service_url = url.set(database=name).render_as_string(hide_password=False)
+            connections[name] = await asyncpg.connect(service_url)
             stack.push_async_callback(connections[name].close)
         rows = [as_row(event) for event in events(EVENTS)]
-        for at in range(0, EVENTS, _CHUNK):
-            part = rows[at : at + _CHUNK]
-            await connections["members"].copy_records_to_table("outbox", records=part, columns=OUTBOX_COLUMNS)
+        for start_row in range(0, EVENTS, _CHUNK):
+            chunk = rows[start_row : start_row + _CHUNK]
+            await connections["members"].copy_records_to_table("outbox", records=chunk, columns=OUTBOX_COLUMNS)
 
-        async def over() -> bool:
-            left = [await connections[name].fetchval(_UNSENT) for name in ("members", "notifications")]
-            left += [await connections[name].fetchval(_PENDING) for name in _CONSUMERS]
-            return not any(left)
+        async def is_idle() -> bool:
+            remaining = [await connections[name].fetchval(_UNSENT) for name in ("members", "notifications")]
+            remaining += [await connections[name].fetchval(_PENDING) for name in _CONSUMERS]
+            return not any(remaining)
 
-        await eventually(over, deadline=_DEADLINE)
+        await eventually(is_idle, deadline=_DEADLINE)
 
 
 @asynccontextmanager
-async def memory(stage: Stage) -> AsyncIterator[Bench]:
-    """Memory."""
-    stages = _at_work(stage)
+async def memory(servers: Servers) -> AsyncIterator[Bench]:
+    """Resident memory."""
+    measurements = _memory_before_and_after(servers)
     try:
         variants: dict[str, Variant] = {
-            "at rest": partial(anext, stages),
-            f"after {EVENTS:,} events to three services": partial(anext, stages),
+            "at rest": partial(anext, measurements),
+            f"after {EVENTS:,} events to three services": partial(anext, measurements),
         }
         yield Bench("resident memory of the embedded process, PostgreSQL's not counted", variants, warm=0, at_most=1)
     finally:
-        await stages.aclose()
+        await measurements.aclose()
 
 
-async def _story(stage: Stage, kafka: str | None) -> Metrics:
+async def _story(servers: Servers, kafka: str | None) -> Metrics:
     if kafka:
-        await stage.without_kei()
-    folder = _folder(stage)
+        await servers.delete_kei_topics()
+    folder = _folder(servers)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
     environment |= {"KEI_DATA_DIR": str(folder / "kei"), "KEI_PORT": str(free_ports()[0])}
     if kafka:
         environment["KEI_KAFKA_BOOTSTRAP_SERVERS"] = kafka
-    begun = perf_counter()
+    started = perf_counter()
     process = await asyncio.create_subprocess_exec(
         *_KEI,
         "run",
@@ -150,18 +150,18 @@ async def _story(stage: Stage, kafka: str | None) -> Metrics:
         stdout=PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await process.communicate()
-    seconds = perf_counter() - begun
+    output, _ = await process.communicate()
+    seconds = perf_counter() - started
     if process.returncode:
-        message = f"the story failed: {said.decode()[-500:]}"
+        message = f"the story failed: {output.decode()[-500:]}"
         raise RuntimeError(message)
     return {"seconds": seconds}
 
 
 @asynccontextmanager
-async def story(stage: Stage) -> AsyncIterator[Bench]:
-    """The story."""
-    variants: dict[str, Variant] = {"over the local transport": partial(_story, stage, None)}
+async def story(servers: Servers) -> AsyncIterator[Bench]:
+    """Time of `kei run --import-only`."""
+    variants: dict[str, Variant] = {"over the local transport": partial(_story, servers, None)}
     if available():
-        variants["over Kafka"] = partial(_story, stage, await stage.kafka())
-    yield Bench("`kei run --import-only` in an empty folder, from begin to end", variants, warm=0, at_most=2)
+        variants["over Kafka"] = partial(_story, servers, await servers.kafka_address())
+    yield Bench("`kei run --import-only` in an empty folder, from start to exit", variants, warm=0, at_most=2)

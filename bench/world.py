@@ -1,4 +1,4 @@
-"""What several benches need: databases with the hand-over's tables, events, and transports that count."""
+"""Shared by the benches: databases with the messaging tables, events, a counting receiver and a transport."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import text
 
-from bench.servers import Stage
+from bench.servers import Servers
 from shared import clock, outbox
 from shared.db import Database
 from shared.events.envelope import Record, Stored
@@ -32,40 +32,40 @@ INSERT_OUTBOX = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A database: through our own class, and a connection of the driver's for the bench itself."""
+class BenchDatabase:
+    """A database: as Kei opens it, and as a plain asyncpg connection for the bench."""
 
     url: str
     database: Database
     raw: Connection
 
     async def fill_outbox(self, count: int, topic: str = TOPIC) -> None:
-        """Let that many events wait to be placed, and nothing else be in the outbox."""
+        """Replace the outbox by that many events without a position."""
         await self.empty("outbox")
         await self.raw.execute("UPDATE outbox_relay SET assigned = 0, sent = 0")
         rows = [as_row(event, topic) for event in events(count)]
         await self.raw.copy_records_to_table("outbox", records=rows, columns=OUTBOX_COLUMNS)
-        await self.settle()
+        await self.checkpoint()
 
     async def empty(self, *tables: str) -> None:
-        """Remove all rows."""
+        """Truncate tables."""
         await self.raw.execute(f"TRUNCATE {', '.join(tables)}")
 
-    async def settle(self) -> None:
-        """Write out what was prepared, so that it is not written while the clock runs."""
+    async def checkpoint(self) -> None:
+        """Write prepared rows to disk now, so that it does not happen while the clock runs."""
         await self.raw.execute("CHECKPOINT")
 
     async def count(self, query: str, *values: object) -> int:
-        """The number that a query gives."""
+        """The number that a query returns."""
         return int(await self.raw.fetchval(query, *values))
 
-    async def until(self, query: str, wanted: int, deadline: float = 120.0) -> None:
-        """Wait until a query gives at least that number."""
+    async def wait_for(self, query: str, target: int, deadline: float = 120.0) -> None:
+        """Wait until a query returns at least that number."""
 
-        async def enough() -> bool:
-            return await self.count(query) >= wanted
+        async def reached() -> bool:
+            return await self.count(query) >= target
 
-        await eventually(enough, deadline=deadline)
+        await eventually(reached, deadline=deadline)
 
 
 SENT = "SELECT sent FROM outbox_relay"
@@ -73,10 +73,10 @@ RECEIVED = "SELECT count(*) FROM inbox"
 
 
 @asynccontextmanager
-async def place(stage: Stage, *statements: str, pool_size: int = 10) -> AsyncIterator[Place]:
-    """A database with outbox, inbox and these further tables."""
+async def bench_database(servers: Servers, *statements: str, pool_size: int = 10) -> AsyncIterator[BenchDatabase]:
+    """Create a database with outbox, inbox and the tables of these statements."""
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(stage.database())
+        url = await stack.enter_async_context(servers.database())
         database = Database(url, name="bench", pool_size=pool_size)
         stack.push_async_callback(database.close)
         async with database.transaction() as tx:
@@ -85,16 +85,16 @@ async def place(stage: Stage, *statements: str, pool_size: int = 10) -> AsyncIte
         await outbox.maintain_partitions(database, clock.now())
         raw = await asyncpg.connect(url)
         stack.push_async_callback(raw.close)
-        yield Place(url, database, raw)
+        yield BenchDatabase(url, database, raw)
 
 
-def fact(key: UUID, number: int = 1) -> CapacityChanged:
+def capacity_changed(key: UUID, number: int = 1) -> CapacityChanged:
     """The data of an event: about 190 bytes."""
     return CapacityChanged(cluster_id=key, consortium_id=key, mentor_capacity=number, learner_capacity=1)
 
 
-def stored(data: CapacityChanged, version: int) -> Stored:
-    """An event as `outbox.put` writes it, for peers that write it themselves."""
+def stored_event(data: CapacityChanged, version: int) -> Stored:
+    """An event as `outbox.append` writes it, for peers that insert the row themselves."""
     entry = type_of(CapacityChanged)
     source = f"/kei/{entry.service}"
     body = data.model_dump_json().encode()
@@ -117,62 +117,62 @@ def as_row(event: Stored, topic: str = TOPIC) -> tuple[object, ...]:
 
 
 def keys(count: int = KEYS) -> list[UUID]:
-    """Aggregates."""
+    """Ids of aggregates."""
     return [clock.new_id() for _ in range(count)]
 
 
 def events(count: int) -> list[Stored]:
-    """That many events of 1,000 aggregates, taking turns."""
+    """That many events, of 1,000 aggregates in turn."""
     aggregates = keys()
-    return [stored(fact(aggregates[n % KEYS], n), n // KEYS + 1) for n in range(count)]
+    return [stored_event(capacity_changed(aggregates[n % KEYS], n), n // KEYS + 1) for n in range(count)]
 
 
 def records(count: int) -> list[Record]:
-    """The same as the transport carries them."""
+    """The same events as Kafka records."""
     return [event.record() for event in events(count)]
 
 
-class Tap:
-    """A receiver in front of an inbox: knows when how much has arrived, and under which topic it reads.
+class CountingReceiver:
+    """A receiver in front of an inbox that counts records.
 
     Args:
-        inner: the inbox; None only counts.
-        topic: what it subscribes to. The records are passed on as of TOPIC.
+        inner: the inbox; None: records are counted and dropped.
+        topic: the topic to subscribe to. The inbox gets the records under TOPIC.
         consumer: its name, also the Kafka group.
     """
 
     def __init__(self, inner: Receiver | None, topic: str, consumer: str) -> None:
         self._inner, self.consumer, self.topics = inner, consumer, frozenset({topic})
         self.count = 0
-        self.first: Callable[[int], None] | None = None
-        self._wanted, self._complete = 0, asyncio.Event()
+        self.on_first_batch: Callable[[int], None] | None = None
+        self._target, self._complete = 0, asyncio.Event()
 
     async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
-        """Pass on and count. The first call, which may have waited for the group, is told to `first`."""
+        """Pass on and count; call `on_first_batch` once, with the size of the first batch."""
         if self._inner is not None:
             await self._inner.receive([(TOPIC, record) for _, record in records])
         self.count += len(records)
-        if self.first is not None:
-            self.first(len(records))
-            self.first = None
-        if self.count >= self._wanted > 0:
+        if self.on_first_batch is not None:
+            self.on_first_batch(len(records))
+            self.on_first_batch = None
+        if self.count >= self._target > 0:
             self._complete.set()
 
-    def again(self) -> None:
-        """Count from nothing."""
-        self.count = self._wanted = 0
+    def reset(self) -> None:
+        """Reset the count to 0."""
+        self.count = self._target = 0
         self._complete.clear()
 
-    async def until(self, count: int, deadline: float = 120.0) -> None:
+    async def wait_for(self, count: int, deadline: float = 120.0) -> None:
         """Wait until that many have arrived."""
-        self._wanted = count
+        self._target = count
         if self.count < count:
             async with asyncio.timeout(deadline):
                 await self._complete.wait()
 
 
-async def warmed(transport: Transport, topic: str) -> None:
-    """Let a transport connect: the first send may take a second."""
+async def warm_up(transport: Transport, topic: str) -> None:
+    """Send one record, so that the transport is connected; that may take a second."""
     async with asyncio.timeout(30):
         while True:
             with suppress(TransportError):
@@ -180,13 +180,13 @@ async def warmed(transport: Transport, topic: str) -> None:
                 return
 
 
-class Renamed(WireAround):
-    """A transport on which every topic is another one, so that no bench reads what an earlier one has sent."""
+class RedirectingTransport(WireAround):
+    """Sends everything to one topic, so that no bench reads records of an earlier one."""
 
     def __init__(self, transport: Transport, topic: str) -> None:
         super().__init__(transport)
         self._topic = topic
 
     async def send(self, _: str, records: Sequence[Record]) -> None:
-        """Send on the topic given."""
+        """Send to the topic of this transport."""
         await self._transport.send(self._topic, records)
