@@ -1,4 +1,4 @@
-"""A cluster leaves: it is planned for no longer, and what it was part of ends."""
+"""An archived cluster: no new pairs, open proposals withdrawn, mentorships ended."""
 
 from uuid import UUID
 

@@ -1,4 +1,4 @@
-"""What matching makes of others' events: one state, whatever the order, and proposals for a request."""
+"""The consumer: one state for any order of events, and proposals for service requests."""
 
 import json
 from dataclasses import replace
@@ -118,7 +118,7 @@ async def test_what_cannot_be_read_is_set_aside(matching: Matching, url: str) ->
 
 
 def history(cluster: UUID) -> list[Stored]:
-    """What members tells of one cluster, in order."""
+    """The events of members about one cluster, in order."""
     return [
         factories.cluster_registered_event(1, cluster_id=cluster, mentor_capacity=2, learner_capacity=2),
         capacity_changed(cluster, 2, 3, 1),

@@ -1,4 +1,4 @@
-"""Criteria sets: versions under a name, drafts that change, published ones that never do, runs made by them."""
+"""Criteria sets: versions under a name, drafts that change, published versions that never do, runs that use them."""
 
 import asyncio
 from typing import Any

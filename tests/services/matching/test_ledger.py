@@ -1,4 +1,4 @@
-"""The ledger of a running matching: mentorships and trainings, what confirms them, and what is left to learn."""
+"""The ledger over HTTP: mentorships and trainings, confirmed gains, and remaining gaps."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Who waits for whom: all take rows in one order, so that nobody waits for each other in a ring.
+"""Lock order: all transactions lock rows in one order, so that they cannot deadlock.
 
 The test holds a row as another transaction would, until those it wants to see wait; then it takes what they might have
 taken in the wrong order.

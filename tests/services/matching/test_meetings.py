@@ -1,4 +1,4 @@
-"""What two clusters do while they work together, who sees it, and how they are reminded."""
+"""Activity in mentorships, who can see it, and reminders."""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""An accepted pair: what it sets out to do, how it begins, how it ends, and what comes of it."""
+"""Mentorships: agreement, start, end and outcome."""
 
 import asyncio
 from datetime import timedelta

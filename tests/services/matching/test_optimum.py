@@ -1,4 +1,4 @@
-"""No plan is better than the one that a run makes: held against every plan there is, on small consortia."""
+"""The plan of a run is optimal: compared with all possible plans, on small consortia."""
 
 import random
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ INDICATORS = ("foresight", "strategy", "training")
 
 
 def some_consortium(chance: random.Random) -> list[Member]:
-    """Five clusters that each can and want something, and take up to two others on each side."""
+    """Five clusters with levels and targets, and up to two slots in each role."""
     consortium = uuid4()
     return [
         member(
@@ -49,7 +49,7 @@ def profile(cluster: Member) -> Profile:
 
 
 def scores(members: list[Member]) -> dict[tuple[int, int], int]:
-    """The score of each possible pair, by the places of mentor and learner in the list."""
+    """The score of each possible pair, by the indexes of mentor and learner."""
     candidates = candidate_pairs(
         ClusterFeatures([profile(cluster) for cluster in members], Criteria(), PairHistory(date(2017, 6, 1)))
     )

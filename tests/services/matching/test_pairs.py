@@ -1,4 +1,4 @@
-"""Answers to proposals over HTTP: who may give them, what they change, what others hear of it."""
+"""Replies to proposals over HTTP: permissions, effects and events."""
 
 from uuid import uuid4
 

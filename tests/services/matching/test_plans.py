@@ -1,4 +1,4 @@
-"""A run's plan over HTTP: proved, explained, asked again; bad wishes are refused by name."""
+"""The plan of a run over HTTP: certificate, explanations, replay; invalid requests are refused by field."""
 
 from typing import Any
 from uuid import uuid4
@@ -26,7 +26,7 @@ def pair_ids(mentor: Member, learner: Member) -> Json:
 
 
 def three_and_two() -> tuple[Member, ...]:
-    """Two learners want the one place with the best."""
+    """Two learners want the only slot of the best mentor."""
     best, second, third = mentor("Best", mentor_capacity=1), mentor("Second", level=3), mentor("Third", level=2)
     return best, second, third, learner("First", learner_capacity=1), learner("Next", learner_capacity=1)
 

@@ -1,4 +1,4 @@
-"""Building the projection anew: the same state from the same events, and nobody hears of it."""
+"""Rebuilding the projection: the same state from the same events, and nothing is published."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ from tests.support.waiting import eventually
 
 @dataclass(frozen=True)
 class OwnState:
-    """What a rebuild must leave as it is."""
+    """The state that a rebuild must not change."""
 
     pairs: list[Json]
     runs: list[Json]
@@ -45,7 +45,7 @@ async def own_state(matching: Matching) -> OwnState:
 
 @pytest.fixture
 async def history(matching: Matching) -> list[Stored]:
-    """All that matching has heard. A pair was accepted, one declined; a request had an answer, another had none."""
+    """All events so far. One pair was accepted, one declined; one request had proposals, another had none."""
     able, other = mentor("Able", country="IT", mentor_capacity=2), mentor("Other", level=3)
     eager, late = learner("Eager"), learner("Late")
     members = [able, other, eager, late]

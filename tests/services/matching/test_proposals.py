@@ -1,4 +1,4 @@
-"""How proposals end without an answer of both sides, and what is offered instead."""
+"""Proposals that end without a reply of both sides, and the next proposals."""
 
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ async def states(matching: Matching) -> dict[str, str]:
 
 
 async def ended(matching: Matching, pair: Json) -> Json:
-    """The pair, when it is not open any more."""
+    """Wait until the pair is not open any more; the pair."""
 
     async def over() -> Json:
         shown = await matching.get(f"/pairs/{pair['id']}")
@@ -23,12 +23,12 @@ async def ended(matching: Matching, pair: Json) -> Json:
 
 
 async def overdue(url: str, pair: Json) -> None:
-    """Its time is over."""
+    """Let the time to reply pass."""
     await factories.rows(url, "UPDATE pair SET expires_at = now() - interval '1 minute' WHERE id = $1", pair["id"])
 
 
 async def asked_of_four(matching: Matching) -> tuple[Member, list[Member]]:
-    """A request that four mentors could answer, of whom the best three are asked."""
+    """A request that four mentors could serve; the best three are proposed."""
     baker, able = (
         learner("Baker"),
         [mentor(f"Able {n}", country=country) for n, country in enumerate(("IT", "DE", "AT", "HU"))],

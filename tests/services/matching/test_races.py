@@ -1,4 +1,4 @@
-"""Many at once, on a real database: no place is taken twice, a pair is decided once, a request is answered once."""
+"""Concurrent requests: no slot is taken twice, a pair is decided once, mentors are proposed once for a request."""
 
 import asyncio
 from collections import Counter
@@ -37,7 +37,7 @@ async def asked_by_many(matching: Matching, able: Member, count: int) -> list[st
 
 
 async def at_once(calls: Iterable[Awaitable[httpx2.Response]], *others: Awaitable[None]) -> list[httpx2.Response]:
-    """The replies to calls that are all made together, while `others` happens."""
+    """The responses to concurrent calls, while `others` run."""
     replies, _ = await asyncio.gather(asyncio.gather(*calls), asyncio.gather(*others))
     return replies
 

@@ -1,4 +1,4 @@
-"""The making of runs: one of a consortium at a time, watched, cancelled, and made again if its process dies."""
+"""Execution of runs: one per consortium at a time, progress, cancellation, and a new attempt if a process dies."""
 
 import asyncio
 import multiprocessing
@@ -26,7 +26,7 @@ Solvers = Callable[[], set[BaseProcess]]
 
 @pytest.fixture(autouse=True)
 def solvers() -> Solvers:
-    """The solver's processes that have begun since the test did."""
+    """The solver processes that have started since the test began."""
     before = set(multiprocessing.active_children())
     return lambda: set(multiprocessing.active_children()) - before
 
@@ -42,7 +42,7 @@ async def matching(url: str, transport: LocalTransport) -> AsyncIterator[Matchin
 
 @asynccontextmanager
 async def held(solvers: Solvers) -> AsyncIterator[None]:
-    """The solver's processes do nothing while the block lasts."""
+    """Suspend the solver processes for the duration of the block."""
     stopped = [process.pid for process in solvers() if process.pid is not None]
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)

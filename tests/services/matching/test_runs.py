@@ -1,4 +1,4 @@
-"""Runs over HTTP: planned exactly, published once, refused with a reason."""
+"""Runs over HTTP: optimal plans, published once, refused with a reason."""
 
 import asyncio
 from collections import Counter
@@ -184,7 +184,7 @@ async def test_runs_are_paged_oldest_first(matching: Matching) -> None:
 
 
 async def moving(matching: Matching) -> tuple[Member, Member, Member, str]:
-    """A weak mentor is proposed, then a better one joins; the run that would rather have that one."""
+    """A weak mentor is proposed, then a better one joins; the id of a run that prefers the better one."""
     weak, eager = mentor("Weak", level=2), learner("Eager", learner_capacity=1)
     await matching.register_and_publish(weak, eager)
     able = mentor("Able")

@@ -1,4 +1,4 @@
-"""What-ifs over HTTP: planned beside what is so, kept, shared, and never true by themselves."""
+"""What-ifs over HTTP: planned and stored without any effect on live plans."""
 
 from typing import Any
 from uuid import UUID, uuid4
