@@ -13,7 +13,7 @@ COMPILE := $(PIN) pyproject.toml --extra matching --extra console --extra operat
 SETTINGS := set -a; [ ! -f .env ] || . ./.env; set +a;
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all test-faults test-deployment up down soak bench solvers check lint types contracts \
+.PHONY: help run test test-all test-faults test-deployment up down soak bench bench-matching check lint types contracts \
 	architecture fmt lock docs
 
 help: ## Show the targets.
@@ -49,7 +49,7 @@ soak: $(VENV)/.dev ## Load with a fault every minute, on each wire for MINUTES=1
 bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='commit ingest' picks some. Needs Java and Maven; 20 minutes.
 	@$(VENV)-bench/bin/python -m bench $(ARGS)
 
-solvers: $(VENV)-solvers/.done ## Measure the matching engine beside other solvers; ARGS='c2 quality' picks some. 10 minutes.
+bench-matching: $(VENV)-solvers/.done ## Measure the matching engine beside other solvers; ARGS='solve quality' picks some. 10 minutes.
 	@$(VENV)-solvers/bin/python -m bench.matching $(ARGS)
 
 check: $(VENV)/.dev ## Check style, types, import contracts and architecture, all at once, without a server.

@@ -1,4 +1,4 @@
-"""`python -m bench.matching [NAME …]`: measure the engine and write results.md, or only those named and print them."""
+"""`python -m bench.matching [NAME …]`: measure the engine and write results.md; with names, print those only."""
 
 import asyncio
 import os
@@ -30,21 +30,21 @@ async def _measured(benches: dict[str, Bench], names: Sequence[str], rounds: int
     return results
 
 
-def main(asked: Sequence[str]) -> None:
-    """Measure; write the tables if everything was asked for."""
+def main(prefixes: Sequence[str]) -> None:
+    """Measure the benches whose names begin with a prefix; write results.md if there are no prefixes."""
     benches = {**solve.benches(), **incremental.benches(), **scores.benches(), **replan.benches()}
-    every = [*benches, "quality"]
-    names = [name for name in every if not asked or any(name.startswith(one) for one in asked)]
+    all_names = [*benches, "quality"]
+    names = [name for name in all_names if not prefixes or any(map(name.startswith, prefixes))]
     if not names:
-        sys.exit(f"There is nothing like {', '.join(asked)}. There are: {' '.join(every)}.")
+        sys.exit(f"No bench begins with {', '.join(prefixes)}. There are: {' '.join(all_names)}.")
     begun, busy, rounds = monotonic(), Busy(), int(os.environ.get("KEI_BENCH_ROUNDS", ROUNDS))
     warm_up()
     results = asyncio.run(_measured(benches, names, rounds))
-    good = ["", "## Quality", "", *quality.lines()] if "quality" in names else []
+    quality_lines = ["", "## Quality", "", *quality.lines()] if "quality" in names else []
     lines = [
         "# The matching engine, measured",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `make solvers`, {(monotonic() - begun) / 60:.0f} minutes.",
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, `make bench-matching`, {(monotonic() - begun) / 60:.0f} minutes.",
         "[How to read it](../README.md).",
         "",
         f"- code of commit {code()}",
@@ -53,10 +53,10 @@ def main(asked: Sequence[str]) -> None:
         f"- {busy.stolen():.0%} of the processors' time was taken by the host",
         "",
         *tables(results),
-        *good,
+        *quality_lines,
     ]
     say("\n".join(lines))
-    if not asked:
+    if not prefixes:
         _RESULTS.write_text("\n".join(lines) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""What some work needs in memory at most, beside what is there already."""
+"""The peak memory of a function call."""
 
 import os
 import re
@@ -10,24 +10,24 @@ _RESET = Path("/proc/self/clear_refs")
 
 
 def peak(work: Callable[[], object]) -> float:
-    """MiB above what there was, in a copy of this process; not a number where the system does not tell."""
+    """MiB that a call needs at its peak, measured in a fork of this process; NaN where /proc has no peak."""
     if not _RESET.exists():
         return float("nan")
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        _RESET.write_text("5")  # the peak begins anew
+        _RESET.write_text("5")  # resets the peak
         before = _mib("VmRSS")
         work()
         os.write(writing, str(_mib("VmHWM") - before).encode())
         os._exit(0)
     os.close(writing)
-    with os.fdopen(reading) as told:
-        said = told.read()
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
     os.waitpid(child, 0)
-    return float(said or "nan")
+    return float(text or "nan")
 
 
 def _mib(name: str) -> float:
-    found = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
-    return int(found[1]) / 1024 if found else float("nan")
+    match = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
+    return int(match[1]) / 1024 if match else float("nan")

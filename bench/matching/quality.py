@@ -1,4 +1,4 @@
-"""How good plans are: against every other plan, against hindsight, and how much they disturb."""
+"""The quality of plans: against all other plans, against hindsight, and by the proposals that they move."""
 
 import random
 from collections.abc import Iterator
@@ -26,142 +26,145 @@ SIZE = 500
 MONTHS = 12
 YEARS = 10
 CHANGES = 30
-PRICE = 1000
-"""Of dropping an open proposal, in hundredths of a point."""
+MOVE_PRICE = 1000
+"""Move price, in hundredths of a point."""
 OBJECTIVES: tuple[Objective, ...] = ("total", "pairs", "fairest")
 
 
 def exact() -> Iterator[str]:
-    """The engine against every plan there is."""
-    wrong = list(disagreements(SMALL, 1))
-    yield f"- {SMALL - len(wrong):,} of {SMALL:,} random small problems (three objectives, minimum loads, ties): "
+    """The engine's plans against all plans of small problems."""
+    failures = list(disagreements(SMALL, 1))
+    yield f"- {SMALL - len(failures):,} of {SMALL:,} random small problems (three objectives, minimum loads, ties): "
     yield "  the engine's plan is as good as the best of all plans, tried one by one."
-    yield from (f"  - **{line}**" for line in wrong[:10])
+    yield from (f"  - **{line}**" for line in failures[:10])
 
 
 def objectives() -> Iterator[str]:
-    """The three side by side."""
-    asked = consortium(SIZE)
-    plain = make_plan(asked)
+    """The plans of the three objectives."""
+    plan_input = consortium(SIZE)
+    default = make_plan(plan_input)
     yield from ("", f"**Objectives**, {SIZE} clusters:", "")
     yield from ("| objective | pairs | learners served | total | worst served | Gini |", "|---|---|---|---|---|---|")
     for objective in OBJECTIVES:
-        other = replace(asked, criteria=Criteria(objective=objective))
-        made = make_plan(other)
-        side = compare(asked, plain, other, made).after
-        worst = min((pair.score for pair in made.pairs), default=0)
-        figures = f"{side.pairs} | {side.served} | {side.total / 100:,.0f} | {worst / 100:.2f} | {side.gini / 1000:.3f}"
+        other = replace(plan_input, criteria=Criteria(objective=objective))
+        plan = make_plan(other)
+        summary = compare(plan_input, default, other, plan).after
+        worst = min((pair.score for pair in plan.pairs), default=0)
+        points = f"{summary.total / 100:,.0f} | {worst / 100:.2f} | {summary.gini / 1000:.3f}"
+        figures = f"{summary.pairs} | {summary.served} | {points}"
         yield f"| {objective} | {figures} |"
     yield "\nWorst served: the lowest score of a pair. Gini: over all learners, those without a mentor at 0."
 
 
 def _year(seed: int, size: int, *, reserve: bool, before: bool = False) -> tuple[int, int]:
-    """A year in which learners come month by month: what was planned as they came, and what hindsight would have.
+    """A year of monthly arrivals: the total of the monthly plans, and that of one plan in hindsight.
 
-    With a year `before`, others who came then are known; they have their mentors.
+    With `before`, the learners of the year before are known; they have their mentors.
     """
     chance = random.Random(seed)  # noqa: S311  a draw that has to be the same each time
-    everybody = consortium(size, seed).clusters
-    mentors = [replace(one, learner_slots=0) for one in everybody if one.mentor_slots]
-    learners = [replace(one, learner_slots=1) for one in everybody if not one.mentor_slots]
+    members = consortium(size, seed).clusters
+    mentors = [replace(cluster, learner_slots=0) for cluster in members if cluster.mentor_slots]
+    learners = [replace(cluster, learner_slots=1) for cluster in members if not cluster.mentor_slots]
     chance.shuffle(learners)
     months = [learners[month::MONTHS] for month in range(MONTHS)]
     earlier = clusters(size, seed + 1000) if before else []
-    here = [replace(one, learner_slots=1) for one in earlier if not one.mentor_slots]
-    kept = tuple(PairKey(UUID(int=0), one.id) for one in here)
+    present = [replace(cluster, learner_slots=1) for cluster in earlier if not cluster.mentor_slots]
+    fixed = tuple(PairKey(UUID(int=0), learner.id) for learner in present)
     total = 0
-    for month, arrived in enumerate(months):
-        here += arrived
+    for month, arrivals in enumerate(months):
+        present += arrivals
         left = MONTHS - 1 - month
-        looked = Reserve(on=reserve and left > 0, arrivals=len(arrived), days=max(30 * left, 1))
-        criteria = Criteria(reserve=looked)
+        criteria = Criteria(reserve=Reserve(on=reserve and left > 0, arrivals=len(arrivals), days=max(30 * left, 1)))
         plan = make_plan(
-            PlanInput(today=TODAY, clusters=(*mentors, *here), fixed_pairs=kept, criteria=criteria, seed=seed)
+            PlanInput(today=TODAY, clusters=(*mentors, *present), fixed_pairs=fixed, criteria=criteria, seed=seed)
         )
-        kept, total = tuple({*kept, *_twos(plan)}), plan.total
+        fixed, total = tuple({*fixed, *_pairs(plan)}), plan.total
     return total, make_plan(PlanInput(today=TODAY, clusters=(*mentors, *learners))).total
 
 
 def reserve() -> Iterator[str]:
-    """Whoever keeps places against whoever gives them at once."""
+    """Plans with a reserve against plans without."""
     yield from ("", f"**Reserve**, {YEARS} simulated years, learners month by month; goal 98 %:", "")
     yield from ("| clusters | | share of hindsight's total, median | least | greatest |", "|---|---|---|---|---|")
     for size in (SIZE // 2, SIZE):
         for name, on, before in (
             ("reserve, the learners of a year before known", True, True),
             ("reserve, nobody known before", True, False),
-            ("the best plan each month, nothing kept (greedy)", False, False),
+            ("the best plan each month, nothing reserved (greedy)", False, False),
         ):
             years = [_year(seed, size, reserve=on, before=before) for seed in range(1, YEARS + 1)]
             shares = [planned / whole for planned, whole in years]
             yield f"| {size} | {name} | {median(shares):.1%} | {min(shares):.1%} | {max(shares):.1%} |"
 
 
-def _changed(asked: PlanInput, chance: random.Random) -> PlanInput:
-    """One change: a cluster can more, has a place less, or is gone."""
-    number = chance.randrange(len(asked.clusters))
-    one = asked.clusters[number]
+def _changed(plan_input: PlanInput, chance: random.Random) -> PlanInput:
+    """A random change: a cluster gains levels, has a slot less, or leaves."""
+    number = chance.randrange(len(plan_input.clusters))
+    cluster = plan_input.clusters[number]
     kind = chance.randrange(3)
     if kind == 0:
-        changed = [replace(one, levels={skill: min(level + 1, 5) for skill, level in one.levels.items()})]
+        changed = [replace(cluster, levels={skill: min(level + 1, 5) for skill, level in cluster.levels.items()})]
     elif kind == 1:
-        changed = [replace(one, mentor_slots=max(one.mentor_slots - 1, 0))]
+        changed = [replace(cluster, mentor_slots=max(cluster.mentor_slots - 1, 0))]
     else:
         changed = []
-    clusters = (*asked.clusters[:number], *changed, *asked.clusters[number + 1 :])
-    here = {cluster.id for cluster in clusters}
-    return replace(
-        asked, clusters=clusters, open_proposals=tuple(two for two in asked.open_proposals if set(two) <= here)
-    )
+    clusters = (*plan_input.clusters[:number], *changed, *plan_input.clusters[number + 1 :])
+    ids = {cluster.id for cluster in clusters}
+    proposals = tuple(pair for pair in plan_input.open_proposals if set(pair) <= ids)
+    return replace(plan_input, clusters=clusters, open_proposals=proposals)
 
 
-def _twos(plan: Plan) -> set[PairKey]:
+def _pairs(plan: Plan) -> set[PairKey]:
     return {PairKey(pair.mentor_id, pair.learner_id) for pair in plan.pairs}
 
 
 def moves() -> Iterator[str]:
-    """Planning again after a change, with a price of moving and from scratch."""
+    """Plans after a change, with a move price and from scratch."""
     chance = random.Random(3)  # noqa: S311  as above
-    asked = consortium(SIZE)
-    proposed = tuple(_twos(make_plan(asked)))
-    moved, anew, gone, totals = 0, 0, 0, []
+    plan_input = consortium(SIZE)
+    proposals = tuple(_pairs(make_plan(plan_input)))
+    moves_made, free_moves, impossible, totals = 0, 0, 0, []
     for _ in range(CHANGES):
-        now = _changed(replace(asked, open_proposals=proposed), chance)
-        priced = make_plan(replace(now, criteria=Criteria(move_price=PRICE)))
-        scratch = make_plan(replace(now, open_proposals=()))
-        over = {PairKey(one.mentor_id, one.learner_id) for one in priced.dropped if not one.possible}
-        gone += len(over)
-        moved += len(priced.dropped) - len(over)
-        anew += len(set(now.open_proposals) - _twos(scratch) - over)
-        totals.append(priced.total / scratch.total)
-    yield from ("", f"**Moves**, {CHANGES} single changes of {SIZE} clusters with {len(proposed)} open proposals:", "")
-    yield f"- proposals dropped with a price of {PRICE / 100:g} points: {moved}; planned from scratch: {anew}"
-    yield f"  (and {gone} that were not possible any more, whatever is planned)"
-    yield f"- that is {moved / max(anew, 1):.0%} of the moves (goal 10 %), at {median(totals):.2%} of the total "
+        changed = _changed(replace(plan_input, open_proposals=proposals), chance)
+        priced = make_plan(replace(changed, criteria=Criteria(move_price=MOVE_PRICE)))
+        unpriced = make_plan(replace(changed, open_proposals=()))
+        lost = {PairKey(pair.mentor_id, pair.learner_id) for pair in priced.dropped if not pair.possible}
+        impossible += len(lost)
+        moves_made += len(priced.dropped) - len(lost)
+        free_moves += len(set(changed.open_proposals) - _pairs(unpriced) - lost)
+        totals.append(priced.total / unpriced.total)
+    yield from ("", f"**Moves**, {CHANGES} single changes of {SIZE} clusters with {len(proposals)} open proposals:", "")
+    price = MOVE_PRICE / 100
+    yield f"- proposals dropped with a price of {price:g} points: {moves_made}; planned from scratch: {free_moves}"
+    yield f"  (and {impossible} that were not possible any more, whatever is planned)"
+    share = moves_made / max(free_moves, 1)
+    yield f"- that is {share:.0%} of the moves (goal 10 %), at {median(totals):.2%} of the total "
     yield f"  (least {min(totals):.2%}; goal 99 %)"
 
 
 def what_ifs() -> Iterator[str]:
-    """How long one what-if takes."""
+    """The time of a what-if."""
     warm_up()
     chance = random.Random(4)  # noqa: S311  as above
-    asked = consortium(SIZE)
-    solving, whole = [], []
+    plan_input = consortium(SIZE)
+    solver_ms, plan_ms = [], []
     for _ in range(CHANGES):
-        now = _changed(asked, chance)
-        problem = assignment_problem(now)
+        changed = _changed(plan_input, chance)
+        problem = assignment_problem(changed)
         begun = perf_counter()
         solve_objective(problem.network, problem.score, "total", NEVER_STOP)
-        solving.append((perf_counter() - begun) * 1e3)
+        solver_ms.append((perf_counter() - begun) * 1e3)
         begun = perf_counter()
-        make_plan(now)
-        whole.append((perf_counter() - begun) * 1e3)
+        make_plan(changed)
+        plan_ms.append((perf_counter() - begun) * 1e3)
     yield from ("", f"**What-if**, {SIZE} clusters, {CHANGES} of them:", "")
-    told = [f"{np.median(one):.0f} ms, p99 {percentile(one, 0.99):.0f} ms" for one in (solving, whole)]
-    yield f"- the solver: {told[0]} (goal 50 ms); the whole answer with scores, prices and reasons: {told[1]}"
+    solver, plan = (
+        f"{np.median(times):.0f} ms, p99 {percentile(times, 0.99):.0f} ms" for times in (solver_ms, plan_ms)
+    )
+    yield f"- the solver: {solver} (goal 50 ms); the whole plan with scores, prices and reasons: {plan}"
 
 
 def lines() -> Iterator[str]:
-    """All of it."""
+    """The whole section of the report."""
     for part in (exact, objectives, reserve, moves, what_ifs):
         yield from part()

@@ -1,4 +1,4 @@
-"""Plans that follow an event: how long one takes, and how little it disturbs, beside one that is free to move all."""
+"""Plans that follow an event: their time and their moves, beside a plan that may move everything."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,84 +8,96 @@ from bench.harness import Bench, Metrics, Variant, watch
 from bench.matching.world import consortium
 from services.matching.rules.inputs.plan_input import PairKey, PlanInput
 from services.matching.rules.inputs.plan_models import Plan
-from services.matching.rules.inputs.profile import Profile, TargetLevel
+from services.matching.rules.inputs.profile import Profile, Skill, TargetLevel
 from services.matching.rules.report import make_plan
 
 SIZES = (100, 1_000, 10_000)
 Change = Callable[[PlanInput, Plan], PlanInput]
 
 
-def _changed(question: PlanInput, *clusters: Profile) -> PlanInput:
-    by_id = {one.id: one for one in clusters}
-    return replace(question, clusters=tuple(by_id.get(one.id, one) for one in question.clusters))
+def _changed(plan_input: PlanInput, *clusters: Profile) -> PlanInput:
+    by_id = {cluster.id: cluster for cluster in clusters}
+    return replace(plan_input, clusters=tuple(by_id.get(cluster.id, cluster) for cluster in plan_input.clusters))
 
 
-def _of(question: PlanInput, plan: Plan, side: str, number: int = 0) -> Profile:
-    """A cluster that the plan pairs."""
-    id = getattr(plan.pairs[number * (len(plan.pairs) // 7)], f"{side}_id")
-    return next(one for one in question.clusters if one.id == id)
+def _mentor(plan_input: PlanInput, plan: Plan) -> Profile:
+    return _cluster(plan_input, plan.pairs[0].mentor_id)
 
 
-def _assessed(question: PlanInput, plan: Plan) -> PlanInput:
+def _learner(plan_input: PlanInput, plan: Plan, number: int = 0) -> Profile:
+    """One of seven learners, evenly spread over the plan."""
+    return _cluster(plan_input, plan.pairs[number * (len(plan.pairs) // 7)].learner_id)
+
+
+def _cluster(plan_input: PlanInput, id: object) -> Profile:
+    return next(cluster for cluster in plan_input.clusters if cluster.id == id)
+
+
+def _assessment_recorded(plan_input: PlanInput, plan: Plan) -> PlanInput:
     """A learner reaches all its targets."""
-    one = _of(question, plan, "learner")
-    return _changed(question, replace(one, levels=dict(one.levels) | {s: aim.level for s, aim in one.targets.items()}))
+    learner = _learner(plan_input, plan)
+    reached = {skill: target.level for skill, target in learner.targets.items()}
+    return _changed(plan_input, replace(learner, levels=dict(learner.levels) | reached))
 
 
-def _aimed(question: PlanInput, plan: Plan) -> PlanInput:
-    """A learner wants more of everything that it wants."""
-    one = _of(question, plan, "learner")
-    return _changed(question, replace(one, targets={skill: TargetLevel(5, 5) for skill in one.targets}))
+def _target_set(plan_input: PlanInput, plan: Plan) -> PlanInput:
+    """A learner sets all its targets to the highest level and priority."""
+    learner = _learner(plan_input, plan)
+    return _changed(plan_input, replace(learner, targets={skill: TargetLevel(5, 5) for skill in learner.targets}))
 
 
-def _fuller(question: PlanInput, plan: Plan) -> PlanInput:
-    """A mentor has one place less."""
-    one = _of(question, plan, "mentor")
-    return _changed(question, replace(one, mentor_slots=one.mentor_slots - 1))
+def _capacity_changed(plan_input: PlanInput, plan: Plan) -> PlanInput:
+    """A mentor has one slot less."""
+    mentor = _mentor(plan_input, plan)
+    return _changed(plan_input, replace(mentor, mentor_slots=mentor.mentor_slots - 1))
 
 
-def _trained(question: PlanInput, plan: Plan) -> PlanInput:
-    """Six learners gain a level in everything."""
-    guests = {one.id: one for one in (_of(question, plan, "learner", number) for number in range(6))}
-    higher = [replace(one, levels={s: min(level + 1, 5) for s, level in one.levels.items()}) for one in guests.values()]
-    return _changed(question, *higher)
+def _training_completed(plan_input: PlanInput, plan: Plan) -> PlanInput:
+    """Six learners gain a level in every skill."""
+    learners = {learner.id: learner for learner in (_learner(plan_input, plan, number) for number in range(6))}
+    return _changed(plan_input, *(replace(learner, levels=_one_higher(learner)) for learner in learners.values()))
 
 
-def _gone(question: PlanInput, plan: Plan) -> PlanInput:
-    """A mentor has left, and its open proposals with it."""
-    one = _of(question, plan, "mentor")
-    stay = tuple(two for two in question.open_proposals if one.id not in two)
-    return replace(question, clusters=tuple(each for each in question.clusters if each is not one), open_proposals=stay)
+def _one_higher(cluster: Profile) -> dict[Skill, int]:
+    return {skill: min(level + 1, 5) for skill, level in cluster.levels.items()}
+
+
+def _cluster_archived(plan_input: PlanInput, plan: Plan) -> PlanInput:
+    """A mentor leaves, and its open proposals with it."""
+    mentor = _mentor(plan_input, plan)
+    return replace(
+        plan_input,
+        clusters=tuple(cluster for cluster in plan_input.clusters if cluster is not mentor),
+        open_proposals=tuple(pair for pair in plan_input.open_proposals if mentor.id not in pair),
+    )
 
 
 CHANGES: dict[str, Change] = {
-    "assessment.recorded": _assessed,
-    "target.set": _aimed,
-    "capacity.changed": _fuller,
-    "training.completed": _trained,
-    "cluster.archived": _gone,
+    "assessment.recorded": _assessment_recorded,
+    "target.set": _target_set,
+    "capacity.changed": _capacity_changed,
+    "training.completed": _training_completed,
+    "cluster.archived": _cluster_archived,
 }
 
 
 @cache
 def _published(size: int) -> tuple[PlanInput, Plan]:
-    """A consortium whose plan is proposed as a whole."""
-    question = consortium(size)
-    plan = make_plan(question)
-    proposed = tuple(PairKey(one.mentor_id, one.learner_id) for one in plan.pairs)
-    return replace(question, open_proposals=proposed, criteria=question.criteria.for_replan), plan
+    """A consortium in which every pair of the best plan is an open proposal."""
+    plan_input = consortium(size)
+    plan = make_plan(plan_input)
+    proposals = tuple(PairKey(pair.mentor_id, pair.learner_id) for pair in plan.pairs)
+    return replace(plan_input, open_proposals=proposals, criteria=plan_input.criteria.for_replan), plan
 
 
-async def _follow(size: int, change: Change) -> Metrics:
-    question, plan = _published(size)
-    asked = change(question, plan)
+async def _replan(size: int, change: Change) -> Metrics:
+    changed = change(*_published(size))
     with watch() as running:
-        made = make_plan(asked)
-    free = make_plan(replace(asked, open_proposals=()))
-    had = {(two.mentor_id, two.learner_id) for two in asked.open_proposals}
-    moved = len(had - {(one.mentor_id, one.learner_id) for one in free.pairs})
-    share = made.total / free.total
-    return {"seconds": running.seconds, "dropped": len(made.dropped), "free": moved, "of_best": share}
+        plan = make_plan(changed)
+    free = make_plan(replace(changed, open_proposals=()))
+    moved = len(set(changed.open_proposals) - {PairKey(pair.mentor_id, pair.learner_id) for pair in free.pairs})
+    share = plan.total / free.total
+    return {"seconds": running.seconds, "dropped": len(plan.dropped), "free": moved, "of_best": share}
 
 
 def benches() -> dict[str, Bench]:
@@ -94,5 +106,5 @@ def benches() -> dict[str, Bench]:
 
 
 def _bench(size: int) -> Bench:
-    variants: dict[str, Variant] = {name: partial(_follow, size, change) for name, change in CHANGES.items()}
+    variants: dict[str, Variant] = {name: partial(_replan, size, change) for name, change in CHANGES.items()}
     return Bench(f"a plan of {size:,} clusters after an event", variants, warm=0, at_most=1)

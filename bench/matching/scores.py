@@ -1,4 +1,4 @@
-"""C3: the scores of all pairs and the best 50 mentors of each learner, beside one pair after the other."""
+"""The scores of all pairs and the best 50 mentors of each learner, at once and pair by pair."""
 
 from functools import cache, partial
 
@@ -14,68 +14,68 @@ from services.matching.rules.scoring.pair_score import score_pair
 
 CLUSTERS = 10_000
 LARGE = tuple(f"area-{number}" for number in range(40))
-"""A framework of 40 areas, which is what the goals are for; the consortium's own has eight."""
+"""A framework of 40 areas, for which the goals are set; the consortium's own has eight."""
 SAMPLE = 2_000
-"""Pairs that are scored one after the other; all of them would take hours."""
+"""Pairs that are scored one by one; all of them would take hours."""
 
 
 @cache
-def table(indicators: tuple[str, ...]) -> ClusterFeatures:
-    """All clusters, with what is computed once for all pairs."""
-    made = features_of(consortium(CLUSTERS, indicators=indicators))
-    candidate_pairs(made, 50, learners=np.arange(500))
-    return made
+def features(indicators: tuple[str, ...]) -> ClusterFeatures:
+    """The features of all clusters, with the cached score model."""
+    result = features_of(consortium(CLUSTERS, indicators=indicators))
+    candidate_pairs(result, 50, learners=np.arange(500))
+    return result
 
 
 async def at_once(indicators: tuple[str, ...]) -> Metrics:
     """Ten terms and eight rules for each of 100 million pairs."""
-    made = table(indicators)
+    clusters = features(indicators)
     with watch() as running:
-        candidate_pairs(made, 50)
+        candidate_pairs(clusters, 50)
     return {**running.per(CLUSTERS**2), "mib": _memory(indicators)}
 
 
 @cache
 def _memory(indicators: tuple[str, ...]) -> float:
-    return peak(lambda: candidate_pairs(table(indicators), 50))
+    return peak(lambda: candidate_pairs(features(indicators), 50))
 
 
 async def in_a_loop(indicators: tuple[str, ...]) -> Metrics:
-    """The same for one pair after the other, with sentences."""
-    made = table(indicators)
-    ids = [one.id for one in made.profiles]
+    """The same pair by pair, with reasons."""
+    clusters = features(indicators)
+    ids = [profile.id for profile in clusters.profiles]
     with watch() as running:
         for number in range(SAMPLE):
-            score_pair(made, ids[number], ids[number + SAMPLE])
+            score_pair(clusters, ids[number], ids[number + SAMPLE])
     return running.per(SAMPLE)
 
 
 async def product(indicators: tuple[str, ...]) -> Metrics:
-    """The matrix product of one term alone (what mentors can, by what learners need), in floating point."""
-    above, wanted = _factors(indicators)
+    """The matrix product of one term alone (steps that mentors reach, by learners' weights), in double precision."""
+    reached, weights = _factors(indicators)
     with watch() as running:
-        above @ wanted
+        reached @ weights
     return running.per(CLUSTERS**2)
 
 
 @cache
 def _factors(indicators: tuple[str, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    made = table(indicators)
-    return made.reached_steps.astype(np.float64), made.target_steps.T.astype(np.float64)
+    clusters = features(indicators)
+    return clusters.reached_steps.astype(np.float64), clusters.target_steps.T.astype(np.float64)
 
 
 def benches() -> dict[str, Bench]:
     """Two sizes of a framework."""
     return {
-        "c3": _bench("40 areas", LARGE, loops=100, whole=0.75),
-        "c3-small": _bench(f"{len(INDICATORS)} indicators", INDICATORS),
+        "scores": _bench("40 areas", LARGE, loops=100, whole=0.75),
+        "scores-small": _bench(f"{len(INDICATORS)} indicators", INDICATORS),
     }
 
 
 def _bench(name: str, indicators: tuple[str, ...], *, loops: float | None = None, whole: float | None = None) -> Bench:
     goals = [
-        Goal("C3", f"{name}, scores and best 50: at once / in a loop", "at once", "in a loop", loops),
-        Goal("C3", f"{name}, scores and best 50 / one matrix product", "at once", "matrix product", whole),
+        Goal("scores", f"{name}, scores and best 50: at once / in a loop", "at once", "in a loop", loops),
+        Goal("scores", f"{name}, scores and best 50 / one matrix product", "at once", "matrix product", whole),
     ]
     variants: dict[str, Variant] = {
         "at once": partial(at_once, indicators),

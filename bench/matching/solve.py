@@ -1,4 +1,4 @@
-"""C1: the best plan, exactly, beside solvers that are known for it. Each works on the same numbers in this process."""
+"""The optimal plan by Kei's solver and by well-known others, on the same arrays in this process."""
 
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -16,25 +16,25 @@ from bench.matching.world import instance
 from services.matching.rules.engine import Problem, check, solve
 
 Peer = Callable[[Problem], int]
-"""Gives the worth of the best plan that it finds."""
+"""Returns the worth of the best plan that it finds."""
 
 
 @cache
-def best(problem: Callable[[], Problem]) -> int:
-    """What the best plan is worth, checked by its certificate."""
+def optimum(problem: Callable[[], Problem]) -> int:
+    """The worth of the optimal plan, checked by its certificate."""
     solved = solve(problem())
     check(solved)
     return int(solved.problem.worth[solved.taken].sum())
 
 
-def ours(problem: Problem) -> int:
+def kei(problem: Problem) -> int:
     """Kei's solver."""
     solved = solve(problem)
     return int(problem.worth[solved.taken].sum())
 
 
 def flow(problem: Problem) -> int:
-    """OR-tools' SimpleMinCostFlow: source to learners to mentors to sink, and past them all."""
+    """OR-tools' SimpleMinCostFlow: source, learners, mentors, sink, and a bypass arc from source to sink."""
     learners, mentors = len(problem.learner_slots), len(problem.mentor_slots)
     source, sink, ones = learners + mentors, learners + mentors + 1, np.ones(len(problem.worth), np.int64)
     graph = min_cost_flow.SimpleMinCostFlow()
@@ -53,7 +53,7 @@ def flow(problem: Problem) -> int:
 
 
 def assignment(problem: Problem) -> int:
-    """SciPy's linear_sum_assignment on the full matrix; a mentor is there as often as it has places."""
+    """SciPy's linear_sum_assignment on the full matrix; a mentor has a column for each slot."""
     worth = np.zeros((len(problem.learner_slots), len(problem.mentor_slots)), np.int64)
     worth[problem.learner, problem.mentor] = problem.worth
     worth = np.repeat(worth, problem.mentor_slots, axis=1)
@@ -62,24 +62,22 @@ def assignment(problem: Problem) -> int:
 
 
 def matching(problem: Problem) -> int:
-    """SciPy's min_weight_full_bipartite_matching; each learner has a place of its own that is worth nothing."""
+    """SciPy's min_weight_full_bipartite_matching; each learner has an additional column of worth 0."""
     learners, mentors = len(problem.learner_slots), len(problem.mentor_slots)
     first = np.concatenate([[0], np.cumsum(problem.mentor_slots)])
     times = problem.mentor_slots[problem.mentor]
-    place = (
-        np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first[problem.mentor], times)
-    )
+    slot = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first[problem.mentor], times)
     rows = np.concatenate([np.repeat(problem.learner, times), np.arange(learners)])
-    columns = np.concatenate([place, first[mentors] + np.arange(learners)])
+    columns = np.concatenate([slot, first[mentors] + np.arange(learners)])
     worth = np.concatenate([np.repeat(problem.worth, times), np.zeros(learners, np.int64)])
-    # An explicit zero would be dropped, so that everything is worth one more.
+    # Explicit zeros would be dropped, so 1 is added to each worth.
     graph = coo_array((worth + 1, (rows, columns)), shape=(learners, int(first[mentors]) + learners)).tocsr()
     taken = min_weight_full_bipartite_matching(graph, maximize=True)
     return int(graph[taken].sum()) - learners
 
 
 def linear(problem: Problem) -> int:
-    """HiGHS on the linear programme, whose corners are whole."""
+    """HiGHS on the linear programme, whose vertices are integral."""
     arcs, learners = len(problem.worth), len(problem.learner_slots)
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = arcs, learners + len(problem.mentor_slots)
@@ -98,7 +96,7 @@ def linear(problem: Problem) -> int:
 
 
 def greedy(problem: Problem) -> int:
-    """The best pair that still fits, again and again: what people do by hand."""
+    """Takes the best pair that still fits until none does, as people do by hand."""
     left = [problem.mentor_slots.tolist(), problem.learner_slots.tolist()]
     mentor, learner, total = problem.mentor.tolist(), problem.learner.tolist(), 0
     for arc in np.argsort(-problem.worth, kind="stable").tolist():
@@ -109,60 +107,62 @@ def greedy(problem: Problem) -> int:
     return total
 
 
-def c1(title: str, make: Callable[[], Problem], peers: Mapping[str, Peer], goals: list[Goal]) -> Bench:
-    """One size; whoever calls itself exact has to find what the certificate proves."""
+def _bench(title: str, make: Callable[[], Problem], peers: Mapping[str, Peer], goals: list[Goal]) -> Bench:
+    """One size; every exact solver has to find the worth that the certificate proves."""
     problem = cache(make)
 
     def variant(peer: Peer) -> Variant:
         memory = cache(lambda: peak(lambda: peer(problem())))
 
         async def run() -> Metrics:
-            asked = problem()
+            current = problem()
             with watch() as running:
-                worth = peer(asked)
-            if peer is not greedy and worth != best(problem):
-                raise ValueError(f"{peer.__name__} finds {worth}, and {best(problem)} is proved.")
+                worth = peer(current)
+            if peer is not greedy and worth != optimum(problem):
+                raise ValueError(f"{peer.__name__} found {worth}, but {optimum(problem)} is proved.")
             time = {"rate": 1 / running.seconds, "ms": running.seconds * 1e3}
-            return time | {"mib": memory(), "of_best": worth / best(problem)}
+            return time | {"mib": memory(), "of_best": worth / optimum(problem)}
 
         return run
 
-    variants = {name: variant(peer) for name, peer in {"Kei": ours, **peers}.items()}
+    variants = {name: variant(peer) for name, peer in {"Kei": kei, **peers}.items()}
     return Bench(title, variants, goals)
 
 
 def benches() -> dict[str, Bench]:
     """All sizes."""
-    beside = {"SimpleMinCostFlow": flow, "greedy": greedy}
+    default_peers = {"SimpleMinCostFlow": flow, "greedy": greedy}
 
     def goal(what: str, bound: float | None) -> list[Goal]:
-        return [Goal("C1", f"{what}: Kei / SimpleMinCostFlow", "Kei", "SimpleMinCostFlow", bound)]
+        return [Goal("solve", f"{what}: Kei / SimpleMinCostFlow", "Kei", "SimpleMinCostFlow", bound)]
 
     dense = goal("1,000 x 1,000", None)
-    dense += [Goal("C1", "1,000 x 1,000: Kei / linear_sum_assignment", "Kei", "linear_sum_assignment")]
+    dense += [Goal("solve", "1,000 x 1,000: Kei / linear_sum_assignment", "Kei", "linear_sum_assignment")]
     sparse = {"linear_sum_assignment": assignment, "full_bipartite_matching": matching, "HiGHS": linear}
-    wide = {**beside, "full_bipartite_matching": matching}
+    wide = {**default_peers, "full_bipartite_matching": matching}
     return {
-        "c1-small": c1(
-            "500 learners, 20 arcs each, 2 places a learner",
+        "solve-small": _bench(
+            "500 learners, 20 arcs each, 2 slots a learner",
             lambda: instance(500, 20),
-            {**beside, **sparse},
-            [*goal("500 x 20", None), Goal("C1", "500 x 20: Kei / HiGHS", "Kei", "HiGHS")],
+            {**default_peers, **sparse},
+            [*goal("500 x 20", None), Goal("solve", "500 x 20: Kei / HiGHS", "Kei", "HiGHS")],
         ),
-        "c1-dense": c1(
-            "1,000 learners, every mentor, 2 places a learner",
+        "solve-dense": _bench(
+            "1,000 learners, every mentor, 2 slots a learner",
             lambda: instance(1000, 1000),
-            {**beside, "linear_sum_assignment": assignment},
+            {**default_peers, "linear_sum_assignment": assignment},
             dense,
         ),
-        "c1-10k": c1("10,000 learners, 50 arcs each", lambda: instance(10_000, 50), wide, goal("10,000 x 50", 6)),
-        "c1-scarce": c1(
-            "the same, with places for six learners of ten",
-            lambda: instance(10_000, 50, places=0.6),
-            beside,
+        "solve-10k": _bench(
+            "10,000 learners, 50 arcs each", lambda: instance(10_000, 50), wide, goal("10,000 x 50", 6)
+        ),
+        "solve-scarce": _bench(
+            "the same, with slots for six learners of ten",
+            lambda: instance(10_000, 50, slots=0.6),
+            default_peers,
             goal("10,000 x 50, scarce", 1.5),
         ),
-        "c1-100k": c1(
-            "100,000 learners, 20 arcs each", lambda: instance(100_000, 20), beside, goal("100,000 x 20", 12)
+        "solve-100k": _bench(
+            "100,000 learners, 20 arcs each", lambda: instance(100_000, 20), default_peers, goal("100,000 x 20", 12)
         ),
     }

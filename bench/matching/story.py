@@ -1,4 +1,4 @@
-"""`python -m bench.matching.story SIZE [SEED] > FILE`: a consortium of any size, to be loaded by `kei import FILE`."""
+"""`python -m bench.matching.story SIZE [SEED] > FILE`: a consortium of any size for `kei import FILE`."""
 
 import sys
 from datetime import date
@@ -11,7 +11,7 @@ from services.matching.rules.inputs.profile import Profile
 
 
 def story(size: int, seed: int = 1) -> dict[str, Any]:
-    """The consortium as `kei import` reads it."""
+    """The consortium in the format of `kei import`."""
     return {
         "story": f"generated-{size}-{seed}",
         "frameworks": [FRAMEWORK],
@@ -22,37 +22,38 @@ def story(size: int, seed: int = 1) -> dict[str, Any]:
             "starts_on": date(2026, 1, 1),
             "ends_on": date(2027, 12, 31),
         },
-        "clusters": [_told(one, number) for number, one in enumerate(clusters(size, seed))],
+        "clusters": [_cluster(cluster, number) for number, cluster in enumerate(clusters(size, seed))],
         "plan": "draft",
     }
 
 
-def _told(one: Profile, number: int) -> dict[str, Any]:
+def _cluster(cluster: Profile, number: int) -> dict[str, Any]:
     return {
         "slug": f"cluster-{number}",
-        "name": one.name,
-        "country": one.country,
-        "ecosystems": sorted(one.ecosystems),
-        "languages": sorted(one.languages),
-        "value_chain_stages": sorted(one.stages),
-        "mentor_capacity": one.mentor_slots,
-        "learner_capacity": one.learner_slots,
+        "name": cluster.name,
+        "country": cluster.country,
+        "ecosystems": sorted(cluster.ecosystems),
+        "languages": sorted(cluster.languages),
+        "value_chain_stages": sorted(cluster.stages),
+        "mentor_capacity": cluster.mentor_slots,
+        "learner_capacity": cluster.learner_slots,
         "assessment": {
             "framework": FRAMEWORK,
             "kind": "self",
             "assessed_on": date(2026, 3, 1),
             "valid_until": date(2030, 12, 31),
             "illustrative": True,
-            "scores": {skill.indicator: level for skill, level in one.levels.items()},
+            "scores": {skill.indicator: level for skill, level in cluster.levels.items()},
         },
         "targets": {
-            skill.indicator: {"level": aim.level, "priority": aim.priority} for skill, aim in one.targets.items()
+            skill.indicator: {"level": target.level, "priority": target.priority}
+            for skill, target in cluster.targets.items()
         },
     }
 
 
 def main(size: int, seed: int = 1) -> None:
-    """Write it."""
+    """Write the story as YAML to the standard output."""
     yaml.safe_dump(story(size, seed), sys.stdout, sort_keys=False, allow_unicode=True)
 
 

@@ -1,4 +1,4 @@
-"""Consortia and problems that look like real ones, from a seed: the same today and years later."""
+"""Realistic consortia and problems, generated from a seed."""
 
 import random
 from collections.abc import Sequence
@@ -23,8 +23,8 @@ INDICATORS = (
     "governance",
     "cooperation",
 )
-TOP = 5
-SPOKEN = {
+SCALE_MAX = 5
+LANGUAGES = {
     "AT": "de",
     "BE": "fr",
     "BG": "bg",
@@ -70,52 +70,51 @@ STAGES = ("research", "inputs", "production", "processing", "logistics", "sales"
 
 
 def cluster(number: int, chance: random.Random, indicators: Sequence[str] = INDICATORS) -> Profile:
-    """One cluster. A third are advanced and mentor; the others have more to learn."""
-    country = chance.choice(sorted(SPOKEN))
+    """A random cluster. A third are advanced and mentor; the others have lower levels and more targets."""
+    country = chance.choice(sorted(LANGUAGES))
     advanced = chance.random() < 1 / 3
-    levels = {Skill(FRAMEWORK, one): chance.randint(2, TOP) if advanced else chance.randint(0, 3) for one in indicators}
-    wanted = chance.sample(indicators, chance.randint(1, 2) if advanced else chance.randint(2, 4))
+    skills = [Skill(FRAMEWORK, indicator) for indicator in indicators]
+    levels = {skill: chance.randint(2, SCALE_MAX) if advanced else chance.randint(0, 3) for skill in skills}
+    wanted = chance.sample(skills, chance.randint(1, 2) if advanced else chance.randint(2, 4))
     targets = {
-        Skill(FRAMEWORK, one): TargetLevel(
-            min(TOP, levels[Skill(FRAMEWORK, one)] + chance.randint(1, 2)), chance.randint(1, 5)
-        )
-        for one in wanted
+        skill: TargetLevel(min(SCALE_MAX, levels[skill] + chance.randint(1, 2)), chance.randint(1, 5))
+        for skill in wanted
     }
-    asked = [Skill(FRAMEWORK, one) for one in wanted[:1]] if chance.random() < 1 / 4 else []
+    requested = wanted[:1] if chance.random() < 1 / 4 else []
     return Profile(
         id=UUID(int=chance.getrandbits(128), version=4),
         name=f"Cluster {number}",
         country=country,
-        languages=frozenset({SPOKEN[country]} | ({"en"} if chance.random() < 4 / 5 else set())),
+        languages=frozenset({LANGUAGES[country]} | ({"en"} if chance.random() < 4 / 5 else set())),
         ecosystems=frozenset(chance.sample(ECOSYSTEMS, chance.randint(1, 2))),
         stages=frozenset(chance.sample(STAGES, chance.randint(1, 3))),
         levels=levels,
         targets=targets,
-        requests={skill: chance.randint(1, 5) for skill in asked},
+        requests={skill: chance.randint(1, 5) for skill in requested},
         mentor_slots=chance.randint(1, 3) if advanced else 0,
         learner_slots=chance.randint(0, 1) if advanced else chance.randint(1, 2),
     )
 
 
 def clusters(size: int, seed: int = 1, indicators: Sequence[str] = INDICATORS) -> list[Profile]:
-    """So many of them."""
+    """A number of random clusters."""
     chance = random.Random(seed)  # noqa: S311  a draw that has to be the same each time
     return [cluster(number, chance, indicators) for number in range(size)]
 
 
 def consortium(size: int, seed: int = 1, indicators: Sequence[str] = INDICATORS) -> PlanInput:
-    """A consortium of so many clusters."""
+    """A plan input of a number of random clusters."""
     return PlanInput(today=TODAY, clusters=tuple(clusters(size, seed, indicators)))
 
 
-def instance(learners: int, arcs: int, *, places: float = 2.0, seed: int = 0) -> Problem:
-    """As many mentors as learners, and so many arcs of each learner, worth anything.
+def instance(learners: int, arcs: int, *, slots: float = 2.0, seed: int = 0) -> Problem:
+    """A random problem with as many mentors as learners.
 
     Args:
-        learners: each with one place.
-        arcs: of each learner, to mentors drawn at random.
-        places: of all mentors together, for each learner.
-        seed: of the draw.
+        learners: number of learners, each with one slot.
+        arcs: number of arcs of each learner, to random mentors.
+        slots: of all mentors together, per learner.
+        seed: of the random numbers.
     """
     chance = np.random.default_rng(seed)
     mentor = np.concatenate([np.sort(chance.choice(learners, arcs, replace=False)) for _ in range(learners)])
@@ -124,7 +123,7 @@ def instance(learners: int, arcs: int, *, places: float = 2.0, seed: int = 0) ->
         mentor.astype(np.int32),
         np.repeat(np.arange(learners), arcs).astype(np.int32),
         chance.integers(1, 10_000, learners * arcs),
-        chance.multinomial(int(places * learners), np.full(learners, 1 / learners)).astype(np.int32),
+        chance.multinomial(int(slots * learners), np.full(learners, 1 / learners)).astype(np.int32),
         np.ones(learners, np.int32),
         none,
         none,
