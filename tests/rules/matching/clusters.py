@@ -1,4 +1,4 @@
-"""Clusters as matching sees them: two by hand, and any."""
+"""Profiles for tests: two by hand, and any."""
 
 from datetime import date
 from uuid import UUID
@@ -53,7 +53,7 @@ PROFILES = st.builds(
     given=st.integers(0, 4),
     taken=st.integers(0, 4),
 )
-"""A cluster; of one outside Europe the capital is not known."""
+"""Any profile; the capital of one outside Europe is not known."""
 
 CRITERIA = st.builds(
     Criteria,

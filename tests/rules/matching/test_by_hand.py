@@ -1,4 +1,4 @@
-"""The pair that docs/matching.md computes by hand is what the code computes; its tables are those of the code."""
+"""The example and the tables of docs/matching.md agree with the code."""
 
 import re
 from datetime import date
@@ -20,28 +20,30 @@ STORY = yaml.safe_load((ROOT / "deploy/sample_data/trace_kei.yaml").read_text())
 
 
 def cluster(number: int, slug: str) -> Profile:
-    told: dict[str, Any] = next(one for one in STORY["clusters"] if one["slug"] == slug)
+    entry: dict[str, Any] = next(cluster for cluster in STORY["clusters"] if cluster["slug"] == slug)
     return Profile(
         id=UUID(int=number),
-        name=told["name"],
-        country=told["country"],
-        languages=frozenset(told["languages"]),
-        ecosystems=frozenset(told["ecosystems"]),
-        stages=frozenset(told["value_chain_stages"]),
-        levels={Skill("f", name): level for name, level in told["assessment"]["scores"].items()},
-        targets={Skill("f", name): TargetLevel(aim["level"], aim["priority"]) for name, aim in told["targets"].items()},
+        name=entry["name"],
+        country=entry["country"],
+        languages=frozenset(entry["languages"]),
+        ecosystems=frozenset(entry["ecosystems"]),
+        stages=frozenset(entry["value_chain_stages"]),
+        levels={Skill("f", name): level for name, level in entry["assessment"]["scores"].items()},
+        targets={
+            Skill("f", name): TargetLevel(aim["level"], aim["priority"]) for name, aim in entry["targets"].items()
+        },
     )
 
 
 def test_the_pair_by_hand() -> None:
     mentor, learner = cluster(1, "innoskart"), cluster(2, "madan-parque")
-    given = score_ignoring_rules(
+    score = score_ignoring_rules(
         ClusterFeatures([mentor, learner], Criteria(), PairHistory(date(2017, 1, 1))), mentor.id, learner.id
     )
     worked = TEXT.partition("### One pair by hand")[2].partition("## What excludes")[0]
     written = {name: int(points) for name, points in re.findall(r"^\| `(\w+)` \|.*\| (\d+) \|$", worked, re.MULTILINE)}
-    assert written == {term.term: term.hundredths for term in given.terms}
-    assert f"**{given.total}, which is {given.total / 100:.2f} points**" in worked
+    assert written == {term.term: term.hundredths for term in score.terms}
+    assert f"**{score.total}, which is {score.total / 100:.2f} points**" in worked
 
 
 def test_the_tables_are_those_of_the_code() -> None:

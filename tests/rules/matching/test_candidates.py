@@ -1,4 +1,4 @@
-"""All pairs are scored at once exactly as each is scored alone; leaving some out loses no more than is said."""
+"""Scores of all pairs at once equal the score of each pair; candidates are the best of each learner."""
 
 import random
 from collections.abc import Sequence
@@ -18,48 +18,50 @@ from services.matching.rules.scoring.features import ClusterFeatures, PairHistor
 from services.matching.rules.scoring.pair_score import Excluded, Score, score_pair
 from tests.rules.matching.clusters import CRITERIA, FORESIGHT, LEARNER, MENTOR, PROFILES, STRATEGY, TODAY
 
-CONSORTIA = st.lists(PROFILES, max_size=6, unique_by=lambda one: one.id)
+CONSORTIA = st.lists(PROFILES, max_size=6, unique_by=lambda profile: profile.id)
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> ClusterFeatures:
-    """A consortium with any criteria and any past."""
+def any_features(draw: st.DrawFn) -> ClusterFeatures:
+    """A consortium with any criteria and any history."""
     profiles = draw(CONSORTIA)
-    ids = st.sampled_from([one.id for one in profiles] or [MENTOR.id])
+    ids = st.sampled_from([profile.id for profile in profiles] or [MENTOR.id])
     pairs = draw(st.lists(st.tuples(ids, ids), max_size=4))
     rules = Rules(
         language=draw(st.booleans()),
         other_country=draw(st.booleans()),
         teaches=draw(st.booleans()),
         label=draw(st.sampled_from(["none", "silver"])),
-        conflicts=tuple(ConflictPair(mentor_id=one, learner_id=other) for one, other in pairs[:1]),
-        not_as_mentor=tuple(one for one, _ in pairs[1:2]),
-        not_as_learner=tuple(one for one, _ in pairs[2:3]),
+        conflicts=tuple(ConflictPair(mentor_id=mentor, learner_id=learner) for mentor, learner in pairs[:1]),
+        not_as_mentor=tuple(mentor for mentor, _ in pairs[1:2]),
+        not_as_learner=tuple(mentor for mentor, _ in pairs[2:3]),
     )
     days = draw(st.integers(0, 400))
-    declined = tuple((one, other, TODAY - timedelta(days=days)) for one, other in pairs[3:])
+    declined = tuple((mentor, learner, TODAY - timedelta(days=days)) for mentor, learner in pairs[3:])
     criteria = draw(CRITERIA).model_copy(update={"rules": rules})
     return ClusterFeatures(profiles, criteria, PairHistory(TODAY, frozenset(pairs[:2]), declined))
 
 
-@given(tables())
-def test_all_pairs_at_once_are_what_each_is_alone(table: ClusterFeatures) -> None:
-    found = candidate_pairs(table)
-    ids = [one.id for one in table.profiles]
+@given(any_features())
+def test_all_pairs_at_once_are_what_each_is_alone(features: ClusterFeatures) -> None:
+    candidates = candidate_pairs(features)
+    ids = [profile.id for profile in features.profiles]
     at_once = {
         (ids[mentor], ids[learner]): int(points)
-        for mentor, learner, points in zip(found.mentor, found.learner, found.score, strict=True)
+        for mentor, learner, points in zip(candidates.mentor, candidates.learner, candidates.score, strict=True)
     }
-    each = {(one, other): score_pair(table, one, other) for other in ids for one in ids}
-    assert at_once == {pair: given.total for pair, given in each.items() if isinstance(given, Score)}
+    each = {(id, other): score_pair(features, id, other) for other in ids for id in ids}
+    assert at_once == {pair: score.total for pair, score in each.items() if isinstance(score, Score)}
     assert list(at_once) == [pair for pair in each if pair in at_once]
-    assert not found.best_unexamined.any()
+    assert not candidates.best_unexamined.any()
 
 
-@given(tables(), st.integers(1, 3))
-def test_the_best_of_each_learner_are_kept_and_the_best_of_the_others_is_told(table: ClusterFeatures, top: int) -> None:
-    everything, best = candidate_pairs(table), candidate_pairs(table, top)
-    for learner in range(len(table.profiles)):
+@given(any_features(), st.integers(1, 3))
+def test_the_best_of_each_learner_are_kept_and_the_best_of_the_others_is_told(
+    features: ClusterFeatures, top: int
+) -> None:
+    everything, best = candidate_pairs(features), candidate_pairs(features, top)
+    for learner in range(len(features.profiles)):
         points = sorted(everything.score[everything.learner == learner].tolist(), reverse=True)
         assert sorted(best.score[best.learner == learner].tolist(), reverse=True) == points[:top]
         assert best.best_unexamined[learner] == (points[top] if len(points) > top else 0)
@@ -80,8 +82,8 @@ def test_of_many_mentors_the_same_stay_as_if_all_were_compared(seed: int) -> Non
         for _ in range(7 * GROUP_SIZE)
     ]
     weights = Weights(knowledge=chance.randint(1, 9999), travel=chance.randint(1, 9999))
-    table = ClusterFeatures(profiles, Criteria(weights=weights), PairHistory(TODAY))
-    everything, best = candidate_pairs(table), candidate_pairs(table, limit=6)
+    features = ClusterFeatures(profiles, Criteria(weights=weights), PairHistory(TODAY))
+    everything, best = candidate_pairs(features), candidate_pairs(features, limit=6)
     for learner in range(len(profiles)):
         its = everything.learner == learner
         ranked = sorted(zip(-everything.score[its], everything.mentor[its], strict=True))
@@ -116,7 +118,7 @@ def test_each_rule_excludes_and_says_why(rule: str) -> None:
 
 def test_of_equal_mentors_the_first_stay_whatever_the_order_of_rows() -> None:
     twins = [replace(MENTOR, id=type(MENTOR.id)(int=10 + number)) for number in range(5)]
-    found = candidate_pairs(ClusterFeatures([*twins, LEARNER], Criteria(), PairHistory(TODAY)), limit=2)
-    assert found.mentor.tolist() == [0, 1]
-    assert found.best_unexamined[-1] == found.score[0]
-    assert np.unique(found.score).size == 1
+    candidates = candidate_pairs(ClusterFeatures([*twins, LEARNER], Criteria(), PairHistory(TODAY)), limit=2)
+    assert candidates.mentor.tolist() == [0, 1]
+    assert candidates.best_unexamined[-1] == candidates.score[0]
+    assert np.unique(candidates.score).size == 1

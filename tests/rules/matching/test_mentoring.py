@@ -1,4 +1,4 @@
-"""What a mentorship sets out to do, how well it does, when it is reminded, and what came of it."""
+"""Programme, health, reminders, outcome and next step of mentorships."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -26,8 +26,8 @@ def after(days: int) -> date:
     return START + timedelta(days=days)
 
 
-def points(signs: MentorshipProgress, today: date = TODAY) -> dict[str, tuple[int, bool]]:
-    return {part.part: (part.points, part.known) for part in health(signs, today)}
+def points(progress: MentorshipProgress, today: date = TODAY) -> dict[str, tuple[int, bool]]:
+    return {part.part: (part.points, part.known) for part in health(progress, today)}
 
 
 GOAL = GoalProgress(1, 1, 4, after(180))
@@ -61,10 +61,10 @@ def test_who_never_met_is_in_alarm() -> None:
     }
 
 
-@pytest.mark.parametrize(("held", "given"), [(0, 0), (1, 6), (2, 12), (4, 24), (9, 24)])
-def test_rhythm_is_meetings_of_those_that_were_due(held: int, given: int) -> None:
-    signs = replace(GOOD, held=[after(day) for day in range(1, held + 1)])
-    assert points(signs)["rhythm"] == (given, True)
+@pytest.mark.parametrize(("held", "expected"), [(0, 0), (1, 6), (2, 12), (4, 24), (9, 24)])
+def test_rhythm_is_meetings_of_those_that_were_due(held: int, expected: int) -> None:
+    progress = replace(GOOD, held=[after(day) for day in range(1, held + 1)])
+    assert points(progress)["rhythm"] == (expected, True)
 
 
 def test_meetings_of_long_ago_keep_no_rhythm() -> None:
@@ -73,9 +73,9 @@ def test_meetings_of_long_ago_keep_no_rhythm() -> None:
     assert points(old)["first_meeting"] == (20, True)
 
 
-@pytest.mark.parametrize(("reached", "given"), [(1, (0, True)), (2, (20, True)), (0, (0, True)), (9, (20, True))])
-def test_goals_move_evenly_or_better(reached: int, given: tuple[int, bool]) -> None:
-    assert points(replace(GOOD, goals=[GOAL._replace(reached=reached)]))["goals"] == given
+@pytest.mark.parametrize(("reached", "expected"), [(1, (0, True)), (2, (20, True)), (0, (0, True)), (9, (20, True))])
+def test_goals_move_evenly_or_better(reached: int, expected: tuple[int, bool]) -> None:
+    assert points(replace(GOOD, goals=[GOAL._replace(reached=reached)]))["goals"] == expected
 
 
 def test_young_goals_are_not_judged() -> None:
@@ -84,8 +84,8 @@ def test_young_goals_are_not_judged() -> None:
 
 
 def test_the_newest_word_of_each_side_counts() -> None:
-    text = [CheckIn("mentor", after(10), 5), CheckIn("mentor", after(58), 1), CheckIn("learner", after(20), 5)]
-    parts = points(replace(GOOD, check_ins=text))
+    check_ins = [CheckIn("mentor", after(10), 5), CheckIn("mentor", after(58), 1), CheckIn("learner", after(20), 5)]
+    parts = points(replace(GOOD, check_ins=check_ins))
     assert parts["sentiment"] == (10, True)
     assert parts["check_ins"] == (8, True), "the learner's is more than 30 days old"
 
@@ -148,21 +148,21 @@ def test_the_outcome_is_the_share_of_the_wanted_levels(goals: list[MeasuredGoal]
     assert outcome(goals) == share
 
 
-STANDING = MentorshipStatus("active", [], GOOD, [], [], 0)
+STATUS = MentorshipStatus("active", [], GOOD, [], [], 0)
 
 
 @pytest.mark.parametrize(
-    ("standing", "said"),
+    ("status", "sentence"),
     [
-        (replace(STANDING, state="agreed", progress=None, unconfirmed=["learner"]), "The learner should read"),
-        (replace(STANDING, planned=[TODAY - timedelta(days=1)]), "Say whether the meeting of"),
-        (replace(STANDING, unanswered=[30]), "Fill in the survey of day 30."),
-        (replace(STANDING, planned=[TODAY]), "Meet on"),
-        (STANDING, "Plan the next meeting; it is due on"),
-        (replace(STANDING, progress=replace(GOOD, held=[])), "Plan the next meeting; it is due since"),
-        (replace(STANDING, state="completed", unmeasured=2), "An assessment of the learner will confirm 2 goals."),
-        (replace(STANDING, state="ended"), "Nothing is left to do."),
+        (replace(STATUS, state="agreed", progress=None, unconfirmed=["learner"]), "The learner should read"),
+        (replace(STATUS, planned=[TODAY - timedelta(days=1)]), "Say whether the meeting of"),
+        (replace(STATUS, unanswered=[30]), "Fill in the survey of day 30."),
+        (replace(STATUS, planned=[TODAY]), "Meet on"),
+        (STATUS, "Plan the next meeting; it is due on"),
+        (replace(STATUS, progress=replace(GOOD, held=[])), "Plan the next meeting; it is due since"),
+        (replace(STATUS, state="completed", unmeasured=2), "An assessment of the learner will confirm 2 goals."),
+        (replace(STATUS, state="ended"), "Nothing is left to do."),
     ],
 )
-def test_there_is_always_a_next_step(standing: MentorshipStatus, said: str) -> None:
-    assert next_step(standing, TODAY).startswith(said)
+def test_there_is_always_a_next_step(status: MentorshipStatus, sentence: str) -> None:
+    assert next_step(status, TODAY).startswith(sentence)

@@ -1,4 +1,4 @@
-"""What moving open proposals would bring: at every price the best plan is on the line that is traced."""
+"""The move frontier: at every price the best plan is one of its points."""
 
 import random
 from dataclasses import replace
@@ -15,8 +15,8 @@ from services.matching.rules.report import make_plan
 from tests.rules.matching.clusters import FORESIGHT, LEARNER, MENTOR, STRATEGY, TODAY
 
 
-def asked(seed: int, objective: Objective = "total") -> PlanInput:
-    """Learners who were proposed mentors at random: much could be moved."""
+def random_input(seed: int, objective: Objective = "total") -> PlanInput:
+    """A plan input with random open proposals, so that many of them could be moved."""
     chance = random.Random(seed)
     mentors = [
         replace(MENTOR, id=UUID(int=number), levels={FORESIGHT: chance.randint(2, 5), STRATEGY: chance.randint(2, 5)})
@@ -24,7 +24,7 @@ def asked(seed: int, objective: Objective = "total") -> PlanInput:
     ]
     learners = [_learner(chance, number) for number in range(11, 19)]
     everybody = [*mentors, *learners]
-    proposed = tuple({PairKey(chance.choice(mentors).id, one.id) for one in learners})
+    proposed = tuple({PairKey(chance.choice(mentors).id, learner.id) for learner in learners})
     return PlanInput(
         today=TODAY, clusters=tuple(everybody), open_proposals=proposed, criteria=Criteria(objective=objective)
     )
@@ -40,25 +40,25 @@ def _learner(chance: random.Random, number: int) -> Profile:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_at_every_price_the_best_plan_is_one_that_is_told(seed: int) -> None:
-    question = asked(seed)
-    traced = move_frontier(question)
-    assert traced.whole
-    dropped = [one.dropped for one in traced.points]
+    plan_input = random_input(seed)
+    frontier = move_frontier(plan_input)
+    assert frontier.whole
+    dropped = [point.dropped for point in frontier.points]
     assert dropped == sorted(dropped, reverse=True)
-    assert [one.price for one in traced.points] == sorted(one.price for one in traced.points)
+    assert [point.price for point in frontier.points] == sorted(point.price for point in frontier.points)
     assert len(dropped) == len(set(dropped)) > 1, "nothing could be moved"
     for price in range(0, MAX_MOVE_PRICE + 1, 250):
-        plan = make_plan(replace(question, criteria=Criteria(move_price=price)))
-        worth = [one.total - price * one.dropped for one in traced.points]
+        plan = make_plan(replace(plan_input, criteria=Criteria(move_price=price)))
+        worth = [point.total - price * point.dropped for point in frontier.points]
         assert plan.total - price * len(plan.dropped) == max(worth)
 
 
 def test_without_proposals_there_is_one_plan_at_any_price() -> None:
-    traced = move_frontier(replace(asked(1), open_proposals=()))
-    assert [(one.price, one.dropped) for one in traced.points] == [(0, 0)]
+    frontier = move_frontier(replace(random_input(1), open_proposals=()))
+    assert [(point.price, point.dropped) for point in frontier.points] == [(0, 0)]
 
 
 def test_what_there_was_no_time_for_is_said() -> None:
-    traced: MoveFrontier = move_frontier(asked(1), lambda _: True)
-    assert not traced.whole
-    assert len(traced.points) == 2
+    frontier: MoveFrontier = move_frontier(random_input(1), lambda _: True)
+    assert not frontier.whole
+    assert len(frontier.points) == 2

@@ -1,4 +1,4 @@
-"""What one change makes of the best plan is the best plan of the changed problem."""
+"""The plan after one change is optimal for the changed problem."""
 
 import random
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from services.matching.rules.engine import PlanChange, Problem, Residual, Solved, solve
-from tests.rules.matching.small import Taken, Value, best_value, some_problem, value
+from tests.rules.matching.small import Taken, Value, best_value, random_problem, value
 
 
 def changed(solved: Solved, change: PlanChange) -> Taken:
@@ -16,29 +16,29 @@ def changed(solved: Solved, change: PlanChange) -> Taken:
     return taken
 
 
-def worth(asked: Problem, found: Value | None) -> int:
-    """In the one figure that the solver knows."""
-    assert found is not None
-    return found[0] * asked.bonus + found[1]
+def worth(problem: Problem, result: Value | None) -> int:
+    """The worth of a value with the bonus of each minimum load that is met."""
+    assert result is not None
+    return result[0] * problem.bonus + result[1]
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_a_pair_that_has_to_be(seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(4):
-        asked = some_problem(chance, most_arcs=7)
-        solved = solve(asked)
-        for arc in range(len(asked.worth)):
+        problem = random_problem(chance, max_arcs=7)
+        solved = solve(problem)
+        for arc in range(len(problem.worth)):
             change = Residual(solved).forced(arc)
-            best = best_value(asked, lambda plan, arc=arc: bool(plan[arc]))  # type: ignore[misc]
+            best = best_value(problem, lambda plan, arc=arc: bool(plan[arc]))  # type: ignore[misc]
             if best is None:
                 assert change is None
                 continue
             assert change is not None
             plan = changed(solved, change)
             assert plan[arc]
-            assert value(asked, plan) == best
-            assert worth(asked, best) == solved.bound + change.gain
+            assert value(problem, plan) == best
+            assert worth(problem, best) == solved.bound + change.gain
 
 
 @pytest.mark.parametrize("side", ["mentor", "learner"])
@@ -46,12 +46,12 @@ def test_a_pair_that_has_to_be(seed: int) -> None:
 def test_one_more_place(seed: int, side: str) -> None:
     chance = random.Random(seed)
     for _ in range(4):
-        asked = some_problem(chance, most_arcs=7)
-        solved = solve(asked)
-        places = getattr(asked, f"{side}_slots")
-        for node in range(len(places)):
-            more = asked._replace(**{f"{side}_slots": places + (np.arange(len(places)) == node).astype(np.int32)})
+        problem = random_problem(chance, max_arcs=7)
+        solved = solve(problem)
+        slots = getattr(problem, f"{side}_slots")
+        for node in range(len(slots)):
+            more = problem._replace(**{f"{side}_slots": slots + (np.arange(len(slots)) == node).astype(np.int32)})
             change = getattr(Residual(solved), f"one_more_{side}_slot")(node)
             best = best_value(more)
             assert value(more, changed(solved, change)) == best
-            assert worth(asked, best) == solved.bound + change.gain
+            assert worth(problem, best) == solved.bound + change.gain

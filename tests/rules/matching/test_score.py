@@ -26,7 +26,7 @@ def scored(mentor: Profile = MENTOR, learner: Profile = LEARNER) -> Score:
 
 
 def term(name: str, result: Score) -> tuple[int, str]:
-    return next((one.hundredths, one.reason) for one in result.terms if one.term == name)
+    return next((term.hundredths, term.reason) for term in result.terms if term.term == name)
 
 
 def test_the_score_by_hand() -> None:
@@ -51,7 +51,7 @@ def test_each_term_has_a_sentence_that_names_what_it_is_about() -> None:
     result = scored()
     assert "foresight (5 to 1)" in term("knowledge", result)[1]
     assert "open request for foresight" in term("requests", result)[1]
-    assert all(one.reason.endswith(".") for one in result.terms)
+    assert all(term.reason.endswith(".") for term in result.terms)
 
 
 def test_each_weight_has_its_term_and_its_sentence() -> None:
@@ -95,8 +95,8 @@ def test_the_terms_add_up_to_the_score_and_none_is_over_its_weight(
 ) -> None:
     result = score(mentor, learner, criteria)
     if isinstance(result, Score):
-        assert result.total == sum(one.hundredths for one in result.terms)
+        assert result.total == sum(term.hundredths for term in result.terms)
         assert 0 <= result.total <= 10_000
-        for one in result.terms:
-            assert 0 <= one.hundredths <= criteria.weights.hundredths(one.term, 1, 1)
-            assert one.known or one.hundredths == criteria.weights.hundredths(one.term, 1, 2)
+        for term in result.terms:
+            assert 0 <= term.hundredths <= criteria.weights.hundredths(term.term, 1, 1)
+            assert term.known or term.hundredths == criteria.weights.hundredths(term.term, 1, 2)
