@@ -42,6 +42,10 @@ def plan_input_of(*clusters: Profile, **values: Any) -> PlanInput:
     return PlanInput(today=TODAY, clusters=clusters, **values)
 
 
+def key(mentor: int, learner: int) -> PairKey:
+    return PairKey(UUID(int=mentor), UUID(int=learner))
+
+
 def pair_keys(plan: Plan) -> set[PairKey]:
     return {PairKey(pair.mentor_id, pair.learner_id) for pair in plan.pairs}
 
@@ -90,11 +94,7 @@ def test_a_replay_that_differs_says_where() -> None:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_kept_and_forced_pairs_are_in_the_plan_and_forbidden_ones_are_not(objective: Objective) -> None:
     clusters = [mentor(1, 5), mentor(2, 4), mentor(3, 3), *(learner(10 + number) for number in range(4))]
-    fixed, forced, forbidden = (
-        PairKey(UUID(int=3), UUID(int=10)),
-        PairKey(UUID(int=2), UUID(int=11)),
-        PairKey(UUID(int=1), UUID(int=12)),
-    )
+    fixed, forced, forbidden = key(3, 10), key(2, 11), key(1, 12)
     plan_input = plan_input_of(
         *clusters,
         fixed_pairs=(fixed,),
@@ -104,7 +104,7 @@ def test_kept_and_forced_pairs_are_in_the_plan_and_forbidden_ones_are_not(object
     )
     plan = make_plan(plan_input)
     assert plan.exact
-    assert pair_keys(plan) == {fixed, forced, PairKey(UUID(int=1), UUID(int=13))}
+    assert pair_keys(plan) == {fixed, forced, key(1, 13)}
     standing = {PairKey(pair.mentor_id, pair.learner_id): (pair.standing, pair.forced) for pair in plan.pairs}
     assert standing[fixed] == ("kept", False)
     assert standing[forced] == ("new", True)
@@ -122,10 +122,10 @@ def test_each_score_is_that_of_the_pair_alone() -> None:
 
 
 def test_an_open_proposal_stays_unless_it_has_a_price_and_then_moves_for_more_than_that() -> None:
-    worse = PairKey(UUID(int=1), UUID(int=11))
+    worse = key(1, 11)
     clusters = mentor(1, 3), mentor(2, 5), learner(11)
     stays = make_plan(plan_input_of(*clusters, open_proposals=(worse,)))
-    assert pair_keys(stays) == {PairKey(UUID(int=2), UUID(int=11))}
+    assert pair_keys(stays) == {key(2, 11)}
     assert stays.dropped == ()
     gain = stays.total - make_plan(plan_input_of(*clusters, forced=(worse,))).total
     for price, moved in ((gain - 1, True), (gain + 1, False)):
@@ -254,9 +254,9 @@ def test_a_counterfactual_says_what_it_takes() -> None:
 
 
 def test_what_contradicts_itself_or_what_is_there_is_refused_by_name() -> None:
-    first, second = PairKey(UUID(int=1), UUID(int=11)), PairKey(UUID(int=1), UUID(int=12))
+    first, second = key(1, 11), key(1, 12)
     clusters = [mentor(1), learner(11), learner(12), learner(13, languages=frozenset({"sr"}))]
-    mute, stranger = PairKey(UUID(int=1), UUID(int=13)), PairKey(UUID(int=1), UUID(int=99))
+    mute, stranger = key(1, 13), key(1, 99)
     assert list(validation_errors(plan_input_of(*clusters, forced=(first,)))) == []
     both = list(validation_errors(plan_input_of(*clusters, forced=(first,), forbidden=(first,))))
     assert both == [("forced", "Mentor 1 for Learner 11 is forced and forbidden at once.")]
@@ -271,7 +271,7 @@ def test_what_contradicts_itself_or_what_is_there_is_refused_by_name() -> None:
 
 def test_what_has_changed_is_told_by_name() -> None:
     before = plan_input_of(mentor(1), learner(11), learner(12))
-    after = plan_input_of(mentor(1, 4), learner(11), learner(13), open_proposals=(PairKey(UUID(int=1), UUID(int=11)),))
+    after = plan_input_of(mentor(1, 4), learner(11), learner(13), open_proposals=(key(1, 11),))
     assert describe_changes(before, after) == [
         "Learner 13 has joined.",
         "Learner 12 is gone.",
