@@ -95,13 +95,8 @@ def test_a_replay_that_differs_says_where() -> None:
 def test_kept_and_forced_pairs_are_in_the_plan_and_forbidden_ones_are_not(objective: Objective) -> None:
     clusters = [mentor(1, 5), mentor(2, 4), mentor(3, 3), *(learner(10 + number) for number in range(4))]
     fixed, forced, forbidden = key(3, 10), key(2, 11), key(1, 12)
-    plan_input = plan_input_of(
-        *clusters,
-        fixed_pairs=(fixed,),
-        forced=(forced,),
-        forbidden=(forbidden,),
-        criteria=Criteria(objective=objective),
-    )
+    pairs = {"fixed_pairs": (fixed,), "forced": (forced,), "forbidden": (forbidden,)}
+    plan_input = plan_input_of(*clusters, **pairs, criteria=Criteria(objective=objective))
     plan = make_plan(plan_input)
     assert plan.exact
     assert pair_keys(plan) == {fixed, forced, key(1, 13)}
@@ -116,9 +111,8 @@ def test_each_score_is_that_of_the_pair_alone() -> None:
     (pair,) = make_plan(plan_input).pairs
     score = score_pair(features_of(plan_input), pair.mentor_id, pair.learner_id)
     assert isinstance(score, Score)
-    assert [(term.term, term.hundredths) for term in pair.terms] == [
-        (term.term, term.hundredths) for term in score.terms
-    ]
+    planned = [(term.term, term.hundredths) for term in pair.terms]
+    assert planned == [(term.term, term.hundredths) for term in score.terms]
 
 
 def test_an_open_proposal_stays_unless_it_has_a_price_and_then_moves_for_more_than_that() -> None:
@@ -131,9 +125,8 @@ def test_an_open_proposal_stays_unless_it_has_a_price_and_then_moves_for_more_th
     for price, moved in ((gain - 1, True), (gain + 1, False)):
         plan = make_plan(plan_input_of(*clusters, open_proposals=(worse,), criteria=Criteria(move_price=price)))
         assert (worse not in pair_keys(plan)) == moved
-        assert [PairKey(proposal.mentor_id, proposal.learner_id) for proposal in plan.dropped] == (
-            [worse] if moved else []
-        )
+        withdrawn = [(proposal.mentor_id, proposal.learner_id) for proposal in plan.dropped]
+        assert withdrawn == ([worse] if moved else [])
 
 
 def test_a_reserved_place_is_not_given_for_little() -> None:
