@@ -11,7 +11,7 @@ ROW_HEIGHT = 34
 WIDTH = 720
 LEFT, RIGHT = 250, 470
 """x of the ends of the lines."""
-MAX_NAME_LENGTH = 30
+MAX_NAME_LENGTH = 27
 """Characters; longer names are truncated."""
 
 
