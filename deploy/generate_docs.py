@@ -1,7 +1,8 @@
 """Writes the generated documents: `python -m deploy.generate_docs`. Run again, it changes nothing.
 
 They are `docs/events.md`, `docs/asyncapi.yaml`, `docs/schemas/` (one JSON Schema per event type), `docs/openapi/`, the
-table of events in `README.md`, and that of settings in `docs/operations.md`.
+table of events in `README.md`, that of settings in `docs/operations.md`, and the models of responses that the console
+and `kei status` read.
 """
 
 import importlib
@@ -15,7 +16,7 @@ import typer
 import yaml
 from pydantic import SecretStr
 
-from deploy import settings_docs
+from deploy import response_models, settings_docs
 from deploy.migrate import SERVICES
 from shared.auth import KeySource
 from shared.events import EventType, registry
@@ -57,13 +58,15 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
     samples = {one.name: json.loads((root / SAMPLES / f"{one.name}.json").read_bytes()) for one in types}
     schemas = {one.name: schema(one) for one in types}
     whole = yaml.dump(document(samples, _readers()), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
+    openapi = {name: _openapi(name) for name in SERVICES}
     return {
         Path("docs/asyncapi.yaml"): f"# Generated from the event registry by `make docs`.\n{whole}",
         Path("docs/events.md"): _page(types, schemas, samples),
         Path("README.md"): _filled(root / "README.md", "events", _overview(types)),
         Path("docs/operations.md"): _filled(root / "docs/operations.md", "settings", settings_docs.table()),
         **{Path(f"docs/schemas/{name}.json"): _json(one) for name, one in schemas.items()},
-        **{Path(f"docs/openapi/{name}.json"): _json(_openapi(name)) for name in SERVICES},
+        **{Path(f"docs/openapi/{name}.json"): _json(one) for name, one in openapi.items()},
+        **response_models.generated(openapi),
     }
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import httpx2
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.background import retry_until
 
@@ -20,6 +20,12 @@ PAGE_SIZE = 100
 _RETRYABLE_STATUSES = frozenset({425, 429, 502, 503, 504})
 _FIRST_RETRY_SECONDS, _MAX_RETRY_SECONDS = 0.075, 1.0
 _UNREADABLE = "gives an answer that cannot be read"
+
+
+class ApiModel(BaseModel):
+    """Base of responses. Unknown fields are ignored, so that a service may be newer than its reader."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
 
 class ServiceUnavailable(Exception):

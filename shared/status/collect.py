@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from shared.api_client import ApiClient, ApiError, ServiceUnavailable
 from shared.status.diagnosis import producer_of
-from shared.status.models import HandledEvent, MissingEvent, ServiceReport, ServiceStatus
+from shared.status.models import MissingEvent, ServiceReport, ServiceStatus
+from shared.status.responses import HandledEvent
 
 _DENIED = (401, 403)
 _NOT_FOUND = 404

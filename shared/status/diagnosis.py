@@ -5,7 +5,8 @@ from typing import Literal, NamedTuple
 from uuid import UUID
 
 from shared.events.registry import registry
-from shared.status.models import InboxStatus, MissingEvent, ServiceReport, ServiceStatus
+from shared.status.models import MissingEvent, ServiceReport, ServiceStatus
+from shared.status.responses import InboxStatus
 from shared.wording import counted
 
 MAX_UNSENT_SECONDS = 30.0

@@ -5,67 +5,12 @@ A service may be newer or older than its client: unknown fields are ignored, mis
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
-from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from shared.status.responses import HandledEvent, ServiceStatusResponse
 
 
-class StatusModel(BaseModel):
-    """Base of the models."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class SchemaRevision(StatusModel):
-    """The applied schema revision of the database, and the latest one that the service knows."""
-
-    applied: str | None
-    latest: str | None
-    state: Literal["current", "behind", "ahead"]
-
-
-class OutboxStatus(StatusModel):
-    """The outbox and its relay. `assigned` and `sent` are positions, `unsent` is a number of events."""
-
-    assigned: int
-    sent: int
-    unsent: int
-    oldest_unsent_age_seconds: float
-    epoch: int
-    leader: str
-    heartbeat_age_seconds: float
-    oldest_event_id: UUID | None = None
-
-
-class HandledEvent(StatusModel):
-    """An event that was handled, and the time of its receipt."""
-
-    id: UUID
-    received_at: datetime
-
-
-class InboxStatus(StatusModel):
-    """The inbox of one topic. `lag` and `lost_records` are None if the process does not read from Kafka."""
-
-    topic: str
-    pending: int
-    dead: int
-    oldest_pending_age_seconds: float
-    lag: int | None = None
-    lost_records: int | None = None
-    newest_handled: list[HandledEvent] = []
-
-
-class ServiceStatus(StatusModel):
+class ServiceStatus(ServiceStatusResponse):
     """The status of one service."""
-
-    service: str
-    version: str = ""
-    revision: SchemaRevision | None = None
-    outbox: OutboxStatus
-    inbox: list[InboxStatus] = []
 
     @property
     def dead(self) -> int:

@@ -1,13 +1,13 @@
 """Reads the status of the services and acts on dead letters, with the token of the signed-in operator."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, Literal, TypeVar, get_args
 from uuid import UUID
 
 import httpx2
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from services.console.api.models.operations import DeadLetter, DeadLetterList, DeadLetterResult
 from services.console.api.user_client import refusal
 from shared.api_client import ApiClient, ApiError, ServiceUnavailable
 from shared.status import AccessDenied, ServiceReport, collect_status
@@ -21,35 +21,6 @@ MAX_DEAD_LETTERS = 100
 """Dead letters in the list of a service."""
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class DeadLetter(BaseModel):
-    """An event whose handler failed too often."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    event_id: UUID
-    topic: str
-    type: str
-    attempts: int
-    reason: str
-    received_at: datetime
-
-
-class DeadLetterList(BaseModel):
-    """The oldest dead letters of a service."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    items: list[DeadLetter]
-
-
-class DeadLetterResult(BaseModel):
-    """How many dead letters an action changed."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    count: int
 
 
 class OperatorClient:

@@ -3,47 +3,34 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import httpx2
 import structlog
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from services.console.api.mentorship_models import (
+from services.console.api.models.matching import Explanation, Pair, Plan, Run, RunDetails, WhatIf, WhatIfDetails
+from services.console.api.models.members import (
+    Cluster,
+    Consortium,
+    Framework,
+    IndicatorStatus,
+    IndicatorStatusList,
+    ServiceRequest,
+)
+from services.console.api.models.mentorships import (
     DownstreamEntries,
     DownstreamEntry,
     LedgerEntry,
-    LedgerFilter,
     Mentorship,
     Need,
     NeedList,
     Recommendations,
 )
-from services.console.api.models import (
-    Activity,
-    Cluster,
-    Consortium,
-    FeedEvent,
-    FeedHead,
-    FeedPage,
-    Framework,
-    IndicatorStatus,
-    IndicatorStatusList,
-    Pair,
-    Registration,
-    ServiceRequest,
-)
-from services.console.api.plan_models import (
-    CriteriaSchema,
-    Explanation,
-    Plan,
-    Run,
-    RunDetails,
-    WhatIf,
-    WhatIfDetails,
-)
-from shared.api_client import ApiClient, ApiError, Params, ServiceUnavailable
+from services.console.api.models.notifications import FeedEvent, FeedHead, FeedPage
+from services.console.api.models.trainings import Activity, Registration
+from shared.api_client import ApiClient, ApiError, ApiModel, Params, ServiceUnavailable
 
 TIMEOUT_SECONDS = 5.0
 """For one request."""
@@ -53,6 +40,29 @@ MAX_STREAMS = 500
 """Browsers with an open live feed; further ones reload the page to see news."""
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class LedgerFilter(NamedTuple):
+    """Entries of a consortium: of a cluster on either side, of an indicator, of a period."""
+
+    consortium_id: UUID
+    cluster_id: UUID | None = None
+    framework: str | None = None
+    indicator: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+class CriteriaSchema(ApiModel):
+    """The JSON Schema of criteria."""
+
+    definitions: dict[str, Any] = Field(alias="$defs")
+
+    @property
+    def default_weights(self) -> dict[str, int]:
+        weights = self.definitions["Weights"]["properties"]
+        return {term: schema["default"] for term, schema in weights.items()}
+
 
 _log = structlog.get_logger(__name__)
 
@@ -174,7 +184,7 @@ class MatchingReader(ServiceReader):
 
     async def default_weights(self) -> dict[str, int]:
         """The weight of each score term in the default criteria."""
-        return (await self._get("/criteria-schema", CriteriaSchema)).weights
+        return (await self._get("/criteria-schema", CriteriaSchema)).default_weights
 
     async def mentorships(self, cluster: UUID | None = None) -> list[Mentorship]:
         """All mentorships, or those of one cluster."""

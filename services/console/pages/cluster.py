@@ -7,8 +7,8 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Path, Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.mentorship_models import Mentorship
-from services.console.api.models import Cluster, IndicatorStatus, ServiceRequest
+from services.console.api.models.members import Cluster, IndicatorStatus, ServiceRequest
+from services.console.api.models.mentorships import Mentorship
 from services.console.pages import mentorships, pairs, trainings
 from services.console.pages.home import cluster_row
 from services.console.request.page_context import PageContext, render_page

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from services.console.api.plan_models import Run
+from services.console.api.models.matching import Run
 from services.console.api.user_client import ApiCommand
 from services.console.request import forms
 from services.console.request.page_context import PageContext, render_page

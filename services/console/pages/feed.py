@@ -8,7 +8,8 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Header, Query, Request
 from fastapi.responses import HTMLResponse, StreamingResponse
 
-from services.console.api.models import Activity, FeedEvent
+from services.console.api.models.notifications import FeedEvent
+from services.console.api.models.trainings import Activity
 from services.console.api.public_client import PublicClient
 from services.console.request.page_context import PageContext, load_context, render_page
 from services.console.view import templating

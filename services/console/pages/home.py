@@ -9,12 +9,14 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.models import Cluster, IndicatorStatus, Pair
+from services.console.api.models.matching import Pair
+from services.console.api.models.members import Cluster, IndicatorStatus
 from services.console.pages import pairs
 from services.console.pages.feed import name_lookup, newest_events
 from services.console.pages.trainings import ActivityCard, activity_cards
 from services.console.request.page_context import PageContext, render_page
 from services.console.view import formatting, labels
+from services.console.view.charts.levels import gap
 from services.console.view.event_text import feed_row
 from shared import wording
 from shared.auth import public
@@ -129,7 +131,7 @@ def strengths(context: PageContext, statuses: Sequence[IndicatorStatus]) -> list
     able = [
         status
         for status in statuses
-        if status.level and not status.gap and status.level * 2 > context.scale(status.framework)
+        if status.level and not gap(status) and status.level * 2 > context.scale(status.framework)
     ]
     return sorted(able, key=lambda status: (-(status.level or 0) / context.scale(status.framework), status.indicator))
 
@@ -137,8 +139,8 @@ def strengths(context: PageContext, statuses: Sequence[IndicatorStatus]) -> list
 def gaps(statuses: Sequence[IndicatorStatus]) -> list[IndicatorStatus]:
     """What a cluster wants to learn; the greatest product of gap and priority first."""
     return sorted(
-        (status for status in statuses if status.gap),
-        key=lambda status: (-status.gap * (status.priority or 1), status.indicator),
+        (status for status in statuses if gap(status)),
+        key=lambda status: (-gap(status) * (status.priority or 1), status.indicator),
     )
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
-from services.console.api.mentorship_models import LedgerEntry, LedgerFilter, Need
+from services.console.api.models.mentorships import LedgerEntry, Need
+from services.console.api.public_client import LedgerFilter
 from services.console.request.page_context import PageContext, load_context, render_page
 from services.console.view import formatting, labels
 from services.console.view.charts import europe, timeline

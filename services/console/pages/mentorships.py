@@ -7,8 +7,7 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.mentorship_models import Mentorship
-from services.console.api.models import Term
+from services.console.api.models.mentorships import Mentorship
 from services.console.pages.mentorship_actions import Action
 from services.console.pages.pairs import Role
 from services.console.request.page_context import PageContext, render_page
@@ -54,6 +53,14 @@ class MentorshipCard(NamedTuple):
     learner: str
     href: str
     figure: str
+
+
+class HealthTerm(NamedTuple):
+    """A part of the health as a term of the chart."""
+
+    term: str
+    hundredths: int
+    reason: str
 
 
 class MentorshipGroup(NamedTuple):
@@ -126,7 +133,7 @@ def _details(context: PageContext, mentorship: Mentorship) -> dict[str, Any]:
     card = mentorship_card(context, mentorship)
     titled = [(context.indicator_title(goal.framework, goal.indicator), goal) for goal in mentorship.goals]
     scale = max([context.scale(goal.framework) for goal in mentorship.goals], default=5)
-    parts = [Term(term=part.part, hundredths=100 * part.points, reason=part.reason) for part in mentorship.health_parts]
+    parts = [HealthTerm(part.part, 100 * part.points, part.reason) for part in mentorship.health_parts]
     chart = terms.chart("health", f"Parts of the health of {card.mentor} and {card.learner}", parts)
     return {
         "card": card,

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.mentorship_models import Recommendations
+from services.console.api.models.mentorships import Recommendations
 from services.console.request.page_context import PageContext, render_page
 from services.console.view import formatting, labels
 from shared import wording

@@ -9,7 +9,8 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console.api.operator_client import MAX_DEAD_LETTERS, Action, DeadLetter, OperatorClient, Service
+from services.console.api.models.operations import DeadLetter
+from services.console.api.operator_client import MAX_DEAD_LETTERS, Action, OperatorClient, Service
 from services.console.request import forms
 from services.console.request.session import Operator, SignedInUser, require_same_origin
 from services.console.view import formatting, status_text, templating

@@ -9,8 +9,8 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console.api.models import Pair, ServiceRequest
-from services.console.api.plan_models import Run
+from services.console.api.models.matching import Pair, Run
+from services.console.api.models.members import ServiceRequest
 from services.console.api.user_client import ApiCommand
 from services.console.request import forms
 from services.console.request.page_context import PageContext, render_page

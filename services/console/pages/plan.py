@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.plan_models import Plan, PlannedPair, Run, ShadowPrice
+from services.console.api.models.matching import Plan, PlannedPair, Run, ShadowPrice
 from services.console.pages.desk import require_own_consortium, run_row
 from services.console.request.page_context import PageContext, render_page
 from services.console.request.session import Coordinator

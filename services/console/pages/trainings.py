@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 from fastapi import Query, Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.models import Activity, Registration
+from services.console.api.models.trainings import Activity, Registration
 from services.console.request.page_context import PageContext, render_page
 from services.console.view import formatting, labels
 from shared import wording

@@ -7,7 +7,7 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import Field
 
-from services.console.api.plan_models import PairKey, PlanSummary, WhatIfDetails
+from services.console.api.models.matching import PairKey, PlanSummary, WhatIfDetails
 from services.console.api.user_client import ApiCommand
 from services.console.pages.desk import require_own_consortium
 from services.console.request import forms

@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 
-from services.console.api.models import Cluster, Consortium, Framework
+from services.console.api.models.members import Cluster, Consortium, Framework
 from services.console.api.public_client import PublicClient
 from services.console.view import formatting, templating
 from shared.api_client import ServiceUnavailable

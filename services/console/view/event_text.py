@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from services.console.api.models import FeedEvent
+from services.console.api.models.notifications import FeedEvent
 from services.console.view import formatting, labels
 from shared import wording
 from shared.events import Data, Poison, matching, members, trainings

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import httpx2
 
+from services.console.api.models.members import Cluster
 from services.matching.consumers import consumer
 from shared.auth import Principal, Role
 from shared.db import Database
@@ -60,6 +61,26 @@ class Person:
     def _headers(self, more: Mapping[str, str]) -> dict[str, str]:
         cookie = {"Cookie": f"kei={self.token}"} if self.token else {}
         return {"Accept": "text/html", **cookie, **more}
+
+
+def cluster(number: int, country: str, *, name: str | None = None) -> Cluster:
+    """A cluster as members would send it."""
+    return Cluster(
+        id=UUID(int=number),
+        consortium_id=UUID(int=0),
+        slug=f"c{number}",
+        name=name or f"Cluster {number}",
+        country=country,
+        ecosystems=[],
+        languages=[],
+        value_chain_stages=[],
+        label="none",
+        label_expired=False,
+        illustrative=[],
+        mentor_capacity=1,
+        learner_capacity=1,
+        archived=False,
+    )
 
 
 async def poison(url: str, *ids: UUID) -> None:

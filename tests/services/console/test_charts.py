@@ -2,16 +2,18 @@ from datetime import date
 from itertools import pairwise
 from uuid import UUID
 
-from services.console.api.mentorship_models import Goal
-from services.console.api.models import Cluster, IndicatorStatus, Term
+from services.console.api.models.matching import Term
+from services.console.api.models.members import IndicatorStatus
+from services.console.api.models.mentorships import Goal
 from services.console.view.charts import europe, goals, land, levels, terms, timeline
 from shared.geography import CAPITALS
+from tests.services.console.actions import cluster
 
 SUMMER, AUTUMN = date(2017, 7, 1), date(2018, 10, 1)
 
 
 def test_a_bar_ends_at_its_level_and_the_mark_stands_at_the_target() -> None:
-    standing = IndicatorStatus(framework="f", indicator="i", level=2, target=4)
+    standing = IndicatorStatus(framework="f", indicator="i", level=2, target=4, illustrative=False)
     chart = levels.chart("c", "Levels", 5, [("Strategy", standing)])
     assert (chart.bars[0].level, chart.bars[0].target) == (40.0, 80.0)
     assert chart.bars[0].value == "2, target 4"
@@ -19,7 +21,9 @@ def test_a_bar_ends_at_its_level_and_the_mark_stands_at_the_target() -> None:
 
 
 def test_an_indicator_without_level_or_target_is_said_so() -> None:
-    chart = levels.chart("c", "Levels", 5, [("Strategy", IndicatorStatus(framework="f", indicator="i"))])
+    chart = levels.chart(
+        "c", "Levels", 5, [("Strategy", IndicatorStatus(framework="f", indicator="i", illustrative=False))]
+    )
     assert chart.bars[0].value == "not assessed"
     assert chart.bars[0].target is None
 
@@ -50,11 +54,6 @@ def test_spans_lie_on_the_axis_and_what_goes_on_ends_today() -> None:
     assert round(open_.start + open_.width) == 100
     assert [(year.name, round(year.x)) for year in chart.years] == [("2017", 0), ("2018", 50)]
     assert timeline.chart("t", [], SUMMER).bars == []
-
-
-def cluster(number: int, country: str) -> Cluster:
-    id = UUID(int=number)
-    return Cluster(id=id, consortium_id=id, slug=f"c{number}", name=f"Cluster {number}", country=country)
 
 
 def test_arcs_go_from_teacher_to_learner_and_broader_the_more_they_are() -> None:

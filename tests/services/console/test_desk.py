@@ -5,13 +5,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.console.api.models import Cluster
 from services.console.api.public_client import PublicClient
 from services.console.pages import plan
 from services.console.request.page_context import PageContext
 from services.console.view import plan_diff, truncation
 from shared.auth import Principal, Role
-from tests.services.console.actions import Person, forms, text
+from tests.services.console.actions import Person, cluster, forms, text
 from tests.services.console.world import World
 from tests.support.waiting import eventually
 
@@ -104,8 +103,7 @@ async def test_a_long_plan_is_turned_leaf_by_leaf(story: World, monkeypatch: pyt
 
 def test_a_long_list_is_cut_and_says_so() -> None:
     ids = [UUID(int=number) for number in range(truncation.MAX_LINES + 10)]
-    facts = {"consortium_id": ids[0], "slug": "c", "country": "RO", "illustrative": [], "archived": False}
-    clusters = [Cluster.model_validate({"id": id, "name": f"c{id.int}", **facts}) for id in ids]
+    clusters = [cluster(id.int, "RO", name=f"c{id.int}") for id in ids]
     context = PageContext(PublicClient("http://127.0.0.1", str), "/", all_clusters=clusters)
     brought = plan_diff.learner_changes({id: 100 * (id.int - 5) for id in ids}, context.cluster_name)
     shown = [*brought.lines.head, *brought.lines.tail]

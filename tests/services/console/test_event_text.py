@@ -5,7 +5,7 @@ import json
 import pytest
 
 from deploy.generate_docs import ROOT, SAMPLES
-from services.console.api.models import FeedEvent
+from services.console.api.models.notifications import FeedEvent
 from services.console.view.event_text import NEWER, NameLookup, feed_row
 from shared.events import registry
 

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from shared.status import Finding, MissingEvent, ServiceReport, diagnose
-from shared.status.models import HandledEvent, ServiceStatus
+from shared.status.models import ServiceStatus
+from shared.status.responses import HandledEvent
 
 WHEN = datetime(2026, 6, 28, 9, 30, tzinfo=UTC)
 OLD, MIDDLE, NEW = (UUID(int=number) for number in (1, 2, 3))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
-from services.console.api.plan_models import PlannedPair
+from services.console.api.models.matching import PlannedPair
 
 ROW_HEIGHT = 34
 """Pixels from one cluster to the next."""

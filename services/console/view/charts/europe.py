@@ -9,7 +9,7 @@ from math import cos, pi, sin
 from typing import NamedTuple
 from uuid import UUID
 
-from services.console.api.models import Cluster
+from services.console.api.models.members import Cluster
 from services.console.view import formatting
 from services.console.view.charts import land
 from shared import wording

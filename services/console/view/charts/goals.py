@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.console.api.mentorship_models import Goal
+from services.console.api.models.mentorships import Goal
 from services.console.view.charts.levels import ROW_HEIGHT
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.console.api.models import IndicatorStatus
+from services.console.api.models.members import IndicatorStatus
 
 ROW_HEIGHT = 56
 """Pixels of one indicator: its name, its bar and the space to the next."""
@@ -30,6 +30,11 @@ class LevelChart(NamedTuple):
     bars: list[LevelBar]
 
 
+def gap(status: IndicatorStatus) -> int:
+    """Target minus level, at least 0; an unknown one counts as 0."""
+    return max(0, (status.target or 0) - (status.level or 0))
+
+
 def chart(id: str, title: str, scale: int, statuses: Sequence[tuple[str, IndicatorStatus]]) -> LevelChart:
     """The chart of one framework.
 
@@ -40,7 +45,7 @@ def chart(id: str, title: str, scale: int, statuses: Sequence[tuple[str, Indicat
         statuses: title of each indicator, and its status.
     """
     bars = [_bar(row, name, status, scale) for row, (name, status) in enumerate(statuses)]
-    reached = sum(1 for _, status in statuses if status.target is not None and status.gap == 0)
+    reached = sum(1 for _, status in statuses if status.target is not None and gap(status) == 0)
     aimed = sum(1 for _, status in statuses if status.target is not None)
     summary = f"{len(bars)} indicators on a scale from 0 to {scale}. {reached} of {aimed} targets are reached."
     ticks = [100 * step / scale for step in range(scale + 1)] if scale <= 10 else [0.0, 50.0, 100.0]  # noqa: PLR2004

@@ -1,13 +1,23 @@
 """The terms of a score as parts of one bar of a hundred points."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from services.console.api.models import Term
 from services.console.view import formatting, labels
 
 MAX_SCORE = 10_000
 """In hundredths of a point."""
+
+
+class ScoreTerm(Protocol):
+    """A term of a score, or a part of the health of a mentorship; `hundredths` of a point."""
+
+    @property
+    def term(self) -> str: ...
+    @property
+    def hundredths(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
 
 
 class TermBar(NamedTuple):
@@ -30,7 +40,7 @@ class TermChart(NamedTuple):
     parts: list[TermBar]
 
 
-def chart(id: str, title: str, terms: Sequence[Term]) -> TermChart:
+def chart(id: str, title: str, terms: Sequence[ScoreTerm]) -> TermChart:
     """The chart of one score; `id` is unique on the page."""
     parts, start = [], 0.0
     for number, term in enumerate(terms):
