@@ -205,7 +205,7 @@ def _add_dead_letter_routes(router: Router, name: str, consumer: Consumer | None
     async def dead_letters(caller: Operator, db: Read) -> DeadLetters:
         """The 100 oldest dead letters."""
         result = [] if consumer is None else await inbox.dead_letters(db, consumer.name)
-        return DeadLetters(items=[DeadLetter.model_validate(one) for one in result])
+        return DeadLetters(items=[DeadLetter.model_validate(entry) for entry in result])
 
     @router.post("/dead-letters")
     async def handle(caller: Operator, tx: Tx, body: DeadLetterAction) -> AffectedEvents:
@@ -229,8 +229,8 @@ async def _inbox_status(
     db: ReadSession, consumer: Consumer, transport: Transport | None, *, include_done: bool
 ) -> list[InboxStatus]:
     """Statistics of the inbox by topic; `lag` and `lost_records` are None without a transport."""
-    pending_by_topic = {one.topic: one for one in await inbox.pending_stats(db, consumer)}
-    done_by_topic = {one.topic: one for one in await inbox.done_stats(db, consumer)} if include_done else {}
+    pending_by_topic = {entry.topic: entry for entry in await inbox.pending_stats(db, consumer)}
+    done_by_topic = {entry.topic: entry for entry in await inbox.done_stats(db, consumer)} if include_done else {}
     newest = await inbox.newest_handled(db, consumer, clock.now())
     statuses = []
     for topic in sorted(pending_by_topic.keys() | done_by_topic.keys()):
@@ -248,7 +248,9 @@ async def _inbox_status(
                 lag=None if transport is None else transport.lag().get(topic, 0),
                 lost_records=None if transport is None else transport.lost().get(topic, 0),
                 newest_handled=[
-                    HandledEvent(id=one.event_id, received_at=one.received_at) for one in newest if one.topic == topic
+                    HandledEvent(id=entry.event_id, received_at=entry.received_at)
+                    for entry in newest
+                    if entry.topic == topic
                 ],
             )
         )

@@ -30,7 +30,7 @@ class LateWire(LocalTransport):
         return {TOPIC: 2}
 
 
-async def told(client: httpx2.AsyncClient, query: str = "") -> dict[str, Any]:
+async def get_status(client: httpx2.AsyncClient, query: str = "") -> dict[str, Any]:
     reply = await client.get(f"/ops/status{query}", headers=OPERATOR)
     assert reply.status_code == 200, reply.text
     status: dict[str, Any] = reply.json()
@@ -61,24 +61,24 @@ async def test_the_status_tells_what_arrived_and_what_waits_on_the_transport(ser
         await factories.deliver(transport, second)
 
         async def handled() -> dict[str, Any]:
-            status = await told(client)
+            status = await get_status(client)
             return status if status["inbox"][0]["done"] == 2 else {}
 
         status = await eventually(handled)
         topic = status["inbox"][0]
         assert (topic["topic"], topic["lag"], topic["lost_records"]) == (TOPIC, 7, 2)
-        assert [one["id"] for one in topic["newest_handled"]] == [str(second.id)]
+        assert [event["id"] for event in topic["newest_handled"]] == [str(second.id)]
         assert status["version"] == version.version()
         newest = version.revisions("trainings")[0]
         assert status["revision"] == {"applied": newest, "latest": newest, "state": "current"}
-        brief = (await told(client, "?include_done=false"))["inbox"][0]
+        brief = (await get_status(client, "?include_done=false"))["inbox"][0]
         assert (brief["done"], brief["discarded"], brief["pending"]) == (None, None, 0)
 
 
 async def test_a_process_that_reads_nothing_does_not_guess(service_database: Create) -> None:
     url = await service_database("trainings")
     async with factories.running(trainings.build, url, transport=LateWire(), role="web") as client:
-        topic = (await told(client))["inbox"][0]
+        topic = (await get_status(client))["inbox"][0]
         assert (topic["lag"], topic["lost_records"], topic["newest_handled"]) == (None, None, [])
 
 
@@ -95,7 +95,7 @@ async def test_the_schema_is_held_against_what_the_code_knows(
     url = await service_database("members")
     await factories.rows(url, change)
     async with factories.running(members.build, url) as client:
-        revision = (await told(client))["revision"]
+        revision = (await get_status(client))["revision"]
         assert revision == {"applied": applied, "latest": version.revisions("members")[0], "state": state}
 
 
@@ -103,7 +103,7 @@ async def test_an_older_schema_is_behind(service_database: Create, monkeypatch: 
     known = version.revisions("members")
     monkeypatch.setattr("shared.web.admin_routes.revisions", lambda _: ("members_later", *known))
     async with factories.running(members.build, await service_database("members")) as client:
-        revision = (await told(client))["revision"]
+        revision = (await get_status(client))["revision"]
         assert (revision["applied"], revision["latest"], revision["state"]) == (
             known[0],
             "members_later",
@@ -113,7 +113,7 @@ async def test_an_older_schema_is_behind(service_database: Create, monkeypatch: 
 
 async def test_an_event_of_the_log_is_found_by_its_id(service_database: Create) -> None:
     async with factories.running(members.build, await service_database("members")) as client:
-        assert (await told(client))["outbox"]["oldest_event_id"] is None
+        assert (await get_status(client))["outbox"]["oldest_event_id"] is None
         made = await client.post("/consortia", json=factories.consortium(), headers=OPERATOR)
         await client.post("/clusters", json=factories.cluster(made.json()["id"]), headers=OPERATOR)
 
@@ -124,7 +124,7 @@ async def test_an_event_of_the_log_is_found_by_its_id(service_database: Create) 
         item = await eventually(placed)
         reply = await client.get(f"/ops/events/{item['event']['id']}", headers=OPERATOR)
         assert reply.json() == item
-        assert (await told(client))["outbox"]["oldest_event_id"] == item["event"]["id"]
+        assert (await get_status(client))["outbox"]["oldest_event_id"] == item["event"]["id"]
         gone = await client.get(f"/ops/events/{uuid4()}", headers=OPERATOR)
         assert (gone.status_code, gone.json()["type"]) == (404, "urn:kei:problem:no-such-event")
         refused = await client.get(f"/ops/events/{UUID(int=1)}", headers=factories.signed_in(Role.manager))

@@ -144,12 +144,12 @@ class Shelf:
 
     def __init__(self) -> None:
         self.jwks: dict[str, Any] | Exception = JWKS
-        self.asked = 0
+        self.fetches = 0
         self.now = NOW
         self.keys = KeySource(self._fetch, now=lambda: self.now)
 
     async def _fetch(self) -> bytes:
-        self.asked += 1
+        self.fetches += 1
         if isinstance(self.jwks, Exception):
             raise self.jwks
         return json.dumps(self.jwks).encode()
@@ -159,12 +159,12 @@ async def test_unknown_keys_are_asked_for_at_most_once_a_minute() -> None:
     shelf = Shelf()
     assert await shelf.keys.key(KID)
     await asyncio.gather(*(shelf.keys.key(f"unknown {number}") for number in range(50)))
-    assert shelf.asked == 1
+    assert shelf.fetches == 1
     shelf.now += timedelta(minutes=1)
     new = Issuer(ECKey.generate_key("P-256"), issuer="i", audience="a").jwks()["keys"][0]
     shelf.jwks = {"keys": [*JWKS["keys"], new]}
     assert await shelf.keys.key(new["kid"])
-    assert shelf.asked == 2
+    assert shelf.fetches == 2
 
 
 async def test_a_withdrawn_key_is_dropped_within_an_hour_but_an_outage_drops_none() -> None:
@@ -211,16 +211,24 @@ async def test_keys_come_from_a_file(tmp_path: Path) -> None:
 
 
 def test_api_keys_are_found_by_prefix_and_known_by_hash() -> None:
-    one, two = ApiKey.new(), ApiKey.new()
-    assert one.plain.startswith("kei_")
-    assert prefix_of(one.plain) == one.prefix
-    assert one.plain not in str((one.prefix, one.hash))
-    stored = [StoredKey(one.hash, A), StoredKey(two.hash, B)]
-    assert matching(one.plain, stored) == stored[0]
-    assert matching(two.plain, stored) == stored[1]
-    assert matching(one.plain + "x", stored) is None
-    assert digest(one.plain) == one.hash
-    for bad in ("", "kei_", "kei_short_x", one.plain[:20], "KEI" + one.plain[3:], one.plain + " ", one.plain + "\n"):
+    first, second = ApiKey.new(), ApiKey.new()
+    assert first.plain.startswith("kei_")
+    assert prefix_of(first.plain) == first.prefix
+    assert first.plain not in str((first.prefix, first.hash))
+    stored = [StoredKey(first.hash, A), StoredKey(second.hash, B)]
+    assert matching(first.plain, stored) == stored[0]
+    assert matching(second.plain, stored) == stored[1]
+    assert matching(first.plain + "x", stored) is None
+    assert digest(first.plain) == first.hash
+    for bad in (
+        "",
+        "kei_",
+        "kei_short_x",
+        first.plain[:20],
+        "KEI" + first.plain[3:],
+        first.plain + " ",
+        first.plain + "\n",
+    ):
         assert prefix_of(bad) is None
 
 

@@ -163,8 +163,8 @@ ACCEPTED = b'{"pair_id":"%b","consortium_id":"%b","mentor_id":"%b","learner_id":
 
 def record(*without: str, key: bytes | None = KEY, value: bytes | None = DATA, **headers: bytes) -> Record:
     """A good record, but for what is said."""
-    kept = {name: one for name, one in (HEADERS | headers).items() if name not in without}
-    return Record(key, tuple(kept.items()), value)
+    present = {name: item for name, item in (HEADERS | headers).items() if name not in without}
+    return Record(key, tuple(present.items()), value)
 
 
 def test_the_record_that_is_spoilt_below_is_good() -> None:
@@ -281,8 +281,8 @@ def test_an_attribute_that_is_null_is_not_there() -> None:
 @given(st.binary(max_size=200), st.lists(st.tuples(st.sampled_from(sorted(HEADERS)), st.binary(max_size=40))))
 def test_no_bytes_whatever_raise_anything_else(value: bytes, headers: list[tuple[str, bytes]]) -> None:
     records = (Record(KEY, (*record().headers, *headers), value), Record(value, (*record().headers, *headers), DATA))
-    for one in records:
+    for item in records:
         with suppress(Poison):
-            assert parse(one, TOPIC).key == CLUSTER
+            assert parse(item, TOPIC).key == CLUSTER
     with suppress(Poison):
         parse_structured(value)

@@ -15,11 +15,11 @@ from shared import logs, telemetry
 @pytest.fixture
 def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
-    kept, level = list(root.handlers), root.level
+    handlers, level = list(root.handlers), root.level
     stream = io.StringIO()
     logs.set_up("members", stream=stream)
     yield stream
-    root.handlers[:] = kept
+    root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
 

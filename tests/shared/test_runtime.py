@@ -98,7 +98,7 @@ async def test_a_loop_that_ends_ends_the_process_and_is_named(service_database: 
                 await asked_to_end.wait()
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
-    assert [one["loop"] for one in logs if one["log_level"] == "critical"] == [job.__qualname__]
+    assert [entry["loop"] for entry in logs if entry["log_level"] == "critical"] == [job.__qualname__]
 
 
 async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(

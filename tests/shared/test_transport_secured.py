@@ -81,7 +81,7 @@ async def test_an_event_goes_from_one_service_to_another_each_as_itself(
                 f"Kafka at {broker.tls} is not reached, or its certificate is not trusted,"
                 " or the password of user trainings is refused"
             )
-            await eventually(lambda: any(one.get("reason") == sentence for one in logs))
+            await eventually(lambda: any(entry.get("reason") == sentence for entry in logs))
             assert [(await reader.get(path)).status_code for path in ("/livez", "/readyz")] == [200, 200]
             with KafkaAdmin(KafkaConnectionSettings(broker.address)) as admin:
                 admin.put_user("trainings", "new")
@@ -129,7 +129,7 @@ async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_bac
                     await arrives(b"before %b" % kind.encode())
                     admin.allow("trainings", [rule for rule in rules if rule.kind != kind])
                     await sent(b"without %b" % kind.encode())
-                    await eventually(lambda: any(one.get("reason") == sentence for one in logs), 30)
+                    await eventually(lambda: any(entry.get("reason") == sentence for entry in logs), 30)
             admin.allow("trainings", rules)
             await arrives(b"after")
     assert set(inbox.values) == {b"before topic", b"without topic", b"before group", b"without group", b"after"}

@@ -123,7 +123,7 @@ class Rig:
         await eventually(complete, deadline=deadline)
         got = await self.effects(consumer, list(wanted))
         for key, count in wanted.items():
-            assert [version for one, version in got if one == key] == list(range(1, count + 1))
+            assert [version for event_key, version in got if event_key == key] == list(range(1, count + 1))
 
     async def dead(self, consumer: str) -> list[DeadLetter]:
         """The consumer's dead letters."""

@@ -60,7 +60,7 @@ async def _placed(rig: Rig, count: int) -> bool:
 
 
 def _refused(logs: list[EventDict]) -> bool:
-    return any(one["event"] == "transport send failed, retrying" for one in logs)
+    return any(entry["event"] == "transport send failed, retrying" for entry in logs)
 
 
 @asynccontextmanager
@@ -103,8 +103,8 @@ async def test_what_is_put_while_an_inbox_is_away_is_delivered_when_it_is_back(
 
 def _missed(logs: list[EventDict]) -> bool:
     """Both those who bring and those who handle have noticed."""
-    found = {one["event"] for one in logs}
-    return "inbox worker failed, retrying" in found and not found.isdisjoint(
+    messages = {entry["event"] for entry in logs}
+    return "inbox worker failed, retrying" in messages and not messages.isdisjoint(
         {"transport send failed, retrying", "storing records failed, retrying"}
     )
 
@@ -117,7 +117,7 @@ async def test_what_is_put_before_the_outbox_was_away_is_sent_when_it_is_back(
     async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
         await asyncio.gather(*(put(rig.source, key, [1, 2, 3]) for key in keys))
         async with _unreachable(postgres, rig.urls[0]):
-            await eventually(lambda: any(one["event"] == "relay lost its database, retrying" for one in logs))
+            await eventually(lambda: any(entry["event"] == "relay lost its database, retrying" for entry in logs))
         await rig.expect(consumer_name, dict.fromkeys(keys, 3))
         await asyncio.gather(*(put(rig.source, key, [4]) for key in keys))
         await rig.expect(consumer_name, dict.fromkeys(keys, 4))

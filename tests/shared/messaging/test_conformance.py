@@ -64,7 +64,7 @@ async def test_a_failing_event_parks_its_key_only_and_is_dead_with_its_reason(ri
         await rig.expect(consumer_name, {good: 2})
         await eventually(lambda: _effects_of(rig, consumer_name, bad, [2]))
         dead = await _dead(rig, consumer_name)
-        assert [(one.reason, one.attempts) for one in dead] == [("ValueError: no such thing", 3)]
+        assert [(entry.reason, entry.attempts) for entry in dead] == [("ValueError: no such thing", 3)]
 
 
 async def test_a_dead_letter_is_handled_when_it_is_tried_again(rig: Rig, consumer_name: str) -> None:
@@ -133,7 +133,7 @@ async def test_batches_are_handled_by_one_call(rig: Rig, consumer_name: str) -> 
     @consumer.on_batch(CapacityChanged)
     async def note(tx: WriteSession, events: Sequence[Event[CapacityChanged]]) -> None:
         sizes.append(len(events))
-        rows = [{"c": consumer_name, "id": one.id, "k": one.key, "v": one.version} for one in events]
+        rows = [{"c": consumer_name, "id": entry.id, "k": entry.key, "v": entry.version} for entry in events]
         await tx.execute(text("INSERT INTO effect (consumer, event_id, key, version) VALUES (:c, :id, :k, :v)"), rows)
 
     transport = rig.make_transport()
@@ -152,7 +152,7 @@ async def _dead(rig: Rig, consumer: str) -> list[inbox.DeadLetter]:
     """The dead letters that this test put: others' poison goes over the same topic."""
     async with rig.source.reading() as session:
         mine = set((await session.scalars(text("SELECT id FROM outbox"))).all())
-    return [one for one in await rig.dead(consumer) if one.event_id in mine]
+    return [entry for entry in await rig.dead(consumer) if entry.event_id in mine]
 
 
 async def _sent(rig: Rig, count: int) -> bool:

@@ -101,11 +101,11 @@ async def test_a_worker_that_dies_has_effects_once(rig: Rig, consumer_name: str,
 
 
 async def test_everything_may_stop_and_start_with_events_at_every_stage(rig: Rig, consumer_name: str) -> None:
-    done, dead, parked, handled, kept, unmarked, placed, unplaced = keys = [uuid4() for _ in range(8)]
+    done, dead, parked, handled, stored, unmarked, placed, unplaced = keys = [uuid4() for _ in range(8)]
     await _stop_after_the_first(rig, consumer_name, done, dead)
     await _stop_while_parked(rig, consumer_name, parked)
     await _stop_while_handled(rig, consumer_name, handled)
-    await _stop_once_kept(rig, consumer_name, kept)
+    await _stop_once_stored(rig, consumer_name, stored)
     await _stop_before_the_mark(rig, unmarked, placed)
     await put(rig.source, unplaced, [1, 2])
     assert (await rig.positions(), (await rig.figures()).sent) == (list(range(1, 15)), 10)
@@ -163,12 +163,12 @@ async def _stop_while_handled(rig: Rig, name: str, handled: UUID) -> None:
         await eventually(lambda: _sent_all(rig))
 
 
-async def _stop_once_kept(rig: Rig, name: str, kept: UUID) -> None:
+async def _stop_once_stored(rig: Rig, name: str, stored: UUID) -> None:
     transport = rig.make_transport()
     transport.attach(Inbox(rig.sink, effects_consumer(name)))
     async with running(transport.run()), rig.relaying(transport):
-        await put(rig.source, kept, [1, 2])
-        await eventually(lambda: _in_states(rig, name, kept, [("pending", 0), ("pending", 0)]), deadline=20)
+        await put(rig.source, stored, [1, 2])
+        await eventually(lambda: _in_states(rig, name, stored, [("pending", 0), ("pending", 0)]), deadline=20)
         await eventually(lambda: _sent_all(rig))
 
 

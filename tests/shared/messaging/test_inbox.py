@@ -134,7 +134,7 @@ async def test_a_lost_connection_is_no_failure_of_the_event(
     async with rig.consuming(consumer, LocalTransport()):
         await rig.expect(consumer_name, {key: 1})
     assert await rig.states(consumer_name, key) == [("done", 0)]
-    assert "inbox worker failed, retrying" in [one["event"] for one in logs]
+    assert "inbox worker failed, retrying" in [entry["event"] for entry in logs]
 
 
 async def _states(rig: Rig, consumer: str, key: UUID, wanted: list[tuple[str, int]]) -> bool:

@@ -60,12 +60,12 @@ class _Group:
                 answer = (await self._admin.describe_consumer_groups([self._name]))[0].to_object()
             except CoordinatorNotAvailableError:  # the broker's very first group
                 return None
-            found: dict[str, Any] = answer["groups"][0]
-            return found["members"] if (found["state"], len(found["members"])) == ("Stable", members) else None
+            group: dict[str, Any] = answer["groups"][0]
+            return group["members"] if (group["state"], len(group["members"])) == ("Stable", members) else None
 
         return [
-            len(ConsumerProtocolMemberAssignment.decode(one["member_assignment"]).partitions())
-            for one in await eventually(settled, deadline=30.0) or []
+            len(ConsumerProtocolMemberAssignment.decode(member["member_assignment"]).partitions())
+            for member in await eventually(settled, deadline=30.0) or []
         ]
 
 

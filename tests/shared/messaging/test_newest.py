@@ -40,7 +40,9 @@ async def plant(rig: Rig, name: str, made: Sequence[UUID], *, topic: str = TOPIC
 
 async def newest(rig: Rig, name: str) -> list[tuple[str, UUID]]:
     async with rig.sink.reading() as session:
-        return [(one.topic, one.event_id) for one in await inbox.newest_handled(session, Consumer(name), NOW)]
+        return [
+            (handled.topic, handled.event_id) for handled in await inbox.newest_handled(session, Consumer(name), NOW)
+        ]
 
 
 async def test_of_each_topic_the_newest_the_tenth_and_the_hundredth(rig: Rig, consumer_name: str) -> None:

@@ -62,7 +62,7 @@ async def test_events_that_came_before_their_partition_move_into_it(rig: Rig) ->
         await forward(rig.source, event_of(LONG_AGO))
         await eventually(lambda: _sent(rig, 5))
     async with rig.source.reading() as session:
-        read = [(one.position, one.event.id) for one in await outbox.read(session)]
+        read = [(entry.position, entry.event.id) for entry in await outbox.read(session)]
     assert read[:3] == [(1, early.id), (2, late.id), (3, other.id)]
     assert [position for position, _ in read] == [1, 2, 3, 4, 5]
 
@@ -98,7 +98,7 @@ async def test_partitions_can_be_made_while_events_are_put(rig: Rig, logs: list[
         )
         await eventually(lambda: _sent(rig, 200))
     assert await rig.positions() == list(range(1, 201))
-    assert not [one for one in logs if one["event"] == "outbox partition not created"]
+    assert not [entry for entry in logs if entry["event"] == "outbox partition not created"]
 
 
 async def test_what_is_in_the_way_of_a_partition_is_said_and_holds_up_no_writer(
@@ -107,7 +107,7 @@ async def test_what_is_in_the_way_of_a_partition_is_said_and_holds_up_no_writer(
     async with rig.source.transaction() as reader:
         await reader.execute(text("SELECT count(*) FROM outbox"))
         await outbox.maintain_partitions(rig.source, LONG_AGO)
-    failed = [one["partition"] for one in logs if one["event"] == "outbox partition not created"]
+    failed = [entry["partition"] for entry in logs if entry["event"] == "outbox partition not created"]
     assert failed == ["outbox_2020_02", "outbox_2020_03", "outbox_2020_04"]
 
 
@@ -140,7 +140,7 @@ async def test_an_event_forwarded_a_second_time_is_in_the_log_once(rig: Rig) -> 
     async with rig.relaying(LocalTransport()):
         await eventually(lambda: _sent(rig, 2))
     async with rig.source.reading() as session:
-        assert [one.event.id for one in await outbox.read(session)] == [first.id, second.id]
+        assert [entry.event.id for entry in await outbox.read(session)] == [first.id, second.id]
 
 
 async def _sent(rig: Rig, count: int) -> bool:

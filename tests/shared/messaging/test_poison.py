@@ -28,8 +28,8 @@ def _binary(**changes: bytes | None) -> Record:
     data = b'{"cluster_id":"%b","consortium_id":"%b","mentor_capacity":1,"learner_capacity":1}' % (key, key)
     rest = {name: value for name, value in changes.items() if name not in {"key", "value"}}
     headers |= rest
-    kept = tuple((name, value) for name, value in headers.items() if value is not None)
-    return Record(changes.get("key", key), kept, changes.get("value", data))
+    present = tuple((name, value) for name, value in headers.items() if value is not None)
+    return Record(changes.get("key", key), present, changes.get("value", data))
 
 
 def _with_capacity(number: bytes) -> Record:
@@ -83,12 +83,12 @@ async def test_poison_is_dead_with_its_reason_and_the_rest_flows(rig: Rig, consu
         wanted = {event_id_of(TOPIC, record): reason for record, reason in POISON.values()}
 
         async def all_dead() -> dict[Any, str] | None:
-            found = {one.event_id: one.reason for one in await rig.dead(consumer_name)}
-            return found if wanted.keys() <= found.keys() else None
+            reasons = {letter.event_id: letter.reason for letter in await rig.dead(consumer_name)}
+            return reasons if wanted.keys() <= reasons.keys() else None
 
-        found = await eventually(all_dead, deadline=20.0)
+        reasons = await eventually(all_dead, deadline=20.0)
         for id, reason in wanted.items():
-            assert any(part in found[id] for part in reason.split("|")), (found[id], reason)
+            assert any(part in reasons[id] for part in reason.split("|")), (reasons[id], reason)
 
 
 def _strange_but_good(key: UUID) -> list[Record]:

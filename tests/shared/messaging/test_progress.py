@@ -32,13 +32,13 @@ class ClosedInbox:
         self.consumer, self.topics = consumer, frozenset({TOPIC})
         self.errors = list(errors)
         self.opened = asyncio.Event()
-        self.kept: set[bytes | None] = set()
+        self.received: set[bytes | None] = set()
 
     async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
         if self.errors:
             raise self.errors.pop()
         await self.opened.wait()
-        self.kept |= {record.key for _, record in records}
+        self.received |= {record.key for _, record in records}
 
 
 def some_records() -> list[Record]:
@@ -61,7 +61,7 @@ async def test_what_is_not_kept_is_noticed(kafka: str, consumer_name: str) -> No
         assert transport.lag()[TOPIC] >= 3
         inbox.opened.set()
         await eventually(lambda: transport.stalled() == 0.0 and not transport.lag()[TOPIC], 20.0)
-    assert keys_of(records) <= inbox.kept
+    assert keys_of(records) <= inbox.received
     await transport.close()
 
 
@@ -83,7 +83,7 @@ async def test_the_brokers_absence_is_not_counted(
         await eventually(lambda: transport.stalled() > 0.5, 40.0)
         inbox.opened.set()
         await eventually(lambda: transport.stalled() == 0.0, 20.0)
-    assert keys_of(records) <= inbox.kept
+    assert keys_of(records) <= inbox.received
     await transport.close()
 
 
@@ -99,12 +99,12 @@ async def test_an_inbox_that_says_it_cannot_is_not_counted(kafka: str, consumer_
     longest = 0.0
     async with running(transport.run()):
 
-        def kept() -> bool:
+        def received() -> bool:
             nonlocal longest
             longest = max(longest, transport.stalled())
-            return keys_of(records) <= inbox.kept
+            return keys_of(records) <= inbox.received
 
-        await eventually(kept, 40.0)
+        await eventually(received, 40.0)
     assert longest < 1.0
     await transport.close()
 
@@ -123,7 +123,7 @@ async def test_records_are_kept_whatever_an_inbox_raises(
     records = some_records()
     await transport.send(TOPIC, records)
     async with running(transport.run()):
-        await eventually(lambda: keys_of(records) <= inbox.kept, 40.0)
+        await eventually(lambda: keys_of(records) <= inbox.received, 40.0)
     assert not inbox.errors
     await transport.close()
 

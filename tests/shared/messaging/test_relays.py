@@ -72,7 +72,7 @@ async def test_a_frozen_relay_that_wakes_up_repeats_and_stands_by(
                 assert (first.leading, second.leading) == (False, True)
                 assert freezing.sent > 0, "nothing was repeated"
     assert await rig.positions() == list(range(1, 21))
-    assert [one["epoch"] for one in logs if one["event"] == "relay leads"] == [1, 2]
+    assert [entry["epoch"] for entry in logs if entry["event"] == "relay leads"] == [1, 2]
 
 
 async def _frozen_with(rig: Rig, relay: Relay, freezing: FreezingWire, keys: Sequence[object]) -> None:
@@ -96,9 +96,9 @@ async def test_a_relay_whose_epoch_is_over_marks_nothing(urls: tuple[str, str], 
         async with rig.source.transaction() as tx:
             await tx.execute(text("UPDATE outbox_relay SET epoch = epoch + 1"))
         freezing.woken.set()
-        await eventually(lambda: [one for one in logs if one["event"] == "relay fenced by another leader"])
+        await eventually(lambda: [entry for entry in logs if entry["event"] == "relay fenced by another leader"])
         await eventually(lambda: _sent(rig, 2))
-    epochs = [one["epoch"] for one in logs if one["event"] == "relay leads"]
+    epochs = [entry["epoch"] for entry in logs if entry["event"] == "relay leads"]
     assert epochs == [1, 3]
     await rig.close()
 

@@ -59,16 +59,16 @@ async def test_one_trace_leads_from_the_request_to_the_effects_own_event(
     ):
         cluster = await _register(client, traceparent=f"00-{trace}-{caller}-01")
         put = await eventually(lambda: _traceparent(rig.urls[1], cluster), deadline=20.0)
-    asked = await _traceparent(url, cluster)
+    requested = await _traceparent(url, cluster)
     sent = {
-        dict(one.headers)["ce_traceparent"].decode() for one in transport.records if one.key == str(cluster).encode()
+        dict(item.headers)["ce_traceparent"].decode() for item in transport.records if item.key == str(cluster).encode()
     }
     served = _span(spans, trace, SpanKind.SERVER)
     handled = _span(spans, trace, SpanKind.CONSUMER)
     assert _parent(served) == caller
-    assert sent == {asked}
-    assert str(asked).split("-")[1] == trace
-    assert _parent(handled) == str(asked).split("-")[2]
+    assert sent == {requested}
+    assert str(requested).split("-")[1] == trace
+    assert _parent(handled) == str(requested).split("-")[2]
     assert str(put).split("-")[1] == trace
     assert str(put).split("-")[2] == format(handled.context.span_id, "016x")
     assert "/clusters" in served.name
@@ -87,15 +87,15 @@ async def _register(client: httpx2.AsyncClient, traceparent: str) -> UUID:
 
 async def _traceparent(url: str, key: UUID) -> str | None:
     """Of the event in an outbox."""
-    found = await factories.rows(url, "SELECT traceparent FROM outbox WHERE key = $1", key)
-    return found[0]["traceparent"] if found else None
+    rows = await factories.rows(url, "SELECT traceparent FROM outbox WHERE key = $1", key)
+    return rows[0]["traceparent"] if rows else None
 
 
 def _span(spans: InMemorySpanExporter, trace: str, kind: SpanKind) -> ReadableSpan:
     """The only span of a kind in a trace."""
-    traced = [one for one in spans.get_finished_spans() if format(one.context.trace_id, "032x") == trace]
-    (found,) = [one for one in traced if one.kind is kind]
-    return found
+    traced = [item for item in spans.get_finished_spans() if format(item.context.trace_id, "032x") == trace]
+    (span,) = [item for item in traced if item.kind is kind]
+    return span
 
 
 def _parent(span: ReadableSpan) -> str:

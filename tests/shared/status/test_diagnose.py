@@ -16,7 +16,7 @@ WHEN = datetime(2026, 6, 28, 9, 30, tzinfo=UTC)
 OLD, MIDDLE, NEW = (UUID(int=number) for number in (1, 2, 3))
 
 
-def told(service: str, **changes: Any) -> ServiceStatus:
+def status_of(service: str, **changes: Any) -> ServiceStatus:
     """A service with nothing to find; `out` changes its outbox, `into` its inbox of members' events."""
     out: dict[str, Any] = {
         "assigned": 9,
@@ -35,7 +35,7 @@ def told(service: str, **changes: Any) -> ServiceStatus:
 
 
 def row(service: str = "matching", **changes: Any) -> ServiceReport:
-    return ServiceReport(service, told(service, **changes))
+    return ServiceReport(service, status_of(service, **changes))
 
 
 def unknown(id: UUID, producer: str = "members") -> Sequence[MissingEvent]:
@@ -52,7 +52,9 @@ WELL: dict[str, Sequence[ServiceReport]] = {
     "the inbox waits for as long as it may": [row(into={"pending": 5, "oldest_pending_age_seconds": 60})],
     "nothing was lost, or nobody knows": [row(into={"lost_records": 0}), row(into={"lost_records": None, "lag": None})],
     "records wait on the transport": [row(into={"lag": 900})],
-    "an older version tells less": [ServiceReport("matching", told("matching").model_copy(update={"revision": None}))],
+    "an older version tells less": [
+        ServiceReport("matching", status_of("matching").model_copy(update={"revision": None}))
+    ],
     "the producer has forgotten an older event": [row("members"), replace(row(), missing_events=unknown(OLD))],
     "the producer has forgotten all events": [
         row("members", out={"oldest_event_id": None}),
@@ -192,7 +194,7 @@ def test_all_that_is_found_is_told_in_the_order_of_the_services() -> None:
         ServiceReport("trainings", None, "is away"),
         row(into={"dead": 1}),
     ]
-    assert [(one.service, one.kind) for one in diagnose(rows)] == [
+    assert [(finding.service, finding.kind) for finding in diagnose(rows)] == [
         ("members", "outbox"),
         ("trainings", "unreachable"),
         ("matching", "dead"),

@@ -135,7 +135,7 @@ def _reads(router: Router) -> None:
         return paging.page([Item.model_validate(row) for row in rows], lambda item: (item.name, item.id))
 
     @router.get("/{item_id}")
-    async def one(db: Read, item_id: UUID, response: Response, _: SignedIn) -> Item:
+    async def get_item(db: Read, item_id: UUID, response: Response, _: SignedIn) -> Item:
         """One item."""
         row = (await db.execute(select(ITEM).where(ITEM.c.id == item_id))).one_or_none()
         if row is None:

@@ -71,5 +71,5 @@ def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
         *("--checks", "all", "--max-examples", "25", "--seed", "1", "--continue-on-failure", "--no-color"),
     ]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": "tests.shared.web.schema_hooks", "PYTHONPATH": str(ROOT)}
-    found = subprocess.run(explore, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, found.stdout
+    result = subprocess.run(explore, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout

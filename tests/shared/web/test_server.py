@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[3]
 def port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        found: int = free.getsockname()[1]
-        return found
+        port: int = free.getsockname()[1]
+        return port
 
 
 @pytest.fixture

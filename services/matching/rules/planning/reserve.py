@@ -68,7 +68,7 @@ def reserve_prices(plan_input: PlanInput, problem: Problem, candidates: Candidat
 
 def _drawn_arrivals(plan_input: PlanInput, reserve: Reserve, candidates: CandidatePairs) -> list[NDArray[np.int32]]:
     """For each scenario, the known learners that the arriving learners equal."""
-    generator = np.random.default_rng(plan_input.seed)
+    generator = np.random.default_rng(plan_input.seed)  # noqa: TID251  the seed is part of the input
     mean = expected_arrivals(plan_input) * reserve.days / DAYS_PER_MONTH
     learners = np.unique(candidates.learner)
     return [generator.choice(learners, size=int(generator.poisson(mean))) for _ in range(SCENARIOS)]
