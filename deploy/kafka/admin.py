@@ -70,7 +70,7 @@ class KafkaAdmin:
                 **access.options(), bootstrap_timeout_ms=milliseconds, request_timeout_ms=milliseconds
             )
         except KafkaTimeoutError as error:
-            raise KafkaAdminError(f"{access.unreached}.") from error
+            raise KafkaAdminError(f"{access.unreachable_reason}.") from error
 
     def __enter__(self) -> Self:
         return self

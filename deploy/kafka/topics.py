@@ -132,9 +132,9 @@ async def _connected(access: KafkaConnectionSettings) -> AsyncIterator[AIOKafkaA
             await admin.start()
             yield admin
     except KafkaConnectionError as error:
-        raise TopicsError(f"{access.unreached}.") from error
+        raise TopicsError(f"{access.unreachable_reason}.") from error
     except (KafkaError, OSError, TimeoutError) as error:
-        reason = access.said(error, "create or describe topics")
+        reason = access.describe(error, "create or describe topics")
         raise TopicsError(f"Kafka at {access.servers} refuses, or does not answer: {reason}.") from error
     finally:
         await admin.close()

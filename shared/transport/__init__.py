@@ -1,4 +1,4 @@
-"""The transport between services: a relay sends records over it, and it puts them into inboxes, at least once."""
+"""The transport between services delivers the records of a relay to inboxes, at least once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ class TransportError(Exception):
 
 
 class Receiver(Protocol):
-    """What a transport delivers to: a consumer's inbox."""
+    """The target of a transport: the inbox of a consumer."""
 
     @property
     def consumer(self) -> str:
@@ -19,39 +19,39 @@ class Receiver(Protocol):
 
     @property
     def topics(self) -> frozenset[str]:
-        """The topics it wants."""
+        """The subscribed topics."""
 
     async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
-        """Keep the records (topic, record) before this returns. May be called with the same ones again."""
+        """Store the (topic, record) pairs before this returns. May be called with the same ones again."""
 
 
 class Transport(Protocol):
-    """One interface for both transports. Order is kept for the records of one key."""
+    """The interface of both transports. Records with the same key stay in order."""
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
-        """Return when all the records are safe on the other side.
+        """Return when all records are acknowledged.
 
         Raises:
-            WireError: when they are not, or it is not known, within the transport's deadline.
+            TransportError: no acknowledgement within the deadline of the transport.
         """
 
     def attach(self, receiver: Receiver) -> None:
-        """Deliver the receiver's topics to it once `run` begins; a later one with the same name takes its place."""
+        """Deliver its topics to the receiver while `run` runs; replaces a receiver of the same name."""
 
     def stalled(self) -> float:
-        """Seconds for which there has been something to read and nothing was read.
+        """Seconds for which records were available and none was read.
 
-        The absence of the other side or of the inbox's database does not count: a restart would not help.
+        An outage of the broker or of the inbox's database does not count: a restart would not help.
         """
 
     def lag(self) -> Mapping[str, int]:
-        """Records not yet read by this process, by topic; topics without a known lag may be missing."""
+        """Number of records that this process has not read, by topic; topics without a known lag may be missing."""
 
     def lost(self) -> Mapping[str, int]:
-        """Records that were deleted before this process had read them, by topic: they have to be sent again."""
+        """Number of records deleted before this process read them, by topic: they have to be replayed."""
 
     async def run(self) -> None:
-        """Move what must be moved, until cancelled. Survives the other side's absence."""
+        """Deliver records until cancelled. Survives an outage of the broker."""
 
     async def close(self) -> None:
-        """End within seconds, whatever state the other side is in."""
+        """Stop within seconds, in whatever state the broker is."""

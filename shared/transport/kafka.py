@@ -28,23 +28,23 @@ from shared.transport.kafka_assignment import KafkaAssignment
 from shared.transport.kafka_connection import CONNECTION_ERRORS, KafkaConnectionSettings
 
 DEADLINE = 5.0
-"""Seconds for a send to be acknowledged, and for anything to stop."""
+"""Seconds for the acknowledgement of a send, and for each stop."""
 START_DEADLINE = 30.0
 _GRACE = 2.0
-"""Seconds for what is in hand at the end: below the deadline, so that the member still leaves its group."""
+"""Seconds to finish the current batch at the end: below DEADLINE, so that the member can still leave its group."""
 _MAX_BATCH = 512 * 1024
 
 _log = structlog.get_logger(__name__)
 
 
 class KafkaTransport:
-    """One service's access to a Kafka cluster.
+    """The Kafka client of one service.
 
     Args:
-        servers: bootstrap servers, host:port, or access to them as somebody.
+        servers: bootstrap servers (host:port), or settings with a user.
         client: the service's name.
-        look_every: seconds between two looks at how far the topics are.
-        longest_wait: seconds between two tries of an inbox that takes nothing, at most.
+        progress_check: seconds between two queries of the end offsets.
+        max_retry: maximum seconds between two attempts to store records in the inbox.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class KafkaTransport:
         servers: str | KafkaConnectionSettings,
         client: str,
         *,
-        look_every: float = PROGRESS_CHECK_SECONDS,
-        longest_wait: float = MAX_RETRY_SECONDS,
+        progress_check: float = PROGRESS_CHECK_SECONDS,
+        max_retry: float = MAX_RETRY_SECONDS,
     ) -> None:
-        self._access, self._client = KafkaConnectionSettings.to(servers), client
-        self._look_every, self._longest_wait = look_every, longest_wait
+        self._connection, self._client = KafkaConnectionSettings.to(servers), client
+        self._progress_check, self._max_retry = progress_check, max_retry
         self._receivers: dict[str, Receiver] = {}
         self._reading: dict[str, Ingest] = {}
         self._lost: Counter[str] = Counter()
@@ -69,19 +69,19 @@ class KafkaTransport:
         self._receivers[receiver.consumer] = receiver
 
     def stalled(self) -> float:
-        """Seconds for which the slowest of its partitions has had something to read and nothing was read."""
+        """Maximum over its partitions of the seconds for which records were available and none was read."""
         return max((ingest.stalled() for ingest in self._reading.values()), default=0.0)
 
     def lag(self) -> Mapping[str, int]:
-        """Records not read yet in the partitions that this process reads, by topic."""
+        """Number of unread records in the partitions of this process, by topic."""
         return sum((Counter(ingest.lag) for ingest in self._reading.values()), Counter())
 
     def lost(self) -> Mapping[str, int]:
-        """Records that the cluster deleted before this process had read them, by topic."""
+        """Number of records that the cluster deleted before this process read them, by topic."""
         return self._lost
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
-        """Send the records and wait until the cluster has them in all replicas that are in sync."""
+        """Send the records and wait for the acknowledgement of all in-sync replicas."""
         try:
             async with asyncio.timeout(DEADLINE):
                 producer = await self._started_producer()
@@ -92,23 +92,23 @@ class KafkaTransport:
                 await asyncio.gather(*futures)
         except CONNECTION_ERRORS as error:
             self._discard_producer()
-            message = f"{len(records)} records for {topic}: {self._access.said(error, f'write to {topic}')}"
+            message = f"{len(records)} records for {topic}: {self._connection.describe(error, f'write to {topic}')}"
             raise TransportError(message) from error
 
     async def _batches(self, producer: AIOKafkaProducer, topic: str, records: Sequence[Record]) -> Any:  # noqa: ANN401
-        available = sorted(await producer.partitions_for(topic))
+        partitions = sorted(await producer.partitions_for(topic))
         by_partition: dict[int, list[Record]] = defaultdict(list)
         for record in records:
-            by_partition[available[_hash(record.key or b"") % len(available)]].append(record)
-        for partition, chosen in by_partition.items():
-            for batch in _full_batches(producer, chosen):
+            by_partition[partitions[_partition_hash(record.key or b"") % len(partitions)]].append(record)
+        for partition, records_of_partition in by_partition.items():
+            for batch in _full_batches(producer, records_of_partition):
                 yield partition, batch
 
     async def _started_producer(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **self._access.options(),
+                    **self._connection.options(),
                     client_id=self._client,
                     acks="all",
                     enable_idempotence=True,
@@ -124,7 +124,7 @@ class KafkaTransport:
             return self._producer
 
     def _discard_producer(self) -> None:
-        """A producer that failed once may hang in its next send; a new one is cheap."""
+        """Replace a producer after a failure: its next send might hang, and a new one is cheap."""
         producer, self._producer = self._producer, None
         if producer is not None:
             self._stop(producer)
@@ -142,32 +142,32 @@ class KafkaTransport:
                 await self._subscribe(receiver)
             except CONNECTION_ERRORS as error:
                 topics = ", ".join(sorted(receiver.topics))
-                reason = self._access.said(error, f"read {topics} as group {receiver.consumer}")
-                _log.warning("does not read from Kafka", consumer=receiver.consumer, reason=reason)
+                reason = self._connection.describe(error, f"read {topics} as group {receiver.consumer}")
+                _log.warning("reading from Kafka failed, retrying", consumer=receiver.consumer, reason=reason)
                 await asyncio.sleep(jitter(1.0))
 
     def _broker(self) -> KafkaBroker:
-        # What goes wrong in FastStream's own loop is seen nowhere but in its log.
+        # Errors in FastStream's own loop appear in its log only.
         return KafkaBroker(
-            self._access.servers,
+            self._connection.servers,
             client_id=self._client,
-            security=self._access.security(),
+            security=self._connection.security(),
             logger=logging.getLogger(__name__),
             log_level=logging.DEBUG,
             graceful_timeout=_GRACE,
-            consumer_only=True,  # else it would create topics, of one partition and with a week's memory
+            consumer_only=True,  # else it would create topics, with one partition and a week's retention
         )
 
     async def _subscribe(self, receiver: Receiver) -> None:
         """Read for a receiver until cancelled, as one member of its group.
 
         Raises:
-            KafkaError, TimeoutError, OSError: the broker is away at the beginning, or the member has given up since or
-                may not read any more.
+            KafkaError, TimeoutError, OSError: the broker is absent at the start, or the member has failed or lost its
+                rights.
         """
         broker = self._broker()
         assignment = KafkaAssignment(receiver.consumer, lambda: subscriber.consumer, self._lost)
-        ingest = Ingest(receiver, assignment, progress_check=self._look_every, max_retry=self._longest_wait)
+        ingest = Ingest(receiver, assignment, progress_check=self._progress_check, max_retry=self._max_retry)
         subscriber = broker.subscriber(
             *sorted(receiver.topics),
             batch=True,
@@ -198,25 +198,25 @@ class KafkaTransport:
             await asyncio.wait([self._stop(broker)], timeout=DEADLINE)
 
     def _stop(self, client: KafkaBroker | AIOKafkaProducer) -> "asyncio.Task[None]":
-        """Begin to stop a client. While the broker is away that can hang; it ends by itself when the broker is back.
+        """Stop a client in the background. During an outage the stop can hang, and ends when the broker is back.
 
-        Cut off in the middle it would never end: a producer goes on sending, a member keeps its partitions.
+        A cancelled stop would never end: a producer goes on sending, a member keeps its partitions.
         """
-        stopping = asyncio.create_task(_stopped(client))
+        stopping = asyncio.create_task(_stop_quietly(client))
         self._stopping.add(stopping)
         stopping.add_done_callback(self._stopping.discard)
         return stopping
 
     async def close(self) -> None:
-        """Stop the producer; what it still held was never acknowledged."""
+        """Stop the producer. Its pending records were never acknowledged."""
         self._discard_producer()
         if self._stopping:
             await asyncio.wait(self._stopping, timeout=DEADLINE)
 
 
 @lru_cache(65_536)
-def _hash(key: bytes) -> int:
-    """As Kafka's own clients choose partitions. Kept by key, since it costs more than the rest of sending a record."""
+def _partition_hash(key: bytes) -> int:
+    """As Kafka's own clients choose partitions. Cached: it costs more than the rest of sending a record."""
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
@@ -235,6 +235,6 @@ async def _no_decoding(message: KafkaMessage) -> bytes:
     return bytes(message.body)
 
 
-async def _stopped(client: KafkaBroker | AIOKafkaProducer) -> None:
+async def _stop_quietly(client: KafkaBroker | AIOKafkaProducer) -> None:
     with suppress(*CONNECTION_ERRORS):
         await client.stop()

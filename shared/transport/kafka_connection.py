@@ -1,4 +1,4 @@
-"""How a Kafka cluster is reached and as whom: by anybody or by SASL/SCRAM-SHA-512, each with TLS or without."""
+"""Connection settings of a Kafka cluster: anonymous or SASL/SCRAM-SHA-512, each with or without TLS."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -16,11 +16,11 @@ from faststream.security import BaseSecurity, SASLScram512
 
 MECHANISM = "SCRAM-SHA-512"
 CONNECTION_ERRORS = (KafkaError, OSError, TimeoutError)
-"""What the broker's absence looks like."""
+"""Errors when the broker is absent."""
 RESPONSE_TIMEOUT = 5.0
-"""Seconds for the broker to answer."""
+"""Seconds for a response of the broker."""
 DENIED = (ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
-"""What the want of a right looks like."""
+"""Errors when the user lacks a right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +29,13 @@ class KafkaConnectionSettings:
 
     Args:
         servers: bootstrap servers, host:port.
-        user: whose rights count; nobody in particular if left out.
-        password: the user's.
-        ca: the authorities that sign the brokers' certificates, a PEM file; with it, TLS.
-        tls: TLS without `ca` too, by the authorities that this system trusts.
+        user: anonymous if left out.
+        password: of the user.
+        ca: PEM file of the authorities that sign the brokers' certificates; turns TLS on.
+        tls: TLS with the authorities of the system, without `ca`.
 
     Raises:
-        ValueError: a user without a password or the other way round, or `ca` cannot be used; with a sentence.
+        ValueError: a user without a password or the other way round, or `ca` is not usable.
     """
 
     servers: str
@@ -56,17 +56,17 @@ class KafkaConnectionSettings:
 
     @classmethod
     def to(cls, servers: "str | KafkaConnectionSettings") -> "KafkaConnectionSettings":
-        """Access as nobody in particular, if it is not one already."""
+        """Anonymous settings from a text; settings unchanged."""
         return cls(servers) if isinstance(servers, str) else servers
 
     def options(self) -> dict[str, Any]:
-        """What clients of aiokafka and of kafka-python are made with."""
+        """Arguments for clients of aiokafka and kafka-python."""
         context = self._context()
         protocol = "PLAINTEXT" if context is None else "SSL"
-        made = {"bootstrap_servers": self.servers, "security_protocol": protocol, "ssl_context": context}
+        options_ = {"bootstrap_servers": self.servers, "security_protocol": protocol, "ssl_context": context}
         if self.user is None:
-            return made
-        return made | {
+            return options_
+        return options_ | {
             "security_protocol": "SASL_PLAINTEXT" if context is None else "SASL_SSL",
             "sasl_mechanism": MECHANISM,
             "sasl_plain_username": self.user,
@@ -74,14 +74,14 @@ class KafkaConnectionSettings:
         }
 
     def security(self) -> BaseSecurity:
-        """The same for a broker of FastStream."""
+        """The security settings of a FastStream broker."""
         if self.user is None or self.password is None:
             return BaseSecurity(self._context())
         return SASLScram512(self.user, self.password, self._context())
 
     @property
-    def unreached(self) -> str:
-        """Why there may be no connection. Clients do not tell a refused password from a broker that is away."""
+    def unreachable_reason(self) -> str:
+        """Possible reasons of a failed connection. Clients cannot tell a refused password from an absent broker."""
         reasons = [f"Kafka at {self.servers} is not reached"]
         if self._encrypted:
             reasons.append("its certificate is not trusted")
@@ -89,17 +89,17 @@ class KafkaConnectionSettings:
             reasons.append(f"the password of user {self.user} is refused")
         return ", or ".join(reasons)
 
-    def said(self, error: BaseException, doing: str) -> str:
-        """An error of aiokafka as a log should tell it.
+    def describe(self, error: BaseException, action: str) -> str:
+        """An error of aiokafka as text for the log.
 
         Args:
-            error: what was raised.
-            doing: what for, as in "may not …".
+            error: the exception.
+            action: the attempted action, as in "may not …".
         """
         if isinstance(error, DENIED):
-            return f"user {self.user or 'ANONYMOUS'} may not {doing}"
+            return f"user {self.user or 'ANONYMOUS'} may not {action}"
         if isinstance(error, KafkaConnectionError):
-            return self.unreached
+            return self.unreachable_reason
         return f"{type(error).__name__} {error}"
 
     @property
@@ -107,5 +107,5 @@ class KafkaConnectionSettings:
         return self.tls or self.ca is not None
 
     def _context(self) -> ssl.SSLContext | None:
-        """Made anew for each client, so that a renewed file counts from then on."""
+        """Created for each client, so that a renewed file is used."""
         return ssl.create_default_context(cafile=self.ca) if self._encrypted else None

@@ -1,6 +1,6 @@
-"""The transport of the embedded mode: from the relay straight into every subscriber's inbox, in one process.
+"""The transport of the embedded mode: from the relay directly to the inboxes, in one process.
 
-Nothing is kept in memory: `send` returns when each inbox has committed, and the relay sends again when one failed.
+Nothing is buffered: `send` returns when each inbox has committed, and the relay sends again after a failure.
 """
 
 import asyncio
@@ -15,21 +15,21 @@ DEADLINE = 5.0
 
 
 class LocalTransport:
-    """Delivers within the process. One instance is shared by all its services."""
+    """Delivers within the process; all its services share one instance."""
 
     def __init__(self) -> None:
         self._receivers: dict[str, Receiver] = {}
 
     async def send(self, topic: str, records: Sequence[Record]) -> None:
-        """Insert the records into the inbox of every receiver that wants the topic."""
-        wanting = [receiver for receiver in self._receivers.values() if topic in receiver.topics]
-        named = [(topic, record) for record in records]
+        """Insert the records into the inbox of every receiver of the topic."""
+        interested = [receiver for receiver in self._receivers.values() if topic in receiver.topics]
+        pairs = [(topic, record) for record in records]
         try:
             async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as group:
-                for receiver in wanting:
-                    group.create_task(receiver.receive(named))
+                for receiver in interested:
+                    group.create_task(receiver.receive(pairs))
         except* (SQLAlchemyError, OSError, TimeoutError) as errors:
-            message = f"an inbox did not take {len(records)} records of {topic}: {errors.exceptions[0]}"
+            message = f"an inbox did not store {len(records)} records of {topic}: {errors.exceptions[0]}"
             raise TransportError(message) from errors
 
     def attach(self, receiver: Receiver) -> None:
@@ -37,20 +37,20 @@ class LocalTransport:
         self._receivers[receiver.consumer] = receiver
 
     def stalled(self) -> float:
-        """Nothing is ever between the relay and the inboxes."""
+        """Always 0: no record is between the relay and the inboxes."""
         return 0.0
 
     def lag(self) -> Mapping[str, int]:
-        """Likewise."""
+        """Always empty."""
         return {}
 
     def lost(self) -> Mapping[str, int]:
-        """Likewise."""
+        """Always empty."""
         return {}
 
     async def run(self) -> None:
-        """There is nothing to move: `send` delivers."""
+        """Wait: `send` delivers."""
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """There is nothing to close: the inboxes are others'."""
+        """Nothing to close."""

@@ -52,7 +52,7 @@ _HABIT_WORDS = frozenset(
 )
 _NOT_RENAMED_YET = (
     *("bench", "deploy/backup", "deploy/generate_docs.py", "deploy/kafka", "deploy/sample_data", "services/matching"),
-    *("shared/transport", "tests/browser", "tests/compose", "tests/contracts", "tests/deploy", "tests/faults"),
+    *("tests/browser", "tests/compose", "tests/contracts", "tests/deploy", "tests/faults"),
     *("tests/flows", "tests/rules", "tests/services", "tests/support"),
 )
 

@@ -79,7 +79,7 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("relay leader has no heartbeat, taking over", "shared/outbox/relay.py"),
         ("inbox worker failed, retrying", "shared/inbox/worker.py"),
         ("event failed", "shared/inbox/worker.py"),
-        ("does not read from Kafka", "shared/transport/kafka.py"),
+        ("reading from Kafka failed, retrying", "shared/transport/kafka.py"),
         ("certificate check failed", "services/console/jobs/certificate_monitor.py"),
     ],
 )

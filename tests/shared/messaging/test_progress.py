@@ -52,7 +52,7 @@ def keys_of(records: Sequence[Record]) -> set[bytes | None]:
 async def test_what_is_not_kept_is_noticed(kafka: str, consumer_name: str) -> None:
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name)
-    transport = KafkaTransport(kafka, "progress", look_every=0.1)
+    transport = KafkaTransport(kafka, "progress", progress_check=0.1)
     transport.attach(inbox)
     records = some_records()
     await transport.send(TOPIC, records)
@@ -71,7 +71,7 @@ async def test_the_brokers_absence_is_not_counted(
     broker = await own_kafka()
     await create_topics(broker.address)
     inbox = ClosedInbox(consumer_name)
-    transport = KafkaTransport(broker.address, "progress", look_every=0.1)
+    transport = KafkaTransport(broker.address, "progress", progress_check=0.1)
     transport.attach(inbox)
     records = some_records()
     await transport.send(TOPIC, records)
@@ -92,7 +92,7 @@ async def test_an_inbox_that_says_it_cannot_is_not_counted(kafka: str, consumer_
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name, *[OSError("away")] * 100)
     inbox.opened.set()
-    transport = KafkaTransport(kafka, "progress", look_every=0.05, longest_wait=0.02)
+    transport = KafkaTransport(kafka, "progress", progress_check=0.05, max_retry=0.02)
     transport.attach(inbox)
     records = some_records()
     await transport.send(TOPIC, records)
@@ -118,7 +118,7 @@ async def test_records_are_kept_whatever_an_inbox_raises(
     await create_topics(kafka)
     inbox = ClosedInbox(consumer_name, *errors)
     inbox.opened.set()
-    transport = KafkaTransport(kafka, "progress", longest_wait=0.0005)
+    transport = KafkaTransport(kafka, "progress", max_retry=0.0005)
     transport.attach(inbox)
     records = some_records()
     await transport.send(TOPIC, records)
@@ -136,7 +136,7 @@ async def test_a_record_that_stops_the_client_is_noticed_and_told(
     inbox.topics = frozenset({await topic()})
     inbox.opened.set()
     await _send_mangled(kafka, *inbox.topics)
-    transport = KafkaTransport(kafka, "progress", look_every=0.1)
+    transport = KafkaTransport(kafka, "progress", progress_check=0.1)
     transport.attach(inbox)
     async with running(transport.run()):
         await eventually(lambda: transport.stalled() > 0.5, 40.0)
@@ -170,7 +170,7 @@ async def test_a_service_whose_ingest_stands_still_is_not_alive(
     await create_topics(kafka)
     url = await service_database("members")
     holder = Database(url, name="holder")
-    transport = KafkaTransport(kafka, "progress", look_every=0.1)
+    transport = KafkaTransport(kafka, "progress", progress_check=0.1)
     async with factories.running(build, url, transport=transport) as client:
 
         async def says(status: int, words: str) -> bool:
