@@ -51,7 +51,8 @@ _HABIT_WORDS = frozenset(
     ]
 )
 _NOT_RENAMED_YET = (
-    *("bench", "deploy/backup", "deploy/generate_docs.py", "deploy/kafka", "deploy/sample_data", "services/matching"),
+    *("bench/matching", "deploy/backup", "deploy/generate_docs.py", "deploy/kafka", "deploy/sample_data"),
+    "services/matching/rules",
     *("tests/browser", "tests/compose", "tests/contracts", "tests/deploy", "tests/faults"),
     *("tests/flows", "tests/rules", "tests/services", "tests/support"),
 )
