@@ -28,7 +28,7 @@ Role = Literal["mentor", "learner"]
 Reply = Literal["accept", "decline"]
 CONFIRMATIONS: dict[Reply, str] = {
     "accept": "You have said yes. The mentorship begins when the other side says yes too.",
-    "decline": "You have said no. The next best mentor with a free slot is asked.",
+    "decline": "You have said no. The next best mentor is asked, if one has a free slot.",
 }
 
 STATES = (
