@@ -1,11 +1,9 @@
-"""Brings a service's database to its newest schema. Runs as a step before the services start, never inside them."""
+"""Migration of a service's database to the newest schema: a step before the services start, never inside them."""
 
-import asyncio
 import importlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
 from typing import Any, TypeVar
 
 from alembic import command
@@ -20,7 +18,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from deploy.databases import SettingsError
-from shared.clock import jitter
+from shared.background import poll_until
 from shared.web.problems import sqlstate
 
 SERVICES = ("members", "trainings", "matching", "notifications")
@@ -30,9 +28,9 @@ MIGRATION_LOCK = 0x4B6569_4D
 """The advisory lock under which migrations run, one at a time."""
 
 LOCK_TIMEOUT = 2.0
-"""Seconds that a step waits for its table: whoever comes after it waits behind it, and requests wait for 5 at most."""
+"""Seconds that a migration waits for a table. Later queries wait behind it, and requests wait for 5 seconds at most."""
 RETRY_TIMEOUT = 600.0
-"""Seconds for which a step that gave way, or another migration, is waited for."""
+"""Seconds for which a migration is repeated while the database is in use or another migration runs."""
 _RETRY_PAUSE = 1.0
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -53,48 +51,49 @@ def _config(service: str, connection: Connection) -> Config:
 
 
 def _is_in_metadata(name: str | None, kind: str, _: Any) -> bool:  # noqa: ANN401  Alembic's own mapping
-    """The hand-over's tables are made by statements of `shared`, so they are in no MetaData."""
+    """The messaging tables are created by SQL in `shared`, so they are in no MetaData."""
     return not (kind == "table" and _MESSAGING_TABLES.match(name or ""))
 
 
 class DatabaseBusy(Exception):
-    """The database was in use for longer than patience lasts; the text is a sentence for whoever migrates."""
+    """The database was in use for `RETRY_TIMEOUT` seconds; the text is a message for the operator."""
 
 
 async def upgrade(service: str, url: str, revision: str = "heads", *, schema: str | None = None) -> None:
-    """Bring the database at `url` to the newest schema of `service`. Safe to run again, and twice at once.
+    """Migrate the database at `url` to the newest schema of `service`. Safe to repeat, and to run twice at once.
 
-    A migration that gave way is begun anew: what it does in an `autocommit_block` has to bear that, for instance by
-    `DROP INDEX CONCURRENTLY IF EXISTS` before `CREATE INDEX CONCURRENTLY`.
+    A migration that waited too long for a table is started again, so statements in an `autocommit_block` must be
+    repeatable: for example `DROP INDEX CONCURRENTLY IF EXISTS` before `CREATE INDEX CONCURRENTLY`.
 
     Args:
-        service: whose migrations.
+        service: owner of the migrations.
         url: of its database.
-        revision: go no further than this.
-        schema: PostgreSQL's word for the place of the tables, if it is not the usual one.
+        revision: last revision to apply.
+        schema: PostgreSQL schema of the tables, if it is not the default one.
 
     Raises:
-        Blocked: others held what it needs all the time.
-        BadSettings: it is another service's database.
+        DatabaseBusy: other transactions held a needed lock all the time.
+        SettingsError: it is another service's database.
     """
-    until = monotonic() + RETRY_TIMEOUT
-    while not await _with_connection(url, lambda connection: _try_upgrade(service, connection, revision), schema):
-        if monotonic() > until:
-            raise DatabaseBusy(
-                f"{service} was in use for {RETRY_TIMEOUT:g} s; end what reads or migrates it, and try again."
-            )
-        await asyncio.sleep(jitter(_RETRY_PAUSE))
+
+    async def attempt() -> bool:
+        return await _with_connection(url, lambda connection: _try_upgrade(service, connection, revision), schema)
+
+    if not await poll_until(RETRY_TIMEOUT, attempt, bool, pause=_RETRY_PAUSE):
+        raise DatabaseBusy(
+            f"{service} was in use for {RETRY_TIMEOUT:g} s; end what reads or migrates it, and try again."
+        )
 
 
 def _try_upgrade(service: str, connection: Connection, revision: str) -> bool:
-    """Whether it could be done now.
+    """Whether the migration could run now.
 
-    The lock is tried, not waited for: an index that is built concurrently waits for everybody who waits.
+    Does not wait for the advisory lock: CREATE INDEX CONCURRENTLY waits for every waiting transaction.
     """
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT:g}s'"))
-    mine = connection.scalar(text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})"))
+    acquired = connection.scalar(text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK})"))
     connection.commit()
-    if not mine:
+    if not acquired:
         return False
     if _is_ahead(service, connection):
         return True
@@ -109,7 +108,7 @@ def _try_upgrade(service: str, connection: Connection, revision: str) -> bool:
 
 
 def _is_ahead(service: str, connection: Connection) -> bool:
-    """Whether a later version has migrated it, which the one before bears: so one can go back by a version."""
+    """Whether a later version has migrated the database: this version works on that schema, without migration."""
     found = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
     scripts = ScriptDirectory.from_config(_config(service, connection))
@@ -121,7 +120,7 @@ def _is_ahead(service: str, connection: Connection) -> bool:
 
 
 async def differences(service: str, url: str) -> list[Any]:
-    """What the migrations make differently from the service's tables. Empty if they are in step."""
+    """Differences between the schema that the migrations create and the service's tables."""
 
     def compare(connection: Connection) -> list[Any]:
         config = _config(service, connection)
@@ -131,12 +130,12 @@ async def differences(service: str, url: str) -> list[Any]:
     return await _with_connection(url, compare)
 
 
-async def _with_connection(url: str, act: Callable[[Connection], T], schema: str | None = None) -> T:
-    place = {"server_settings": {"search_path": schema}} if schema else {}
+async def _with_connection(url: str, work: Callable[[Connection], T], schema: str | None = None) -> T:
+    search_path = {"server_settings": {"search_path": schema}} if schema else {}
     address = make_url(url).set(drivername="postgresql+asyncpg")
-    engine = create_async_engine(address, poolclass=NullPool, connect_args=place)
+    engine = create_async_engine(address, poolclass=NullPool, connect_args=search_path)
     try:
         async with engine.connect() as connection:
-            return await connection.run_sync(act)
+            return await connection.run_sync(work)
     finally:
         await engine.dispose()

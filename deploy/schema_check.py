@@ -1,18 +1,17 @@
-"""Whether a service's database is the right one and far enough; asked before the service starts."""
+"""Check of a service's database before the service starts."""
 
 import asyncio
-from time import monotonic
 from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 
 from deploy.migrate import SERVICES
-from shared.clock import jitter
+from shared.background import retry_until
 from shared.version import revisions
 
 RETRY_TIMEOUT = 60.0
-"""Seconds for which a database that cannot be reached is waited for."""
+"""Seconds to wait for a database that cannot be reached."""
 _QUERY_TIMEOUT = 5.0
 _CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
 
@@ -20,50 +19,53 @@ _log = structlog.get_logger(__name__)
 
 
 class SchemaError(Exception):
-    """The service cannot work with its database; the text is a sentence for whoever deploys."""
+    """The service cannot work with its database; the text is a message for the operator."""
 
 
-async def check_schema(service: str, url: str, *, patience: float = RETRY_TIMEOUT) -> None:
-    """Return when the database of `service` is there and its schema is one that this code works with.
+async def check_schema(service: str, url: str, *, timeout: float = RETRY_TIMEOUT) -> None:
+    """Wait for the database of `service`, and check its schema.
 
-    A schema that is ahead is one: migrations first add, so that the version before goes on working.
+    A newer schema is accepted: migrations only add, so the previous version works on it.
 
     Raises:
-        WrongDatabase: it is not reached, refuses, is another's, has no schema, or one that is behind.
+        SchemaError: the database cannot be reached, refuses, is another service's, or has no schema or an old one.
     """
-    found = await _revision_when_reachable(service, url, patience)
+    revision = await _revision_when_reachable(service, url, timeout)
     known = revisions(service)
-    if found is None:
+    if revision is None:
         raise SchemaError(f"The database of {service} has no schema yet. Run: kei migrate {service}")
-    if found == known[0]:
+    if revision == known[0]:
         return
-    if found in known:
+    if revision in known:
         raise SchemaError(
-            f"The database of {service} is at {found}, behind {known[0]}, which this version needs."
+            f"The database of {service} is at {revision}, behind {known[0]}, which this version needs."
             f" Run: kei migrate {service}"
         )
-    owner = found.rpartition("_")[0]
+    owner = revision.rpartition("_")[0]
     if owner != service and owner in SERVICES:
         raise SchemaError(f"The database that {service} was given is that of {owner}.")
-    _log.warning("the database is ahead of this version", found=found, newest_known=known[0])
+    _log.warning("the database is ahead of this version", found=revision, newest_known=known[0])
 
 
-async def _revision_when_reachable(service: str, url: str, patience: float) -> str | None:
-    where = urlsplit(url)
-    place = f"{where.hostname}:{where.port or 5432}"
-    until = monotonic() + patience
-    while True:
+async def _revision_when_reachable(service: str, url: str, timeout: float) -> str | None:
+    address = urlsplit(url)
+    place = f"{address.hostname}:{address.port or 5432}"
+
+    async def read() -> str | None:
         try:
             async with asyncio.timeout(_QUERY_TIMEOUT):
                 return await _read_revision(url)
         except _CONNECTION_ERRORS as error:
-            reason = str(error) or type(error).__name__
-            if monotonic() > until:
-                raise SchemaError(f"PostgreSQL at {place} is not reached by {service}: {reason}.") from error
-            _log.warning("waiting for PostgreSQL", place=place, reason=reason)
-            await asyncio.sleep(jitter(1.0))
-        except asyncpg.PostgresError as error:
-            raise SchemaError(f"PostgreSQL at {place} refuses {service}: {error}.") from error
+            _log.warning("waiting for PostgreSQL", place=place, reason=str(error) or type(error).__name__)
+            raise
+
+    try:
+        return await retry_until(timeout, read, _CONNECTION_ERRORS, pause=1.0)
+    except _CONNECTION_ERRORS as error:
+        reason = str(error) or type(error).__name__
+        raise SchemaError(f"PostgreSQL at {place} is not reached by {service}: {reason}.") from error
+    except asyncpg.PostgresError as error:
+        raise SchemaError(f"PostgreSQL at {place} refuses {service}: {error}.") from error
 
 
 async def _read_revision(url: str) -> str | None:
@@ -71,7 +73,7 @@ async def _read_revision(url: str) -> str | None:
     try:
         if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
             return None
-        found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        return found
+        revision: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
+        return revision
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""Plays a story through the public APIs. Every write has a key of its own, so playing it again changes nothing."""
+"""Import of sample data through the public APIs. By idempotency keys, a repeated import changes nothing."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -6,187 +6,185 @@ from typing import Any
 
 from deploy.api_client import Api
 from deploy.sample_data.mentorships import load_mentorship
-from deploy.sample_data.model import Activity, ProposalReply, SampleData
+from deploy.sample_data.model import Activity, Cluster, ProposalReply, SampleData
 from deploy.sample_data.read import ParsedFile
 from deploy.sample_data.wait import wait_for_replan, wait_for_run, wait_until_idle
 from shared.api_client import ApiError, Json
 
-Say = Callable[[str], None]
-"""Shows what is being done."""
+ShowStep = Callable[[str], None]
+"""Shows the current step."""
 
 
 class AlreadyLoadedDifferently(Exception):
-    """A story of this name was loaded before, and the file says something else now."""
+    """Data of this name were imported before with other content."""
 
 
 MAX_CONCURRENT = 32
-"""Clusters whose levels are written together."""
+"""Clusters whose assessments are written concurrently; more would wait longer for a connection than the client does."""
 
 
 class NoProposal(Exception):
-    """The story answers a proposal that nobody made."""
+    """The data reply to a proposal that does not exist."""
 
 
 class Loader:
-    """One playing of a story."""
+    """One import."""
 
-    def __init__(self, api: Api, loaded: ParsedFile, say: Say) -> None:
-        self._api, self._say = api, say
-        self._story: SampleData = loaded.content
-        self._frameworks = loaded.frameworks
+    def __init__(self, api: Api, parsed: ParsedFile, show: ShowStep) -> None:
+        self._api, self._show = api, show
+        self._data: SampleData = parsed.content
+        self._frameworks = parsed.frameworks
         self._clusters: dict[str, str] = {}
-        self._assessments = {one.slug: one.assessment for one in self._story.clusters}
+        self._assessments = {cluster.slug: cluster.assessment for cluster in self._data.clusters}
         self.consortium_id = ""
 
-    def _once(self, *what: str) -> str:
-        """The key of a write."""
-        return "/".join((self._story.story, *what))
+    def _key(self, *parts: str) -> str:
+        """The idempotency key of a write."""
+        return "/".join((self._data.story, *parts))
 
     async def load(self) -> None:
-        """Load everything, in the story's order; between the chapters every service catches up.
+        """Import everything in the order of the file. The services are idle before each step.
 
         Raises:
-            ApiError: a service refused something.
-            Changed: the file differs from what was loaded before.
-            Unplayable: the story answers a proposal that nobody made.
+            ApiError: a service refused a request.
+            AlreadyLoadedDifferently: the file differs from data that were imported before.
+            NoProposal: the file replies to a proposal that does not exist.
         """
         await self._consortium()
         await wait_until_idle(self._api)
-        turns = asyncio.Semaphore(
-            MAX_CONCURRENT
-        )  # thousands at once would wait for a connection longer than patience lasts
-        await asyncio.gather(*(self._levels(place, turns) for place in range(len(self._story.clusters))))
-        for activity in self._story.activities:
+        slots = asyncio.Semaphore(MAX_CONCURRENT)
+        await asyncio.gather(*(self._assess(cluster, slots) for cluster in self._data.clusters))
+        for activity in self._data.activities:
             await self._activity(activity)
         await wait_until_idle(self._api)
         await self._requests()
         await wait_until_idle(self._api)
-        await self._answers(self._story.answers_to_requests, "request")
+        await self._reply_all(self._data.answers_to_requests, "request")
         await self._plan()
         await wait_until_idle(self._api)
-        await self._answers(self._story.answers_to_plan, "plan")
+        await self._reply_all(self._data.answers_to_plan, "plan")
         await wait_until_idle(self._api)
-        for work in self._story.mentorships:
-            self._say(f"Working with {work.learner}")
-            assessment = self._assessments.get(work.learner)
-            await load_mentorship(self._api, self._once, self._clusters[work.learner], work, assessment)
-        await self._followed()
-        self._say("Waiting until every service has caught up")
+        for mentorship in self._data.mentorships:
+            self._show(f"Recording the mentorship of {mentorship.learner}")
+            assessment = self._assessments.get(mentorship.learner)
+            await load_mentorship(self._api, self._key, self._clusters[mentorship.learner], mentorship, assessment)
+        await self._wait_for_replan()
+        self._show("Waiting until all events are handled")
         await wait_until_idle(self._api)
 
-    async def _write(self, service: str, path: str, body: Json, *once: str, **options: Any) -> Json:
+    async def _write(self, service: str, path: str, body: Json, *key: str, **options: Any) -> Json:
         try:
-            return await self._api.write(service, path, body, key=self._once(*once), **options)
+            return await self._api.write(service, path, body, key=self._key(*key), **options)
         except ApiError as error:
             if error.problem.slug == "idempotency-key-reused":
                 message = (
-                    f"{' '.join(once)} of {self._story.story} was loaded before with other content. It stays as it is."
+                    f"{' '.join(key)} of {self._data.story} was imported before with other content, which is unchanged."
                 )
                 raise AlreadyLoadedDifferently(message) from error
             raise
 
     async def _consortium(self) -> None:
-        self._say(f"Registering {self._story.consortium.name} and its {len(self._story.clusters)} clusters")
-        body = self._story.consortium.model_dump(mode="json")
+        self._show(f"Registering {self._data.consortium.name} and its {len(self._data.clusters)} clusters")
+        body = self._data.consortium.model_dump(mode="json")
         self.consortium_id = (await self._write("members", "/consortia", body, "consortium"))["id"]
         for framework in self._frameworks:
             await self._write("members", "/frameworks", framework.model_dump(), "framework", framework.code)
-        for cluster in self._story.clusters:
+        for cluster in self._data.clusters:
             body = {"consortium_id": self.consortium_id, **cluster.registration()}
-            made = await self._write("members", "/clusters", body, "cluster", cluster.slug)
-            self._clusters[cluster.slug] = made["id"]
+            created = await self._write("members", "/clusters", body, "cluster", cluster.slug)
+            self._clusters[cluster.slug] = created["id"]
 
-    async def _levels(self, place: int, turns: asyncio.Semaphore) -> None:
-        cluster = self._story.clusters[place]
+    async def _assess(self, cluster: Cluster, slots: asyncio.Semaphore) -> None:
         at = f"/clusters/{self._clusters[cluster.slug]}"
         if cluster.assessment is None:
             return
-        async with turns:
-            self._say(f"Assessing {cluster.name}")
+        async with slots:
+            self._show(f"Assessing {cluster.name}")
             body = cluster.assessment.model_dump(mode="json")
             await self._write("members", f"{at}/assessments", body, "assessment", cluster.slug)
-            for indicator, aim in cluster.targets.items():
+            for indicator, target in cluster.targets.items():
                 path = f"{at}/targets/{cluster.assessment.framework}/{indicator}"
-                once = ("target", cluster.slug, indicator)
-                await self._write("members", path, aim.model_dump(), *once, method="PUT")
+                key = ("target", cluster.slug, indicator)
+                await self._write("members", path, target.model_dump(), *key, method="PUT")
 
     async def _activity(self, activity: Activity) -> None:
-        self._say(f"Running {activity.title} in {activity.place}")
+        self._show(f"Running {activity.title} in {activity.place}")
         host = {"consortium_id": self.consortium_id, "host_cluster_id": self._clusters[activity.host]}
         body = {**host, **activity.draft()}
-        made = await self._write("trainings", "/activities", body, "activity", activity.ref)
-        at = f"/activities/{made['id']}"
+        created = await self._write("trainings", "/activities", body, "activity", activity.ref)
+        at = f"/activities/{created['id']}"
         await self._write("trainings", f"{at}/publication", None, "publish", activity.ref, expected_version='"v1"')
         confirmed = []
-        for seats in activity.registrations:
-            wish = {"cluster_id": self._clusters[seats.cluster], "seats": seats.seats}
-            got = await self._write("trainings", f"{at}/registrations", wish, "seats", activity.ref, seats.cluster)
-            if got["state"] == "confirmed":
-                confirmed.append(seats)
+        for registration in activity.registrations:
+            body = {"cluster_id": self._clusters[registration.cluster], "seats": registration.seats}
+            key = ("seats", activity.ref, registration.cluster)
+            registered = await self._write("trainings", f"{at}/registrations", body, *key)
+            if registered["state"] == "confirmed":
+                confirmed.append(registration)
         if activity.completed:
-            here = [self._clusters[one.cluster] for one in confirmed if not one.absent]
-            away = [self._clusters[one.cluster] for one in confirmed if one.absent]
-            once = ("attendance", activity.ref)
-            await self._write("trainings", f"{at}/attendance", {"present": here, "absent": away}, *once, method="PUT")
+            present = [self._clusters[row.cluster] for row in confirmed if not row.absent]
+            absent = [self._clusters[row.cluster] for row in confirmed if row.absent]
+            body = {"present": present, "absent": absent}
+            await self._write("trainings", f"{at}/attendance", body, "attendance", activity.ref, method="PUT")
             expected_version = (await self._api.request("GET", "trainings", at)).headers["etag"]
             await self._write(
                 "trainings", f"{at}/completion", None, "complete", activity.ref, expected_version=expected_version
             )
 
     async def _requests(self) -> None:
-        for wish in self._story.requests:
-            self._say(f"Asking for help with {wish.indicator}")
-            path = f"/clusters/{self._clusters[wish.cluster]}/requests"
-            body = wish.model_dump(exclude={"cluster"})
-            await self._write("members", path, body, "request", wish.cluster, wish.indicator)
+        for request in self._data.requests:
+            self._show(f"Requesting help with {request.indicator}")
+            path = f"/clusters/{self._clusters[request.cluster]}/requests"
+            body = request.model_dump(exclude={"cluster"})
+            await self._write("members", path, body, "request", request.cluster, request.indicator)
 
     async def _plan(self) -> None:
-        if self._story.plan is None:
+        if self._data.plan is None:
             return
-        self._say("Planning who should learn from whom")
+        self._show("Planning who should learn from whom")
         run = await self._write("matching", "/runs", {"consortium_id": self.consortium_id}, "run")
-        made = await wait_for_run(self._api, run["id"])
-        if self._story.plan == "publish":
-            expected_version = f'"v{made["version"]}"'
+        finished = await wait_for_run(self._api, run["id"])
+        if self._data.plan == "publish":
+            expected_version = f'"v{finished["version"]}"'
             await self._write(
                 "matching", f"/runs/{run['id']}/publication", None, "publish-run", expected_version=expected_version
             )
 
-    async def _followed(self) -> None:
-        """Wait for the plan that follows the answers to the story's own."""
-        words = {"accept": "accepted", "decline": "declined"}
+    async def _wait_for_replan(self) -> None:
+        """Wait for the plan that follows the replies to the first one."""
+        states = {"accept": "accepted", "decline": "declined"}
         causes = {
-            (f"kei.matching.pair.{words[one.answer]}.v1", self._clusters[one.learner])
-            for one in self._story.answers_to_plan
+            (f"kei.matching.pair.{states[reply.answer]}.v1", self._clusters[reply.learner])
+            for reply in self._data.answers_to_plan
         }
-        for work in self._story.mentorships:
-            if work.completed:
-                causes.add(("kei.matching.mentorship.ended.v1", self._clusters[work.learner]))
-        if causes and self._story.plan == "publish":
-            self._say("Waiting for the plan that follows the answers")
+        for mentorship in self._data.mentorships:
+            if mentorship.completed:
+                causes.add(("kei.matching.mentorship.ended.v1", self._clusters[mentorship.learner]))
+        if causes and self._data.plan == "publish":
+            self._show("Waiting for the plan that follows the replies")
             await wait_for_replan(self._api, self.consortium_id, causes)
 
-    async def _answers(self, answers: Sequence[ProposalReply], chapter: str) -> None:
-        for answer in answers:
-            self._say(f"Answering the proposals for {answer.learner}")
-            sides = ("mentor", "learner") if answer.answer == "accept" else ("learner",)
+    async def _reply_all(self, replies: Sequence[ProposalReply], source: str) -> None:
+        for reply in replies:
+            self._show(f"Replying to the proposals for {reply.learner}")
+            sides = ("mentor", "learner") if reply.answer == "accept" else ("learner",)
             for side in sides:
-                await self._answer(answer, side, chapter)
+                await self._reply(reply, side, source)
 
-    async def _answer(self, answer: ProposalReply, side: str, chapter: str) -> None:
-        """One side's answer to the learner's best proposal of a chapter."""
-        pair = await self._best(self._clusters[answer.learner], chapter)
+    async def _reply(self, reply: ProposalReply, side: str, source: str) -> None:
+        """Reply, as one side, to the learner's best proposal from a plan or a request."""
+        pair = await self._best_proposal(self._clusters[reply.learner], source)
         if pair is None:
-            raise NoProposal(f"{answer.learner} has no proposal from a {chapter} that it could {answer.answer}.")
-        body = {"side": side, "answer": answer.answer}
-        once = ("answer", chapter, answer.learner, side)
+            raise NoProposal(f"{reply.learner} has no proposal from a {source} that it could {reply.answer}.")
+        body = {"side": side, "answer": reply.answer}
+        key = ("answer", source, reply.learner, side)
         await self._write(
-            "matching", f"/pairs/{pair['id']}/answers", body, *once, expected_version=f'"v{pair["version"]}"'
+            "matching", f"/pairs/{pair['id']}/answers", body, *key, expected_version=f'"v{pair["version"]}"'
         )
 
-    async def _best(self, learner: str, chapter: str) -> Json:
-        """The learner's best proposal of a chapter, decided or not, so that a second playing finds the same one."""
-        origin = "request_id" if chapter == "request" else "run_id"
+    async def _best_proposal(self, learner: str, source: str) -> Json:
+        """The learner's best proposal, in any state, so that a repeated import finds the same one."""
+        origin = "request_id" if source == "request" else "run_id"
         pairs = [
             pair
             for pair in await self._api.items("matching", "/pairs")

@@ -1,27 +1,27 @@
-"""Waits until what was published is handled everywhere, and counts what became of it; others may go on writing."""
+"""Wait until published events are handled, and count the deliveries. Other clients may write meanwhile."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from time import monotonic
 
 from deploy.api_client import Api
 from deploy.migrate import SERVICES
 from shared.api_client import Json
+from shared.background import poll_until
 from shared.events import registry
 
 TIMEOUT = 60.0
 MAX_EVENT_CHAIN = 3
-"""Services that one cause passes through at most, each publishing because of the one before: members, matching,
-notifications."""
+"""Services that publish because of one event, each because of the previous one: members, matching, notifications."""
 
 
 class WaitTimeout(Exception):
-    """The services did not catch up in time; the text says which and by how much."""
+    """The services were not idle in time; the text says which, and how many events are left."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsumerDelivery:
-    """What a consumer did with the events of a service."""
+    """Numbers of events from one producer to one consumer."""
 
     consumer: str
     producer: str
@@ -29,60 +29,60 @@ class ConsumerDelivery:
     handled: int
     pending: int
     dead: int
-    doubled: int
+    duplicated: int
 
     @property
     def lost(self) -> int:
-        """Events that reached nothing: neither handled nor waiting nor dead."""
+        """Events that are neither handled nor pending nor dead."""
         return max(0, self.published - self.handled - self.pending - self.dead)
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """The events that every service had published at one moment, and what became of them."""
+    """Numbers of events that each service had published at one moment, and their deliveries."""
 
     published: dict[str, int]
-    effects: list[ConsumerDelivery]
+    consumers: list[ConsumerDelivery]
 
 
 @dataclass(frozen=True, slots=True)
 class FeedDelivery:
-    """The public feed held against a ledger."""
+    """The public feed, compared with the services' logs."""
 
     published: int
     shown: int
     lost: int
-    doubled: int
+    duplicated: int
     gaps: int
 
 
 class StatusSnapshot:
-    """One look at the status of all services."""
+    """The status of all services."""
 
     def __init__(self, status: Mapping[str, Json]) -> None:
-        self.sent = {name: int(one["outbox"]["sent"]) for name, one in status.items()}
-        self.published = {name: self.sent[name] + int(one["outbox"]["unsent"]) for name, one in status.items()}
+        self.sent = {name: int(state["outbox"]["sent"]) for name, state in status.items()}
+        self.published = {name: self.sent[name] + int(state["outbox"]["unsent"]) for name, state in status.items()}
         self.inboxes = [
-            (row["topic"].split(".")[1], row) for one in status.values() for row in one["inbox"] if _is_service(row)
+            (row["topic"].split(".")[1], row) for state in status.values() for row in state["inbox"] if _is_service(row)
         ]
 
-    def behind(self, before: "StatusSnapshot", elapsed: float) -> list[str]:
-        """Who has not yet sent or handled all that had been published `before`, which is `elapsed` seconds ago."""
-        late = [f"{name} has not sent all" for name, sent in self.sent.items() if sent < before.published[name]]
+    def unfinished(self, before: "StatusSnapshot", elapsed: float) -> list[str]:
+        """A text for each service that has not sent or handled all events published `before`, `elapsed` seconds ago."""
+        texts = [f"{name} has not sent all" for name, sent in self.sent.items() if sent < before.published[name]]
         for producer, row in self.inboxes:
             arrived = row["done"] + row["discarded"] + row["dead"]
             if arrived < before.published[producer] or (
                 row["pending"] and row["oldest_pending_age_seconds"] >= elapsed
             ):
-                late.append(f"{row['consumer']} has {row['pending']} of {producer} waiting")
-        return late
+                texts.append(f"{row['consumer']} has {row['pending']} of {producer} pending")
+        return texts
 
-    def ledger(self, before: "StatusSnapshot", after: "StatusSnapshot") -> DeliveryReport:
-        """What became, by this look, of what had been published `before`; nobody can have handled more than `after`."""
-        effects = []
+    def delivery_report(self, before: "StatusSnapshot", after: "StatusSnapshot") -> DeliveryReport:
+        """Deliveries, in this snapshot, of the events published `before`; `after` bounds what can have been handled."""
+        consumers = []
         for producer, row in self.inboxes:
             published, handled = before.published[producer], row["done"] + row["discarded"]
-            effects.append(
+            consumers.append(
                 ConsumerDelivery(
                     consumer=row["consumer"],
                     producer=producer,
@@ -90,10 +90,10 @@ class StatusSnapshot:
                     handled=min(handled, published - row["dead"]),
                     pending=row["pending"],
                     dead=row["dead"],
-                    doubled=max(0, handled + row["dead"] - after.published[producer]),
+                    duplicated=max(0, handled + row["dead"] - after.published[producer]),
                 )
             )
-        return DeliveryReport(before.published, effects)
+        return DeliveryReport(before.published, consumers)
 
 
 def _is_service(row: Json) -> bool:
@@ -104,71 +104,75 @@ async def _collect_snapshot(api: Api) -> StatusSnapshot:
     return StatusSnapshot({name: await api.get(name, "/ops/status") for name in SERVICES})
 
 
-async def wait_for_run(api: Api, run: str, patience: float = TIMEOUT) -> Json:
-    """Wait until a run is made; it is a draft then, or published.
+async def wait_for_run(api: Api, run: str, timeout: float = TIMEOUT) -> Json:
+    """Wait until a run has a plan; return the run, which is a draft or published.
 
     Raises:
-        Unsettled: it failed, was cancelled, or still is being made when patience ends.
+        WaitTimeout: the run failed, was cancelled, or is not finished in time.
     """
-    loop = asyncio.get_running_loop()
-    end, pause = loop.time() + patience, 0.02
-    while (made := (await api.get("matching", f"/runs/{run}"))["run"])["state"] == "running":
-        if loop.time() > end:
-            raise WaitTimeout(f"Run {run} is not made after {patience:g} s; {made['progress'] / 10:.0f} % are done.")
-        await asyncio.sleep(pause)
-        pause = min(2 * pause, 1.0)
-    if made["state"] in {"failed", "cancelled"}:
-        raise WaitTimeout(f"Run {run} is {made['state']}. {made['reason'] or ''}")
-    return made
+
+    async def read() -> Json:
+        return (await api.get("matching", f"/runs/{run}"))["run"]
+
+    found = await poll_until(timeout, read, lambda found: found["state"] != "running", pause=0.02, max_pause=1.0)
+    if found["state"] == "running":
+        raise WaitTimeout(f"Run {run} is not finished after {timeout:g} s; {found['progress'] / 10:.0f} % are done.")
+    if found["state"] in {"failed", "cancelled"}:
+        raise WaitTimeout(f"Run {run} is {found['state']}. {found['reason'] or ''}")
+    return found
 
 
 async def wait_for_replan(
-    api: Api, consortium_id: str, causes: Collection[tuple[str, str]], patience: float = TIMEOUT
+    api: Api,
+    consortium_id: str,
+    causes: Collection[tuple[str, str]],
+    timeout: float = TIMEOUT,
 ) -> None:
-    """Wait until a plan is made that follows events of these types and clusters.
+    """Wait until finished runs have all these causes: event types with the ids of their clusters.
 
     Raises:
-        Unsettled: there is none yet when patience ends.
+        WaitTimeout: a cause is not in a finished run in time.
     """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + patience
-    while True:
-        runs = [one for one in await api.items("matching", "/runs") if one["consortium_id"] == consortium_id]
-        told = {(cause["type"], cause["cluster_id"]) for one in runs for cause in one["causes"]}
-        if told >= set(causes) and all(one["state"] != "running" for one in runs):
-            return
-        if loop.time() > until:
-            raise WaitTimeout(f"After {patience:.0f} s no plan follows the answers to the one before.")
-        await asyncio.sleep(0.05)
+
+    async def is_replanned() -> bool:
+        runs = [run for run in await api.items("matching", "/runs") if run["consortium_id"] == consortium_id]
+        planned = {(cause["type"], cause["cluster_id"]) for run in runs for cause in run["causes"]}
+        return planned >= set(causes) and all(run["state"] != "running" for run in runs)
+
+    if not await poll_until(timeout, is_replanned, bool, pause=0.05):
+        raise WaitTimeout(f"After {timeout:.0f} s there is no new plan for the replies to the previous one.")
 
 
-async def wait_until_idle(api: Api, patience: float = TIMEOUT) -> DeliveryReport:
-    """Wait until all that was published is handled, and what was published by handling it, and so on.
+async def wait_until_idle(api: Api, timeout: float = TIMEOUT) -> DeliveryReport:
+    """Wait until all published events are handled, and the events published by their handlers too.
 
     Raises:
-        Unsettled: something still is on its way when patience ends.
+        WaitTimeout: an event is not handled in time.
     """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + patience
+    until = monotonic() + timeout
     before = now = await _collect_snapshot(api)
-    for turn in range(MAX_EVENT_CHAIN):
-        before, begun = (before if turn == 0 else now), loop.time()
-        while late := (now := await _collect_snapshot(api)).behind(before, loop.time() - begun):
-            if loop.time() > until:
-                raise WaitTimeout(f"After {patience:.0f} s: {'; '.join(late)}.")
-            await asyncio.sleep(0.05)
-    return now.ledger(before, await _collect_snapshot(api))
+    for link in range(MAX_EVENT_CHAIN):
+        before, begun = (before if link == 0 else now), monotonic()
+
+        async def read(before: StatusSnapshot = before, begun: float = begun) -> tuple[StatusSnapshot, list[str]]:
+            snapshot = await _collect_snapshot(api)
+            return snapshot, snapshot.unfinished(before, monotonic() - begun)
+
+        now, unfinished = await poll_until(until - monotonic(), read, lambda result: not result[1], pause=0.05)
+        if unfinished:
+            raise WaitTimeout(f"After {timeout:.0f} s: {'; '.join(unfinished)}.")
+    return now.delivery_report(before, await _collect_snapshot(api))
 
 
-async def compare_feed(api: Api, ledger: DeliveryReport) -> FeedDelivery:
-    """Read the whole public feed and compare it, id by id, with what the ledger's services had published."""
+async def compare_feed(api: Api, report: DeliveryReport) -> FeedDelivery:
+    """Compare the whole public feed, id by id, with the events that the report counts as published."""
     public = {entry.name for entry in registry().values() if entry.public}
     published = {
         item["event"]["id"]
         for name in SERVICES
         if name != "notifications"
         for item in await read_log(api, name, "/ops/events")
-        if item["event"]["type"] in public and item["position"] <= ledger.published[name]
+        if item["event"]["type"] in public and item["position"] <= report.published[name]
     }
     items = await read_log(api, "notifications", "/feed")
     ids = [item["event"]["id"] for item in items]
@@ -176,8 +180,8 @@ async def compare_feed(api: Api, ledger: DeliveryReport) -> FeedDelivery:
         published=len(published),
         shown=len(published.intersection(ids)),
         lost=len(published.difference(ids)),
-        doubled=len(ids) - len(set(ids)),
-        gaps=sum(item["position"] != place for place, item in enumerate(items, 1)),
+        duplicated=len(ids) - len(set(ids)),
+        gaps=sum(item["position"] != position for position, item in enumerate(items, 1)),
     )
 
 

@@ -26,7 +26,7 @@ async def _at(url: str, revision: str | None) -> None:
 
 async def _refusal(service: str, url: str) -> str:
     with pytest.raises(SchemaError) as refusal:
-        await check_schema(service, url, patience=0.1)
+        await check_schema(service, url, timeout=0.1)
     return str(refusal.value)
 
 

@@ -76,7 +76,7 @@ async def check(api: Api, answered: dict[str, int]) -> None:
         told[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))
     assert {id: list(range(1, version + 1)) for id, version in rows.items()} == dict(told)
     feed = await compare_feed(api, await wait_until_idle(api))
-    assert (feed.lost, feed.doubled, feed.gaps) == (0, 0, 0)
+    assert (feed.lost, feed.duplicated, feed.gaps) == (0, 0, 0)
     shown: dict[str, list[int]] = defaultdict(list)
     for one in await read_log(api, "notifications", "/feed"):
         shown[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))

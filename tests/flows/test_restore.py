@@ -209,14 +209,14 @@ async def test_how_long_it_takes(machine: Machine, tmp_path: Path) -> None:
     await lost.ready()
     await publish(database(lost, "members"), events)
     async with lost.api() as api:
-        await wait_until_idle(api, patience=600)
+        await wait_until_idle(api, timeout=600)
         before = await api.get("matching", "/projection")
     written = await timed(done(lost, "backup", str(file)))
     await lost.kill(database=True)
     filled = await timed(done(new, "restore", str(file)))
     started = await timed(served(new))
     async with new.api() as api:
-        replayed = await timed(wait_until_idle(api, patience=600))
+        replayed = await timed(wait_until_idle(api, timeout=600))
         assert await api.get("matching", "/projection") == before
     manifest = inside(file)
     rows = sum(one.rows for held in manifest.services.values() for one in held.tables)

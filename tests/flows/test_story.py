@@ -68,7 +68,7 @@ def check(found: dict[str, Any]) -> None:
 async def check_feed(api: Api) -> list[dict[str, Any]]:
     """Nothing is missing in the feed, nothing is there twice; returns its events in order."""
     feed = await compare_feed(api, await wait_until_idle(api))
-    assert (feed.lost, feed.doubled, feed.gaps) == (0, 0, 0)
+    assert (feed.lost, feed.duplicated, feed.gaps) == (0, 0, 0)
     assert feed.shown == feed.published > 30
     page = await api.get("notifications", "/feed", limit=1000)
     events: list[dict[str, Any]] = [one["event"] for one in page["items"]]
