@@ -19,6 +19,7 @@ from tests.faults.harness import Node, Stage, stage
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import HEAD, SEED, Result
 from tests.faults.samples import Sampler, head, slopes
+from tests.support import cleanup
 from tests.support import kafka as brokers
 from tests.support.kafka import Broker
 from tests.support.own_postgres import OwnPostgres
@@ -197,17 +198,17 @@ def main() -> int:
     plan = Plan(given.minutes * 60, given.fault_every, given.sample_every)
     results = []
     run = Run.begin()
+    cleanup.mark(run)
     try:
         for transport in ("local", "kafka") if given.transport == "both" else (given.transport,):
-            if transport == "kafka" and (reason := brokers.why_none(own=True)):
+            if transport == "kafka" and (reason := brokers.why_none(run, own=True)):
                 say(f"kafka: skipped, {reason}")
                 continue
             say(f"\n{transport}, {given.minutes:g} minutes, seed {SEED}")
             results.append(asyncio.run(soak(run, transport, plan)))
             say("\n".join([HEAD, results[-1].line()]))
     finally:
-        brokers.end(run)
-        run.forget()
+        cleanup.end(run)
     kept = [one.injected > 0 and one.acked > 0 and not one.findings.broken for one in results]
     return 0 if kept and all(kept) else 1
 

@@ -1,6 +1,5 @@
 """Apache Kafka for tests: KEI_TEST_KAFKA, else a container, else a process of this machine. Never a stand-in."""
 
-import functools
 import os
 import uuid
 from collections.abc import Sequence
@@ -82,7 +81,6 @@ class Topics:
         return len(found) == partitions and all(one["leader"] >= 0 and not one["error_code"] for one in found)
 
 
-@functools.cache
 def why_none(run: Run, *, own: bool) -> str:
     """Why there is no broker here, or an empty string. `own`: the test stops and starts it."""
     if _in_docker(run) or kafka_local.available():
