@@ -38,7 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
         cleanup.end(run)
     run = config.stash[_RUN] = Run.begin()
     cleanup.mark(run)
-    brokers.refuse_to_skip(run)
+    brokers.require_broker(run)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if not _KAFKA_FIXTURES.isdisjoint(_fixtures(item)):
             item.add_marker(pytest.mark.kafka)
         if item.get_closest_marker("kafka"):
-            reason = brokers.why_none(config.stash[_RUN], own="own_kafka" in _fixtures(item))
+            reason = brokers.unavailable_reason(config.stash[_RUN], own="own_kafka" in _fixtures(item))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
 
@@ -71,11 +71,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     marked = [item for item in items if item.get_closest_marker("kafka")]
     with suppress(ServerError):  # the fixtures raise it again, in each test that needs the server
         if "postgres" in used:
-            databases.start(run)
+            databases.shared_server(run)
         if any("own_kafka" not in _fixtures(item) for item in marked):
-            brokers.start(run)
+            brokers.shared_broker(run)
         elif marked:
-            brokers.prepare(run)
+            brokers.download(run)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
@@ -89,14 +89,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
     for line in results(run):
         terminalreporter.write_line(line)
     skipped = terminalreporter.stats.get("skipped", [])
-    for reason in sorted({brokers.reason_in(report) for report in skipped} - {""}):
-        names = [report.nodeid for report in skipped if brokers.reason_in(report) == reason]
+    for reason in sorted({brokers.skip_reason(report) for report in skipped} - {""}):
+        names = [report.nodeid for report in skipped if brokers.skip_reason(report) == reason]
         lines = [*names, f"Kafka tests skipped: {len(names)} ({reason})"]
         terminalreporter.write_line("\n".join(lines), yellow=True, bold=True)
-    for reason in sorted({compose.reason_in(report) for report in skipped} - {""}):
-        number = sum(compose.reason_in(report) == reason for report in skipped)
+    for reason in sorted({compose.skip_reason(report) for report in skipped} - {""}):
+        number = sum(compose.skip_reason(report) == reason for report in skipped)
         terminalreporter.write_line(f"Deployment tests skipped: {number} ({reason})", yellow=True, bold=True)
-    if line := docker.notice(run):
+    if line := docker.missing_images_line(run):
         terminalreporter.write_line(line, yellow=True, bold=True)
 
 
@@ -107,7 +107,7 @@ def run(pytestconfig: pytest.Config) -> Run:
 
 @pytest.fixture(scope="session")
 def postgres(run: Run, worker_id: str) -> Postgres:
-    return Postgres(run, worker_id, databases.start(run))
+    return Postgres(run, worker_id, databases.shared_server(run))
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ async def service_database(postgres: Postgres) -> AsyncIterator[Callable[[str], 
 
 @pytest.fixture(scope="session")
 def kafka(run: Run) -> str:
-    return brokers.start(run)
+    return brokers.shared_broker(run)
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ async def own_kafka(run: Run) -> AsyncIterator[Callable[..., Awaitable[Broker]]]
     started: list[Broker] = []
 
     async def create(properties: dict[str, str] | None = None, advertised: str = "") -> Broker:
-        started.append(brokers.new(run))
+        started.append(brokers.new_broker(run))
         await started[-1].start(properties, advertised)
         return started[-1]
 
@@ -159,7 +159,7 @@ async def own_kafka(run: Run) -> AsyncIterator[Callable[..., Awaitable[Broker]]]
 async def secured_kafka(run: Run, own_kafka: object) -> AsyncIterator[SecuredBroker]:
     """One that obeys access rules. It is a test's own, so it is had, or wanting, as `own_kafka` is."""
     del own_kafka
-    broker = brokers.secured(run)
+    broker = brokers.new_secured_broker(run)
     await broker.start()
     yield broker
     await broker.end()

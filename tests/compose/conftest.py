@@ -24,10 +24,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def deployed(run: Run) -> Iterator[Deployment]:
     """Kei in containers, with the story played."""
-    if reason := compose.why_none(run):
+    if reason := compose.unavailable_reason(run):
         if os.environ.get("KEI_REQUIRE_DOCKER") == "1":
             pytest.fail(f"KEI_REQUIRE_DOCKER=1, but {reason}")
-        pytest.skip(f"{compose.NOTHING}{reason}")
+        pytest.skip(f"{compose.UNAVAILABLE}{reason}")
     made = Deployment(run)
     try:
         asyncio.run(made.up())

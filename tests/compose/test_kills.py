@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.compose.under_load import called
 from tests.faults.report import SEED, count
-from tests.support.compose import Deployment, Failed
+from tests.support.compose import CommandError, Deployment
 from tests.support.waiting import eventually, passing
 
 VICTIMS = ("members", "trainings", "matching", "notifications", "console", "kafka", "postgres", "caddy")
@@ -48,6 +48,6 @@ async def _well(deployed: Deployment) -> bool:
     try:
         healthy = await deployed.compose("ps", "--format", "{{.Service}} {{.Health}}")
         status = await deployed.tool("status")
-    except Failed:
+    except CommandError:
         return False
     return "unhealthy" not in healthy and "starting" not in healthy and "All is well." in status

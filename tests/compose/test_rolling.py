@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.compose.under_load import called
-from tests.support.compose import Deployment, Failed
+from tests.support.compose import CommandError, Deployment
 
 SERVICES = ("members", "trainings", "matching", "notifications", "console")
 UNCHANGED = ("caddy", "postgres", "kafka")
@@ -35,7 +35,7 @@ async def test_a_version_that_does_not_get_ready_is_taken_away_and_what_runs_goe
     before = sorted(await deployed.containers())
     async with called(deployed) as load:
         async with load.callers.calling(rate=20.0):
-            with pytest.raises(Failed, match=r"KEI_POOL_SIZE: .*\n(.*\n)*The new version did not get ready"):
+            with pytest.raises(CommandError, match=r"KEI_POOL_SIZE: .*\n(.*\n)*The new version did not get ready"):
                 await deployed.up(KEI_POOL_SIZE="none", KEI_UP_TIMEOUT="40")
         assert load.callers.failures == []
         assert load.callers.refused == []

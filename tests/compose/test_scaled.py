@@ -3,7 +3,7 @@
 import json
 
 from deploy.cli.run import TRACE_KEI
-from tests.support.compose import Deployment, Failed
+from tests.support.compose import CommandError, Deployment
 from tests.support.waiting import eventually
 
 SERVICES = ("members", "trainings", "matching", "notifications")
@@ -24,7 +24,7 @@ async def test_copies_serve_and_workers_move_events(deployed: Deployment) -> Non
 async def _led_by_workers(deployed: Deployment) -> bool:
     try:
         status = json.loads(await deployed.kei("status", "--json"))
-    except Failed:  # while the lead passes over something may wait
+    except CommandError:  # while the lead passes over something may wait
         return False
     workers = [one[:12] for name in SERVICES for one in await deployed.containers(f"{name}-worker")]
     holders = [one["status"]["outbox"]["leader"].partition("/")[0] for one in status["services"]]

@@ -5,7 +5,7 @@ import httpx2
 import pytest
 
 from deploy.cli.run import TRACE_KEI
-from tests.support.compose import Deployment, Failed
+from tests.support.compose import CommandError, Deployment
 
 SERVICES = ("members", "trainings", "matching", "notifications")
 
@@ -59,7 +59,7 @@ async def test_a_service_enters_its_own_database_only(deployed: Deployment, serv
     ask = ("exec", "-T", "postgres", "psql", "--no-psqlrc", "--tuples-only", "--command", "SELECT count(*) FROM outbox")
     assert int(await deployed.compose(*ask, url)) >= 0
     for other in {*SERVICES, "postgres"} - {service}:
-        with pytest.raises(Failed, match="permission denied for database"):
+        with pytest.raises(CommandError, match="permission denied for database"):
             await deployed.compose(*ask, url.rpartition("/")[0] + f"/{other}")
 
 

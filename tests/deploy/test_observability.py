@@ -42,7 +42,7 @@ def promtool(run: Run, *arguments: str) -> None:
     """Run promtool in the folder: that of this machine, else the image's."""
     command = ["promtool"]
     if shutil.which("promtool") is None:
-        if not docker.answers() or shutil.which("docker") is None:
+        if not docker.available() or shutil.which("docker") is None:
             pytest.skip("no promtool in PATH, and no Docker engine to run its image")
         if not docker.provides(run, IMAGE):
             pytest.skip(f"no promtool in PATH, and the image {IMAGE} cannot be fetched here")

@@ -51,7 +51,7 @@ async def own_postgres(run: Run) -> AsyncIterator[Callable[..., Awaitable[OwnPos
 @pytest.fixture(scope="session")
 def worker_kafka(run: Run) -> Iterator[str]:
     """A broker for the stages of one worker: their records would be a burden to each other."""
-    broker = brokers.new(run)
+    broker = brokers.new_broker(run)
     broker.launch({})
     yield broker.address
     asyncio.run(broker.end())
@@ -60,7 +60,7 @@ def worker_kafka(run: Run) -> Iterator[str]:
 async def emptied(servers: str) -> str:
     """Make the topics, or forget what earlier stages sent over them."""
     if not await create_topics(servers):
-        await brokers.forget_records(servers, topics())
+        await brokers.delete_records(servers, topics())
     return servers
 
 

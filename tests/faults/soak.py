@@ -147,7 +147,7 @@ async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
         server = OwnPostgres(run, run.folder() / "postgres", {})
         await server.start()
         stack.push_async_callback(server.end)
-        broker = brokers.new(run) if transport == "kafka" else None
+        broker = brokers.new_broker(run) if transport == "kafka" else None
         if broker:
             stack.push_async_callback(broker.end)
             await broker.start()
@@ -201,7 +201,7 @@ def main() -> int:
     cleanup.mark(run)
     try:
         for transport in ("local", "kafka") if given.transport == "both" else (given.transport,):
-            if transport == "kafka" and (reason := brokers.why_none(run, own=True)):
+            if transport == "kafka" and (reason := brokers.unavailable_reason(run, own=True)):
                 say(f"kafka: skipped, {reason}")
                 continue
             say(f"\n{transport}, {given.minutes:g} minutes, seed {SEED}")

@@ -122,7 +122,7 @@ async def by_console(folder: Path) -> str:
     options = ("--bootstrap-server", address, "--command-config", properties.name, "--topic", "kei.public.v1")
     once = ("--from-beginning", "--max-messages", "1", "--timeout-ms", "60000")
     process = await asyncio.create_subprocess_exec(
-        *kafka_local.java(), consumer, *options, *once, cwd=folder, stdout=PIPE
+        *kafka_local.java_command(), consumer, *options, *once, cwd=folder, stdout=PIPE
     )
     said, _ = await process.communicate()
     return next(line for line in said.decode().splitlines() if line.startswith("{"))

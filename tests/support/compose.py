@@ -22,19 +22,19 @@ from tests.support.kafka_local import free_ports
 from tests.support.kei import KEI, ROOT
 from tests.support.run import Run
 
-NOTHING = "nothing can be deployed: "
-PATIENCE = 120.0
+UNAVAILABLE = "nothing can be deployed: "
+FETCH_TIMEOUT = 120.0
 """Seconds to fetch an image."""
 PORTS = ("KEI_HTTP_PORT", "KEI_HTTPS_PORT", "KEI_PARTNER_PORT", "KEI_PROMETHEUS_PORT", "KEI_MAIL_PORT")
 
 
-def why_none(run: Run) -> str:
+def unavailable_reason(run: Run) -> str:
     """Why nothing can be deployed here, or an empty string. Found out once for all processes of the run."""
     return run.once("deployable", lambda: {"reason": _why_none()})["reason"]
 
 
 def _why_none() -> str:
-    if not docker.answers() or shutil.which("docker") is None:
+    if not docker.available() or shutil.which("docker") is None:
         return "no Docker engine"
     if _run("docker", "compose", "version").returncode:
         return "no Docker Compose"
@@ -47,10 +47,10 @@ def _why_none() -> str:
     return "" if fetched else f"images that cannot be fetched here: {', '.join(missing)}"
 
 
-def reason_in(report: pytest.TestReport) -> str:
+def skip_reason(report: pytest.TestReport) -> str:
     """The reason of a skipped test if it is that nothing can be deployed."""
     said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-    return NOTHING + said.partition(NOTHING)[2] if NOTHING in said else ""
+    return UNAVAILABLE + said.partition(UNAVAILABLE)[2] if UNAVAILABLE in said else ""
 
 
 def _wanted() -> set[str]:
@@ -59,10 +59,10 @@ def _wanted() -> set[str]:
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=PATIENCE)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=FETCH_TIMEOUT)
 
 
-class Failed(AssertionError):
+class CommandError(AssertionError):
     """A command ended with another status than 0; the text is what it said."""
 
 
@@ -156,5 +156,5 @@ class Deployment:
         said, _ = await process.communicate()
         text = said.decode(errors="replace")
         if process.returncode:
-            raise Failed(f"{' '.join(command)} ended with {process.returncode}:\n{text[-6000:]}")
+            raise CommandError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-6000:]}")
         return text

@@ -26,7 +26,7 @@ os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 
 @functools.cache
-def answers() -> bool:
+def available() -> bool:
     """Whether there is an engine. Asked without its library, which leaves sockets open when there is none."""
     url = urlsplit(os.environ.get("DOCKER_HOST") or _DEFAULT)
     try:
@@ -40,7 +40,7 @@ def answers() -> bool:
 @functools.cache
 def provides(run: Run, image: str) -> bool:
     """Whether an engine answers and has the image, fetched if need be. Decided once for all processes of the run."""
-    if not answers():
+    if not available():
         return False
     try:
         run.once(_fact(image), lambda: _fetch(image))
@@ -49,7 +49,7 @@ def provides(run: Run, image: str) -> bool:
     return True
 
 
-def notice(run: Run) -> str:
+def missing_images_line(run: Run) -> str:
     """A line about the images that cannot be had, or an empty string."""
     reasons = {}
     for image in (KAFKA_IMAGE, POSTGRES_IMAGE):
@@ -84,7 +84,7 @@ def remove(identity: str) -> None:
 
 def remove_all(run: Run) -> None:
     """Remove containers, networks and volumes of the run, those of deployments included."""
-    if not answers():
+    if not available():
         return
     library = _library()
     engine = library.from_env()

@@ -37,7 +37,7 @@ class Broker(Protocol):
     def resume(self) -> None: ...
 
 
-async def forget_records(address: str, topics: Sequence[str]) -> None:
+async def delete_records(address: str, topics: Sequence[str]) -> None:
     """Delete all records that the topics hold."""
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
@@ -81,7 +81,7 @@ class Topics:
         return len(found) == partitions and all(one["leader"] >= 0 and not one["error_code"] for one in found)
 
 
-def why_none(run: Run, *, own: bool) -> str:
+def unavailable_reason(run: Run, *, own: bool) -> str:
     """Why there is no broker here, or an empty string. `own`: the test stops and starts it."""
     if _in_docker(run) or kafka_local.available():
         return ""
@@ -90,32 +90,32 @@ def why_none(run: Run, *, own: bool) -> str:
     return _NONE
 
 
-def refuse_to_skip(run: Run) -> None:
+def require_broker(run: Run) -> None:
     """End the run at once if brokers are required and there is none."""
-    reason = why_none(run, own=True) if os.environ.get("KEI_REQUIRE_KAFKA") == "1" else ""
+    reason = unavailable_reason(run, own=True) if os.environ.get("KEI_REQUIRE_KAFKA") == "1" else ""
     if reason:
         message = f"KEI_REQUIRE_KAFKA=1, but {reason}"
         raise pytest.UsageError(message)
 
 
-def reason_in(report: pytest.TestReport) -> str:
+def skip_reason(report: pytest.TestReport) -> str:
     """The reason of a skipped test if it is the want of a broker."""
     said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
     return next((reason for reason in (_NONE, _NONE_OWN) if said.endswith(reason)), "")
 
 
-def start(run: Run) -> str:
+def shared_broker(run: Run) -> str:
     """The address of the run's broker, started by whoever asks first."""
     return run.once("kafka", lambda: _start(run))["address"]
 
 
-def prepare(run: Run) -> None:
+def download(run: Run) -> None:
     """Fetch what brokers of single tests need, before the tests' timeouts count."""
     if not _in_docker(run):
         kafka_local.prepare()
 
 
-def new(run: Run) -> Broker:
+def new_broker(run: Run) -> Broker:
     """A broker for one test, not yet started."""
     if _in_docker(run):
         from tests.support.kafka_docker import DockerBroker  # noqa: PLC0415 - slow, and only of use here
@@ -124,7 +124,7 @@ def new(run: Run) -> Broker:
     return LocalBroker(run.root / f"kafka-{uuid.uuid4().hex[:8]}")
 
 
-def secured(run: Run) -> SecuredBroker:
+def new_secured_broker(run: Run) -> SecuredBroker:
     """A broker for one test that obeys access rules, not yet started."""
     if _in_docker(run):
         from tests.support.kafka_docker import DockerSecured  # noqa: PLC0415 - as above

@@ -9,8 +9,8 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tests.support import docker
-from tests.support.kafka_local import free_ports, one_node
-from tests.support.kafka_secured import certify, obeying_rules
+from tests.support.kafka_local import free_ports, single_node_properties
+from tests.support.kafka_secured import authorizer_properties, write_certificates
 from tests.support.run import Run
 from tests.support.waiting import wait_until
 
@@ -87,7 +87,9 @@ class DockerBroker:
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HOST:PLAINTEXT",
             "controller.quorum.voters": "1@localhost:9093",
         }
-        return {_variable(name): value for name, value in {**one_node(), **listeners, **properties}.items()}
+        return {
+            _variable(name): value for name, value in {**single_node_properties(), **listeners, **properties}.items()
+        }
 
     def _logged(self) -> int:
         logs: bytes = docker.container(self.identity).logs()
@@ -108,7 +110,7 @@ class DockerSecured(DockerBroker):
         super().__init__(run)
         folder = run.folder()
         self.ca, self._certificate = folder / "ca.pem", folder / "broker.pem"
-        certify(self.ca, self._certificate)
+        write_certificates(self.ca, self._certificate)
         self.scram, self.tls = (f"127.0.0.1:{port}" for port in free_ports())
 
     def _container(self) -> DockerContainer:
@@ -122,7 +124,7 @@ class DockerSecured(DockerBroker):
             "listeners": "PLAINTEXT://:9092,CONTROLLER://:9093,HOST://:9094,SCRAM://:9095,TLS://:9096",
             "advertised.listeners": f"{_advertised(self.address)},SCRAM://{self.scram},TLS://{self.tls}",
         }
-        return super()._environment({**obeying_rules(Path(_CERTIFICATE)), **listeners, **properties})
+        return super()._environment({**authorizer_properties(Path(_CERTIFICATE)), **listeners, **properties})
 
 
 def _advertised(address: str) -> str:

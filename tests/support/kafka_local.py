@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
-from tests.support.run import process, write_pid
+from tests.support.run import record_process, recorded_process
 from tests.support.waiting import wait_until
 
 _POM = Path(__file__).with_name("kafka.pom.xml")
@@ -140,7 +140,7 @@ class LocalBroker:
         lines = [f"{name}={value}\n" for name, value in {**_PROPERTIES, **here, **properties}.items()]
         self._properties.write_text("".join(lines))
         formatting = ("format", "--standalone", "--cluster-id", _CLUSTER, "--config", str(self._properties))
-        command = [*java(), "kafka.tools.StorageTool", *formatting]
+        command = [*java_command(), "kafka.tools.StorageTool", *formatting]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_START_TIMEOUT, check=False)
         if done.returncode:
             message = f"Kafka's storage could not be formatted: {done.stdout}{done.stderr}"
@@ -148,11 +148,11 @@ class LocalBroker:
 
     def _launch(self) -> bool:
         with self._log.open("wb") as log:
-            command = [*java(), "kafka.Kafka", str(self._properties)]
+            command = [*java_command(), "kafka.Kafka", str(self._properties)]
             # A session of its own, so that Ctrl-C reaches the tests first and they end it in order.
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._processes[self._home] = child
-        write_pid(self._pid, child.pid)
+        record_process(self._pid, child.pid)
         wait_until(lambda: self._gone() or self._logged(_STARTED), _START_TIMEOUT, "Kafka did not start")
         if not self._gone():
             return True
@@ -165,7 +165,7 @@ class LocalBroker:
         return text in self._log.read_text(errors="replace")
 
     def _signal(self, which: signal.Signals) -> None:
-        found = process(self._pid)
+        found = recorded_process(self._pid)
         if found:
             found.send_signal(which)
 
@@ -173,10 +173,10 @@ class LocalBroker:
         child = self._processes.get(self._home)
         if child and child.poll() is None:
             return False
-        return process(self._pid) is None
+        return recorded_process(self._pid) is None
 
 
-def one_node() -> dict[str, str]:
+def single_node_properties() -> dict[str, str]:
     """The lines of server.properties that any broker for tests has."""
     return dict(_PROPERTIES)
 
@@ -213,16 +213,24 @@ def _jars() -> Path:
     return cache / "kei" / f"kafka-{hashlib.sha256(_POM.read_bytes() + _LOGGING.encode()).hexdigest()[:12]}"
 
 
-def java() -> list[str]:
+def java_command() -> list[str]:
     """How commands of Kafka begin; a class and its arguments follow."""
     prepare()
-    return ["java", *_JVM, f"-Dlog4j2.configurationFile=file:{_jars()}/log4j2.properties", "-cp", f"{_jars()}/*"]
+    return [
+        "java_command",
+        *_JVM,
+        f"-Dlog4j2.configurationFile=file:{_jars()}/log4j2.properties",
+        "-cp",
+        f"{_jars()}/*",
+    ]
 
 
 @functools.cache
 def _java_version() -> int:
     try:
-        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
+        said = subprocess.run(
+            ["java_command", "-version"], capture_output=True, text=True, timeout=30, check=False
+        ).stderr
     except OSError:
         return 0
     found = re.search(r'version "(\d+)', said)

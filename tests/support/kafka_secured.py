@@ -25,7 +25,7 @@ class SecuredBroker(Protocol):
     async def end(self) -> None: ...
 
 
-def obeying_rules(certificate: Path) -> dict[str, str]:
+def authorizer_properties(certificate: Path) -> dict[str, str]:
     """Lines of server.properties for listeners SCRAM and TLS, where the rules count, beside those where they do not."""
     return {
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HOST:PLAINTEXT,"
@@ -41,7 +41,7 @@ def obeying_rules(certificate: Path) -> dict[str, str]:
     }
 
 
-def certify(ca: Path, broker: Path) -> None:
+def write_certificates(ca: Path, broker: Path) -> None:
     """Write an authority's certificate, and the broker's with its key, as a deployment does it."""
     begins, ends = clock.now() - timedelta(days=1), clock.now() + timedelta(days=1)
     authority = certificates.create_authority("Kei's tests", begins, ends)
@@ -60,7 +60,7 @@ class LocalSecured(LocalBroker):
         self.scram = self.tls = ""
 
     def _configure(self, properties: dict[str, str]) -> None:
-        certify(self.ca, self._certificate)
+        write_certificates(self.ca, self._certificate)
         (own, controller), (scram, tls) = free_ports(), free_ports()
         self.scram, self.tls = f"127.0.0.1:{scram}", f"127.0.0.1:{tls}"
         listeners = {
@@ -73,4 +73,4 @@ class LocalSecured(LocalBroker):
             "listeners": ",".join(f"{name}://{address}" for name, address in listeners.items()),
             "controller.quorum.bootstrap.servers": listeners["CONTROLLER"],
         }
-        super()._configure({**obeying_rules(self._certificate), **here, **properties})
+        super()._configure({**authorizer_properties(self._certificate), **here, **properties})

@@ -14,7 +14,7 @@ _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databa
 
 
 @asynccontextmanager
-async def another(url: str) -> AsyncIterator[Connection]:
+async def open_transaction(url: str) -> AsyncIterator[Connection]:
     """Another transaction; it ends well at the end of the block."""
     connection = await asyncpg.connect(url)
     try:
@@ -24,7 +24,7 @@ async def another(url: str) -> AsyncIterator[Connection]:
         await connection.close()
 
 
-async def waiting(url: str, count: int) -> None:
+async def wait_until_blocked(url: str, count: int) -> None:
     """Wait until that many transactions wait for a lock."""
     connection = await asyncpg.connect(url)
 

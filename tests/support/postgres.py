@@ -63,7 +63,7 @@ class Postgres:
         return _text(make_url(self.url).set(database=name))
 
 
-def start(run: Run) -> str:
+def shared_server(run: Run) -> str:
     """The URL of the run's server, started by whoever asks first."""
     return run.once("postgres", lambda: _start(run))["url"]
 

@@ -35,7 +35,7 @@ class Run:
     @classmethod
     def begin(cls) -> "Run":
         run = cls(Path(tempfile.mkdtemp(prefix=_PREFIX)))
-        write_pid(run.root / "owner", os.getpid())
+        record_process(run.root / "owner", os.getpid())
         return run
 
     @classmethod
@@ -43,7 +43,11 @@ class Run:
         """Runs of this user whose process is gone."""
         for root in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             with suppress(OSError):
-                if root.stat().st_uid == os.getuid() and (root / "owner").exists() and not process(root / "owner"):
+                if (
+                    root.stat().st_uid == os.getuid()
+                    and (root / "owner").exists()
+                    and not recorded_process(root / "owner")
+                ):
                     yield cls(root)
 
     def once(self, name: str, start: Callable[[], Facts]) -> Facts:
@@ -89,12 +93,12 @@ class Run:
             yield
 
 
-def write_pid(file: Path, pid: int) -> None:
+def record_process(file: Path, pid: int) -> None:
     """Note a process with the time it began, because numbers are used again."""
     file.write_text(f"{pid} {psutil.Process(pid).create_time()}")
 
 
-def process(file: Path) -> psutil.Process | None:
+def recorded_process(file: Path) -> psutil.Process | None:
     """The process noted in `file` if it still runs."""
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
         pid, began = file.read_text().split()

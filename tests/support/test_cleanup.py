@@ -70,9 +70,9 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
-        docker.answers.cache_clear()
+        docker.available.cache_clear()
         yield NoImages.asked
-        docker.answers.cache_clear()
+        docker.available.cache_clear()
         server.shutdown()
         thread.join()
 
@@ -80,11 +80,11 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 def test_an_image_that_cannot_be_fetched_is_asked_for_once_said_once_and_done_without(
     engine: list[str], other_run: Run
 ) -> None:
-    assert docker.answers()
+    assert docker.available()
     for process_of_the_run in (other_run, Run(other_run.root)):
         assert not docker.provides(process_of_the_run, docker.KAFKA_IMAGE)
-        assert isinstance(kafka.new(process_of_the_run), LocalBroker)
-        line = docker.notice(process_of_the_run)
+        assert isinstance(kafka.new_broker(process_of_the_run), LocalBroker)
+        line = docker.missing_images_line(process_of_the_run)
         assert line.startswith(f"Docker: no image {docker.KAFKA_IMAGE} (")
         assert "registry is not reached" in line
         assert "\n" not in line

@@ -12,7 +12,7 @@ from structlog.typing import EventDict
 from shared.events.envelope import Stored
 from tests.services.matching.actions import OPERATOR, Matching, Member, capacity_changed, learner, mentor, retry_reasons
 from tests.support import factories
-from tests.support.locking import Connection, another, waiting
+from tests.support.locking import Connection, open_transaction, wait_until_blocked
 
 
 async def take_places(other: Connection, cluster: Member) -> None:
@@ -29,10 +29,10 @@ async def test_capacities_are_written_in_order_of_cluster(
     low, high = sorted([mentor("One"), mentor("Two")], key=attrgetter("id"))
     await matching.register(low, high)
     changes = [capacity_changed(cluster.id, 9, 5, 5) for cluster in (high, low)]
-    async with another(url) as other:
+    async with open_transaction(url) as other:
         await take_places(other, low)
         await arrive_together(matching, *changes)
-        await waiting(url, 1)
+        await wait_until_blocked(url, 1)
         await take_places(other, high)
     await matching.wait_handled(changes)
     assert retry_reasons(logged) == []
@@ -43,10 +43,10 @@ async def test_an_acceptance_takes_places_in_order_of_cluster(matching: Matching
     able.id, eager.id = max(able.id, eager.id), min(able.id, eager.id)
     (pair,) = await matching.register_and_publish(able, eager)
     await matching.answer(pair["id"], "mentor")
-    async with another(url) as other:
+    async with open_transaction(url) as other:
         await take_places(other, eager)
         answering = asyncio.create_task(matching.answer(pair["id"], "learner", version=2))
-        await waiting(url, 1)
+        await wait_until_blocked(url, 1)
         await take_places(other, able)
     assert (await answering).json()["state"] == "accepted"
 
@@ -58,12 +58,12 @@ async def test_forgetting_waits_for_what_is_being_handled(
     await matching.register(high)  # so that it is found first, by whoever walks through the table
     await matching.register(low)
     changes = [factories.cluster_changed_event(9, cluster_id=cluster.id, name="New") for cluster in (low, high)]
-    async with another(url) as other:
+    async with open_transaction(url) as other:
         await other.execute("SELECT FROM cluster WHERE id = $1 FOR UPDATE", low.id)
         await arrive_together(matching, *changes)
-        await waiting(url, 1)
+        await wait_until_blocked(url, 1)
         forgetting = asyncio.create_task(matching.client.delete("/projection", headers=OPERATOR))
-        await waiting(url, 2)
+        await wait_until_blocked(url, 2)
     assert (await forgetting).status_code == 204
     assert retry_reasons(logged) == []
     assert await factories.rows(url, "SELECT FROM cluster") == []

@@ -16,7 +16,7 @@ from tests.services.trainings.actions import (
     registrations,
 )
 from tests.support import factories
-from tests.support.locking import another, waiting
+from tests.support.locking import open_transaction, wait_until_blocked
 from tests.support.waiting import eventually
 
 
@@ -64,12 +64,12 @@ async def test_who_registers_while_it_leaves_has_no_seat_after_it(
 ) -> None:
     host, leaving, *_ = clusters
     id = await publish_activity(client, host, starts_on="2999-06-29", ends_on="2999-06-29")
-    async with another(url) as other:
+    async with open_transaction(url) as other:
         await other.execute("SELECT FROM activity WHERE id = $1 FOR UPDATE", UUID(id))
         registering = asyncio.create_task(register(client, id, leaving))
-        await waiting(url, 1)
+        await wait_until_blocked(url, 1)
         archiving = asyncio.create_task(archive(transport, url, leaving))
-        await waiting(url, 2)
+        await wait_until_blocked(url, 2)
     assert (await registering).status_code == 201
     await archiving
     assert [item["state"] for item in await registrations(client, id)] == ["cancelled"]

@@ -17,7 +17,7 @@ from shared.events import Record
 from shared.transport.kafka import KafkaTransport
 from tests.faults.report import SEED, count
 from tests.shared.messaging.harness import running
-from tests.support.kafka import forget_records
+from tests.support.kafka import delete_records
 from tests.support.waiting import eventually, passing
 
 pytestmark = pytest.mark.timeout(90)
@@ -58,7 +58,7 @@ async def test_what_was_deleted_while_nobody_read_is_told(kafka: str, topic: Cre
     await transport.close()
     assert not transport.lost()
     await send(kafka, name, b"3", b"4", b"5")
-    await forget_records(kafka, [name])
+    await delete_records(kafka, [name])
     transport = reading(kafka, inbox)
     async with running(transport.run()):
         await eventually(lambda: transport.lost() == {name: 3}, 40.0)
@@ -85,7 +85,7 @@ async def _committed(kafka: str, group: str, topic: str, offset: int) -> bool:
 async def test_a_group_that_is_new_begins_with_what_there_is(kafka: str, topic: Create) -> None:
     name = await topic()
     await send(kafka, name, b"1", b"2")
-    await forget_records(kafka, [name])
+    await delete_records(kafka, [name])
     inbox = Kept(f"c{uuid4().hex}", name)
     transport = reading(kafka, inbox)
     async with running(transport.run()):
@@ -185,7 +185,7 @@ async def test_rebalances_are_no_loss(kafka: str, topic: Create) -> None:
     done = asyncio.Event()
     async with Log(kafka, name, 4) as log:
         await log.send("deleted", 1)
-    await forget_records(kafka, [name])
+    await delete_records(kafka, [name])
     async with Log(kafka, name, 4) as log, asyncio.TaskGroup() as sending, members.reading() as steady:
         sending.create_task(log.send_until(done))
         await eventually(functools.partial(_have_received, steady), 40.0)
@@ -227,7 +227,7 @@ async def _delete_unread(inbox: SlowInbox, log: Log, name: str, chance: random.R
     for _ in range(4):
         await log.send(name, 2)
         await passing(chance.uniform(0.0, 0.2))
-    await forget_records(log.kafka, [log.topic])
+    await delete_records(log.kafka, [log.topic])
     inbox.open.set()
 
 
@@ -238,6 +238,6 @@ async def _delete_at_a_rebalance(members: Members, log: Log, name: str) -> None:
         while not comer.values:
             attempts += 1
             await log.send(f"{name}coming{attempts}", 2)
-            await forget_records(log.kafka, [log.topic])
+            await delete_records(log.kafka, [log.topic])
     await log.send(f"{name}going", 2)
-    await forget_records(log.kafka, [log.topic])
+    await delete_records(log.kafka, [log.topic])
