@@ -99,7 +99,7 @@ async def with_consortium(servers: Servers, size: int, kafka: str | None) -> Asy
     try:
         await kei.start("--no-import")
         await kei.ready()
-        status, output = await kei.do("import", str(file), patience=_LOAD_TIMEOUT)
+        status, output = await kei.run_command("import", str(file), timeout=_LOAD_TIMEOUT)
         if status:
             message = f"the consortium was not loaded: {output[-500:]}"
             raise RuntimeError(message)

@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if theirs is not None:
         config.stash[_RUN] = Run(Path(theirs["run"]))
         return
-    for run in Run.left_behind():
+    for run in Run.abandoned():
         cleanup.end(run)
     run = config.stash[_RUN] = Run.begin()
     cleanup.mark(run)

@@ -95,7 +95,7 @@ def small(run: Run) -> Iterator[Path]:
     """A file system of 32 kB."""
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
-    folder = run.folder()
+    folder = run.new_folder()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "tmpfs", folder], check=True)
     yield folder
     subprocess.run(["umount", "--lazy", folder], check=True)

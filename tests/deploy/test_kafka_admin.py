@@ -166,7 +166,7 @@ async def test_a_partner_reads_until_it_is_shut_out(secured_kafka: SecuredBroker
 async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
     secured_kafka: SecuredBroker, run: Run
 ) -> None:
-    kei, passwords = Kei(run.folder(), secured_kafka.address), run.folder()
+    kei, passwords = Kei(run.new_folder(), secured_kafka.address), run.new_folder()
     for service in SERVICES:
         (passwords / f"{service}_kafka_password").write_text(f"{service}'s password\n")
     command = ("topics", "create", "--principals", str(passwords), "--partitions", "2", "--retention-days", "7")
@@ -191,7 +191,7 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
     assert await allowed(reader.describe(MEMBERS))
     assert not await allowed(reader.describe(MATCHING))
 
-    status, said = await kei.do("topics", "create", "--partitions", "8")
+    status, said = await kei.run_command("topics", "create", "--partitions", "8")
     assert status == 1
     assert f"Topic {PUBLIC} has 2 partitions, not 8." in said
     assert f"Topic {PUBLIC} keeps records for 7 days, not for ever." in said
@@ -201,12 +201,12 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
 async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: SecuredBroker, run: Run) -> None:
     with KafkaAdmin(KafkaConnectionSettings(secured_kafka.address)) as admin:
         admin.put_user("stranger", "stranger's password")
-    kei, folder = Kei(run.folder(), secured_kafka.scram), run.folder()
+    kei, folder = Kei(run.new_folder(), secured_kafka.scram), run.new_folder()
     (folder / "right").write_text("stranger's password")
     (folder / "wrong").write_text("password")
 
     async def refused(*options: str) -> str:
-        status, said = await kei.do("topics", "create", *options)
+        status, said = await kei.run_command("topics", "create", *options)
         assert status == 1
         assert "Traceback" not in said
         return said
@@ -228,7 +228,7 @@ async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: Secur
 
 
 async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.do(*command)
+    status, said = await kei.run_command(*command)
     assert status == 0, said
     return said
 

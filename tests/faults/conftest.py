@@ -39,7 +39,7 @@ async def own_postgres(run: Run) -> AsyncIterator[Callable[..., Awaitable[OwnPos
     started: list[OwnPostgres] = []
 
     async def create(folder: Path | None = None, **settings: str) -> OwnPostgres:
-        started.append(OwnPostgres(run, folder or run.folder() / "postgres", settings))
+        started.append(OwnPostgres(run, folder or run.new_folder() / "postgres", settings))
         await started[-1].start()
         return started[-1]
 

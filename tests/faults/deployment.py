@@ -78,10 +78,10 @@ class Instance:
             await eventually(lambda: self._answers(http), START_TIMEOUT)
 
     async def _answers(self, http: httpx2.AsyncClient) -> bool:
-        assert self.process.returncode is None, self.said()[-3000:]
+        assert self.process.returncode is None, self.output()[-3000:]
         return await is_ready(http)
 
-    def said(self) -> str:
+    def output(self) -> str:
         """What it has logged since its first start."""
         return self._log.read_text()
 

@@ -63,9 +63,9 @@ class Node:
                 stdout=said,
                 stderr=said,
             )
-        await eventually(lambda: READY in self.said() or self.process.returncode is not None, 30.0)
+        await eventually(lambda: READY in self.output() or self.process.returncode is not None, 30.0)
 
-    def said(self) -> str:
+    def output(self) -> str:
         """What it has logged since its start."""
         return self._log.read_text()
 
@@ -82,15 +82,15 @@ class Node:
 
     async def tasks(self, deadline: float = 2.0) -> int | None:
         """How many tasks its event loop has; None if it does not say so in time, or is not ready yet."""
-        if READY not in self.said():
+        if READY not in self.output():
             return None
-        before = self.said().count(TASKS)
+        before = self.output().count(TASKS)
         self.process.send_signal(signal.SIGUSR2)
         try:
-            await eventually(lambda: self.said().count(TASKS) != before and self.said().endswith("\n"), deadline)
+            await eventually(lambda: self.output().count(TASKS) != before and self.output().endswith("\n"), deadline)
         except AssertionError:
             return None
-        return int(self.said().rpartition(TASKS)[2].split()[0])
+        return int(self.output().rpartition(TASKS)[2].split()[0])
 
     async def stop(self, deadline: float = 20.0) -> int:
         """End it in good order; its exit status."""

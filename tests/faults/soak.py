@@ -120,7 +120,7 @@ class Soak:
         """
         for node in self.nodes:
             if node.process.returncode is not None:
-                raise RuntimeError(f"a node ended by itself, {node.process.returncode}:\n{node.said()[-2000:]}")
+                raise RuntimeError(f"a node ended by itself, {node.process.returncode}:\n{node.output()[-2000:]}")
 
     def wrong(self) -> str:
         """What is wrong, or was until a moment ago."""
@@ -144,7 +144,7 @@ class Soak:
 async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
     """A stage on servers of its own, which its nodes reach through a proxy."""
     async with AsyncExitStack() as stack:
-        server = OwnPostgres(run, run.folder() / "postgres", {})
+        server = OwnPostgres(run, run.new_folder() / "postgres", {})
         await server.start()
         stack.push_async_callback(server.end)
         broker = brokers.new_broker(run) if transport == "kafka" else None
@@ -159,7 +159,7 @@ async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
             return at.render_as_string(hide_password=False)
 
         address = broker.address if broker else None
-        made = await stack.enter_async_context(stage(server.create, address, run.folder(), via=through))
+        made = await stack.enter_async_context(stage(server.create, address, run.new_folder(), via=through))
         yield Soak(plan, made, server, door, broker, await made.pair(failing=0.005))
 
 

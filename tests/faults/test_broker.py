@@ -118,12 +118,12 @@ async def test_f19_records_are_deleted_before_they_are_read(on_kafka: Stage, tab
     deleted = len(await on_kafka.written()) - await on_kafka.effects()
     await emptied(on_kafka.kafka)
     await consumer.start()
-    await eventually(lambda: DELETED in consumer.said(), 30.0)
+    await eventually(lambda: DELETED in consumer.output(), 30.0)
     assert await on_kafka.effects() == len(writers.acked) - deleted, "nothing was lost without the remedy"
     healed = time.monotonic()
     await _replay(on_kafka, on_kafka.kafka)
     result = await on_kafka.result("F19 deleted before they were read", deleted, writers, healed)
-    assert _told(consumer.said()) >= deleted  # what it read last it need not have told the broker
+    assert _told(consumer.output()) >= deleted  # what it read last it need not have told the broker
     result.settle(table)
 
 
@@ -131,7 +131,7 @@ async def _leave(node: Node, *, dies: bool) -> None:
     if dies:
         await node.kill()
     else:
-        assert await node.stop() == 0, node.said()
+        assert await node.stop() == 0, node.output()
 
 
 async def _first_effect_after(made: Stage, seen: int) -> float:

@@ -60,7 +60,7 @@ async def test_f17_the_broker_refuses_what_it_will_take_later(
                     refusals = {api: code for api, code in zip(CODES[way], codes, strict=True) if code is not None}
                     begins = nodes[way != "sending"] if nodes and not AT_START.isdisjoint(refusals) else None
                     if begins:
-                        assert await begins.stop() == 0, begins.said()
+                        assert await begins.stop() == 0, begins.output()
                     refused += _refuse(broker, refusals)
                     if begins:
                         await begins.start()

@@ -92,7 +92,7 @@ async def test_f23_the_disk_is_full(
 ) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can mount a small file system")
-    with _small_disk(run.folder(), 160) as folder:
+    with _small_disk(run.new_folder(), 160) as folder:
         server = await own_postgres(folder / "postgres", max_wal_size="64MB")
         async with stage(server.create, transport, tmp_path) as made:
             await made.pair()

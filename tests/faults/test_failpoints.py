@@ -43,7 +43,7 @@ async def _died_again_and_again(stage: Stage, point: str) -> Result:
         passing = 1 if stage.kafka else stage.chance.randint(1, 2)  # after a rejoin all may come in one batch
         dying = await stage.node(point, str(passing), **role)
         await writers.write(40)
-        assert await dying.died() == KILLED, dying.said()
+        assert await dying.died() == KILLED, dying.output()
     healed = time.monotonic()
     await stage.node(**role)
     return await stage.result(f"F2 at {point}", times, writers, healed)

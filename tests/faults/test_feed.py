@@ -77,7 +77,7 @@ async def test_f38_many_idle_readers_some_slow_ones_and_all_of_them_back_at_once
     service_database: Callable[[str], Awaitable[str]], run: Run, table: Path
 ) -> None:
     url = await service_database("notifications")
-    instance = Instance("notifications", url, run.folder(), patience=PATIENCE)
+    instance = Instance("notifications", url, run.new_folder(), patience=PATIENCE)
     database = Database(url, name="writer")
     feed = Feed(database)
     listeners = [Listener(lambda: instance.url, SMALL) for _ in range(count(100, 1000))]
@@ -118,7 +118,7 @@ async def test_f38_more_readers_come_than_there_is_room_for(
     service_database: Callable[[str], Awaitable[str]], run: Run, table: Path
 ) -> None:
     url = await service_database("notifications")
-    instance = Instance("notifications", url, run.folder())
+    instance = Instance("notifications", url, run.new_folder())
     database = Database(url, name="writer")
     feed = Feed(database)
     room = count(100, 800)

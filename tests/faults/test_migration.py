@@ -74,7 +74,7 @@ async def old(
 
 async def test_f34_a_big_table_changes_under_traffic(old: str, run: Run, table: Path) -> None:
     waits = [False]
-    instance = Instance("members", old, run.folder())
+    instance = Instance("members", old, run.new_folder())
     async with running(instance), client(instance.url) as http, _connection(old) as reader, _connection(old) as watch:
         callers = Callers(http.request)
         async with callers.calling():

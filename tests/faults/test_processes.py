@@ -24,7 +24,7 @@ async def test_f4_a_frozen_relay_wakes_up_after_another_has_taken_over(both: Sta
     writing = asyncio.create_task(writers.run())
     for _ in range(rounds):
         epoch = await _epoch(both)
-        leader = next(node for node in nodes if _leads(node.said()))
+        leader = next(node for node in nodes if _leads(node.output()))
         leader.freeze()
         await eventually(lambda epoch=epoch: _epoch_above(both, epoch), 30.0)  # type: ignore[misc]  # a default binds it
         await passing(both.chance.uniform(0.0, 0.3))
@@ -43,7 +43,7 @@ async def test_f5_two_relays_are_started_by_mistake(both: Stage, table: Path) ->
     writers = both.writers()
     await writers.write(count(1000, 20_000))
     result = await both.result("F5 two relays", 1, writers, time.monotonic())
-    assert "relay leads" not in second.said()
+    assert "relay leads" not in second.output()
     assert result.raw_dup == 0
     result.settle(table)
 
@@ -78,7 +78,7 @@ async def test_f14_a_consumer_is_frozen_past_its_session(both: Stage, table: Pat
     writing.cancel()
     await asyncio.wait([writing])
     result = await both.result("F14 frozen past its session", 1, writers, time.monotonic())
-    assert (other is None) or "reading from Kafka" in other.said()
+    assert (other is None) or "reading from Kafka" in other.output()
     result.settle(table)
 
 

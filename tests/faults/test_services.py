@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 @pytest.fixture
 async def kei(run: Run) -> AsyncIterator[Kei]:
-    one = Kei(run.folder())
+    one = Kei(run.new_folder())
     yield one
     await one.end()
 
@@ -59,7 +59,7 @@ async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notice
 ) -> None:
     rounds, kafka = count(1, 5), await emptied(worker_kafka)
     urls = {name: await service_database(name) for name in ("members", "notifications")}
-    folder = run.folder()
+    folder = run.new_folder()
     sides = [[Instance(name, url, folder, kafka=kafka) for name, url in urls.items()] for _ in range(2)]
     async with (
         running(*sides[0], *sides[1]),
@@ -82,7 +82,7 @@ async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notice
     replace(result, findings=total([result.findings, heard(listeners, seen)])).settle(table)
     assert callers.failures + callers.refused == []
     assert [(one.broken, one.refused) for one in listeners] == [(0, 0)] * len(listeners)
-    assert not any("deleted before they were read" in one.said() for side in sides for one in side), "a false alarm"
+    assert not any("deleted before they were read" in one.output() for side in sides for one in side), "a false alarm"
     assert all(one.comings > rounds for one in listeners), "streams were not interrupted"
 
 

@@ -29,7 +29,7 @@ HOW = ["silent", "killed"] if FULL else ["silent"]  # the first is the harder on
 @pytest.fixture
 async def kei(own_kafka: Own, run: Run) -> AsyncIterator[tuple[Kei, Broker]]:
     broker = await own_kafka()
-    one = Kei(run.folder(), broker.address)
+    one = Kei(run.new_folder(), broker.address)
     yield one, broker
     await one.end()
 
@@ -38,7 +38,7 @@ async def kei(own_kafka: Own, run: Run) -> AsyncIterator[tuple[Kei, Broker]]:
 async def test_f33_services_are_told_to_end_while_kafka_is_down(
     own_kafka: Own, service_database: Callable[[str], Awaitable[str]], run: Run, table: Path, how: str
 ) -> None:
-    broker, folder = await own_kafka(), run.folder()
+    broker, folder = await own_kafka(), run.new_folder()
     await create_topics(broker.address)
     names = ("members", "notifications")
     services = [Instance(name, await service_database(name), folder, kafka=broker.address) for name in names]

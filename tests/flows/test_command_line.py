@@ -20,12 +20,12 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture
 async def running(kei: Kei) -> Kei:
     await kei.start()
-    await kei.told("Nothing was lost")
+    await kei.wait_for_output("Nothing was lost")
     return kei
 
 
 async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.do(*command)
+    status, said = await kei.run_command(*command)
     assert status == 0, said
     return said
 

@@ -60,7 +60,7 @@ async def test_what_was_answered_survives_twenty_kills(kei: Kei) -> None:
             assert not writing.done(), writing.result()
             await kei.start()
             await kei.ready()
-        await kei.told("Nothing was lost, nothing was done twice.")
+        await kei.wait_for_output("Nothing was lost, nothing was done twice.")
         writer.enough = True
         await writing
         await check(api, writer.clusters)

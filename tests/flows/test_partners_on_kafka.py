@@ -47,13 +47,13 @@ async def running(kei: Kei, secured_kafka: SecuredBroker) -> Kei:
 
 
 async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.do("partner", *command)
+    status, said = await kei.run_command("partner", *command)
     assert status == 0, said
     return said
 
 
 async def refused(kei: Kei, *command: str) -> str:
-    status, said = await kei.do("partner", *command)
+    status, said = await kei.run_command("partner", *command)
     assert status != 0, said
     assert "Traceback" not in said
     return said

@@ -17,7 +17,7 @@ WISHES = {"agroco": "foresight", "biomastec": "cooperation", "dare": "firm-servi
 
 async def test_a_request_gives_proposals_within_a_second(kei: Kei) -> None:
     await kei.start()
-    await kei.told("Nothing was lost")
+    await kei.wait_for_output("Nothing was lost")
     async with kei.api() as api:
         delays = [await answered(api, learner, indicator) for learner, indicator in WISHES.items()]
     assert sorted(delays)[len(delays) // 2] < timedelta(seconds=1)

@@ -71,7 +71,7 @@ async def machine(run: Run) -> AsyncIterator[Machine]:
     made: list[Kei] = []
 
     def another(kafka: str | None = None) -> Kei:
-        made.append(Kei(run.folder(), kafka))
+        made.append(Kei(run.new_folder(), kafka))
         return made[-1]
 
     yield another
@@ -80,7 +80,7 @@ async def machine(run: Run) -> AsyncIterator[Machine]:
 
 
 async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.do(*command)
+    status, said = await kei.run_command(*command)
     assert status == 0, said
     return said
 
@@ -181,14 +181,14 @@ def database(kei: Kei, service: str) -> str:
 async def test_the_story_is_the_same_after_a_restore(machine: Machine, tmp_path: Path) -> None:
     lost, new, file = machine(), machine(), tmp_path / "one.kei"
     await lost.start()
-    await lost.told("Nothing was lost, nothing was done twice.")
+    await lost.wait_for_output("Nothing was lost, nothing was done twice.")
     async with lost.api() as api:
         before = await shown(api)
     await done(lost, "backup", str(file))
     await lost.kill(database=True)
     await done(new, "restore", str(file))
     await new.start()
-    await new.told("Nothing was lost, nothing was done twice.")
+    await new.wait_for_output("Nothing was lost, nothing was done twice.")
     async with new.api() as api:
         assert await shown(api) == before
 

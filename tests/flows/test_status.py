@@ -23,13 +23,13 @@ HERE = ("members", "matching")
 
 @pytest.mark.timeout(180)
 async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
-    nowhere, said = await kei.do("status")
+    nowhere, said = await kei.run_command("status")
     assert (nowhere, "There is no signing key" in said) == (2, True)
     await kei.start("--no-import")
     await kei.ready()
 
     async def well() -> str:
-        status, said = await kei.do("status")
+        status, said = await kei.run_command("status")
         assert "Traceback" not in said
         return said if status == 0 else ""
 
@@ -41,7 +41,7 @@ async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
     await poison(f"postgresql://matching:@/matching?host={socket}", UUID(int=1), UUID(int=2))
 
     async def found() -> str:
-        status, said = await kei.do("status")
+        status, said = await kei.run_command("status")
         return said if status == 1 else ""
 
     said = await eventually(found, 60)
@@ -55,7 +55,7 @@ async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
 
 
 async def _told_to_programs(kei: Kei) -> None:
-    status, said = await kei.do("status", "--json")
+    status, said = await kei.run_command("status", "--json")
     told = json.loads(said)
     assert (status, told["well"], [one["kind"] for one in told["findings"]]) == (1, False, ["dead"])
     reached = [one["service"] for one in told["services"] if one["reached"]]
@@ -64,14 +64,14 @@ async def _told_to_programs(kei: Kei) -> None:
 
 async def _not_to_be_told(kei: Kei) -> None:
     """With a token that is refused, and when nothing is there any more."""
-    manager = (await kei.do("token", "--role", "manager"))[1].strip()
+    manager = (await kei.run_command("token", "--role", "manager"))[1].strip()
     refused = (("x.y.z", "Sign in first"), ("é", "it has characters"), (manager, "Your role does not allow this"))
     for token, reason in refused:
-        status, said = await kei.do("status", "--token", token)
+        status, said = await kei.run_command("status", "--token", token)
         assert status == 2, said
         assert f"does not admit this token: {reason}" in said
     assert await kei.stop() == 0
-    status, said = await kei.do("status")
+    status, said = await kei.run_command("status")
     assert status == 2
     assert f"Nothing of Kei is reached at {kei.url}: members is not reached:" in said
 

@@ -78,18 +78,18 @@ async def check_feed(api: Api) -> list[dict[str, Any]]:
 async def play_twice(kei: Kei) -> list[dict[str, Any]]:
     """Start on an empty folder, and once more; returns the feed's events."""
     await kei.start()
-    await kei.told("Nothing was lost, nothing was done twice.")
+    await kei.wait_for_output("Nothing was lost, nothing was done twice.")
     async with kei.api() as api:
         first = await seen(api)
         check(first)
         events = await check_feed(api)
-    assert await kei.stop() == 0, kei.said()
+    assert await kei.stop() == 0, kei.output()
     await kei.start()
-    await kei.told("Nothing was lost, nothing was done twice.")
+    await kei.wait_for_output("Nothing was lost, nothing was done twice.")
     async with kei.api() as api:
         assert await seen(api) == first
         assert await check_feed(api) == events
-    assert await kei.stop() == 0, kei.said()
+    assert await kei.stop() == 0, kei.output()
     return events
 
 
@@ -99,7 +99,7 @@ async def test_the_story_on_the_embedded_transport(kei: Kei) -> None:
 
 
 async def test_the_story_only_says_what_became_of_it(kei: Kei) -> None:
-    status, said = await kei.do("run", "--import-only")
+    status, said = await kei.run_command("run", "--import-only")
     assert status == 0, said
     for text in ("members", "partner feed", "Madan Parque teaches Cluster for Energy Efficiency", "accepted"):
         assert text in said
@@ -109,7 +109,7 @@ async def test_the_story_only_says_what_became_of_it(kei: Kei) -> None:
 @pytest.fixture
 async def kafka_kei(run: Run, own_kafka: Callable[..., Awaitable[Broker]]) -> AsyncIterator[Kei]:
     broker = await own_kafka()
-    one = Kei(run.folder(), broker.address)
+    one = Kei(run.new_folder(), broker.address)
     yield one
     await one.end()
 

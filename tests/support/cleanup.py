@@ -1,4 +1,4 @@
-"""Ends everything that a run has started, also after Ctrl-C or when the process of the run was killed."""
+"""Stops everything that a test run has started, also after Ctrl-C or a killed run."""
 
 import os
 import signal
@@ -11,28 +11,28 @@ from tests.support import docker, kafka, postgres
 from tests.support.run import Run
 
 _MARK = "TESTS_OF_RUN"
-"""The environment variable that every process of a run inherits. Tests remove the ones named KEI_… from it."""
+"""Environment variable that every process of a run inherits. Tests remove the variables named KEI_…."""
 _STOP_TIMEOUT = 10.0
 
 
 def mark(run: Run) -> None:
-    """Have every process that this one starts from now on known as one of the run."""
+    """Mark every process started from now on as part of the run."""
     os.environ[_MARK] = str(run.root)
 
 
 def end(run: Run) -> None:
-    """Leave no broker, PostgreSQL, container or other process of the run, and none of its data."""
+    """Stop and delete the run's brokers, PostgreSQL servers, containers, other processes and data."""
     try:
         postgres.end(run)
         kafka.end(run)
     finally:
         _end_processes(run)
         docker.remove_all(run)
-        run.forget()
+        run.delete()
 
 
 def processes(run: Run) -> list[psutil.Process]:
-    """Those of the run that live, without this one, and without Python's trackers, which end after their owners."""
+    """Running processes of the run, except this one and Python's resource trackers, which end after their owners."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
@@ -43,7 +43,7 @@ def processes(run: Run) -> list[psutil.Process]:
 
 
 def _end_processes(run: Run) -> None:
-    """PostgreSQL by its own signal, after which it leaves no shared memory behind; all others at once."""
+    """SIGQUIT for PostgreSQL, which then removes its shared memory; SIGKILL for the others."""
     every = processes(run)
     servers = [process for process in every if _is_postgres(process)]
     others = [process for process in every if process not in servers]

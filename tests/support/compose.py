@@ -1,4 +1,4 @@
-"""Kei as `docker compose up` deploys it: a project, secrets and ports of its own."""
+"""Kei as `docker compose up` deploys it, with its own project name, secrets and ports."""
 
 import asyncio
 import os
@@ -24,12 +24,12 @@ from tests.support.run import Run
 
 UNAVAILABLE = "nothing can be deployed: "
 FETCH_TIMEOUT = 120.0
-"""Seconds to fetch an image."""
+"""Seconds to pull an image."""
 PORTS = ("KEI_HTTP_PORT", "KEI_HTTPS_PORT", "KEI_PARTNER_PORT", "KEI_PROMETHEUS_PORT", "KEI_MAIL_PORT")
 
 
 def unavailable_reason(run: Run) -> str:
-    """Why nothing can be deployed here, or an empty string. Found out once for all processes of the run."""
+    """Why nothing can be deployed here, or an empty string. Decided once per run."""
     return run.once("deployable", lambda: {"reason": _why_none()})["reason"]
 
 
@@ -48,7 +48,7 @@ def _why_none() -> str:
 
 
 def skip_reason(report: pytest.TestReport) -> str:
-    """The reason of a skipped test if it is that nothing can be deployed."""
+    """The skip reason if the test was skipped because nothing can be deployed."""
     said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
     return UNAVAILABLE + said.partition(UNAVAILABLE)[2] if UNAVAILABLE in said else ""
 
@@ -63,18 +63,18 @@ def _run(*command: str) -> subprocess.CompletedProcess[bytes]:
 
 
 class CommandError(AssertionError):
-    """A command ended with another status than 0; the text is what it said."""
+    """A command failed; the message has its output."""
 
 
 class Deployment:
     """One deployment.
 
     Args:
-        run: which removes it at the latest.
+        run: removes the deployment if a test does not.
     """
 
     def __init__(self, run: Run) -> None:
-        folder = run.folder()
+        folder = run.new_folder()
         self.secrets = folder / "secrets"
         self.project = f"{docker.project(run)}-{uuid4().hex[:8]}"
         ports = dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
@@ -94,7 +94,7 @@ class Deployment:
         create_missing(self.secrets, "localhost")
 
     async def up(self, **environment: str) -> None:
-        """Start it, or replace what runs, as `make up` does."""
+        """Start it or upgrade it, as `make up` does."""
         self.environment |= environment
         await self.run("deploy/up.sh")
         self.authority.write_text(
@@ -102,11 +102,11 @@ class Deployment:
         )
 
     async def down(self) -> None:
-        """Leave nothing of it."""
+        """Remove containers, networks and volumes."""
         await self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "20")
 
     async def compose(self, *arguments: str) -> str:
-        """What a command of Docker Compose printed.
+        """Run a Docker Compose command; return its output.
 
         Raises:
             Failed: it ended with another status than 0.
@@ -114,11 +114,11 @@ class Deployment:
         return await self.run("docker", "compose", *arguments)
 
     async def tool(self, *arguments: str) -> str:
-        """What a command of `kei` printed inside the deployment."""
+        """Run a `kei` command in a container; return its output."""
         return await self.compose("run", "--rm", "-T", "kei", *arguments)
 
     async def kei(self, *arguments: str) -> str:
-        """What a command of `kei` printed outside, at the deployment's door."""
+        """Run a `kei` command on the host, through the gateway; return its output."""
         at = {"KEI_URL": self.url, "KEI_CA": str(self.authority), "KEI_DATA_DIR": str(self.secrets)}
         return await self.run(*KEI, *arguments, environment=at)
 
@@ -128,19 +128,19 @@ class Deployment:
 
     @asynccontextmanager
     async def http(self) -> AsyncIterator[httpx2.AsyncClient]:
-        """A client of the door, which trusts its authority only."""
+        """An HTTP client of the gateway that trusts only its CA."""
         trusted = ssl.create_default_context(cafile=str(self.authority))
         async with httpx2.AsyncClient(base_url=self.url, trust_env=False, verify=trusted, timeout=30.0) as client:
             yield client
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Api]:
-        """The services' interfaces through the door, as the operator."""
+        """A client of the APIs through the gateway with an operator token."""
         async with self.http() as client:
             yield Api(client, self.url, lambda: operator_token(DataDirectory(self.secrets)))
 
     async def run(self, *command: str, environment: dict[str, str] | None = None) -> str:
-        """What a command printed, on both streams.
+        """Run a command; return its output on both streams.
 
         Raises:
             Failed: it ended with another status than 0.

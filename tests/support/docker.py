@@ -1,4 +1,4 @@
-"""Whether a Docker engine answers and has an image, and the containers of a run."""
+"""The Docker engine: whether it is reachable and has an image, and the containers of a run."""
 
 import functools
 import importlib
@@ -16,18 +16,18 @@ POSTGRES_IMAGE = "postgres:18"
 _DEFAULT = "unix:///var/run/docker.sock"
 _TIMEOUT = 3.0
 _FETCH_TIMEOUT = 60
-"""Seconds that a registry may be silent."""
+"""Seconds without data from the registry."""
 _RUN_LABEL = "kei.tests.run"
 _PROJECT_LABEL = "com.docker.compose.project"
 _OF_COMPOSE = {"label": _PROJECT_LABEL}
 
-# The library's own cleaner needs one more image; a run removes its containers itself, also those of a killed one.
+# Ryuk, the cleaner of the library, is one more image. Runs remove their containers themselves, even after a kill.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 
 @functools.cache
 def available() -> bool:
-    """Whether there is an engine. Asked without its library, which leaves sockets open when there is none."""
+    """Whether an engine is reachable. Without the Docker library, which leaves sockets open if there is none."""
     url = urlsplit(os.environ.get("DOCKER_HOST") or _DEFAULT)
     try:
         with _connect(url.path if url.scheme == "unix" else (url.hostname or "", url.port or 0)) as engine:
@@ -39,7 +39,7 @@ def available() -> bool:
 
 @functools.cache
 def provides(run: Run, image: str) -> bool:
-    """Whether an engine answers and has the image, fetched if need be. Decided once for all processes of the run."""
+    """Whether an engine is reachable and has the image; pulls it if necessary. Decided once per run."""
     if not available():
         return False
     try:
@@ -50,7 +50,7 @@ def provides(run: Run, image: str) -> bool:
 
 
 def missing_images_line(run: Run) -> str:
-    """A line about the images that cannot be had, or an empty string."""
+    """One line about the images that could not be pulled, or an empty string."""
     reasons = {}
     for image in (KAFKA_IMAGE, POSTGRES_IMAGE):
         with suppress(FileNotFoundError):
@@ -68,12 +68,12 @@ def container(identity: str) -> Any:  # noqa: ANN401 - the library has no types
 
 
 def labels(run: Run) -> dict[str, str]:
-    """What containers of the run are marked with."""
+    """Labels for the containers of the run."""
     return {_RUN_LABEL: run.name}
 
 
 def project(run: Run) -> str:
-    """What the names of Docker Compose's projects of the run begin with."""
+    """Prefix of the run's Docker Compose project names."""
     return f"kei-test-{run.name}"
 
 

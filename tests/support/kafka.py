@@ -19,12 +19,12 @@ from tests.support.run import Facts, Run
 from tests.support.waiting import eventually
 
 _INSTALL = "start Docker, or install Java 17 and Maven"
-_NONE = f"no broker: set KEI_TEST_KAFKA, {_INSTALL}"
-_NONE_OWN = f"no broker that a test may stop: {_INSTALL}"
+_NO_BROKER = f"no broker: set KEI_TEST_KAFKA, {_INSTALL}"
+_NO_OWN_BROKER = f"no broker that a test may stop: {_INSTALL}"
 
 
 class Broker(Protocol):
-    """A broker that belongs to one test, on an address that it keeps."""
+    """A broker of one test; its address stays the same over restarts."""
 
     @property
     def address(self) -> str: ...
@@ -38,19 +38,21 @@ class Broker(Protocol):
 
 
 async def delete_records(address: str, topics: Sequence[str]) -> None:
-    """Delete all records that the topics hold."""
+    """Delete all records of the topics."""
     admin = AIOKafkaAdminClient(bootstrap_servers=address)
     await admin.start()
     try:
-        found = await admin.describe_topics(list(topics))
-        parts = [TopicPartition(one["topic"], part["partition"]) for one in found for part in one["partitions"]]
+        described = await admin.describe_topics(list(topics))
+        parts = [
+            TopicPartition(topic["topic"], part["partition"]) for topic in described for part in topic["partitions"]
+        ]
         await admin.delete_records(dict.fromkeys(parts, RecordsToDelete(-1)))
     finally:
         await admin.close()
 
 
 class Topics:
-    """Topics of one test, removed at its end."""
+    """Topics of one test, deleted at its end."""
 
     def __init__(self, address: str) -> None:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=address)
@@ -68,30 +70,30 @@ class Topics:
         await self._admin.close()
 
     async def create(self, partitions: int = 1, config: dict[str, str] | None = None) -> str:
-        """Make a topic with a name of its own and return the name, once each partition has a leader."""
+        """Create a topic with a unique name; return the name once each partition has a leader."""
         name = f"test.{uuid.uuid4().hex}"
         topic = NewTopic(name, num_partitions=partitions, replication_factor=1, topic_configs=config or {})
         await self._admin.create_topics([topic])
         self._names.append(name)
-        await eventually(lambda: self._led(name, partitions))
+        await eventually(lambda: self._has_leaders(name, partitions))
         return name
 
-    async def _led(self, name: str, partitions: int) -> bool:
-        found = (await self._admin.describe_topics([name]))[0]["partitions"]
-        return len(found) == partitions and all(one["leader"] >= 0 and not one["error_code"] for one in found)
+    async def _has_leaders(self, name: str, partitions: int) -> bool:
+        described = (await self._admin.describe_topics([name]))[0]["partitions"]
+        return len(described) == partitions and all(one["leader"] >= 0 and not one["error_code"] for one in described)
 
 
 def unavailable_reason(run: Run, *, own: bool) -> str:
-    """Why there is no broker here, or an empty string. `own`: the test stops and starts it."""
+    """Why there is no broker here, or an empty string. `own`: the test starts and stops it."""
     if _in_docker(run) or kafka_local.available():
         return ""
     if os.environ.get("KEI_TEST_KAFKA"):
-        return _NONE_OWN if own else ""
-    return _NONE
+        return _NO_OWN_BROKER if own else ""
+    return _NO_BROKER
 
 
 def require_broker(run: Run) -> None:
-    """End the run at once if brokers are required and there is none."""
+    """Abort the run if brokers are required and there is none."""
     reason = unavailable_reason(run, own=True) if os.environ.get("KEI_REQUIRE_KAFKA") == "1" else ""
     if reason:
         message = f"KEI_REQUIRE_KAFKA=1, but {reason}"
@@ -99,18 +101,18 @@ def require_broker(run: Run) -> None:
 
 
 def skip_reason(report: pytest.TestReport) -> str:
-    """The reason of a skipped test if it is the want of a broker."""
+    """The skip reason if the test was skipped because there is no broker."""
     said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-    return next((reason for reason in (_NONE, _NONE_OWN) if said.endswith(reason)), "")
+    return next((reason for reason in (_NO_BROKER, _NO_OWN_BROKER) if said.endswith(reason)), "")
 
 
 def shared_broker(run: Run) -> str:
-    """The address of the run's broker, started by whoever asks first."""
+    """The address of the run's broker; the first caller starts it."""
     return run.once("kafka", lambda: _start(run))["address"]
 
 
 def download(run: Run) -> None:
-    """Fetch what brokers of single tests need, before the tests' timeouts count."""
+    """Download Kafka before the timeouts of the first tests begin."""
     if not _in_docker(run):
         kafka_local.prepare()
 
@@ -125,7 +127,7 @@ def new_broker(run: Run) -> Broker:
 
 
 def new_secured_broker(run: Run) -> SecuredBroker:
-    """A broker for one test that obeys access rules, not yet started."""
+    """A broker with access control for one test, not yet started."""
     if _in_docker(run):
         from tests.support.kafka_docker import DockerSecured  # noqa: PLC0415 - as above
 
@@ -134,7 +136,7 @@ def new_secured_broker(run: Run) -> SecuredBroker:
 
 
 def end(run: Run) -> None:
-    """End every broker of this machine that the run started and that still runs."""
+    """Kill the local brokers of the run that still run."""
     for pid in run.root.glob("*/broker.pid"):
         LocalBroker(pid.parent).kill()
 

@@ -108,7 +108,7 @@ class DockerSecured(DockerBroker):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
-        folder = run.folder()
+        folder = run.new_folder()
         self.ca, self._certificate = folder / "ca.pem", folder / "broker.pem"
         write_certificates(self.ca, self._certificate)
         self.scram, self.tls = (f"127.0.0.1:{port}" for port in free_ports())

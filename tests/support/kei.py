@@ -1,4 +1,4 @@
-"""Kei as a user starts it: the command line in processes of its own, on a folder and a port of the test."""
+"""Kei as a user starts it: `kei run` and other commands as subprocesses, with a data directory and a port per test."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ class Kei:
     """One installation.
 
     Args:
-        folder: for its data and what it prints.
+        folder: for its data directory and its output.
         kafka: host:port of a broker; the local transport if left out.
     """
 
@@ -37,21 +37,21 @@ class Kei:
         self.port = free_ports()[0]
         self.url = f"http://127.0.0.1:{self.port}"
         self.kafka = kafka
-        self._said = folder / "said"
+        self._output = folder / "output"
         self._process: Process | None = None
 
     async def start(self, *options: str) -> None:
-        """Begin `kei run`. It is not waited for."""
-        with self._said.open("wb") as said:
-            self._process = await self._begin("run", *options, to=said.fileno())
+        """Start `kei run` without waiting for it."""
+        with self._output.open("wb") as output:
+            self._process = await self._begin("run", *options, to=output.fileno())
 
     async def ready(self) -> None:
-        """Return when it serves."""
+        """Wait until it serves requests."""
         async with httpx2.AsyncClient(base_url=self.url, trust_env=False) as http:
 
             async def answers() -> bool:
                 assert self._process is not None
-                assert self._process.returncode is None, self.said()
+                assert self._process.returncode is None, self.output()
                 try:
                     return (await http.get("/api/members/readyz")).status_code == 200
                 except httpx2.TransportError:
@@ -59,30 +59,30 @@ class Kei:
 
             await eventually(answers, START_TIMEOUT)
 
-    async def told(self, text: str) -> str:
-        """Wait until it has said something; return all it has said."""
+    async def wait_for_output(self, text: str) -> str:
+        """Wait until the output contains `text`; return the whole output."""
 
-        def heard() -> bool:
+        def printed() -> bool:
             assert self._process is not None
-            assert text in self.said() or self._process.returncode is None, self.said()
-            return text in self.said()
+            assert text in self.output() or self._process.returncode is None, self.output()
+            return text in self.output()
 
-        await eventually(heard, START_TIMEOUT)
-        return self.said()
+        await eventually(printed, START_TIMEOUT)
+        return self.output()
 
-    def said(self) -> str:
-        """What it has printed since the last start."""
-        return self._said.read_text()
+    def output(self) -> str:
+        """Everything printed since the last start."""
+        return self._output.read_text()
 
     async def stop(self) -> int:
-        """End it in good order; its exit status."""
+        """Stop it with SIGTERM; return the exit status."""
         assert self._process is not None
         self._process.terminate()
         async with asyncio.timeout(STOP_TIMEOUT):
             return await self._process.wait()
 
     async def kill(self, *, database: bool = False) -> None:
-        """End it at once, and its PostgreSQL too if `database`."""
+        """Kill it with SIGKILL, and its PostgreSQL too if `database`."""
         assert self._process is not None
         if database:
             self._kill_postgres()
@@ -91,21 +91,21 @@ class Kei:
         await self._process.wait()
 
     async def end(self) -> None:
-        """Leave nothing running."""
+        """Kill everything that still runs."""
         if self._process is not None:
             await self.kill(database=True)
 
-    async def do(self, *command: str, patience: float = START_TIMEOUT) -> tuple[int, str]:
-        """One command of `kei` to its end: its exit status, and what it printed on both streams."""
+    async def run_command(self, *command: str, timeout: float = START_TIMEOUT) -> tuple[int, str]:
+        """Run one command of `kei`; return its exit status and what it printed on both streams."""
         process = await self._begin(*command, to=subprocess.PIPE)
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout):
             printed, _ = await process.communicate()
         assert process.returncode is not None
         return process.returncode, printed.decode()
 
     @asynccontextmanager
     async def api(self) -> AsyncIterator[Api]:
-        """Its interfaces, as the operator."""
+        """A client of its APIs with an operator token."""
         async with open_client(self.url, lambda: operator_token(DataDirectory(self.home))) as api:
             yield api
 
@@ -130,7 +130,7 @@ class Kei:
         )
 
     def _kill_postgres(self) -> None:
-        """By the process ids that its lock file and its folder give; no other server is touched."""
+        """Kill by the process id in its lock file; no other server is affected."""
         try:
             master = psutil.Process(int((self.home / "postgres" / "postmaster.pid").read_text().split()[0]))
             family = [master, *master.children(recursive=True)]

@@ -1,6 +1,6 @@
-"""One pytest run: a directory that all its processes share, in which each server is started once.
+"""One pytest run: a directory that all its worker processes share, in which each server is started once.
 
-The process that began the run ends its servers. What a killed run left behind is ended by the next one.
+The process that began the run stops its servers. The next run cleans up after a run that was killed.
 """
 
 import fcntl
@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 Facts = dict[str, str]
-"""What one process tells the others about a server: addresses, ids."""
+"""Addresses and ids of a server, shared between the worker processes as JSON."""
 
 _PREFIX = "kei-tests-"
 
@@ -39,8 +39,8 @@ class Run:
         return run
 
     @classmethod
-    def left_behind(cls) -> "Iterator[Run]":
-        """Runs of this user whose process is gone."""
+    def abandoned(cls) -> "Iterator[Run]":
+        """Runs of this user whose process has ended without cleaning up."""
         for root in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
             with suppress(OSError):
                 if (
@@ -51,7 +51,7 @@ class Run:
                     yield cls(root)
 
     def once(self, name: str, start: Callable[[], Facts]) -> Facts:
-        """Call `start` in the first process that asks, and give its answer (or its failure) to all.
+        """Call `start` in the first process that calls this; return its result, or raise its failure, in all of them.
 
         Raises:
             ServerError: `start` failed, here or in another process.
@@ -61,7 +61,7 @@ class Run:
             if not answer.exists():
                 try:
                     facts = start()
-                except Exception as error:  # noqa: BLE001 - whatever it was, every process has to hear of it
+                except Exception as error:  # noqa: BLE001 - every process has to get the failure
                     facts = {"error": f"{type(error).__name__}: {error}"}
                 answer.write_text(json.dumps(facts))
         facts = self.facts(name)
@@ -69,21 +69,21 @@ class Run:
             raise ServerError(facts["error"])
         return facts
 
-    def folder(self) -> Path:
-        """A new folder. Unlike those of pytest, another user may enter it: PostgreSQL, which does not run as root."""
+    def new_folder(self) -> Path:
+        """A new folder. Unlike pytest's, other users may enter it: PostgreSQL does not run as root."""
         made = self.root / uuid.uuid4().hex[:8]
         made.mkdir()
         return made
 
     def facts(self, name: str) -> Facts:
-        """What is known of a server; empty if nobody started it."""
+        """The facts of a server; empty if it was not started."""
         try:
             known: Facts = json.loads((self.root / f"{name}.json").read_text())
         except FileNotFoundError:
             return {}
         return known
 
-    def forget(self) -> None:
+    def delete(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)
 
     @contextmanager
@@ -94,12 +94,12 @@ class Run:
 
 
 def record_process(file: Path, pid: int) -> None:
-    """Note a process with the time it began, because numbers are used again."""
+    """Write a process id with the start time, because process ids are reused."""
     file.write_text(f"{pid} {psutil.Process(pid).create_time()}")
 
 
 def recorded_process(file: Path) -> psutil.Process | None:
-    """The process noted in `file` if it still runs."""
+    """The process recorded in `file` if it still runs."""
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
         pid, began = file.read_text().split()
         found = psutil.Process(int(pid))
