@@ -1,18 +1,19 @@
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.looking import ARGUMENTS, CHROMIUM
-from tests.services.console.seed import seed
-from tests.services.console.world import World, world
+from tests.services.console.seed import seeded_world
+from tests.services.console.world import World
+from tests.support.postgres import Postgres
+from tests.support.run import Run
 
 
 @pytest.fixture
-async def story(service_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[World]:
+async def story(run: Run, postgres: Postgres) -> AsyncIterator[World]:
     """Everything running, with the seeded consortium."""
-    async with world(service_database) as running:
-        await seed(running)
+    async with seeded_world(run, postgres) as running:
         yield running
 
 

@@ -67,6 +67,11 @@ def container(identity: str) -> Any:  # noqa: ANN401 - the library has no types
     return _library().from_env().containers.get(identity)
 
 
+def host() -> str:
+    """Where published ports are reached. The library takes this machine for a container if it looks like one."""
+    return urlsplit(os.environ.get("DOCKER_HOST") or _DEFAULT).hostname or "127.0.0.1"
+
+
 def labels(run: Run) -> dict[str, str]:
     """Labels for the containers of the run."""
     return {_RUN_LABEL: run.name}

@@ -85,6 +85,8 @@ def run(part: str, workers: int, until: float) -> Result:
         return result
     sys.stdout.write(f"\n--- {part}\n")
     sys.stdout.flush()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as a shell does in the background; processes inherit it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with (
         subprocess.Popen(
             command(part, workers), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -109,8 +111,10 @@ def _follow(process: "subprocess.Popen[bytes]", result: Result) -> None:
     except KeyboardInterrupt:
         with suppress(subprocess.TimeoutExpired):
             sys.stdout.write(process.communicate(timeout=STOP_TIMEOUT)[0].decode(errors="replace"))
-        process.kill()
         raise
+    finally:
+        if sys.exc_info()[0] is not None:
+            process.kill()
 
 
 @contextmanager

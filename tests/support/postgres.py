@@ -93,7 +93,7 @@ def _start_container(run: Run) -> Facts:
     options = " ".join(f"-c {name}={value}" for name, value in _FAST.items())
     container = PostgresContainer(docker.POSTGRES_IMAGE, driver=None).with_command(options)
     container.with_kwargs(labels=docker.labels(run)).start()
-    return {"source": "docker", "url": container.get_connection_url()}
+    return {"source": "docker", "url": _text(make_url(container.get_connection_url()).set(host=docker.host()))}
 
 
 def _start_embedded(run: Run) -> Facts:

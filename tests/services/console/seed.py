@@ -1,9 +1,17 @@
 """A consortium with seven clusters, a completed training, a visit to come, a plan, and a request, told over HTTP."""
 
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
+
 from shared import clock
-from tests.services.console.world import CODES, World
+from tests.services.console.world import CODES, World, world
+from tests.support.postgres import Postgres
+from tests.support.run import Facts, Run
 from tests.support.waiting import eventually
 
 _CLUSTERS: list[tuple[str, str, str, str, str, str, str]] = [
@@ -20,6 +28,34 @@ _STAGES = {
     "digital": ["services"],
     "energy-renewables": ["inputs", "production"],
 }
+
+
+@asynccontextmanager
+async def seeded_world(run: Run, postgres: Postgres) -> AsyncIterator[World]:
+    """Everything running with the seeded consortium, on copies of databases that are seeded once per run."""
+    facts = await asyncio.to_thread(run.once, "seeded-console", lambda: asyncio.run(_seeded(postgres)))
+    templates, copies = json.loads(facts["databases"]), []
+
+    async def copy(service: str) -> str:
+        copies.append(await postgres.create(templates[service]))
+        return copies[-1]
+
+    try:
+        async with world(copy) as running:
+            running.ids.update(json.loads(facts["ids"]))
+            yield running
+    finally:
+        for url in copies:
+            await postgres.drop(url)
+
+
+async def _seeded(postgres: Postgres) -> Facts:
+    async with world(postgres.create_service) as running:
+        await seed(running)
+    connection = await asyncpg.connect(running.databases["matching"])
+    await connection.execute("DELETE FROM replan_cause")  # else each copy begins with a replan that is overdue
+    await connection.close()
+    return {"databases": json.dumps(running.databases), "ids": json.dumps(running.ids)}
 
 
 async def seed(world: World) -> None:
