@@ -7,7 +7,17 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from services.matching.rules.engine import NotOptimal, Problem, Solved, check, jit, solve
+from services.matching.rules.engine import (
+    IncrementalSolver,
+    NotOptimal,
+    Problem,
+    Residual,
+    Solved,
+    check,
+    jit,
+    solve,
+    warm_up,
+)
 from tests.rules.matching.small import best_value, problem_of, random_problem, value
 
 solve_module = import_module("services.matching.rules.engine.solve")  # its name is that of the function
@@ -47,6 +57,25 @@ def test_the_compiled_form_finds_the_same_plan_at_the_same_prices(monkeypatch: p
     assert (compiled.taken == plain.taken).all()
     assert (compiled.mentor_price == plain.mentor_price).all()
     assert (compiled.learner_price == plain.learner_price).all()
+
+
+@pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
+def test_after_the_warm_up_nothing_is_left_to_compile() -> None:
+    def signatures() -> dict[str, int]:
+        names = [function.__name__ for function in jit.COMPILED_FUNCTIONS]
+        return {name: len(jit.compiled()[name].signatures) for name in names}
+
+    warm_up()
+    before = signatures()
+    problem = problem_of([(0, 0, 50), (1, 0, 40), (0, 1, 30)], ([1, 1], [1, 1]))
+    solver = IncrementalSolver(problem)
+    solver.set_mentor_slots(0, 2)
+    solver.set_learner_slots(1, 0)
+    solver.set_learner_worths(0, np.array([3, 4]))
+    solved = solver.solved()
+    check(solved)
+    Residual(solved).one_more_mentor_slot(0)
+    assert signatures() == before
 
 
 def test_who_is_stopped_gives_what_it_has_and_how_far_off_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:

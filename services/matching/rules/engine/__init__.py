@@ -5,10 +5,9 @@
 
 from services.matching.rules.engine.certificate import NotOptimal, check
 from services.matching.rules.engine.incremental import IncrementalSolver
-from services.matching.rules.engine.jit import warm_up
 from services.matching.rules.engine.problem import NEVER_STOP, Control, Int32Array, Problem, Solved
 from services.matching.rules.engine.residual import PlanChange, Residual
-from services.matching.rules.engine.solve import solve
+from services.matching.rules.engine.solve import solve, warm_up
 
 SOLVER = "kei shortest augmenting paths 2"
 """The method and its version; the version changes if the same problem could get another plan."""

@@ -6,10 +6,7 @@ from importlib.util import find_spec
 from types import FunctionType
 from typing import Any
 
-import numpy as np
-
 from services.matching.rules.engine import kernel
-from services.matching.rules.engine.problem import Problem
 
 COMPILE_FROM_ARCS = 20_000
 """Number of arcs from which on compiling pays; below it, plain Python takes less than a second."""
@@ -62,17 +59,3 @@ def kernel_function(name: str, arcs: int) -> Callable[..., Any]:
     use_compiled = compiled.cache_info().currsize > 0 or (arcs >= COMPILE_FROM_ARCS and can_compile())
     function: Callable[..., Any] = compiled()[name] if use_compiled else getattr(kernel, name)
     return function
-
-
-def warm_up() -> None:
-    """Compile, or load from the cache, every function that Python calls, with a plan of one pair."""
-    from services.matching.rules.engine.incremental import IncrementalSolver  # noqa: PLC0415  it imports this module
-    from services.matching.rules.engine.residual import Residual  # noqa: PLC0415  likewise
-
-    if not can_compile():
-        return
-    compiled()
-    one, zero = np.ones(1, np.int32), np.zeros(1, np.int32)
-    solver = IncrementalSolver(Problem(zero, zero, np.ones(1, np.int64), one, one, zero, zero))
-    solver.set_learner_worths(0, np.ones(1, np.int64))
-    Residual(solver.solved()).one_more_mentor_slot(0)

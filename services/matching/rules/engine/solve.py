@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from services.matching.rules.engine.jit import kernel_function
+from services.matching.rules.engine.jit import can_compile, compiled, kernel_function
 from services.matching.rules.engine.kernel import UNREACHED, State
 from services.matching.rules.engine.problem import NEVER_STOP, Control, Int32Array, Int64Array, Problem, Solved
 
@@ -134,3 +134,16 @@ def bound(problem: Problem, mentor_price: Int64Array, learner_price: Int64Array)
         for price, slots, minimum in sides
     ]
     return sum(slots_worth) + int(np.maximum(reduced, 0).sum())
+
+
+def warm_up() -> None:
+    """Compile, or load from the disk cache, every kernel function that Python calls, with a plan of one pair."""
+    if not can_compile():
+        return
+    compiled()
+    one, zero, learner = np.ones(1, np.int32), np.zeros(1, np.int32), np.int32(1)
+    state = state_of(solve(Problem(zero, zero, np.ones(1, np.int64), one, one, zero, zero)))
+    state.slots[learner] += 1
+    kernel_function("change", 1)(state, learner, True)  # noqa: FBT003  positional for numba
+    kernel_function("set_initial_price", 1)(state, learner)
+    kernel_function("search", 1)(state, learner, True)  # noqa: FBT003  likewise
