@@ -1,4 +1,4 @@
-"""The product's commands as one would call them: short arguments in, work for a transaction out."""
+"""The commands of the services with short arguments; each returns work for a transaction."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
@@ -8,7 +8,7 @@ from uuid import UUID
 from services.matching.commands import proposal_replies, run_execution, run_publication, runs
 from services.matching.rules.inputs.criteria import Criteria, Role
 from services.matching.rules.inputs.plan_input import PlanInput
-from services.matching.rules.report import make_plan as answered
+from services.matching.rules.report import make_plan
 from services.members.commands import assessments, clusters, consortia, frameworks, service_requests, targets
 from services.members.rules.vocabulary import AssessmentKind
 from services.trainings.commands import activities, registrations
@@ -26,8 +26,8 @@ _YEAR = timedelta(days=365)
 _DAY = timedelta(days=1)
 
 
-async def found(tx: WriteSession) -> None:
-    """What members has before all histories: a consortium, and a framework to be assessed by."""
+async def set_up_members(tx: WriteSession) -> None:
+    """Create the consortium and the assessment framework of all histories."""
     facts = {"slug": "c", "name": "C", "programme": "COSME", "starts_on": TODAY - _YEAR, "ends_on": TODAY + _YEAR}
     await consortia.create(tx, CONSORTIUM, consortia.NewConsortium.model_validate(facts))
     framework = {"code": FRAMEWORK, "title": "Self-check", "scale_max": 5}
@@ -87,7 +87,7 @@ def request(id: UUID, cluster: UUID, indicator: str) -> Work:
 
 
 def plan_training(id: UUID, host: UUID, on: date, seats: int, teaches: Mapping[str, int]) -> Work:
-    """Drafted and published."""
+    """Draft and publish an activity."""
     taught = [{"framework": FRAMEWORK, "indicator": indicator, "gain": gain} for indicator, gain in teaches.items()]
     new = activities.NewActivity(
         consortium_id=CONSORTIUM,
@@ -118,7 +118,7 @@ def enrol(id: UUID, activity: UUID, cluster: UUID, seats: int) -> Work:
 
 
 def finish(activity: UUID, seen: int, present: Iterable[UUID], absent: Iterable[UUID]) -> Work:
-    """Who was there is recorded, and the activity completed."""
+    """Record the attendance and complete the activity."""
 
     async def work(tx: WriteSession) -> None:
         attendance = registrations.Attendance(present=list(present), absent=list(absent))
@@ -129,14 +129,14 @@ def finish(activity: UUID, seen: int, present: Iterable[UUID], absent: Iterable[
 
 
 def plan(id: UUID) -> Work:
-    """A run that is asked for, taken up and made."""
+    """Begin, claim and finish a run."""
 
     async def work(tx: WriteSession) -> None:
         await runs.begin(tx, id, CONSORTIUM, runs.RunRequest(Criteria()), TODAY)
         run = await run_execution.claim(tx)
         assert run is not None
         assert run.id == id
-        await run_execution.finish(tx, id, run.attempt, answered(PlanInput.from_data(run.inputs)), 0)
+        await run_execution.finish(tx, id, run.attempt, make_plan(PlanInput.from_data(run.inputs)), 0)
 
     return work
 

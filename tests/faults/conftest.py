@@ -1,4 +1,4 @@
-"""A stage for each fault, on both transports where the fault concerns both; the table of results lies with the run."""
+"""A fault harness per test, on both transports where the fault concerns both; results go to a table of the run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -9,7 +9,7 @@ import pytest
 from deploy.kafka.topics import create_topics
 from shared.events import topics
 from tests.faults import report
-from tests.faults.harness import Stage, stage
+from tests.faults.harness import FaultHarness, fault_harness
 from tests.support import kafka as brokers
 from tests.support.own_postgres import OwnPostgres
 from tests.support.postgres import Postgres
@@ -25,11 +25,11 @@ def table(run: Run) -> Path:
 async def create(postgres: Postgres) -> AsyncIterator[Callable[[], Awaitable[str]]]:
     urls: list[str] = []
 
-    async def one() -> str:
+    async def create_database() -> str:
         urls.append(await postgres.create())
         return urls[-1]
 
-    yield one
+    yield create_database
     for url in urls:
         await postgres.drop(url)
 
@@ -44,21 +44,21 @@ async def own_postgres(run: Run) -> AsyncIterator[Callable[..., Awaitable[OwnPos
         return started[-1]
 
     yield create
-    for one in started:
-        await one.end()
+    for server in started:
+        await server.end()
 
 
 @pytest.fixture(scope="session")
 def worker_kafka(run: Run) -> Iterator[str]:
-    """A broker for the stages of one worker: their records would be a burden to each other."""
+    """A broker for the harnesses of one pytest worker; a shared one would be slowed by the records of others."""
     broker = brokers.new_broker(run)
     broker.launch({})
     yield broker.address
     asyncio.run(broker.end())
 
 
-async def emptied(servers: str) -> str:
-    """Make the topics, or forget what earlier stages sent over them."""
+async def with_empty_topics(servers: str) -> str:
+    """Create the topics, or delete the records that earlier tests have sent."""
     if not await create_topics(servers):
         await brokers.delete_records(servers, topics())
     return servers
@@ -67,18 +67,22 @@ async def emptied(servers: str) -> str:
 @pytest.fixture(params=["local", pytest.param("kafka", marks=[pytest.mark.kafka, pytest.mark.long])])
 async def transport(request: pytest.FixtureRequest) -> str | None:
     """Both transports: None for the local one, or the address of a broker."""
-    return await emptied(request.getfixturevalue("worker_kafka")) if request.param == "kafka" else None
+    return await with_empty_topics(request.getfixturevalue("worker_kafka")) if request.param == "kafka" else None
 
 
 @pytest.fixture
-async def on_kafka(worker_kafka: str, create: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Stage]:
-    """A stage on Kafka alone."""
-    async with stage(create, await emptied(worker_kafka), tmp_path) as made:
-        yield made
+async def kafka_harness(
+    worker_kafka: str, create: Callable[[], Awaitable[str]], tmp_path: Path
+) -> AsyncIterator[FaultHarness]:
+    """A harness on Kafka only."""
+    async with fault_harness(create, await with_empty_topics(worker_kafka), tmp_path) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def both(transport: str | None, create: Callable[[], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Stage]:
-    """A stage, once on each transport."""
-    async with stage(create, transport, tmp_path) as made:
-        yield made
+async def harness(
+    transport: str | None, create: Callable[[], Awaitable[str]], tmp_path: Path
+) -> AsyncIterator[FaultHarness]:
+    """A harness, once on each transport."""
+    async with fault_harness(create, transport, tmp_path) as harness:
+        yield harness

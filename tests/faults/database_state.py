@@ -1,4 +1,4 @@
-"""What the databases hold after a history, as the model and the checkers take it."""
+"""The contents of the databases in a history, in the form of the model and the checks."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from uuid import UUID, uuid4
 
 from tests.faults.checks import Event, Findings, examine, swaps, total
 from tests.faults.model import Log, Trainings
-from tests.faults.model_matching import Found, Matching, Place
-from tests.faults.simulation import CONSUMERS, Trio
+from tests.faults.model_matching import Matching, PairRow, SlotsRow
+from tests.faults.simulation import CONSUMERS, ServiceSimulation
 
 _PAIRS = """
     SELECT id, run_id, request_id, mentor_id, learner_id, state, mentor_answer, learner_answer, version, events
@@ -35,12 +35,12 @@ KINDS = {
     "declined": "matching.pair.declined",
     "withdrawn": "matching.pair.withdrawn",
 }
-"""Types of events by the model's words for them."""
+"""Event types by the model's names."""
 
 
 @dataclass(frozen=True)
-class Account:
-    """What became of one history."""
+class HistoryResult:
+    """The result of one history."""
 
     acked: int
     seen: int
@@ -48,80 +48,83 @@ class Account:
     findings: Findings
 
 
-class Ledger:
-    """Of one history."""
+class DatabaseState:
+    """The state of the databases in one history."""
 
-    def __init__(self, trio: Trio, log: Log, matching: Matching) -> None:
-        self._trio, self._log, self._matching = trio, log, matching
+    def __init__(self, simulation: ServiceSimulation, log: Log, matching: Matching) -> None:
+        self._simulation, self._log, self._matching = simulation, log, matching
         self.acked: set[tuple[UUID, int]] = set()
-        self.pairs: dict[UUID, Found] = {}
-        self.places: dict[tuple[UUID, str], Place] = {}
+        self.pairs: dict[UUID, PairRow] = {}
+        self.places: dict[tuple[UUID, str], SlotsRow] = {}
         self._seen: dict[str, list[Event]] = {name: [] for name in CONSUMERS}
 
     async def _fetch(self, service: str, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return [tuple(_plain(value) for value in row) for row in await self._trio.looks[service].fetch(query, *values)]
+        return [
+            tuple(_plain(value) for value in row)
+            for row in await self._simulation.connections[service].fetch(query, *values)
+        ]
 
-    async def look(self) -> None:
-        """The pairs that were proposed and the places, as they are now."""
-        found = [Found(*row) for row in await self._fetch("matching", _PAIRS + " WHERE state <> 'draft'")]
-        self.pairs = {one.id: one for one in found}
-        self.places = {row[:2]: Place(*row[2:]) for row in await self._fetch("matching", _PLACES)}
+    async def refresh(self) -> None:
+        """Read the pairs that are no drafts, and the slots."""
+        pairs = [PairRow(*row) for row in await self._fetch("matching", _PAIRS + " WHERE state <> 'draft'")]
+        self.pairs = {pair.id: pair for pair in pairs}
+        self.places = {row[:2]: SlotsRow(*row[2:]) for row in await self._fetch("matching", _PLACES)}
 
-    async def drafted(self, run: UUID) -> list[Found]:
-        """The pairs of a draft."""
-        return _sorted(Found(*row) for row in await self._fetch("matching", _PAIRS + " WHERE run_id = $1", run))
+    async def draft_pairs(self, run: UUID) -> list[PairRow]:
+        """The pairs of a draft plan."""
+        return _sorted(PairRow(*row) for row in await self._fetch("matching", _PAIRS + " WHERE run_id = $1", run))
 
-    async def unheard(self) -> list[Found]:
-        """The pairs that were proposed and that the model does not know of."""
-        await self.look()
+    async def unknown_pairs(self) -> list[PairRow]:
+        """The proposed pairs that the model does not know."""
+        await self.refresh()
         return [pair for pair in _sorted(self.pairs.values()) if pair.id not in self._matching.pairs]
 
-    async def hear(self, trainings: Trainings) -> None:
-        """Tell the model which events have had their effect since, in the order of their effects."""
-        heard = await self._trio.seen("trainings")
-        self._seen["trainings"] += heard
-        for event in heard:
+    async def apply_effects(self, trainings: Trainings) -> None:
+        """Apply the events that were handled since the last call to the model, in the order of their effects."""
+        effects = await self._simulation.seen("trainings")
+        self._seen["trainings"] += effects
+        for event in effects:
             trainings.known.add(event.key)
-        heard = await self._trio.seen("matching")
-        self._seen["matching"] += heard
-        proposed: dict[UUID, list[Found]] = {}
-        for pair in await self.unheard():
+        effects = await self._simulation.seen("matching")
+        self._seen["matching"] += effects
+        proposed: dict[UUID, list[PairRow]] = {}
+        for pair in await self.unknown_pairs():
             if pair.request is not None:
                 proposed.setdefault(pair.request, []).append(pair)
-        for event in heard:
-            self._matching.hear(event.key, event.version, proposed)
+        for event in effects:
+            self._matching.apply_event(event.key, event.version, proposed)
 
-    async def close(self) -> Account:
-        """Hold everything against the model, and count."""
+    async def close(self) -> HistoryResult:
+        """Compare everything with the model and count."""
         await self._compare()
-        written = {name: await self._fetch(name, _WRITTEN) for name in self._trio.databases}
-        put = {(key, version, type) for rows in written.values() for _, key, version, type in rows}
+        written = {name: await self._fetch(name, _WRITTEN) for name in self._simulation.databases}
+        appended = {(key, version, type) for rows in written.values() for _, key, version, type in rows}
         facts = {
             (key, version, f"kei.{KINDS[fact.kind]}.v1")
             for key, known in self._log.facts.items()
             for version, fact in enumerate(known, 1)
         }
-        assert put == facts
+        assert appended == facts
         events = {name: [Event(*row[:3]) for row in rows] for name, rows in written.items()}
         assert swaps(events["matching"]) == 0
-        findings = total([await self._examined(source, sink, events) for source, sink in _WAYS])
+        findings = total([await self._examine(source, sink, events) for source, sink in _ROUTES])
         assert not findings.broken
         for name in CONSUMERS:
             assert {state for state, _ in await self._fetch(name, _INBOX)} <= {"done"}
-        kept = [sum(count for _, count in await self._fetch(name, _INBOX)) for name in CONSUMERS]
-        return Account(
+        stored = [sum(count for _, count in await self._fetch(name, _INBOX)) for name in CONSUMERS]
+        return HistoryResult(
             acked=len(self.acked),
             seen=sum(map(len, self._seen.values())),
-            raw_dup=self._trio.transport.records - sum(kept),
+            raw_dup=self._simulation.transport.records - sum(stored),
             findings=findings,
         )
 
-    async def _examined(self, source: str, sink: str, events: dict[str, list[Event]]) -> Findings:
-        ids = {(one.key, one.version): one.id for one in events[source]}
-        keys = {one.key for one in events[source]}
-        acked = [ids.get(one) or uuid4() for one in self.acked if one[0] in keys]
-        seen = [one for one in self._seen[sink] if one.key in keys]
-        positions = await self._fetch(source, _POSITIONS, self._trio.base[source])
+    async def _examine(self, source: str, sink: str, events: dict[str, list[Event]]) -> Findings:
+        ids = {(event.key, event.version): event.id for event in events[source]}
+        keys = {event.key for event in events[source]}
+        acked = [ids.get(write) or uuid4() for write in self.acked if write[0] in keys]
+        seen = [event for event in self._seen[sink] if event.key in keys]
+        positions = await self._fetch(source, _POSITIONS, self._simulation.base[source])
         return examine(acked, events[source], seen, [row[0] for row in positions])
 
     async def _compare(self) -> None:
@@ -138,13 +141,13 @@ class Ledger:
         assert {row[:3]: row[3:] for row in rows} == known.gains
 
 
-_WAYS = (("members", "matching"), ("members", "trainings"), ("trainings", "matching"))
+_ROUTES = (("members", "matching"), ("members", "trainings"), ("trainings", "matching"))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  whatever a column holds
+def _plain(value: Any) -> Any:  # noqa: ANN401  a value of any column
     return UUID(int=value.int) if isinstance(value, UUID) else value
 
 
-def _sorted(pairs: Iterable[Found]) -> list[Found]:
-    """In an order that does not depend on ids, which are new each time a history is played."""
-    return sorted(pairs, key=lambda one: one.couple)
+def _sorted(pairs: Iterable[PairRow]) -> list[PairRow]:
+    """Sorted by mentor and learner, since the ids differ each time a history runs."""
+    return sorted(pairs, key=lambda pair: pair.couple)

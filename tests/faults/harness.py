@@ -1,4 +1,4 @@
-"""A producing and a consuming service in processes of their own, between two databases; what happens is counted."""
+"""A producer and a consumer in separate processes between two databases, with a count of events and effects."""
 
 import asyncio
 import os
@@ -27,21 +27,21 @@ from tests.support.waiting import eventually
 
 _WRITTEN = text("SELECT id, key, version FROM outbox ORDER BY seq")
 _POSITIONS = text("SELECT position FROM outbox WHERE position IS NOT NULL ORDER BY position")
-_SEEN = text("SELECT event_id, key, version FROM effect ORDER BY n")
+_HANDLED = text("SELECT event_id, key, version FROM effect ORDER BY n")
 _EFFECTS = text("SELECT count(*) FROM effect")
 _STALL = text(
     "SELECT coalesce(max(extract(epoch FROM pause)), 0)::float8"
     " FROM (SELECT at - lag(at) OVER (ORDER BY n) AS pause FROM effect) AS pauses"
 )
 _UNSENT = text("SELECT count(*) FROM outbox WHERE position IS NULL OR position > (SELECT sent FROM outbox_relay)")
-_KEPT = text("SELECT count(*) FROM inbox WHERE encode(key, 'escape') LIKE :mine")
+_STORED_RECORDS = text("SELECT count(*) FROM inbox WHERE encode(key, 'escape') LIKE :prefix")
 _COUNT = "SELECT count(*) FROM {} WHERE key BETWEEN :first AND :last"
-_WRITTEN_COUNT, _SEEN_COUNT = text(_COUNT.format("outbox")), text(_COUNT.format("effect"))
+_WRITTEN_COUNT, _HANDLED_COUNT = text(_COUNT.format("outbox")), text(_COUNT.format("effect"))
 _OPEN = text("SELECT count(*) FROM inbox WHERE state = 'pending'")
 
 
-class Node:
-    """A process of the stage."""
+class WorkerProcess:
+    """A process that relays, consumes or both."""
 
     def __init__(self, spec: Spec, log: Path, environment: Mapping[str, str]) -> None:
         self._spec, self._log, self._environment = spec, log, environment
@@ -53,7 +53,7 @@ class Node:
         return self._process
 
     async def start(self, *crash: str) -> None:
-        """Begin, and return when its loops run. `crash`: the name of a point, and at which passing to die there."""
+        """Start, and return when its loops run. `crash`: the name of a failpoint, and at which passing to die there."""
         with self._log.open("wb") as said:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.faults.worker_process", self._spec.model_dump_json(), *crash),
@@ -72,16 +72,16 @@ class Node:
     def freeze(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
-    def thaw(self) -> None:
+    def resume(self) -> None:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGCONT)
 
     def block(self) -> None:
-        """Let its event loop stand still for as long as its spec says."""
+        """Block its event loop for `Spec.blocks` seconds."""
         self.process.send_signal(signal.SIGUSR1)
 
     async def tasks(self, deadline: float = 2.0) -> int | None:
-        """How many tasks its event loop has; None if it does not say so in time, or is not ready yet."""
+        """The number of tasks of its event loop; None if it is not ready or does not report in time."""
         if READY not in self.output():
             return None
         before = self.output().count(TASKS)
@@ -93,23 +93,23 @@ class Node:
         return int(self.output().rpartition(TASKS)[2].split()[0])
 
     async def stop(self, deadline: float = 20.0) -> int:
-        """End it in good order; its exit status."""
+        """Stop it gracefully; return its exit status."""
         self.process.terminate()
-        return await self.died(deadline)
+        return await self.wait_for_exit(deadline)
 
     async def kill(self) -> None:
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
 
-    async def died(self, deadline: float = 30.0) -> int:
-        """Wait until it has ended by itself; its exit status."""
+    async def wait_for_exit(self, deadline: float = 30.0) -> int:
+        """Wait until it has ended by itself; return its exit status."""
         async with asyncio.timeout(deadline):
             return await self.process.wait()
 
 
-class Stage:
-    """The two databases, the transport, and the nodes between them."""
+class FaultHarness:
+    """Two databases, the transport and the worker processes between them."""
 
     def __init__(
         self, databases: tuple[Database, Database], urls: tuple[str, str], kafka: str | None, folder: Path
@@ -117,21 +117,21 @@ class Stage:
         self.source, self.sink = databases
         self.kafka = kafka
         self._urls, self._folder = urls, folder
-        self._nodes: list[Node] = []
+        self._workers: list[WorkerProcess] = []
         self.consumer = f"f{uuid4().hex[:12]}"
         self.environment: dict[str, str] = {}
         base = uuid4().int & ~0xFFFF
         self.keys = [UUID(int=base + number) for number in range(KEYS)]
-        self.mine = str(self.keys[0])[:-4]
-        self.chance = random.Random(SEED)
+        self.key_prefix = str(self.keys[0])[:-4]
+        self.rng = random.Random(SEED)
 
     def writers(self, **options: float) -> Writers:
-        """Writers on the source, by the run's seed."""
-        return Writers(self.source, self.keys, self.chance, **options)
+        """Writers on the source database, with the seed of the run."""
+        return Writers(self.source, self.keys, self.rng, **options)
 
     @asynccontextmanager
     async def writing(self, **options: float) -> AsyncIterator[Writers]:
-        """Writers at work while the block lasts."""
+        """Run writers until the block ends."""
         writers = self.writers(**options)
         work = asyncio.create_task(writers.run())
         try:
@@ -141,30 +141,38 @@ class Stage:
             await asyncio.wait([work])
 
     def spec(self, **options: Any) -> Spec:
-        """A node of this stage."""
+        """The spec of a worker process of this harness."""
         source, sink = self._urls
-        known = {"source": source, "sink": sink, "kafka": self.kafka, "consumer": self.consumer, "mine": self.mine}
-        return Spec(**{**known, **options})
+        defaults = {
+            "source": source,
+            "sink": sink,
+            "kafka": self.kafka,
+            "consumer": self.consumer,
+            "key_prefix": self.key_prefix,
+        }
+        return Spec(**{**defaults, **options})
 
-    async def node(self, *crash: str, **spec: Any) -> Node:
-        """Start a process; a relay and a consumer if nothing else is said."""
-        self._nodes.append(Node(self.spec(**spec), self._folder / f"node-{len(self._nodes)}.log", self.environment))
-        await self._nodes[-1].start(*crash)
-        return self._nodes[-1]
+    async def start_process(self, *crash: str, **spec: Any) -> WorkerProcess:
+        """Start a process, by default with a relay and a consumer."""
+        self._workers.append(
+            WorkerProcess(self.spec(**spec), self._folder / f"worker-{len(self._workers)}.log", self.environment)
+        )
+        await self._workers[-1].start(*crash)
+        return self._workers[-1]
 
-    async def pair(self, **spec: Any) -> list[Node]:
-        """A producer and a consumer, each in a process of its own where the transport allows it."""
+    async def start_pair(self, **spec: Any) -> list[WorkerProcess]:
+        """Start a producer and a consumer: two processes on Kafka, one on the local transport."""
         if self.kafka is None:
-            return [await self.node(**spec)]
-        return [await self.node(consumes=False, **spec), await self.node(relays=False, **spec)]
+            return [await self.start_process(**spec)]
+        return [await self.start_process(consumes=False, **spec), await self.start_process(relays=False, **spec)]
 
     async def end(self) -> None:
-        """Leave no process behind."""
-        for node in self._nodes:
-            node.thaw()
-            await node.kill()
+        """Kill all processes."""
+        for worker in self._workers:
+            worker.resume()
+            await worker.kill()
 
-    async def drained(self, deadline: float = count(120, 600)) -> None:
+    async def wait_until_drained(self, deadline: float = count(120, 600)) -> None:
         """Wait until every committed event has been sent and handled."""
         await eventually(self._is_drained, deadline)
 
@@ -172,38 +180,38 @@ class Stage:
         async with self.source.reading() as source, self.sink.reading() as sink:
             if await source.scalar(_UNSENT) or await sink.scalar(_OPEN):
                 return False
-            mine = {"first": self.keys[0], "last": self.keys[-1]}
-            written, seen = await source.scalar(_WRITTEN_COUNT, mine), await sink.scalar(_SEEN_COUNT, mine)
+            key_range = {"first": self.keys[0], "last": self.keys[-1]}
+            written, seen = await source.scalar(_WRITTEN_COUNT, key_range), await sink.scalar(_HANDLED_COUNT, key_range)
             return (seen or 0) >= (written or 0)
 
     async def effects(self) -> int:
-        """How many effects there are so far."""
+        """The number of effects so far."""
         async with self.sink.reading() as session:
             return int(await session.scalar(_EFFECTS) or 0)
 
     async def written(self) -> list[Event]:
-        """The log so far, without what a test has put under other keys to be no event at all."""
+        """The events in the outbox so far, without those that a test has written under other keys."""
         return await self._events(self.source, _WRITTEN)
 
     async def seen(self) -> list[Event]:
-        """The effects of this stage's events so far; others' go over the same topics."""
-        return await self._events(self.sink, _SEEN)
+        """The effects of this harness's events so far; other events use the same topics."""
+        return await self._events(self.sink, _HANDLED)
 
     async def _events(self, database: Database, query: TextClause) -> list[Event]:
-        mine = set(self.keys)
+        keys = set(self.keys)
         async with database.reading() as session:
             rows = [Event(UUID(str(row[0])), UUID(str(row[1])), row[2]) for row in await session.execute(query)]
-        return [event for event in rows if event.key in mine]
+        return [event for event in rows if event.key in keys]
 
     async def result(self, fault: str, injected: int, writers: Writers, healed: float) -> Result:
-        """Wait until all is drained, then count."""
-        await self.drained()
+        """Wait until all events are handled, then count."""
+        await self.wait_until_drained()
         recovery = time.monotonic() - healed
         async with self.source.reading() as source, self.sink.reading() as sink:
             positions = list((await source.scalars(_POSITIONS)).all())
             stall = await sink.scalar(_STALL)
             arrived = await sink.scalar(text("SELECT records FROM arrival"))
-            kept = await sink.scalar(_KEPT, {"mine": f"{self.mine}%"})
+            stored = await sink.scalar(_STORED_RECORDS, {"prefix": f"{self.key_prefix}%"})
         written, seen = await self.written(), await self.seen()
         return Result(
             fault=fault,
@@ -211,7 +219,7 @@ class Stage:
             injected=injected,
             acked=len(writers.acked),
             seen=len({event.id for event in seen}),
-            raw_dup=(arrived or 0) - (kept or 0),
+            raw_dup=(arrived or 0) - (stored or 0),
             stall=stall or 0.0,
             recovery=recovery,
             findings=examine(writers.acked, written, seen, positions),
@@ -219,33 +227,33 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(
+async def fault_harness(
     create: Callable[[], Awaitable[str]],
     kafka: str | None,
     folder: Path,
     *,
     via: Callable[[str], str] | None = None,
     pool: int = 40,
-) -> AsyncIterator[Stage]:
-    """A stage on two new databases of `create`, which its nodes reach `via` another address if one is given."""
+) -> AsyncIterator[FaultHarness]:
+    """A harness on two new databases of `create`; its processes connect through `via` if given."""
     direct = (await create(), await create())
     urls = (via(direct[0]), via(direct[1])) if via else direct
-    source, sink = (Database(url, name="stage", pool_size=pool) for url in direct)
-    made = Stage((source, sink), urls, kafka, folder)
+    source, sink = (Database(url, name="harness", pool_size=pool) for url in direct)
+    harness = FaultHarness((source, sink), urls, kafka, folder)
     try:
-        await _prepare(made)
-        yield made
+        await _prepare(harness)
+        yield harness
     finally:
-        await made.end()
+        await harness.end()
         await source.close()
         await sink.close()
 
 
-async def _prepare(made: Stage) -> None:
-    for database, more in ((made.source, (AGGREGATE,)), (made.sink, SINK)):
+async def _prepare(harness: FaultHarness) -> None:
+    for database, more in ((harness.source, (AGGREGATE,)), (harness.sink, SINK)):
         async with database.transaction() as tx:
             for statement in (*MESSAGING_TABLES, *more):
                 await tx.execute(text(statement))
-    await outbox.maintain_partitions(made.source, clock.now())
-    async with made.source.transaction() as tx:
-        await tx.execute(text("INSERT INTO aggregate (key) VALUES (:key)"), [{"key": key} for key in made.keys])
+    await outbox.maintain_partitions(harness.source, clock.now())
+    async with harness.source.transaction() as tx:
+        await tx.execute(text("INSERT INTO aggregate (key) VALUES (:key)"), [{"key": key} for key in harness.keys])

@@ -1,4 +1,4 @@
-"""Histories of three services, drawn by Hypothesis, step by step beside their model."""
+"""Histories of three services, drawn by Hypothesis and compared with a model after each step."""
 
 import asyncio
 import itertools
@@ -19,10 +19,10 @@ from shared.failpoints import Failpoint
 from tests.faults import commands
 from tests.faults.checks import Findings, over_capacity, total
 from tests.faults.commands import INDICATORS, TODAY
-from tests.faults.database_state import Account, Ledger
+from tests.faults.database_state import DatabaseState, HistoryResult
 from tests.faults.model import Answer, Log, Members, Trainings
 from tests.faults.model_matching import Matching
-from tests.faults.simulation import CRASHED, DONE, LATE, POINTS, Trio, Work
+from tests.faults.simulation import CRASHED, DONE, LATE, POINTS, ServiceSimulation, Work
 
 T = TypeVar("T")
 ANY = st.integers(0, 11)
@@ -34,16 +34,16 @@ LANGUAGES = st.sampled_from([frozenset({"en"}), frozenset({"en", "hu"}), frozens
 SCORES = st.dictionaries(st.sampled_from(INDICATORS), st.sampled_from([*range(6), 6]), min_size=1)
 GAINS = st.dictionaries(st.sampled_from(INDICATORS), st.integers(1, 2), min_size=1)
 SEEN = st.sampled_from([0, 0, 0, 0, 1])
-"""How far behind a caller is who says which version it has seen."""
+"""By how much the expected version of a caller is behind."""
 MOST = 8
-"""Clusters in a history."""
+"""Maximum number of clusters in a history."""
 MOSTLY = st.sampled_from([True, True, True, False])
 
 
 NOTHING = Findings(0, 0, 0, 0, 0)
 
 
-def picked(things: Sequence[T], number: int) -> T:
+def pick(things: Sequence[T], number: int) -> T:
     return things[number % len(things)]
 
 
@@ -53,7 +53,7 @@ def ago(days: int) -> date:
 
 @dataclass
 class Tally:
-    """What was done and seen in all histories together."""
+    """Totals over all histories."""
 
     steps: int = 0
     disturbances: int = 0
@@ -61,32 +61,32 @@ class Tally:
     seen: int = 0
     raw_dup: int = 0
     drain: float = 0.0
-    """The longest time, in seconds, in which a history came to its end."""
+    """The longest time in seconds to handle the remaining events of a history."""
     findings: Findings = NOTHING
     outcomes: Counter[str] = field(default_factory=Counter)
-    put: Counter[str] = field(default_factory=Counter)
+    appended: Counter[str] = field(default_factory=Counter)
 
-    def add(self, account: Account) -> None:
-        """One history more."""
-        self.acked += account.acked
-        self.seen += account.seen
-        self.raw_dup += account.raw_dup
-        self.findings = total([self.findings, account.findings])
+    def add(self, result: HistoryResult) -> None:
+        """Add the result of a history."""
+        self.acked += result.acked
+        self.seen += result.seen
+        self.raw_dup += result.raw_dup
+        self.findings = total([self.findings, result.findings])
 
 
 class Histories(RuleBasedStateMachine):
-    """One history. What is committed, delivered and handled is real; what should have come of it is in the model."""
+    """One history: commands, deliveries and handlers are real; the model has the expected result."""
 
-    def __init__(self, runner: asyncio.Runner, trio: Trio, tally: Tally) -> None:
+    def __init__(self, runner: asyncio.Runner, simulation: ServiceSimulation, tally: Tally) -> None:
         super().__init__()
-        self._runner, self._trio, self._tally = runner, trio, tally
+        self._runner, self._simulation, self._tally = runner, simulation, tally
         self.log = Log()
         self.members, self.trainings, self.matching = Members(self.log), Trainings(self.log), Matching(self.log)
-        self.ledger = Ledger(trio, self.log, self.matching)
+        self.database_state = DatabaseState(simulation, self.log, self.matching)
         self.held: dict[UUID, int] = {}
         self._numbers = itertools.count(1)
         self._pace, self._age = 1, 0
-        self._await(trio.clear())
+        self._await(simulation.clear())
 
     def _await(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
@@ -95,8 +95,8 @@ class Histories(RuleBasedStateMachine):
         return UUID(int=next(self._numbers))
 
     def _do(self, service: str, answer: Answer, work: Work) -> None:
-        """Hold a command's answer against the model's."""
-        self._settle(answer, self._await(self._trio.attempt(service, work)))
+        """Run a command and compare its outcome with the model's."""
+        self._settle(answer, self._await(self._simulation.attempt(service, work)))
 
     def _settle(self, answer: Answer, outcome: str) -> None:
         self._tally.outcomes[outcome] += 1
@@ -108,17 +108,17 @@ class Histories(RuleBasedStateMachine):
         assert outcome in {DONE, LATE}
         self.log.newest.clear()
         answer()
-        self._tally.put.update(self.log.facts[key][version - 1].kind for key, version in self.log.newest)
+        self._tally.appended.update(self.log.facts[key][version - 1].kind for key, version in self.log.newest)
         if outcome == DONE:
-            self.ledger.acked |= set(self.log.newest)
+            self.database_state.acked |= set(self.log.newest)
 
     # --- members
 
     @initialize(strong=TWO_LEVELS, weak=TWO_LEVELS, capacity=st.integers(1, 2), pace=st.integers(1, 6))
     def four_have_joined(self, strong: list[int], weak: list[int], capacity: int, pace: int) -> None:
-        """`pace`: after how many steps events move by themselves."""
+        """`pace`: events are delivered after each `pace` steps."""
         self._pace = pace
-        for number, level in enumerate([*(3 + one for one in strong), *weak]):
+        for number, level in enumerate([*(3 + level for level in strong), *weak]):
             self.register(number, frozenset({"en"}), (capacity, capacity))
             self.assess(number, "expert", 5, dict.fromkeys(INDICATORS, level), lasts=True)
             self.aim(number, INDICATORS[0], 5)
@@ -131,7 +131,7 @@ class Histories(RuleBasedStateMachine):
         self._do("members", answer, commands.register(id, name, languages, capacity))
 
     def _cluster(self, number: int) -> UUID:
-        return picked(list(self.members.clusters), number)
+        return pick(list(self.members.clusters), number)
 
     @precondition(lambda self: self.members.clusters)
     @rule(number=ANY, languages=LANGUAGES, late=SEEN)
@@ -180,7 +180,7 @@ class Histories(RuleBasedStateMachine):
             self.enrol(0, guests, 1)
 
     def _activity(self, number: int) -> UUID:
-        return picked(list(self.trainings.activities)[::-1], number)
+        return pick(list(self.trainings.activities)[::-1], number)
 
     @precondition(lambda self: self.trainings.activities)
     @rule(activity=NEWEST, numbers=st.lists(ANY, min_size=1, max_size=3), seats=st.sampled_from([1, 1, 2, 4]))
@@ -194,42 +194,46 @@ class Histories(RuleBasedStateMachine):
     @rule(activity=NEWEST, absent=st.integers(0, 3))
     def finish(self, activity: int, absent: int) -> None:
         id = self._activity(activity)
-        one = self.trainings.activities[id]
-        there, away = one.seated[absent:], one.seated[:absent]
-        self._do("trainings", self.trainings.finish(id, set(there)), commands.finish(id, one.version, there, away))
+        activity_state = self.trainings.activities[id]
+        present, absent_clusters = activity_state.seated[absent:], activity_state.seated[:absent]
+        self._do(
+            "trainings",
+            self.trainings.finish(id, set(present)),
+            commands.finish(id, activity_state.version, present, absent_clusters),
+        )
 
     # --- matching
 
     @rule(at_once=st.booleans())
     def plan(self, *, at_once: bool) -> None:
-        """A draft, which is published `at_once` or later."""
+        """Make a draft, which is published `at_once` or later."""
         id = self._new()
-        outcome = self._await(self._trio.attempt("matching", commands.plan(id)))
-        self._settle(self.matching.plan(id, self._await(self.ledger.drafted(id))), outcome)
+        outcome = self._await(self._simulation.attempt("matching", commands.plan(id)))
+        self._settle(self.matching.plan(id, self._await(self.database_state.draft_pairs(id))), outcome)
         if at_once and id in self.matching.drafts:
             self.publish(0, 0)
 
     @precondition(lambda self: self.matching.drafts)
     @rule(number=NEWEST, late=SEEN)
     def publish(self, number: int, late: int) -> None:
-        id = picked(list(self.matching.drafts)[::-1], number)
+        id = pick(list(self.matching.drafts)[::-1], number)
         seen = 2 + (id in self.matching.published) - late
         self._do("matching", self.matching.publish(id, seen), commands.publish(id, seen))
 
     @precondition(lambda self: self.matching.pairs)
     @rule(number=ANY, side=st.sampled_from(["mentor", "learner"]), late=SEEN, accepts=MOSTLY)
     def answer(self, number: int, side: Role, late: int, *, accepts: bool) -> None:
-        id = picked(list(self.matching.pairs), number)
+        id = pick(list(self.matching.pairs), number)
         seen = self.matching.pairs[id].version - late
-        outcome = self._await(self._trio.attempt("matching", commands.answer(id, side, seen, accepts=accepts)))
-        found = self._await(self.ledger.unheard())
-        self._settle(self.matching.answer(id, side, seen, found, accepts=accepts), outcome)
+        outcome = self._await(self._simulation.attempt("matching", commands.answer(id, side, seen, accepts=accepts)))
+        new_pairs = self._await(self.database_state.unknown_pairs())
+        self._settle(self.matching.answer(id, side, seen, new_pairs, accepts=accepts), outcome)
 
     @precondition(lambda self: self.matching.open)
     @rule(number=ANY)
     def agree(self, number: int) -> None:
-        """Each side that has not answered yet says yes."""
-        id = picked(self.matching.open, number)
+        """Accept for each side that has not replied."""
+        id = pick(self.matching.open, number)
         roles: tuple[Role, ...] = ("mentor", "learner")
         for side in roles:
             pair = self.matching.pairs[id]
@@ -237,33 +241,33 @@ class Histories(RuleBasedStateMachine):
                 answer = self.matching.answer(id, side, pair.version, accepts=True)
                 self._do("matching", answer, commands.answer(id, side, pair.version, accepts=True))
 
-    # --- the way of events
+    # --- delivery of events
 
     @rule()
     def move(self) -> None:
-        """Everything that is not held back arrives and takes effect."""
-        self._await(self._trio.move(self.held))
-        self._await(self.ledger.hear(self.trainings))
+        """Deliver and handle all events that are not held back."""
+        self._await(self._simulation.deliver_all(self.held))
+        self._await(self.database_state.apply_effects(self.trainings))
 
     @precondition(lambda self: self.log.facts)
     @rule(number=ANY, steps=SOME_TIME)
     def delay(self, number: int, steps: int) -> None:
-        """One key's events wait, whatever overtakes them."""
-        self.held[picked(list(self.log.facts), number)] = steps
+        """Hold back the events of one key while others are delivered."""
+        self.held[pick(list(self.log.facts), number)] = steps
         self._tally.disturbances += 1
 
-    @precondition(lambda self: self._trio.transport.brought)
+    @precondition(lambda self: self._simulation.transport.delivered)
     @rule(number=st.integers(0, 99))
     def duplicate(self, number: int) -> None:
-        self._await(self._trio.again(number))
+        self._await(self._simulation.redeliver(number))
         self._tally.disturbances += 1
 
     @rule(point=st.sampled_from(POINTS))
     def crash(self, point: Failpoint) -> None:
-        """Whoever comes to this point next dies there."""
-        self._trio.armed.add(point)
+        """The next process that reaches this failpoint dies there."""
+        self._simulation.armed.add(point)
 
-    # --- what holds after each step
+    # --- invariants after each step
 
     @invariant()
     def matching_is_as_the_model_says(self) -> None:
@@ -272,11 +276,11 @@ class Histories(RuleBasedStateMachine):
         if self._age % self._pace == 0:
             self.move()
         self.held = {key: steps - 1 for key, steps in self.held.items() if steps > 1}
-        before = {id for id, pair in self.ledger.pairs.items() if pair.state != "proposed"}
-        was = {id: self.ledger.pairs[id] for id in before}
-        self._await(self.ledger.look())
-        pairs, places = self.ledger.pairs, self.ledger.places
-        assert {id: pairs.get(id) for id in before} == was, "a decided pair has changed"
+        decided = {id for id, pair in self.database_state.pairs.items() if pair.state != "proposed"}
+        decided_before = {id: self.database_state.pairs[id] for id in decided}
+        self._await(self.database_state.refresh())
+        pairs, places = self.database_state.pairs, self.database_state.places
+        assert {id: pairs.get(id) for id in decided} == decided_before, "a decided pair has changed"
         live = [pair.couple for pair in pairs.values() if pair.state in {"proposed", "accepted"}]
         assert len(live) == len(set(live)), "a pair is live twice"
         assert over_capacity((place.used, place.ceiling) for place in places.values()) == 0
@@ -287,9 +291,9 @@ class Histories(RuleBasedStateMachine):
         if sys.exc_info()[0] is not None:
             return
         self.held.clear()
-        began = time.monotonic()
+        started = time.monotonic()
         self.move()
-        self._tally.drain = max(self._tally.drain, time.monotonic() - began)
+        self._tally.drain = max(self._tally.drain, time.monotonic() - started)
         self.matching_is_as_the_model_says()
-        self._tally.add(self._await(self.ledger.close()))
-        self._trio.settled = True
+        self._tally.add(self._await(self.database_state.close()))
+        self._simulation.settled = True

@@ -1,6 +1,6 @@
-"""What matching should know, propose and answer, in plain dicts: the other half of the oracle of test_model.py.
+"""The model of matching in plain dicts: projection, proposals and replies. The second half of test_model.py's oracle.
 
-Which of the possible pairs are the best is not its matter; tests/rules and test_optimum.py see to that.
+The model does not decide which possible pairs are the best; tests/rules and test_optimum.py cover that.
 """
 
 from collections import Counter
@@ -12,15 +12,15 @@ from uuid import UUID
 
 from tests.faults.model import TOP, Answer, Log
 
-MOST = 3
+MAX_MENTORS_PER_REQUEST = 3
 """Mentors proposed for one request."""
 SIDES = ("mentor", "learner")
 Couple = tuple[UUID, UUID]
 """A mentor and a learner."""
 
 
-class Found(NamedTuple):
-    """A pair as matching keeps it."""
+class PairRow(NamedTuple):
+    """A pair as matching stores it."""
 
     id: UUID
     run: UUID | None
@@ -38,8 +38,8 @@ class Found(NamedTuple):
         return self.mentor, self.learner
 
 
-class Place(NamedTuple):
-    """How many a cluster can take on one side, and how many accepted pairs take."""
+class SlotsRow(NamedTuple):
+    """The capacity of a cluster in a role, and the slots that accepted pairs use."""
 
     capacity: int
     used: int
@@ -49,7 +49,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Known:
-    """What is projected from events, each with the version it comes from."""
+    """The projection of events, with the version of each source event."""
 
     clusters: dict[UUID, tuple[frozenset[str], int]]
     levels: dict[tuple[UUID, str], tuple[int, date, int]]
@@ -58,7 +58,7 @@ class Known:
     gains: dict[tuple[UUID, UUID, str], tuple[int, date]]
 
     def level(self, cluster: UUID, name: str) -> int:
-        """With the gains of trainings after it was measured."""
+        """The measured level plus the gains of later activities."""
         if (cluster, name) not in self.levels:
             return 0
         level, measured, _ = self.levels[cluster, name]
@@ -76,7 +76,7 @@ class Known:
         return self.level(mentor, name) > self.level(learner, name)
 
     def fits(self, mentor: UUID, learner: UUID) -> bool:
-        """The mentor stands above the learner in something that this one needs or asks for."""
+        """Whether the mentor is above the learner in an indicator that the learner needs or requests."""
         needs = {
             what
             for (caller, what), (level, _) in self.targets.items()
@@ -87,21 +87,21 @@ class Known:
 
 
 class Matching:
-    """Who should learn from whom."""
+    """The model of matching."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self.known = Known({}, {}, {}, {}, {})
-        self.places: dict[tuple[UUID, str], Place] = {}
-        self.drafts: dict[UUID, list[Found]] = {}
+        self.places: dict[tuple[UUID, str], SlotsRow] = {}
+        self.drafts: dict[UUID, list[PairRow]] = {}
         self.made_from: dict[UUID, object] = {}
         self.published: set[UUID] = set()
-        self.pairs: dict[UUID, Found] = {}
+        self.pairs: dict[UUID, PairRow] = {}
 
-    # --- what it hears
+    # --- events
 
-    def hear(self, key: UUID, version: int, proposed: Mapping[UUID, list[Found]]) -> None:
-        """An event has its effect; `proposed` are the pairs that are there, by the request that they answer."""
+    def apply_event(self, key: UUID, version: int, proposed: Mapping[UUID, list[PairRow]]) -> None:
+        """Apply an event; `proposed` are the pairs in the database, by the service request that they answer."""
         kind, data = self._log.facts[key][version - 1]
         known = self.known
         if kind in {"registered", "changed"}:
@@ -109,9 +109,9 @@ class Matching:
         if kind in {"registered", "capacity"}:
             for side, limit in zip(SIDES, data["capacity"], strict=True):
                 used = self.places[key, side].used if (key, side) in self.places else 0
-                self.places[key, side] = Place(limit, used, max(limit, used), version)
+                self.places[key, side] = SlotsRow(limit, used, max(limit, used), version)
         elif kind == "assessed":
-            known.levels.update({(key, name): (*one, version) for name, one in data["levels"].items()})
+            known.levels.update({(key, name): (*level, version) for name, level in data["levels"].items()})
         elif kind == "target":
             known.targets[key, data["indicator"]] = (data["level"], version)
         elif kind == "completed":
@@ -120,50 +120,52 @@ class Matching:
             known.requests[data["request"]] = (key, data["indicator"])
             self._propose_for(key, data["indicator"], proposed.get(data["request"], []))
 
-    def _propose_for(self, learner: UUID, name: str, found: Collection[Found]) -> None:
+    def _propose_for(self, learner: UUID, name: str, new_pairs: Collection[PairRow]) -> None:
         able = [
-            one
-            for one in self.known.clusters
-            if self._free(one, "mentor") and self.known.speak(one, learner) and self.known.above(one, learner, name)
+            cluster
+            for cluster in self.known.clusters
+            if self._free(cluster, "mentor")
+            and self.known.speak(cluster, learner)
+            and self.known.above(cluster, learner, name)
         ]
-        self._propose_some(found, {(one, learner) for one in able}, MOST)
+        self._propose_best(new_pairs, {(mentor, learner) for mentor in able}, MAX_MENTORS_PER_REQUEST)
 
-    def _propose_some(self, found: Collection[Found], able: set[Couple], most: int) -> None:
-        """Of all that can be proposed, as many as may be."""
+    def _propose_best(self, new_pairs: Collection[PairRow], able: set[Couple], limit: int) -> None:
+        """Expect as many proposals as possible, up to `limit`."""
         couples = able - self.live
-        assert {one.couple for one in found} <= couples
-        assert len(found) == min(most, len(couples))
-        self._propose(found)
+        assert {pair.couple for pair in new_pairs} <= couples
+        assert len(new_pairs) == min(limit, len(couples))
+        self._propose(new_pairs)
 
-    def _propose(self, found: Iterable[Found]) -> None:
-        for one in found:
-            assert one.couple not in self.live, "a pair is live twice"
-            self.pairs[one.id] = one._replace(state="proposed", events=1)
-            self._log.put("proposed", one.id)
+    def _propose(self, new_pairs: Iterable[PairRow]) -> None:
+        for pair in new_pairs:
+            assert pair.couple not in self.live, "a pair is live twice"
+            self.pairs[pair.id] = pair._replace(state="proposed", events=1)
+            self._log.put("proposed", pair.id)
 
     @property
-    def _lasting(self) -> list[Found]:
-        """Pairs that wait or are agreed, and those that said no and rest."""
-        return [one for one in self.pairs.values() if one.state != "withdrawn"]
+    def _lasting(self) -> list[PairRow]:
+        """Proposed, accepted and declined pairs."""
+        return [pair for pair in self.pairs.values() if pair.state != "withdrawn"]
 
     @property
     def live(self) -> set[Couple]:
-        """Those that are not proposed again."""
-        return {one.couple for one in self._lasting}
+        """Mentors and learners that must not be proposed again."""
+        return {pair.couple for pair in self._lasting}
 
     @property
     def open(self) -> list[UUID]:
-        """Pairs that wait for an answer."""
-        return [one.id for one in self.pairs.values() if one.state == "proposed"]
+        """Ids of pairs that wait for a reply."""
+        return [pair.id for pair in self.pairs.values() if pair.state == "proposed"]
 
     def _free(self, cluster: UUID, side: str) -> int:
-        place = self.places[cluster, side]
-        return max(0, place.capacity - place.used)
+        slots = self.places[cluster, side]
+        return max(0, slots.capacity - slots.used)
 
-    # --- what it is asked
+    # --- commands
 
-    def plan(self, id: UUID, found: Collection[Found]) -> Answer:
-        """`found`: the draft's pairs, of which no more could be."""
+    def plan(self, id: UUID, new_pairs: Collection[PairRow]) -> Answer:
+        """`new_pairs`: the pairs of the draft; their number must be maximal."""
         if not self.known.clusters:
             return "no-such-consortium"
         possible = {
@@ -172,31 +174,39 @@ class Matching:
             for learner in self.known.clusters
             if self.known.fits(mentor, learner)
         } - self.live
-        taken = Counter(("mentor", one.mentor) for one in found) + Counter(("learner", one.learner) for one in found)
-        left = {(side, one): self._free(one, side) - taken[side, one] for one in self.known.clusters for side in SIDES}
-        chosen = {one.couple for one in found}
+        taken = Counter(("mentor", pair.mentor) for pair in new_pairs) + Counter(
+            ("learner", pair.learner) for pair in new_pairs
+        )
+        free_slots = {
+            (side, cluster): self._free(cluster, side) - taken[side, cluster]
+            for cluster in self.known.clusters
+            for side in SIDES
+        }
+        chosen = {pair.couple for pair in new_pairs}
 
         def effect() -> None:
-            assert len(chosen) == len(found)
+            assert len(chosen) == len(new_pairs)
             assert chosen <= possible
-            assert min(left.values()) >= 0, "a plan over a capacity"
-            more = [one for one in possible - chosen if left["mentor", one[0]] and left["learner", one[1]]]
+            assert min(free_slots.values()) >= 0, "a plan over a capacity"
+            more = [
+                pair for pair in possible - chosen if free_slots["mentor", pair[0]] and free_slots["learner", pair[1]]
+            ]
             assert not more, "a plan that could have had more"
-            self.drafts[id] = list(found)
+            self.drafts[id] = list(new_pairs)
             self.made_from[id] = self._inputs()
 
         return effect
 
     def _inputs(self) -> object:
-        """What a plan is made from."""
+        """The inputs of a plan."""
         known = self.known
         return (
             {id: languages for id, (languages, _) in known.clusters.items()},
             {at: known.level(*at) for at in known.levels},
             {at: level for at, (level, _) in known.targets.items()},
             Counter(known.requests.values()),
-            {at: place.capacity for at, place in self.places.items()},
-            {(one.couple, one.state, one.state == "proposed" and one.request is None) for one in self._lasting},
+            {at: slots.capacity for at, slots in self.places.items()},
+            {(pair.couple, pair.state, pair.state == "proposed" and pair.request is None) for pair in self._lasting},
         )
 
     def publish(self, id: UUID, seen: int) -> Answer:
@@ -214,31 +224,31 @@ class Matching:
 
         return effect
 
-    def answer(self, id: UUID, side: str, seen: int, found: Collection[Found] = (), *, accepts: bool) -> Answer:
-        """`found`: what is proposed in place of one that is declined."""
+    def answer(self, id: UUID, side: str, seen: int, new_pairs: Collection[PairRow] = (), *, accepts: bool) -> Answer:
+        """`new_pairs`: the proposal that replaces a declined one."""
         pair = self.pairs[id]
         if pair.state != "proposed":
             return "already-decided"
-        said = {"mentor": pair.mentor_answer, "learner": pair.learner_answer}
-        if said[side] is not None:
+        replies = {"mentor": pair.mentor_answer, "learner": pair.learner_answer}
+        if replies[side] is not None:
             return "already-answered"
         if seen != pair.version:
             return "stale"
-        said[side] = "accepted" if accepts else "declined"
-        both = set(said.values()) == {"accepted"}
+        replies[side] = "accepted" if accepts else "declined"
+        both = set(replies.values()) == {"accepted"}
         if both and not (self._free(pair.mentor, "mentor") and self._free(pair.learner, "learner")):
             return "no-free-place"
 
         def effect() -> None:
             self.pairs[id] = pair._replace(
-                mentor_answer=said["mentor"], learner_answer=said["learner"], version=pair.version + 1
+                mentor_answer=replies["mentor"], learner_answer=replies["learner"], version=pair.version + 1
             )
             if both:
                 self._end(id, "accepted")
                 self._take(pair)
             elif not accepts:
                 self._end(id, "declined")
-                self._propose_some(found, set(self._instead(pair)), 1)
+                self._propose_best(new_pairs, set(self._substitutes(pair)), 1)
 
         return effect
 
@@ -246,11 +256,11 @@ class Matching:
         self.pairs[id] = self.pairs[id]._replace(state=state, events=self.pairs[id].events + 1)
         self._log.put(state, id)
 
-    def _take(self, pair: Found) -> None:
-        """A place on both sides; what waits for a place that is gone, or answers the same request, is taken back."""
+    def _take(self, pair: PairRow) -> None:
+        """Use a slot of both clusters; withdraw open pairs without a free slot or for the same service request."""
         for cluster, side in ((pair.mentor, "mentor"), (pair.learner, "learner")):
-            place = self.places[cluster, side]
-            self.places[cluster, side] = place._replace(used=place.used + 1)
+            slots = self.places[cluster, side]
+            self.places[cluster, side] = slots._replace(used=slots.used + 1)
         for id in self.open:
             other = self.pairs[id]
             met = pair.request is not None and other.request == pair.request
@@ -262,17 +272,23 @@ class Matching:
                 self.pairs[id] = other._replace(version=other.version + 1)
                 self._end(id, "withdrawn")
 
-    def _instead(self, pair: Found) -> Iterable[Couple]:
-        """Those of whom one is proposed in place of a pair that said no."""
+    def _substitutes(self, pair: PairRow) -> Iterable[Couple]:
+        """The candidates of which one replaces a declined pair."""
         known, learner = self.known, pair.learner
         if pair.request is not None:
             name = known.requests[pair.request][1]
-            met = any(one.request == pair.request and one.state == "accepted" for one in self.pairs.values())
-            able = () if met else (one for one in known.clusters if self._free(one, "mentor"))
-            return [(one, learner) for one in able if known.speak(one, learner) and known.above(one, learner, name)]
-        waits = [self.pairs[id] for id in self.open if self.pairs[id].request is None]
-        taken = Counter(("mentor", one.mentor) for one in waits) + Counter(("learner", one.learner) for one in waits)
+            met = any(other.request == pair.request and other.state == "accepted" for other in self.pairs.values())
+            able = () if met else (cluster for cluster in known.clusters if self._free(cluster, "mentor"))
+            return [
+                (mentor, learner)
+                for mentor in able
+                if known.speak(mentor, learner) and known.above(mentor, learner, name)
+            ]
+        open_pairs = [self.pairs[id] for id in self.open if self.pairs[id].request is None]
+        taken = Counter(("mentor", other.mentor) for other in open_pairs) + Counter(
+            ("learner", other.learner) for other in open_pairs
+        )
         if self._free(learner, "learner") <= taken["learner", learner]:
             return []
-        free = (one for one in known.clusters if self._free(one, "mentor") > taken["mentor", one])
-        return [(one, learner) for one in free if known.fits(one, learner)]
+        free = (cluster for cluster in known.clusters if self._free(cluster, "mentor") > taken["mentor", cluster])
+        return [(mentor, learner) for mentor in free if known.fits(mentor, learner)]

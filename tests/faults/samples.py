@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.db import Database
-from tests.faults.harness import Node, Stage
+from tests.faults.harness import FaultHarness, WorkerProcess
 
 _MB = 1024 * 1024
 _SIZE = """
@@ -57,7 +57,7 @@ class Sample:
 
     at: float
     fault: str
-    nodes: list[Process | None]
+    workers: list[Process | None]
     outbox: Table | None
     inbox: Table | None
     pending: int | None
@@ -65,16 +65,18 @@ class Sample:
 
     def line(self) -> str:
         """For the table."""
-        nodes = [_said(one and one.rss, 1) + _said(one and one.files) + _said(one and one.tasks) for one in self.nodes]
+        workers = [
+            _said(one and one.rss, 1) + _said(one and one.files) + _said(one and one.tasks) for one in self.workers
+        ]
         tables = [_said(one and one.size, 1) + _said(one and one.rows) for one in (self.outbox, self.inbox)]
         return "".join(
-            [f"{self.at:7.0f}", *nodes, *tables, _said(self.pending), f"{_said(self.p99):>9}", f"  {self.fault}"]
+            [f"{self.at:7.0f}", *workers, *tables, _said(self.pending), f"{_said(self.p99):>9}", f"  {self.fault}"]
         )
 
 
-def head(nodes: int) -> str:
+def head(workers: int) -> str:
     """What stands above the samples' lines."""
-    each = "".join(f"{f'RSS {n}':>7}{'fds':>7}{'tasks':>7}" for n in range(1, nodes + 1))
+    each = "".join(f"{f'RSS {n}':>7}{'fds':>7}{'tasks':>7}" for n in range(1, workers + 1))
     return f"{'s':>7}{each}{'out MB':>7}{'rows':>7}{'in MB':>7}{'rows':>7}{'open':>7}{'p99 ms':>9}  fault"
 
 
@@ -86,8 +88,8 @@ def _said(value: float | None, digits: int = 0) -> str:
 class Sampler:
     """Looks at a stage."""
 
-    stage: Stage
-    nodes: Sequence[Node]
+    harness: FaultHarness
+    workers: Sequence[WorkerProcess]
     began: float = field(default_factory=time.monotonic)
     samples: list[Sample] = field(default_factory=list)
     _written: dict[UUID, datetime] = field(default_factory=dict)
@@ -95,15 +97,15 @@ class Sampler:
 
     async def look(self, fault: str) -> Sample:
         """One look more; `fault` is what has been wrong since the last one."""
-        nodes = [await _process(node) for node in self.nodes]
-        outbox, inbox = await _table(self.stage.source, "outbox"), await _table(self.stage.sink, "inbox")
+        workers = [await _process(worker) for worker in self.workers]
+        outbox, inbox = await _table(self.harness.source, "outbox"), await _table(self.harness.sink, "inbox")
         found = await self._pending(), await self._p99()
-        self.samples.append(Sample(time.monotonic() - self.began, fault, nodes, outbox, inbox, *found))
+        self.samples.append(Sample(time.monotonic() - self.began, fault, workers, outbox, inbox, *found))
         return self.samples[-1]
 
     async def _pending(self) -> int | None:
         try:
-            async with self.stage.sink.reading() as session:
+            async with self.harness.sink.reading() as session:
                 count: int | None = await session.scalar(_OPEN)
         except AWAY:
             return None
@@ -111,9 +113,9 @@ class Sampler:
 
     async def _p99(self) -> float | None:
         try:
-            async with self.stage.sink.reading() as session:
+            async with self.harness.sink.reading() as session:
                 seen = (await session.execute(_SEEN, {"after": self._read["effect"]})).all()
-            async with self.stage.source.reading() as session:
+            async with self.harness.source.reading() as session:
                 put = (await session.execute(_PUT, {"after": self._read["outbox"] - _BACK})).all()
         except AWAY:
             return None
@@ -125,14 +127,14 @@ class Sampler:
         return delays[len(delays) * 99 // 100] if delays else None
 
 
-async def _process(node: Node) -> Process | None:
+async def _process(worker: WorkerProcess) -> Process | None:
     """None while it is dead."""
     try:
-        found = psutil.Process(node.process.pid)
+        found = psutil.Process(worker.process.pid)
         with found.oneshot():
             asleep = found.status() == psutil.STATUS_STOPPED
             age, rss = time.time() - found.create_time(), found.memory_info().rss / _MB
-        return Process(found.pid, age, rss, found.num_fds(), None if asleep else await node.tasks())
+        return Process(found.pid, age, rss, found.num_fds(), None if asleep else await worker.tasks())
     except (psutil.Error, ProcessLookupError):
         return None
 
@@ -167,11 +169,13 @@ def slope(points: Iterable[Point]) -> float | None:
 def slopes(samples: Sequence[Sample], warm: float) -> dict[str, float | None]:
     """How fast each figure grows in an hour. What a process takes in its first `warm` seconds is its warming up."""
     series: dict[str, list[Point]] = {}
-    for number in range(len(samples[0].nodes)):
-        lives = [(one.at, node) for one in samples if (node := one.nodes[number]) and node.age > warm]
-        series[f"RSS {number + 1}, MB"] = [(node.life, at, node.rss) for at, node in lives]
-        series[f"fds {number + 1}"] = [(node.life, at, node.files) for at, node in lives]
-        series[f"tasks {number + 1}"] = [(node.life, at, node.tasks) for at, node in lives if node.tasks is not None]
+    for number in range(len(samples[0].workers)):
+        lives = [(one.at, worker) for one in samples if (worker := one.workers[number]) and worker.age > warm]
+        series[f"RSS {number + 1}, MB"] = [(worker.life, at, worker.rss) for at, worker in lives]
+        series[f"fds {number + 1}"] = [(worker.life, at, worker.files) for at, worker in lives]
+        series[f"tasks {number + 1}"] = [
+            (worker.life, at, worker.tasks) for at, worker in lives if worker.tasks is not None
+        ]
     for name, tables in (
         ("outbox", [(one.at, one.outbox) for one in samples]),
         ("inbox", [(one.at, one.inbox) for one in samples]),

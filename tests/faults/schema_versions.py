@@ -63,15 +63,15 @@ def _say_new_words(data: Json, whole: Json) -> None:
             data[name] = _NEVER_SEEN
 
 
-def _add_colour(node: Any) -> None:  # noqa: ANN401  any JSON
+def _add_colour(worker: Any) -> None:  # noqa: ANN401  any JSON
     """A field more in each object, but for `scores`, whose fields are indicators."""
-    if isinstance(node, list):
-        for one in node:
+    if isinstance(worker, list):
+        for one in worker:
             _add_colour(one)
-    if isinstance(node, dict):
-        for one in [value for name, value in node.items() if name != "scores"]:
+    if isinstance(worker, dict):
+        for one in [value for name, value in worker.items() if name != "scores"]:
             _add_colour(one)
-        node["colour"] = COLOUR
+        worker["colour"] = COLOUR
 
 
 def _lose(whole: Json) -> None:

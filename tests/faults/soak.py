@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.engine import make_url
 
 from deploy.kafka.topics import create_topics
-from tests.faults.harness import Node, Stage, stage
+from tests.faults.harness import FaultHarness, WorkerProcess, fault_harness
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import HEAD, SEED, Result
 from tests.faults.samples import Sampler, head, slopes
@@ -46,48 +46,48 @@ class Soak:
     """One transport's run."""
 
     plan: Plan
-    stage: Stage
+    harness: FaultHarness
     server: OwnPostgres
     door: Proxy
     broker: Broker | None
-    nodes: list[Node]
-    chance: random.Random = field(default_factory=lambda: random.Random(SEED))
+    workers: list[WorkerProcess]
+    rng: random.Random = field(default_factory=lambda: random.Random(SEED))
     """Decides about faults only, so that a seed gives the same ones again."""
     noted: list[tuple[str, float]] = field(default_factory=list)
     """When each fault began, and when it was over."""
 
-    async def kill(self, node: Node, _: float) -> None:
-        await node.kill()
-        await node.start()
+    async def kill(self, worker: WorkerProcess, _: float) -> None:
+        await worker.kill()
+        await worker.start()
 
-    async def freeze(self, node: Node, seconds: float) -> None:
-        node.freeze()
+    async def freeze(self, worker: WorkerProcess, seconds: float) -> None:
+        worker.freeze()
         await passing(seconds)
-        node.thaw()
+        worker.resume()
 
-    async def stop_database(self, _: Node, __: float) -> None:
+    async def stop_database(self, _: WorkerProcess, __: float) -> None:
         await self.server.stop()
         await self.server.start()
 
-    async def slow(self, _: Node, seconds: float) -> None:
+    async def slow(self, _: WorkerProcess, seconds: float) -> None:
         """Everything to and from the database takes a tenth of a second."""
         self.door.weather.latency = 0.1
         await passing(seconds)
         self.door.weather.latency = 0.0
 
-    async def silent(self, _: Node, seconds: float) -> None:
+    async def silent(self, _: WorkerProcess, seconds: float) -> None:
         """Nothing arrives at the database, and nothing comes from it."""
         self.door.weather.up = self.door.weather.down = False
         await passing(seconds)
         self.door.weather.up = self.door.weather.down = True
 
-    async def crash_broker(self, _: Node, seconds: float) -> None:
+    async def crash_broker(self, _: WorkerProcess, seconds: float) -> None:
         assert self.broker is not None
         await self.broker.crash()
         await passing(seconds)
         await self.broker.start()
 
-    def known(self) -> Mapping[str, Callable[[Node, float], Awaitable[None]]]:
+    def known(self) -> Mapping[str, Callable[[WorkerProcess, float], Awaitable[None]]]:
         """The faults that there are on this transport."""
         on_both = {
             "node killed": self.kill,
@@ -100,15 +100,15 @@ class Soak:
 
     async def disturb(self) -> None:
         """One fault in each interval; all that there are before one comes again."""
-        chance, left = self.chance, list[str]()
+        rng, left = self.rng, list[str]()
         for _ in range(int(self.plan.length // self.plan.fault_every)):
             began = time.monotonic()
-            await passing(chance.uniform(0.2, 0.5) * self.plan.fault_every)
+            await passing(rng.uniform(0.2, 0.5) * self.plan.fault_every)
             self.check()
             left = left or sorted(self.known())
-            name = left.pop(chance.randrange(len(left)))
+            name = left.pop(rng.randrange(len(left)))
             self.noted.append((name, time.monotonic()))
-            await self.known()[name](chance.choice(self.nodes), min(LONGEST, 0.25 * self.plan.fault_every))
+            await self.known()[name](rng.choice(self.workers), min(LONGEST, 0.25 * self.plan.fault_every))
             self.noted.append((name, time.monotonic()))
             await passing(max(0.0, self.plan.fault_every - (time.monotonic() - began)))
 
@@ -118,9 +118,9 @@ class Soak:
         Raises:
             RuntimeError: with the last words of one that has.
         """
-        for node in self.nodes:
-            if node.process.returncode is not None:
-                raise RuntimeError(f"a node ended by itself, {node.process.returncode}:\n{node.output()[-2000:]}")
+        for worker in self.workers:
+            if worker.process.returncode is not None:
+                raise RuntimeError(f"a node ended by itself, {worker.process.returncode}:\n{worker.output()[-2000:]}")
 
     def wrong(self) -> str:
         """What is wrong, or was until a moment ago."""
@@ -132,8 +132,8 @@ class Soak:
 
     async def watch(self) -> Sampler:
         """Look and tell until the time is over."""
-        sampler = Sampler(self.stage, self.nodes)
-        say(head(len(self.nodes)))
+        sampler = Sampler(self.harness, self.workers)
+        say(head(len(self.workers)))
         while time.monotonic() - sampler.began < self.plan.length:
             await passing(self.plan.sample_every)
             say((await sampler.look(self.wrong())).line())
@@ -159,14 +159,14 @@ async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
             return at.render_as_string(hide_password=False)
 
         address = broker.address if broker else None
-        made = await stack.enter_async_context(stage(server.create, address, run.new_folder(), via=through))
-        yield Soak(plan, made, server, door, broker, await made.pair(failing=0.005))
+        harness = await stack.enter_async_context(fault_harness(server.create, address, run.new_folder(), via=through))
+        yield Soak(plan, harness, server, door, broker, await harness.start_pair(failing=0.005))
 
 
 async def soak(run: Run, transport: str, plan: Plan) -> Result:
     """Load, faults and samples; then the slopes, and the count when all is drained."""
     async with soaked(run, transport, plan) as one:
-        writers = one.stage.writers(rollbacks=0.05, dawdle=0.02)
+        writers = one.harness.writers(rollbacks=0.05, dawdle=0.02)
         writing = asyncio.create_task(writers.run())
         try:
             async with asyncio.TaskGroup() as group:
@@ -179,7 +179,7 @@ async def soak(run: Run, transport: str, plan: Plan) -> Result:
         one.check()
         for name, value in slopes(watching.result().samples, min(60.0, plan.length / 5)).items():
             say(f"{name:26}" + ("   not known" if value is None else f"{value:+12.2f} an hour"))
-        return await one.stage.result(f"soak {plan.length / 60:g} min", len(one.noted) // 2, writers, healed)
+        return await one.harness.result(f"soak {plan.length / 60:g} min", len(one.noted) // 2, writers, healed)
 
 
 def say(line: str) -> None:

@@ -33,7 +33,7 @@ class Listener:
         self._writer: StreamWriter | None = None
         self.position = 0
         self.seen: list[Event] = []
-        self.comings = 0
+        self.connects = 0
         self.refused = 0
         """Answers that were no stream, and addresses at which nobody was."""
         self.broken = 0
@@ -86,7 +86,7 @@ class Listener:
         if status.split()[1] != b"200":
             raise ConnectionRefusedError(status)
         await reader.readuntil(b"\r\n\r\n")
-        self.comings += 1
+        self.connects += 1
         return reader
 
 

@@ -109,7 +109,7 @@ async def tried(database: Database, work: Work, late: float) -> str:
 
 async def race(database: Database, seed: int) -> str:
     """One race; how the pair ended."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     pair = await proposed(database)
     runners: list[tuple[str, Work]] = [
         ("accepted", says(pair, accepts=True)),
@@ -117,10 +117,10 @@ async def race(database: Database, seed: int) -> str:
         ("expired", expires(pair)),
         ("withdrawn", is_withdrawn(pair)),
     ]
-    chance.shuffle(runners)
+    rng.shuffle(runners)
     lowered = ("lowered", loses_its_places(pair))
-    started = [*runners[: chance.randint(2, 4)], *([lowered] if chance.random() < 0.5 else [])]
-    works = [tried(database, work, chance.random() / 200) for _, work in started]
+    started = [*runners[: rng.randint(2, 4)], *([lowered] if rng.random() < 0.5 else [])]
+    works = [tried(database, work, rng.random() / 200) for _, work in started]
     came = dict(zip((name for name, _ in started), await asyncio.gather(*works), strict=True))
     await judged(database, pair.id, came)
     return next((name for name, what in came.items() if what == DONE and name != "lowered"), "proposed")

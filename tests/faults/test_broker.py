@@ -1,4 +1,4 @@
-"""A broker that dies, answers into the void or forgets; and members of its groups that come, go and stand still."""
+"""A broker that crashes, loses responses or deletes records; and group members that join, leave and stall."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ from deploy.kafka.topics import create_topics
 from shared import outbox
 from shared.events import topics
 from shared.transport.kafka import DEADLINE, KafkaTransport
-from tests.faults.conftest import emptied
-from tests.faults.harness import Node, Stage, stage
+from tests.faults.conftest import with_empty_topics
+from tests.faults.harness import FaultHarness, WorkerProcess, fault_harness
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import FULL, count
 from tests.support.kafka import Broker
@@ -27,29 +27,31 @@ Create = Callable[[], Awaitable[str]]
 DELETED = "records were deleted before they were read"
 
 
-async def test_f13_members_of_a_group_come_and_go_all_the_time(on_kafka: Stage, table: Path) -> None:
+async def test_f13_members_of_a_group_come_and_go_all_the_time(kafka_harness: FaultHarness, table: Path) -> None:
     rounds = count(4, 40)
-    consumers = [(await on_kafka.pair())[-1]]
-    async with on_kafka.writing() as writers, asyncio.TaskGroup() as leaving:
+    consumers = [(await kafka_harness.start_pair())[-1]]
+    async with kafka_harness.writing() as writers, asyncio.TaskGroup() as leaving:
         for number in range(rounds):
-            consumers.append(await on_kafka.node(relays=False))
-            await passing(on_kafka.chance.uniform(0.2, 1.0))
-            gone = consumers.pop(on_kafka.chance.randrange(len(consumers)))
+            consumers.append(await kafka_harness.start_process(relays=False))
+            await passing(kafka_harness.rng.uniform(0.2, 1.0))
+            gone = consumers.pop(kafka_harness.rng.randrange(len(consumers)))
             leaving.create_task(_leave(gone, dies=number % 5 == 4))
-    result = await on_kafka.result("F13 members come and go", 2 * rounds, writers, time.monotonic())
+    result = await kafka_harness.result("F13 members come and go", 2 * rounds, writers, time.monotonic())
     result.settle(table)
 
 
-async def test_f15_a_consumer_stands_still_past_its_session_and_goes_on(on_kafka: Stage, table: Path) -> None:
+async def test_f15_a_consumer_stands_still_past_its_session_and_goes_on(
+    kafka_harness: FaultHarness, table: Path
+) -> None:
     seconds = count(12, 45)  # a session is over after 10
-    consumer = (await on_kafka.pair(blocks=seconds))[-1]
-    async with on_kafka.writing() as writers:
-        await eventually(on_kafka.effects)
+    consumer = (await kafka_harness.start_pair(blocks=seconds))[-1]
+    async with kafka_harness.writing() as writers:
+        await eventually(kafka_harness.effects)
         consumer.block()
         await passing(seconds)
         healed = time.monotonic()
         await passing(1.0)
-    result = await on_kafka.result(f"F15 event loop blocked {seconds} s", 1, writers, healed)
+    result = await kafka_harness.result(f"F15 event loop blocked {seconds} s", 1, writers, healed)
     assert result.stall > seconds - 1, "it was not blocked"
     assert consumer.process.returncode is None
     result.settle(table)
@@ -61,19 +63,19 @@ async def test_f16_the_broker_is_killed_and_comes_back(
 ) -> None:
     broker = await own_kafka()
     await create_topics(broker.address)
-    async with stage(create, broker.address, tmp_path) as made:
-        nodes = await made.pair(lease=15.0)  # the relay's patience depends on it
-        async with made.writing() as writers:
-            await eventually(made.effects)
+    async with fault_harness(create, broker.address, tmp_path) as harness:
+        workers = await harness.start_pair(lease=15.0)  # the relay's patience depends on it
+        async with harness.writing() as writers:
+            await eventually(harness.effects)
             await broker.crash()
             before = len(writers.acked)
             await passing(seconds)
-            acked, seen = len(writers.acked) - before, await made.effects()
+            acked, seen = len(writers.acked) - before, await harness.effects()
             await broker.start()
             healed = time.monotonic()
-            first = await _first_effect_after(made, seen) - healed
-        result = await made.result(f"F16 broker down {seconds} s, first +{first:.1f} s", 1, writers, healed)
-        assert [node.process.returncode for node in nodes] == [None, None]
+            first = await _first_effect_after(harness, seen) - healed
+        result = await harness.result(f"F16 broker down {seconds} s, first +{first:.1f} s", 1, writers, healed)
+        assert [worker.process.returncode for worker in workers] == [None, None]
     assert acked > 10 * seconds, "writers waited for the broker"
     assert writers.refused == 0
     result.settle(table)
@@ -92,61 +94,61 @@ async def test_f18_the_broker_takes_records_and_its_answer_is_lost(
     async with proxy(connect) as door:
         broker = await own_kafka(advertised=door.address)
         await create_topics(door.address)
-        async with stage(create, door.address, tmp_path) as made:
-            await made.pair()
-            async with made.writing() as writers:
-                await eventually(made.effects)
+        async with fault_harness(create, door.address, tmp_path) as harness:
+            await harness.start_pair()
+            async with harness.writing() as writers:
+                await eventually(harness.effects)
                 for _ in range(count(1, 10)):
-                    await _lose_answers(made, door)
+                    await _lose_answers(harness, door)
                 healed = time.monotonic()
                 await passing(1.0)
-            result = await made.result("F18 the broker's answer is lost", door.held, writers, healed)
-            repeated = await _records_in(door.address) - len(await made.written())
+            result = await harness.result("F18 the broker's answer is lost", door.held, writers, healed)
+            repeated = await _records_in(door.address) - len(await harness.written())
     assert repeated > 0, "no answer to records was lost"
     result.settle(table)
 
 
-async def test_f19_records_are_deleted_before_they_are_read(on_kafka: Stage, table: Path) -> None:
-    assert on_kafka.kafka is not None
-    _, consumer = await on_kafka.pair()
-    writers = on_kafka.writers()
+async def test_f19_records_are_deleted_before_they_are_read(kafka_harness: FaultHarness, table: Path) -> None:
+    assert kafka_harness.kafka is not None
+    _, consumer = await kafka_harness.start_pair()
+    writers = kafka_harness.writers()
     await writers.write(300)
-    await on_kafka.drained()
+    await kafka_harness.wait_until_drained()
     assert await consumer.stop() == 0
     await writers.write(count(500, 10_000))
-    await eventually(lambda: _all_sent(on_kafka), 60.0)
-    deleted = len(await on_kafka.written()) - await on_kafka.effects()
-    await emptied(on_kafka.kafka)
+    await eventually(lambda: _all_sent(kafka_harness), 60.0)
+    deleted = len(await kafka_harness.written()) - await kafka_harness.effects()
+    await with_empty_topics(kafka_harness.kafka)
     await consumer.start()
     await eventually(lambda: DELETED in consumer.output(), 30.0)
-    assert await on_kafka.effects() == len(writers.acked) - deleted, "nothing was lost without the remedy"
+    assert await kafka_harness.effects() == len(writers.acked) - deleted, "nothing was lost without the remedy"
     healed = time.monotonic()
-    await _replay(on_kafka, on_kafka.kafka)
-    result = await on_kafka.result("F19 deleted before they were read", deleted, writers, healed)
+    await _replay(kafka_harness, kafka_harness.kafka)
+    result = await kafka_harness.result("F19 deleted before they were read", deleted, writers, healed)
     assert _told(consumer.output()) >= deleted  # what it read last it need not have told the broker
     result.settle(table)
 
 
-async def _leave(node: Node, *, dies: bool) -> None:
+async def _leave(worker: WorkerProcess, *, dies: bool) -> None:
     if dies:
-        await node.kill()
+        await worker.kill()
     else:
-        assert await node.stop() == 0, node.output()
+        assert await worker.stop() == 0, worker.output()
 
 
-async def _first_effect_after(made: Stage, seen: int) -> float:
+async def _first_effect_after(harness: FaultHarness, seen: int) -> float:
     """The time at which there are more effects."""
 
     async def more() -> bool:
-        return await made.effects() > seen
+        return await harness.effects() > seen
 
     await eventually(more, 60.0)
     return time.monotonic()
 
 
-async def _lose_answers(made: Stage, door: Proxy) -> None:
+async def _lose_answers(harness: FaultHarness, door: Proxy) -> None:
     """Once until the client tries again, and once until the relay gives up and sends anew."""
-    for seconds in (made.chance.uniform(0.1, 0.5), DEADLINE + 1):
+    for seconds in (harness.rng.uniform(0.1, 0.5), DEADLINE + 1):
         door.weather.down = False
         await passing(seconds)
         door.cut()
@@ -164,16 +166,16 @@ async def _records_in(servers: str) -> int:
         await consumer.stop()
 
 
-async def _all_sent(made: Stage) -> bool:
-    async with made.source.reading() as session:
+async def _all_sent(harness: FaultHarness) -> bool:
+    async with harness.source.reading() as session:
         return (await outbox.stats(session)).unsent == 0
 
 
-async def _replay(made: Stage, servers: str) -> None:
+async def _replay(harness: FaultHarness, servers: str) -> None:
     """What `kei events replay` does."""
     transport = KafkaTransport(servers, "faults")
     try:
-        await outbox.replay(made.source, transport)
+        await outbox.replay(harness.source, transport)
     finally:
         await transport.close()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.events import topics
-from tests.faults.harness import Node, Stage, stage
+from tests.faults.harness import FaultHarness, WorkerProcess, fault_harness
 from tests.faults.mock_broker import Api, MockBroker, mock_broker
 from tests.faults.report import FULL, count
 from tests.support.waiting import eventually
@@ -53,22 +53,22 @@ async def test_f17_the_broker_refuses_what_it_will_take_later(
     with mock_broker() as broker:
         for name in topics():
             broker.create(name, PARTITIONS)
-        async with stage(create, broker.address, tmp_path) as made:
-            nodes: list[Node] = []
-            async with made.writing() as writers:
+        async with fault_harness(create, broker.address, tmp_path) as harness:
+            workers: list[WorkerProcess] = []
+            async with harness.writing() as writers:
                 for codes in rounds:
                     refusals = {api: code for api, code in zip(CODES[way], codes, strict=True) if code is not None}
-                    begins = nodes[way != "sending"] if nodes and not AT_START.isdisjoint(refusals) else None
+                    begins = workers[way != "sending"] if workers and not AT_START.isdisjoint(refusals) else None
                     if begins:
                         assert await begins.stop() == 0, begins.output()
                     refused += _refuse(broker, refusals)
                     if begins:
                         await begins.start()
-                    nodes = nodes or await made.pair()
-                    await _given(made, broker, refusals)
+                    workers = workers or await harness.start_pair()
+                    await _given(harness, broker, refusals)
                 healed = time.monotonic()
-            result = await made.result(f"F17 {way} is refused", refused, writers, healed)
-            assert [node.process.returncode for node in nodes] == [None, None]
+            result = await harness.result(f"F17 {way} is refused", refused, writers, healed)
+            assert [worker.process.returncode for worker in workers] == [None, None]
     replace(result, transport="mock").settle(table)
 
 
@@ -85,12 +85,12 @@ def _ends_membership(api: Api, code: int) -> bool:
     return api is Api.SYNC_GROUP or code in ANEW or (api, code) == (Api.OFFSET_FETCH, _UNAVAILABLE)
 
 
-async def _given(made: Stage, broker: MockBroker, refusals: Mapping[Api, int]) -> None:
+async def _given(harness: FaultHarness, broker: MockBroker, refusals: Mapping[Api, int]) -> None:
     """Wait until nobody asks in vain any more, and things go on."""
-    seen = await made.effects()
+    seen = await harness.effects()
 
     async def went_on() -> bool:
-        return not any(map(broker.unanswered, refusals)) and await made.effects() > seen
+        return not any(map(broker.unanswered, refusals)) and await harness.effects() > seen
 
     try:
         await eventually(went_on, 60.0)

@@ -16,7 +16,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from shared import clock
-from tests.faults.harness import Stage
+from tests.faults.harness import FaultHarness
 from tests.faults.report import count
 from tests.support.waiting import passing
 
@@ -28,17 +28,17 @@ JUMPS = ("+1h", "-1h", "+0", "-10m", "+0 x2", "+10m", "+0")
 
 
 async def test_f29_the_clocks_of_nodes_and_writers_jump(
-    both: Stage, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    harness: FaultHarness, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nodes by a clock that is changed under them, each of its own; writers by one that is never the same."""
     for name in ("one", "other"):
-        both.environment = _skewed(tmp_path / name)
-        role = {} if both.kafka is None else {"consumes": name == "one", "relays": name == "other"}
-        await both.node(lease=1.0, **role)
+        harness.environment = _skewed(tmp_path / name)
+        role = {} if harness.kafka is None else {"consumes": name == "one", "relays": name == "other"}
+        await harness.start_process(lease=1.0, **role)
     assert _hours_ahead(_skewed(tmp_path / "shown", "+1h")) == 1
-    writers = both.writers()
+    writers = harness.writers()
     jumps = 0
-    with _no_two_alike(monkeypatch, both.chance):
+    with _no_two_alike(monkeypatch, harness.rng):
         for turn in range(count(1, 6)):
             for at, jump in enumerate(JUMPS):
                 (tmp_path / "one").write_text(jump)
@@ -46,7 +46,7 @@ async def test_f29_the_clocks_of_nodes_and_writers_jump(
                 jumps += 2
                 await writers.write(count(60, 500))
                 await passing(0.3)
-    (await both.result("F29 clocks jump", jumps, writers, time.monotonic())).settle(table)
+    (await harness.result("F29 clocks jump", jumps, writers, time.monotonic())).settle(table)
 
 
 def _skewed(file: Path, jump: str = "+0") -> dict[str, str]:
@@ -68,12 +68,12 @@ def _hours_ahead(environment: dict[str, str]) -> int:
 
 
 @contextmanager
-def _no_two_alike(monkeypatch: pytest.MonkeyPatch, chance: random.Random) -> Iterator[None]:
+def _no_two_alike(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> Iterator[None]:
     """Each event of this process is an hour earlier or later than it is, at most; its id too."""
     real = clock.now
 
     def now() -> datetime:
-        return real() + timedelta(seconds=chance.uniform(-3600, 3600))
+        return real() + timedelta(seconds=rng.uniform(-3600, 3600))
 
     def new_id() -> UUID:
         moment = now()

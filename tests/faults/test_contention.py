@@ -1,4 +1,4 @@
-"""Transactions that lock each other out, and tables with years in them."""
+"""Transactions that deadlock, and tables with rows of several years."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ from sqlalchemy import TextClause, text
 
 from shared import clock, inbox, outbox
 from shared.db import Database
-from tests.faults.harness import Stage, stage
+from tests.faults.harness import FaultHarness, fault_harness
 from tests.faults.report import count
 from tests.faults.workload import Writers
 from tests.support.own_postgres import OwnPostgres
@@ -38,7 +38,7 @@ _OLD_INBOX = text(
     SELECT :consumer, {_OLD_ID}, CAST(lpad(to_hex(n), 32, '0') AS uuid), 'kei.members.v1', CAST('old' AS bytea),
            CAST('[]' AS bytea), CAST(repeat('x', 200) AS bytea), 'done', :day, :day
     FROM generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
-    """  # noqa: S608  likewise
+    """  # noqa: S608  only constants are put in
 )
 _CHUNK = 25_000
 LONG_AGO = datetime(2024, 3, 15, tzinfo=UTC)
@@ -47,36 +47,36 @@ LONG_AGO = datetime(2024, 3, 15, tzinfo=UTC)
 @pytest.fixture
 async def contended(
     own_postgres: Callable[..., Awaitable[OwnPostgres]], transport: str | None, tmp_path: Path
-) -> AsyncIterator[Stage]:
-    """A stage whose servers look for deadlocks at once, and not after a second."""
+) -> AsyncIterator[FaultHarness]:
+    """A harness whose servers detect deadlocks at once and not after a second."""
     server = await own_postgres(deadlock_timeout="20ms")
-    async with stage(server.create, transport, tmp_path) as made:
-        yield made
+    async with fault_harness(server.create, transport, tmp_path) as harness:
+        yield harness
 
 
-async def test_f25_handlers_lock_each_other_out(contended: Stage, table: Path) -> None:
-    """Two processes share an inbox, and each event changes two of ten rows in an order of its own."""
+async def test_f25_handlers_lock_each_other_out(contended: FaultHarness, table: Path) -> None:
+    """Two processes share an inbox, and each event updates two of ten rows, in an order that depends on the event."""
     if contended.kafka:
-        await contended.node(consumes=False)
+        await contended.start_process(consumes=False)
     for _ in range(2):
-        await contended.node(relays=contended.kafka is None, crosses=True, max_attempts=20)
+        await contended.start_process(relays=contended.kafka is None, crosses=True, max_attempts=20)
     writers = contended.writers()
     await writers.write(count(600, 3_000))
     healed = time.monotonic()
-    await contended.drained()
-    deadlocks = await eventually(lambda: _counted(contended.sink, _DEADLOCKS))
+    await contended.wait_until_drained()
+    deadlocks = await eventually(lambda: _count(contended.sink, _DEADLOCKS))
     result = await contended.result("F25 deadlocks of handlers", deadlocks, writers, healed)
-    assert await _counted(contended.sink, text("SELECT sum(changes) FROM shared")) == 2 * result.seen
+    assert await _count(contended.sink, text("SELECT sum(changes) FROM shared")) == 2 * result.seen
     result.settle(table)
 
 
-async def test_f25_writers_lock_each_other_out(contended: Stage, table: Path) -> None:
-    """Each transaction changes a second key, whichever: PostgreSQL ends one of two that wait for each other."""
-    await contended.pair()
-    writers = Writers(contended.source, contended.keys[:12], contended.chance, crosses=1.0, dawdle=0.02)
+async def test_f25_writers_lock_each_other_out(contended: FaultHarness, table: Path) -> None:
+    """Each transaction also changes a second, random key, and PostgreSQL aborts one of two deadlocked ones."""
+    await contended.start_pair()
+    writers = Writers(contended.source, contended.keys[:12], contended.rng, crosses=1.0, dawdle=0.02)
     await writers.write(count(600, 5_000), at_once=30)
     healed = time.monotonic()
-    deadlocks = await eventually(lambda: _counted(contended.source, _DEADLOCKS))
+    deadlocks = await eventually(lambda: _count(contended.source, _DEADLOCKS))
     assert writers.refused >= deadlocks
     (await contended.result("F25 deadlocks of writers", deadlocks, writers, healed)).settle(table)
 
@@ -84,40 +84,40 @@ async def test_f25_writers_lock_each_other_out(contended: Stage, table: Path) ->
 _OLD = text("SELECT count(*) FROM outbox WHERE time < now() - interval '60 days'")
 
 
-async def test_f41_years_are_in_the_tables_and_are_let_go(both: Stage, table: Path) -> None:
+async def test_f41_years_are_in_the_tables_and_are_let_go(harness: FaultHarness, table: Path) -> None:
     rows = count(50_000, 1_000_000)
-    await _age(both, rows)
-    await both.pair()
-    writers = both.writers()
+    await _insert_old_rows(harness, rows)
+    await harness.start_pair()
+    writers = harness.writers()
     writing = asyncio.create_task(writers.write(count(500, 10_000)))
     now = clock.now()
 
-    async def let_go() -> bool:
-        await outbox.maintain_partitions(both.source, now, 60)
-        return await _counted(both.source, _OLD) == 0
+    async def is_deleted() -> bool:
+        await outbox.maintain_partitions(harness.source, now, 60)
+        return await _count(harness.source, _OLD) == 0
 
-    await eventually(let_go, 60.0)
+    await eventually(is_deleted, 60.0)
     purged = 1
     while purged:
-        async with both.sink.transaction() as tx:
-            purged = await inbox.purge(tx, both.consumer, now - timedelta(days=60))
+        async with harness.sink.transaction() as tx:
+            purged = await inbox.purge(tx, harness.consumer, now - timedelta(days=60))
     await writing
-    result = await both.result(f"F41 {rows:,} old rows let go", rows, writers, time.monotonic())
-    assert await _counted(both.source, text("SELECT count(*) FROM outbox")) == len(writers.acked)
-    assert await _counted(both.sink, text("SELECT count(*) FROM inbox")) == len(writers.acked)
+    result = await harness.result(f"F41 {rows:,} old rows let go", rows, writers, time.monotonic())
+    assert await _count(harness.source, text("SELECT count(*) FROM outbox")) == len(writers.acked)
+    assert await _count(harness.sink, text("SELECT count(*) FROM inbox")) == len(writers.acked)
     result.settle(table)
 
 
-async def _age(stage: Stage, rows: int) -> None:
-    """As if that many events had been handled long ago."""
-    await outbox.maintain_partitions(stage.source, LONG_AGO)
+async def _insert_old_rows(harness: FaultHarness, rows: int) -> None:
+    """Insert that many events that were handled long ago."""
+    await outbox.maintain_partitions(harness.source, LONG_AGO)
     for first in range(1, rows + 1, _CHUNK):
         span = {"first": first, "last": min(first + _CHUNK - 1, rows), "day": LONG_AGO}
-        async with stage.source.transaction() as source, stage.sink.transaction() as sink:
+        async with harness.source.transaction() as source, harness.sink.transaction() as sink:
             await source.execute(_OLD_OUTBOX, {**span, "count": rows})
-            await sink.execute(_OLD_INBOX, {**span, "consumer": stage.consumer})
+            await sink.execute(_OLD_INBOX, {**span, "consumer": harness.consumer})
 
 
-async def _counted(database: Database, query: TextClause) -> int:
+async def _count(database: Database, query: TextClause) -> int:
     async with database.reading() as session:
         return int(await session.scalar(query) or 0)

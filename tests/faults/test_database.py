@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.faults.harness import Stage, stage
+from tests.faults.harness import FaultHarness, fault_harness
 from tests.faults.proxy import Proxy, proxy
 from tests.faults.report import count
 from tests.support.own_postgres import OwnPostgres
@@ -29,14 +29,14 @@ async def test_f20_postgresql_is_stopped_at_once(
 ) -> None:
     stops = count(4, 25)
     server = await own_postgres()
-    async with stage(server.create, transport, tmp_path) as made:
-        await made.pair()
-        async with made.writing() as writers:
+    async with fault_harness(server.create, transport, tmp_path) as harness:
+        await harness.start_pair()
+        async with harness.writing() as writers:
             for _ in range(stops):
-                await passing(made.chance.uniform(0.3, 1.0))
+                await passing(harness.rng.uniform(0.3, 1.0))
                 await server.stop()
                 await server.start()
-        result = await made.result("F20 PostgreSQL stopped at once", stops, writers, time.monotonic())
+        result = await harness.result("F20 PostgreSQL stopped at once", stops, writers, time.monotonic())
     assert writers.refused > 0
     result.settle(table)
 
@@ -44,16 +44,16 @@ async def test_f20_postgresql_is_stopped_at_once(
 async def test_f22_connections_are_dead_without_a_word(
     own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
 ) -> None:
-    async with behind_proxy(await own_postgres(), transport, tmp_path) as (made, door):
-        await made.pair()
-        async with made.writing() as writers:
+    async with behind_proxy(await own_postgres(), transport, tmp_path) as (harness, door):
+        await harness.start_pair()
+        async with harness.writing() as writers:
             await passing(1.0)
             door.weather.up = door.weather.down = False
             await passing(count(12, 60))
             door.weather.up = door.weather.down = True
             healed = time.monotonic()
             await passing(1.0)
-        result = await made.result("F22 dead connections", door.held, writers, healed)
+        result = await harness.result("F22 dead connections", door.held, writers, healed)
     result.settle(table)
 
 
@@ -61,29 +61,29 @@ async def test_f27_what_is_asked_arrives_and_the_answer_does_not(
     own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
 ) -> None:
     server, kafka = await own_postgres(), transport
-    async with behind_proxy(server, kafka, tmp_path) as (made, door):
-        await made.pair(lease=2.0)
-        async with made.writing() as writers:
+    async with behind_proxy(server, kafka, tmp_path) as (harness, door):
+        await harness.start_pair(lease=2.0)
+        async with harness.writing() as writers:
             await passing(1.0)
             door.weather.down = False
             await passing(count(12, 60))
             door.weather.down = True
             healed = time.monotonic()
             await passing(1.0)
-        result = await made.result("F27 answers are lost", door.held, writers, healed)
+        result = await harness.result("F27 answers are lost", door.held, writers, healed)
     result.settle(table)
 
 
 async def test_f28_the_way_to_the_database_is_slow_and_narrow(
     own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
 ) -> None:
-    async with behind_proxy(await own_postgres(), transport, tmp_path) as (made, door):
-        await made.pair()
+    async with behind_proxy(await own_postgres(), transport, tmp_path) as (harness, door):
+        await harness.start_pair()
         door.weather.latency, door.weather.bandwidth = 0.1, 125_000
-        writers = made.writers()
+        writers = harness.writers()
         await writers.write(count(200, 600))
         door.weather.latency, door.weather.bandwidth = 0.0, 0
-        result = await made.result("F28 200 ms, 1 Mbit/s", door.held, writers, time.monotonic())
+        result = await harness.result("F28 200 ms, 1 Mbit/s", door.held, writers, time.monotonic())
     result.settle(table)
 
 
@@ -94,9 +94,9 @@ async def test_f23_the_disk_is_full(
         pytest.skip("only root can mount a small file system")
     with _small_disk(run.new_folder(), 160) as folder:
         server = await own_postgres(folder / "postgres", max_wal_size="64MB")
-        async with stage(server.create, transport, tmp_path) as made:
-            await made.pair()
-            async with made.writing() as writers:
+        async with fault_harness(server.create, transport, tmp_path) as harness:
+            await harness.start_pair()
+            async with harness.writing() as writers:
                 await passing(1.0)
                 ballast = folder / "ballast"
                 before = writers.refused
@@ -107,7 +107,7 @@ async def test_f23_the_disk_is_full(
                 await server.start()  # without space for its log it ends itself, as the deployment would start it again
                 healed = time.monotonic()
                 await passing(1.0)
-            result = await made.result("F23 disk full", refused, writers, healed)
+            result = await harness.result("F23 disk full", refused, writers, healed)
     result.settle(table)
 
 
@@ -115,9 +115,9 @@ async def test_f24_there_is_no_connection_left(
     own_postgres: Own, transport: Transport, table: Path, tmp_path: Path
 ) -> None:
     server = await own_postgres(max_connections="40", superuser_reserved_connections="0")
-    async with stage(server.create, transport, tmp_path, pool=5) as made:
-        await made.pair()
-        async with made.writing() as writers:
+    async with fault_harness(server.create, transport, tmp_path, pool=5) as harness:
+        await harness.start_pair()
+        async with harness.writing() as writers:
             await passing(1.0)
             held = await _hold_all(await server.create())
             await passing(count(6, 30))
@@ -125,20 +125,22 @@ async def test_f24_there_is_no_connection_left(
                 connection.terminate()
             healed = time.monotonic()
             await passing(1.0)
-        result = await made.result("F24 no connection left", len(held), writers, healed)
+        result = await harness.result("F24 no connection left", len(held), writers, healed)
     result.settle(table)
 
 
 @asynccontextmanager
-async def behind_proxy(server: OwnPostgres, kafka: str | None, folder: Path) -> AsyncIterator[tuple[Stage, Proxy]]:
+async def behind_proxy(
+    server: OwnPostgres, kafka: str | None, folder: Path
+) -> AsyncIterator[tuple[FaultHarness, Proxy]]:
     async with proxy(lambda: asyncio.open_unix_connection(server.socket)) as door:
 
         def through(url: str) -> str:
             at = make_url(url).set(host="127.0.0.1", port=door.port, query={})
             return at.render_as_string(hide_password=False)
 
-        async with stage(server.create, kafka, folder, via=through) as made:
-            yield made, door
+        async with fault_harness(server.create, kafka, folder, via=through) as harness:
+            yield harness, door
 
 
 async def _hold_all(url: str) -> "list[asyncpg.Connection[asyncpg.Record]]":

@@ -1,4 +1,4 @@
-"""What cannot be read or handled: it becomes a dead letter with its reason, holds up nobody else, and may come back."""
+"""Events that cannot be read or handled become dead letters with a reason, block no other key, and can be retried."""
 
 import time
 from collections import Counter
@@ -17,17 +17,17 @@ from shared.events.envelope import Stored
 from shared.transport import Transport
 from shared.transport.kafka import KafkaTransport
 from shared.transport.local import LocalTransport
-from tests.faults.harness import Stage
+from tests.faults.harness import FaultHarness
 from tests.faults.report import count
-from tests.faults.worker_process import CountedInbox, effects
-from tests.faults.workload import MAKERS
+from tests.faults.worker_process import CountedInbox, effects_consumer
+from tests.faults.workload import EVENT_FACTORIES
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(900)
 
 TOPIC = "kei.members.v1"
 PROMPT = 30.0
-"""Seconds in which what cannot be read has to be told of."""
+"""Seconds within which an unreadable event must become a dead letter."""
 UNREADABLE = [
     ("kei.members.capacity.changed.v1", b"{"),
     ("kei.members.capacity.changed.v1", b'{"mentor_capacity": -1}'),
@@ -38,62 +38,64 @@ UNREADABLE = [
 """No JSON, no such data, no UTF-8, no object, no such type."""
 
 
-async def test_f9_what_cannot_be_read_is_dead_with_its_reason(both: Stage, table: Path) -> None:
+async def test_f9_what_cannot_be_read_is_dead_with_its_reason(harness: FaultHarness, table: Path) -> None:
     rounds = count(3, 50)
-    await both.pair()
-    writers = both.writers()
+    await harness.start_pair()
+    writers = harness.writers()
     for _ in range(rounds):
         await writers.write(count(100, 50))
-        async with both.source.transaction() as tx:
+        async with harness.source.transaction() as tx:
             await _put_poison(tx)
     begun = time.monotonic()
-    strange = await _send_strange(both)
+    strange = await _send_strange(harness)
     dead = rounds * len(UNREADABLE)
-    await eventually(lambda: _dead(both, dead + strange), PROMPT)
-    result = await both.result("F9 poison", dead + strange, writers, begun)
-    async with both.sink.reading() as session:
-        letters = await inbox.dead_letters(session, both.consumer, limit=1000)
+    await eventually(lambda: _dead(harness, dead + strange), PROMPT)
+    result = await harness.result("F9 poison", dead + strange, writers, begun)
+    async with harness.sink.reading() as session:
+        letters = await inbox.dead_letters(session, harness.consumer, limit=1000)
     assert all(letter.reason for letter in letters)
     assert Counter(letter.attempts for letter in letters) == {1: dead + strange}, "what cannot be read is tried once"
     result.settle(table)
 
 
-async def test_f11_dead_letters_and_the_whole_log_come_back_twice(both: Stage, table: Path, tmp_path: Path) -> None:
+async def test_f11_dead_letters_and_the_whole_log_come_back_twice(
+    harness: FaultHarness, table: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     broken.touch()
-    await both.pair(max_attempts=2, failing=0.3, broken=broken)
-    writers = both.writers()
-    async with both.source.transaction() as tx:
-        for number, key in enumerate(both.keys):
-            made = MAKERS[number % len(MAKERS)][0](key)
-            writers.acked.append(outbox.append(tx, made, version=1).id)
+    await harness.start_pair(max_attempts=2, failing=0.3, broken=broken)
+    writers = harness.writers()
+    async with harness.source.transaction() as tx:
+        for number, key in enumerate(harness.keys):
+            data = EVENT_FACTORIES[number % len(EVENT_FACTORIES)][0](key)
+            writers.acked.append(outbox.append(tx, data, version=1).id)
     failed = sum(id.int % 1000 < 300 for id in writers.acked)
-    await eventually(lambda: _dead(both, failed), PROMPT)
+    await eventually(lambda: _dead(harness, failed), PROMPT)
     broken.unlink()
     replayed = 0
-    async with _other_transport(both) as transport:
+    async with _other_transport(harness) as transport:
         for _ in range(count(2, 10)):
-            replayed += await outbox.replay(both.source, transport)
-            async with both.sink.transaction() as tx:
-                replayed += await inbox.retry(tx, both.consumer)
-    result = await both.result("F11 dead letters and log replayed", replayed, writers, time.monotonic())
+            replayed += await outbox.replay(harness.source, transport)
+            async with harness.sink.transaction() as tx:
+                replayed += await inbox.retry(tx, harness.consumer)
+    result = await harness.result("F11 dead letters and log replayed", replayed, writers, time.monotonic())
     assert replayed > failed > 0
     result.settle(table)
 
 
 async def _put_poison(tx: WriteSession) -> None:
-    """As a producer with a bug would."""
-    made = [
+    """Append unreadable events, as a producer with a bug would."""
+    events = [
         Stored(clock.new_id(), name, "/kei/members", uuid4(), 1, clock.now(), None, data) for name, data in UNREADABLE
     ]
-    await outbox.forward(tx, made, TOPIC)
+    await outbox.forward(tx, events, TOPIC)
 
 
-async def _send_strange(stage: Stage) -> int:
-    """What no outbox can hold: no key, no headers, nothing at all, very much."""
-    if stage.kafka is None:
+async def _send_strange(harness: FaultHarness) -> int:
+    """Send records that no outbox can contain: no key, no headers, no value, a very large value."""
+    if harness.kafka is None:
         return 0
-    transport = KafkaTransport(stage.kafka, "stranger")
+    transport = KafkaTransport(harness.kafka, "stranger")
     records = [
         Record(None, (), b"{}"),
         Record(b"key", (), None),
@@ -106,16 +108,16 @@ async def _send_strange(stage: Stage) -> int:
 
 
 @asynccontextmanager
-async def _other_transport(stage: Stage) -> AsyncIterator[Transport]:
-    """One that ends in the same inbox."""
-    transport: Transport = KafkaTransport(stage.kafka, "replays") if stage.kafka else LocalTransport()
-    if stage.kafka is None:
-        transport.attach(CountedInbox(stage.sink, effects(stage.spec()), stage.mine))
+async def _other_transport(harness: FaultHarness) -> AsyncIterator[Transport]:
+    """Another transport that delivers to the same inbox."""
+    transport: Transport = KafkaTransport(harness.kafka, "replays") if harness.kafka else LocalTransport()
+    if harness.kafka is None:
+        transport.attach(CountedInbox(harness.sink, effects_consumer(harness.spec()), harness.key_prefix))
     yield transport
     await transport.close()
 
 
-async def _dead(stage: Stage, wanted: int) -> bool:
-    async with stage.sink.reading() as session:
-        found: int | None = await session.scalar(text("SELECT count(*) FROM inbox WHERE state = 'dead'"))
-    return found == wanted
+async def _dead(harness: FaultHarness, wanted: int) -> bool:
+    async with harness.sink.reading() as session:
+        dead: int | None = await session.scalar(text("SELECT count(*) FROM inbox WHERE state = 'dead'"))
+    return dead == wanted

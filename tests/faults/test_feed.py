@@ -111,7 +111,7 @@ async def test_f38_many_idle_readers_some_slow_ones_and_all_of_them_back_at_once
         recovery=recovery,
         findings=heard(listeners, told),
     ).settle(table)
-    assert [one.comings for one in listeners] == [2] * len(listeners)
+    assert [one.connects for one in listeners] == [2] * len(listeners)
 
 
 async def test_f38_more_readers_come_than_there_is_room_for(
@@ -131,7 +131,7 @@ async def test_f38_more_readers_come_than_there_is_room_for(
         async with listening(rest):
             async with listening(first):
                 await feed.tell(10)
-                await eventually(lambda: sum(one.comings for one in listeners) == room and _all_asked(listeners), 30.0)
+                await eventually(lambda: sum(one.connects for one in listeners) == room and _all_asked(listeners), 30.0)
                 async with client(instance.url) as prober:
                     assert (await prober.get("/readyz")).status_code == 200, "no room was left for the probes"
             recovery = await feed.heard(rest)
@@ -155,7 +155,7 @@ async def test_f38_more_readers_come_than_there_is_room_for(
 
 
 def _all_asked(listeners: Sequence[Listener]) -> bool:
-    return all(one.comings or one.refused for one in listeners)
+    return all(one.connects or one.refused for one in listeners)
 
 
 async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instance) -> float:

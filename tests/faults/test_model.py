@@ -1,4 +1,4 @@
-"""Histories of three services, drawn at random, against a model: commands, delays, repeats and crashes in any order."""
+"""Random histories of three services against a model: commands, delays, duplicates and crashes in any order."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -21,7 +21,7 @@ from tests.faults import commands
 from tests.faults.database_state import KINDS
 from tests.faults.histories import Histories, Tally
 from tests.faults.report import SEED, Result, count
-from tests.faults.simulation import CRASHED, DONE, LATE, POINTS, Postbox, Trio, trio
+from tests.faults.simulation import CRASHED, DONE, LATE, POINTS, ManualTransport, ServiceSimulation, simulation
 from tests.support.postgres import Postgres
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
@@ -30,22 +30,22 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 @dataclass(frozen=True)
-class Theatre:
-    """Where histories are played: one event loop and the three services for all of them."""
+class HistoryRunner:
+    """Runs histories on one event loop and one simulation of the three services."""
 
     runner: asyncio.Runner
-    trio: Trio
+    simulation: ServiceSimulation
 
-    def play(self, histories: int, *phases: Phase) -> Tally:
-        """Play them one after the other."""
-        runner, stage, tally = self.runner, self.trio, Tally()
+    def run(self, histories: int, *phases: Phase) -> Tally:
+        """Run histories one after the other."""
+        runner, simulation, tally = self.runner, self.simulation, Tally()
 
-        class Here(Histories):
+        class SeededHistories(Histories):
             def __init__(self) -> None:
-                super().__init__(runner, stage, tally)
+                super().__init__(runner, simulation, tally)
 
         run_state_machine_as_test(
-            seed(SEED)(Here),
+            seed(SEED)(SeededHistories),
             settings=settings(
                 max_examples=histories,
                 stateful_step_count=STEPS,
@@ -60,22 +60,22 @@ class Theatre:
 
 
 @pytest.fixture
-def theatre(postgres: Postgres) -> Iterator[Theatre]:
+def history_runner(postgres: Postgres) -> Iterator[HistoryRunner]:
     with asyncio.Runner() as runner, capture_logs():
         stack = AsyncExitStack()
-        made = Theatre(runner, runner.run(stack.enter_async_context(trio(postgres))))
-        assert runner.run(made.trio.attempt("members", commands.found)) == DONE
-        yield made
+        history_runner = HistoryRunner(runner, runner.run(stack.enter_async_context(simulation(postgres))))
+        assert runner.run(history_runner.simulation.attempt("members", commands.set_up_members)) == DONE
+        yield history_runner
         runner.run(stack.aclose())
 
 
-def test_whatever_happens_is_what_the_model_says(theatre: Theatre, table: Path) -> None:
+def test_whatever_happens_is_what_the_model_says(history_runner: HistoryRunner, table: Path) -> None:
     histories = count(120, 2000)
-    tally = theatre.play(histories, Phase.generate, Phase.shrink)
+    tally = history_runner.run(histories, Phase.generate, Phase.shrink)
     Result(
         fault=f"model: {histories} x {STEPS}, {tally.steps} steps",
         transport="local",
-        injected=tally.disturbances + theatre.trio.crashes.total(),
+        injected=tally.disturbances + history_runner.simulation.crashes.total(),
         acked=tally.acked,
         seen=tally.seen,
         raw_dup=tally.raw_dup,
@@ -83,15 +83,15 @@ def test_whatever_happens_is_what_the_model_says(theatre: Theatre, table: Path) 
         recovery=tally.drain,
         findings=tally.findings,
     ).settle(table)
-    assert tally.put.keys() == KINDS.keys(), "something never happened"
+    assert tally.appended.keys() == KINDS.keys(), "something never happened"
     assert tally.outcomes.keys() >= {"stale", "no-free-place", "already-decided", "unknown-cluster", LATE, CRASHED}
-    assert theatre.trio.crashes.keys() == set(POINTS), "nobody ever died there"
+    assert history_runner.simulation.crashes.keys() == set(POINTS), "nobody ever died there"
 
 
 async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
     for cluster, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
-        whose = update(Slots).where(Slots.cluster_id == cluster, Slots.role == side)
-        await tx.execute(whose.values(used=Slots.used + 1, ceiling=Slots.ceiling + 1))
+        slots = update(Slots).where(Slots.cluster_id == cluster, Slots.role == side)
+        await tx.execute(slots.values(used=Slots.used + 1, ceiling=Slots.ceiling + 1))
     return []
 
 
@@ -100,31 +100,31 @@ def no_capacity(patch: pytest.MonkeyPatch) -> None:
 
 
 def no_memory(patch: pytest.MonkeyPatch) -> None:
-    """The inbox forgets what is done before the transport does."""
-    kept = Inbox.receive
+    """The inbox deletes handled events before the transport stops redelivering them."""
+    receive_original = Inbox.receive
 
     async def receive(self: Inbox, records: Sequence[tuple[str, Record]]) -> None:
         async with self._database.transaction() as tx:
             await tx.execute(text("DELETE FROM inbox WHERE state = 'done'"))
-        await kept(self, records)
+        await receive_original(self, records)
 
     patch.setattr(Inbox, "receive", receive)
 
 
 def no_retry(patch: pytest.MonkeyPatch) -> None:
-    """What is to be delivered counts as delivered before it is."""
+    """Records count as delivered before the delivery."""
 
-    async def bring(self: Postbox, consumer: str, held: Collection[bytes]) -> int:
+    async def deliver_due(self: ManualTransport, consumer: str, held: Collection[bytes]) -> int:
         if due := self.due(consumer, held):
-            self.forget(consumer, held)
+            self.remove_delivered(consumer, held)
             await self.deliver(consumer, due)
         return len(due)
 
-    patch.setattr(Postbox, "bring", bring)
+    patch.setattr(ManualTransport, "deliver_due", deliver_due)
 
 
 @pytest.mark.parametrize("plant", [no_capacity, no_memory, no_retry])
-def test_what_is_planted_is_found(theatre: Theatre, monkeypatch: pytest.MonkeyPatch, plant: Plant) -> None:
+def test_what_is_planted_is_found(history_runner: HistoryRunner, monkeypatch: pytest.MonkeyPatch, plant: Plant) -> None:
     plant(monkeypatch)
-    with pytest.raises(AssertionError, match="state = Here"):
-        theatre.play(200, Phase.generate)
+    with pytest.raises(AssertionError, match="state = SeededHistories"):
+        history_runner.run(200, Phase.generate)

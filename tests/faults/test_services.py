@@ -12,7 +12,7 @@ import pytest
 from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
 from tests.faults.checks import total
-from tests.faults.conftest import emptied
+from tests.faults.conftest import with_empty_topics
 from tests.faults.deployment import Gateway, Instance, client, gateway, running
 from tests.faults.http_clients import Callers, drained
 from tests.faults.report import SEED, count
@@ -32,7 +32,7 @@ async def kei(run: Run) -> AsyncIterator[Kei]:
 
 
 async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei: Kei, table: Path) -> None:
-    kills, chance = count(4, 30), random.Random(SEED)
+    kills, rng = count(4, 30), random.Random(SEED)
     await kei.start("--no-import")
     await kei.ready()
     operator = {"Authorization": f"Bearer {operator_token(DataDirectory(kei.home))}"}
@@ -41,7 +41,7 @@ async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei
         callers = Callers(members.request, at_once=40)
         async with callers.calling():
             for _ in range(kills):
-                await passing(chance.uniform(0.2, 0.8))
+                await passing(rng.uniform(0.2, 0.8))
                 await kei.kill()
                 await kei.start("--no-import")
                 await kei.ready()
@@ -57,7 +57,7 @@ async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei
 async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notices(
     service_database: Callable[[str], Awaitable[str]], worker_kafka: str, run: Run, table: Path
 ) -> None:
-    rounds, kafka = count(1, 5), await emptied(worker_kafka)
+    rounds, kafka = count(1, 5), await with_empty_topics(worker_kafka)
     urls = {name: await service_database(name) for name in ("members", "notifications")}
     folder = run.new_folder()
     sides = [[Instance(name, url, folder, kafka=kafka) for name, url in urls.items()] for _ in range(2)]
@@ -83,7 +83,7 @@ async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notice
     assert callers.failures + callers.refused == []
     assert [(one.broken, one.refused) for one in listeners] == [(0, 0)] * len(listeners)
     assert not any("deleted before they were read" in one.output() for side in sides for one in side), "a false alarm"
-    assert all(one.comings > rounds for one in listeners), "streams were not interrupted"
+    assert all(one.connects > rounds for one in listeners), "streams were not interrupted"
 
 
 async def _restarted(side: Sequence[Instance], gateways: Sequence[Gateway]) -> None:

@@ -1,4 +1,4 @@
-"""A process of a service cut down to the hand-over, to be killed, frozen or started twice.
+"""A process with only the relay, inbox and worker of a service, to be killed, frozen or started twice.
 
 python -m tests.faults.worker_process SPEC    (JSON of a Spec)
 """
@@ -28,10 +28,10 @@ from shared.transport.kafka import KafkaTransport
 from shared.transport.local import LocalTransport
 from tests.support.waiting import block, passing
 
-READY = "the node is ready"
+READY = "worker process ready"
 TASKS = "tasks: "
 KILLED = 137
-"""The exit status of a process that ended at a point."""
+"""The exit status of a process that ended at a failpoint."""
 MODELS = (CapacityChanged, TargetSet, RegistrationConfirmed, RegistrationWaitlisted, RunPublished, PairDeclined)
 SINK = (
     """
@@ -51,30 +51,29 @@ _ARRIVED = text("UPDATE arrival SET records = records + :count")
 
 
 class Spec(BaseModel):
-    """What a node is: a relay, a consumer or both; on the local transport it has to be both."""
+    """The parts of a worker process: a relay, a consumer or both; on the local transport it has to be both."""
 
     source: str
     sink: str
     kafka: str | None
     consumer: str
-    mine: str
-    """What the keys of this stage begin with; others' records go over the same topics."""
+    key_prefix: str
+    """How the keys of this harness begin; other records use the same topics."""
     relays: bool = True
     consumes: bool = True
     lease: float = 3.0
     max_attempts: int = 5
     failing: float = 0.0
-    """The share of events that the handler refuses the first time,"""
+    """The share of events at which the handler fails: the first time, or as long as the file `broken` exists."""
     broken: Path | None = None
-    """or as long as there is this file."""
     crosses: bool = False
-    """Whether the handler changes two of a few rows that all events share, in an order of the event's own."""
+    """Whether the handler updates two of ten shared rows, in an order that depends on the event."""
     blocks: float = 0.0
     """Seconds for which SIGUSR1 blocks the event loop."""
 
 
-def effects(spec: Spec) -> Consumer:
-    """A consumer that writes every event down."""
+def effects_consumer(spec: Spec) -> Consumer:
+    """A consumer that records every event in the table `effect`."""
     consumer = Consumer(spec.consumer)
     refused: set[Any] = set()
 
@@ -94,28 +93,28 @@ def effects(spec: Spec) -> Consumer:
 
 
 class CountedInbox(Inbox):
-    """Counts every record of this stage that the transport delivers, repeats included."""
+    """Counts every record of this harness that the transport delivers, with duplicates."""
 
-    def __init__(self, database: Database, consumer: Consumer, mine: str) -> None:
+    def __init__(self, database: Database, consumer: Consumer, key_prefix: str) -> None:
         super().__init__(database, consumer)
-        self._counted, self._mine = database, mine.encode()
+        self._database, self._mine = database, key_prefix.encode()
 
     async def receive(self, records: Sequence[tuple[str, Record]]) -> None:
         count = sum((record.key or b"").startswith(self._mine) for _, record in records)
-        async with self._counted.reading() as session:
+        async with self._database.reading() as session:
             await session.execute(_ARRIVED, {"count": count})
         await super().receive(records)
 
 
 @asynccontextmanager
 async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
-    """What a node runs."""
+    """The loops of a worker process."""
     source, sink = Database(spec.source, name="source"), Database(spec.sink, name="sink")
     transport: Transport = KafkaTransport(spec.kafka, "faults") if spec.kafka else LocalTransport()
     running: list[Coroutine[Any, Any, None]] = []
     if spec.consumes:
-        consumer = effects(spec)
-        inbox = CountedInbox(sink, consumer, spec.mine)
+        consumer = effects_consumer(spec)
+        inbox = CountedInbox(sink, consumer, spec.key_prefix)
         transport.attach(inbox)
         running += [
             Worker(sink, consumer, inbox, max_attempts=spec.max_attempts, retry_base_seconds=0.05, poll=0.1).run(),
@@ -131,19 +130,19 @@ async def loops(spec: Spec) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
         await sink.close()
 
 
-def report() -> None:
-    """Say how many tasks there are."""
+def print_task_count() -> None:
+    """Print the number of tasks."""
     sys.stdout.write(f"{TASKS}{len(asyncio.all_tasks())}\n")
     sys.stdout.flush()
 
 
 async def main(spec: Spec) -> None:
-    """Run until killed, or end in good order at SIGTERM."""
-    ending = asyncio.current_task()
-    assert ending is not None
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.cancel)
+    """Run until killed; stop gracefully at SIGTERM."""
+    main_task = asyncio.current_task()
+    assert main_task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main_task.cancel)
     signal.signal(signal.SIGUSR1, lambda *_: block(spec.blocks))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, report)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, print_task_count)
     async with loops(spec) as running, asyncio.TaskGroup() as group:
         for loop in running:
             group.create_task(loop)
@@ -151,22 +150,22 @@ async def main(spec: Spec) -> None:
         sys.stdout.flush()
 
 
-def dying(point: str, passing: int) -> Callable[[str], None]:
-    """Ends the process, as if it were killed, at the given passing of a point."""
-    left = passing
+def crash_at(point: str, passing: int) -> Callable[[str], None]:
+    """A failpoint action that ends the process, as a kill would, at the given passing of a failpoint."""
+    remaining = passing
 
-    def act(here: str) -> None:
-        nonlocal left
-        left -= here == point
-        if not left:
+    def act(reached: str) -> None:
+        nonlocal remaining
+        remaining -= reached == point
+        if not remaining:
             os._exit(KILLED)
 
     return act
 
 
 if __name__ == "__main__":
-    logs.set_up("node", stream=sys.stdout)
+    logs.set_up("worker-process", stream=sys.stdout)
     if len(sys.argv) > 2:
-        failpoints.on_failpoint.set(dying(sys.argv[2], int(sys.argv[3])))
+        failpoints.on_failpoint.set(crash_at(sys.argv[2], int(sys.argv[3])))
     with suppress(asyncio.CancelledError):
         asyncio.run(main(Spec.model_validate_json(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""Six event types over 200 keys, by seeded writers that lock the key's row first, as every command does."""
+"""Six event types over 200 keys, from seeded writers that first lock the row of the key, as every command does."""
 
 import asyncio
 import random
@@ -48,85 +48,85 @@ def _declined(key: UUID) -> Data:
     return PairDeclined(pair_id=key, consortium_id=_OTHER, mentor_id=_OTHER, learner_id=_OTHER, side="mentor")
 
 
-MAKERS: Sequence[tuple[Callable[[UUID], Data], ...]] = (
+EVENT_FACTORIES: Sequence[tuple[Callable[[UUID], Data], ...]] = (
     (_capacity, _target),
     (_confirmed, _waitlisted),
     (_run, _declined),
 )
-"""By service: a key belongs to one, as its events go to one topic."""
+"""By service; each key belongs to one service, so that its events go to one topic."""
 
 
 class Writers:
-    """Several writers at once.
+    """Concurrent writers.
 
     Args:
         database: of the producer.
         keys: of the aggregates, which are in the table `aggregate`.
-        chance: decides keys and types.
-        rollbacks: the share of transactions that are rolled back on purpose.
-        dawdle: seconds that a transaction may stay open between its lock and its commit, at most.
-        crosses: the share of transactions that change a second key, whichever comes: some lock each other out.
+        rng: chooses keys and event types.
+        rollbacks: the share of transactions that are rolled back.
+        dawdle: maximum seconds between the lock and the commit of a transaction.
+        crosses: the share of transactions that also change a second, random key, which causes deadlocks.
     """
 
     def __init__(
         self,
         database: Database,
         keys: Sequence[UUID],
-        chance: random.Random,
+        rng: random.Random,
         *,
         rollbacks: float = 0.0,
         dawdle: float = 0.0,
         crosses: float = 0.0,
     ) -> None:
-        self._database, self._keys, self._chance = database, keys, chance
+        self._database, self._keys, self._rng = database, keys, rng
         self._rollbacks, self._dawdle, self._crosses = rollbacks, dawdle, crosses
         self.acked: list[UUID] = []
         self.refused = 0
 
     async def write(self, count: int, *, at_once: int = 8) -> None:
-        """Write until `count` more commits were answered; failed ones are tried as other transactions."""
+        """Write until `count` more commits have succeeded; after a failure, another transaction is tried."""
         goal = len(self.acked) + count
         await asyncio.gather(*(self._write_until(goal) for _ in range(at_once)))
 
     async def run(self, *, at_once: int = 4, pause: float = 0.02) -> None:
         """Write until cancelled."""
-        await asyncio.gather(*(self._write_on(pause) for _ in range(at_once)))
+        await asyncio.gather(*(self._write_forever(pause) for _ in range(at_once)))
 
     async def _write_until(self, goal: int) -> None:
         while len(self.acked) < goal:
-            await self._one()
+            await self._write_one()
 
-    async def _write_on(self, pause: float) -> None:
+    async def _write_forever(self, pause: float) -> None:
         while True:
-            await self._one()
+            await self._write_one()
             await passing(jitter(pause))
 
-    async def _one(self) -> None:
-        numbers = self._chance.sample(range(len(self._keys)), 2 if self._chance.random() < self._crosses else 1)
+    async def _write_one(self) -> None:
+        numbers = self._rng.sample(range(len(self._keys)), 2 if self._rng.random() < self._crosses else 1)
         try:
             async with self._database.transaction() as tx:
-                put = [await self._put(tx, number) for number in numbers]
-                await tx.flush_deferred()  # so that what is rolled back has taken a number
-                self._perhaps_roll_back()
+                appended = [await self._append(tx, number) for number in numbers]
+                await tx.flush_deferred()  # so that a rolled-back event has used a sequence number
+                self._maybe_roll_back()
         except _RolledBack:
             return
         except (SQLAlchemyError, OSError, TimeoutError):
             self.refused += 1
             await passing(jitter(0.05))
         else:
-            self.acked += put
+            self.acked += appended
 
-    def _perhaps_roll_back(self) -> None:
-        if self._chance.random() < self._rollbacks:
+    def _maybe_roll_back(self) -> None:
+        if self._rng.random() < self._rollbacks:
             raise _RolledBack
 
-    async def _put(self, tx: WriteSession, number: int) -> UUID:
-        key, make = self._keys[number], self._chance.choice(MAKERS[number % len(MAKERS)])
+    async def _append(self, tx: WriteSession, number: int) -> UUID:
+        key, make_data = self._keys[number], self._rng.choice(EVENT_FACTORIES[number % len(EVENT_FACTORIES)])
         version = await tx.scalar(_STEP, {"key": key})
         if self._dawdle:
-            await passing(self._chance.uniform(0, self._dawdle))
-        return outbox.append(tx, make(key), version=version).id
+            await passing(self._rng.uniform(0, self._dawdle))
+        return outbox.append(tx, make_data(key), version=version).id
 
 
 class _RolledBack(Exception):
-    """On purpose."""
+    """Raised to roll back on purpose."""
