@@ -217,7 +217,7 @@ def java_command() -> list[str]:
     """How commands of Kafka begin; a class and its arguments follow."""
     prepare()
     return [
-        "java_command",
+        "java",
         *_JVM,
         f"-Dlog4j2.configurationFile=file:{_jars()}/log4j2.properties",
         "-cp",
@@ -228,9 +228,7 @@ def java_command() -> list[str]:
 @functools.cache
 def _java_version() -> int:
     try:
-        said = subprocess.run(
-            ["java_command", "-version"], capture_output=True, text=True, timeout=30, check=False
-        ).stderr
+        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
     except OSError:
         return 0
     found = re.search(r'version "(\d+)', said)
