@@ -1,4 +1,4 @@
-"""The broker's certificate, and the authority that signs it: partners trust the authority, and nobody else has to."""
+"""The certificate of the broker, and the authority that signs it, which only partners trust."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ class KeyAndCertificate(NamedTuple):
 
 
 def create_authority(name: str, begins: datetime, ends: datetime) -> KeyAndCertificate:
-    """A new authority, which may sign servers' certificates and nothing else."""
+    """A new authority, which may sign certificates of servers only."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _name(name)
     built = (
@@ -40,14 +40,14 @@ def create_authority(name: str, begins: datetime, ends: datetime) -> KeyAndCerti
 def create_server_certificate(
     signer: KeyAndCertificate, names: Sequence[str], begins: datetime, ends: datetime
 ) -> KeyAndCertificate:
-    """A server's certificate for `names`, host names or addresses.
+    """A new certificate of a server with these host names or addresses.
 
     Raises:
         ValueError: the signer cannot be read.
     """
     signing_key = load_pem_private_key(signer.key, None)
     if not isinstance(signing_key, ec.EllipticCurvePrivateKey):
-        raise ValueError("the authority's key is not of the kind that is made here")  # noqa: TRY004  as the rest of what is unreadable
+        raise ValueError("the authority's key is not an elliptic curve key")  # noqa: TRY004  like other unreadable input
     issuer = x509.load_pem_x509_certificate(signer.certificate)
     key = ec.generate_private_key(ec.SECP256R1())
     built = (
@@ -64,7 +64,7 @@ def create_server_certificate(
 
 
 def needs_renewal(pem: bytes, host: str, until: datetime) -> bool:
-    """Whether a server's certificate ends before `until`, or does not name `host`.
+    """Whether a server's certificate expires before `until`, or does not name `host`.
 
     Raises:
         ValueError: it cannot be read.

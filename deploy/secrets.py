@@ -1,6 +1,6 @@
-"""Makes the secrets of a deployment, as files: what is there is kept, what is missing is made.
+"""The secrets of a deployment, as files. Existing files are kept.
 
-The folder is closed to others; the files in it are readable, since containers read them under other users' ids.
+Only the owner can open the folder; its files are readable, since containers read them under other users' ids.
 """
 
 import json
@@ -14,36 +14,36 @@ from shared import clock
 from shared.auth import Issuer
 
 RENEW_BEFORE = timedelta(days=30)
-"""A certificate with less than this left is made anew."""
+"""A certificate is renewed when it expires within this time."""
 LIFETIME = timedelta(days=397)
 AUTHORITY_LIFETIME = timedelta(days=3650)
 
 
 class SecretsError(Exception):
-    """The folder cannot be used; the text is a sentence for whoever deploys."""
+    """The folder cannot be used; the text is a message for the operator."""
 
 
 def create_missing(folder: Path, host: str) -> list[str]:
-    """Make what is missing in `folder`, and renew the broker's certificate if it ends soon or names another host.
+    """Create missing files, and renew the broker's certificate if it expires soon or names another host.
 
     Args:
-        folder: made if it is not there.
-        host: the name under which partners reach the broker.
+        folder: created if it does not exist.
+        host: host name of the broker for partners.
 
     Returns:
-        The names of the files that were made.
+        The names of the created files.
 
     Raises:
-        BadSecrets: the folder or a file in it cannot be used.
+        SecretsError: the folder or a file in it cannot be used.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
         return [*_passwords(folder), *_issuer(folder), *_certificates(folder, host)]
     except OSError as error:
-        raise SecretsError(f"The secrets in {folder} cannot be made: {error}.") from error
+        raise SecretsError(f"The secrets in {folder} cannot be created: {error}.") from error
     except ValueError as error:
-        message = f"A certificate or key in {folder} cannot be read ({error}). Remove it to have it made anew."
+        message = f"A certificate or key in {folder} cannot be read ({error}). Remove it to have it created again."
         raise SecretsError(message) from error
 
 
@@ -59,29 +59,29 @@ def _passwords(folder: Path) -> list[str]:
 
 def _issuer(folder: Path) -> list[str]:
     key, public = folder / "issuer.json", folder / "jwks.json"
-    fresh = not key.exists()
+    is_new = not key.exists()
     issuer = Issuer.load(key, issuer=ISSUER, audience=AUDIENCE)
     key.chmod(0o444)
-    made = _write_new(public, json.dumps(issuer.jwks()))
-    return [*([key.name] if fresh else []), *([public.name] if made else [])]
+    created = _write_new(public, json.dumps(issuer.jwks()))
+    return [*([key.name] if is_new else []), *([public.name] if created else [])]
 
 
 def _certificates(folder: Path, host: str) -> list[str]:
     now = clock.now()
     authority_key, authority = folder / "ca_key.pem", folder / "ca.pem"
     broker = folder / "kafka_tls.pem"
-    made = []
+    created = []
     if not authority.exists():
         pair = certificates.create_authority("Kei, for partners on Kafka", now, now + AUTHORITY_LIFETIME)
         _write(authority_key, pair.key, mode=0o400)
         _write(authority, pair.certificate)
-        made.append(authority.name)
+        created.append(authority.name)
     if not broker.exists() or certificates.needs_renewal(broker.read_bytes(), host, now + RENEW_BEFORE):
         signer = certificates.KeyAndCertificate(authority_key.read_bytes(), authority.read_bytes())
         pair = certificates.create_server_certificate(signer, [host, "kafka", "localhost"], now, now + LIFETIME)
         _write(broker, pair.key + pair.certificate)
-        made.append(broker.name)
-    return made
+        created.append(broker.name)
+    return created
 
 
 def _write_new(path: Path, value: str) -> bool:
@@ -92,10 +92,10 @@ def _write_new(path: Path, value: str) -> bool:
 
 
 def _write(path: Path, data: bytes, *, mode: int = 0o444) -> None:
-    """Whole or not at all, also if the machine stops."""
-    aside = path.with_name(f".{path.name}.new")
-    aside.unlink(missing_ok=True)
-    aside.touch(mode=0o600)
-    aside.write_bytes(data)
-    aside.chmod(mode)
-    aside.replace(path)
+    """Write the whole file or nothing, even if the machine stops."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
+    temporary.write_bytes(data)
+    temporary.chmod(mode)
+    temporary.replace(path)

@@ -1,1 +1,1 @@
-"""A backup is one file with all databases of Kei as they were at one moment. Restored, every log is sent again."""
+"""Backup of all databases of Kei at one moment in one file. After a restore every log is sent again."""

@@ -1,6 +1,6 @@
-"""The file: a zip archive with the rows of each table as COPY's text, and a manifest with the sums of them.
+"""The backup file: a zip archive with the rows of each table as text of COPY, and a manifest with their sums.
 
-Other tools can open it, and psql can read its members. It has its name only when it is whole.
+psql can read its members. The file gets its name only when it is complete.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 CHUNK = 256 * 1024
 _COMPRESSION_LEVEL = 1
-"""Of compression: the next ones take three times as long for a tenth less."""
+"""Of zlib: level 2 and above take three times as long for files a tenth smaller."""
 _DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -34,15 +34,15 @@ _DAMAGE_ERRORS = (
     RuntimeError,
     OSError,
 )
-"""What reading a damaged zip archive may raise."""
+"""Errors that a damaged zip archive can raise."""
 
 
 class BackupError(Exception):
-    """A backup was not made, or cannot be restored; the text is a sentence for whoever asked for it."""
+    """A backup was not created, or cannot be restored; the text is a message for the operator."""
 
 
 class TableContent(BaseModel, frozen=True):
-    """The rows of a table: how many, and the size (bytes) and sum of what the file has of them, uncompressed."""
+    """The rows of a table: their number, and the size in bytes and sum of their uncompressed text."""
 
     table: str
     columns: list[str]
@@ -52,7 +52,7 @@ class TableContent(BaseModel, frozen=True):
 
 
 class DatabaseContent(BaseModel, frozen=True):
-    """A service's database: `assigned` and `sent` are how far its relay was; tables that others refer to are first."""
+    """A service's database: `assigned` and `sent` are positions of its relay; referenced tables come first."""
 
     revision: str
     assigned: int
@@ -63,20 +63,20 @@ class DatabaseContent(BaseModel, frozen=True):
 
     @property
     def state(self) -> str:
-        """SHA-256 of all rows but the relay's: the same for the same rows, wherever they are."""
-        sums = sorted(f"{one.table} {one.sha256}" for one in self.tables if one.table != RELAY_TABLE)
+        """SHA-256 of all rows except the relay's: equal for equal rows."""
+        sums = sorted(f"{table.table} {table.sha256}" for table in self.tables if table.table != RELAY_TABLE)
         return hashlib.sha256("\n".join(sums).encode()).hexdigest()
 
 
 class _ManifestHead(BaseModel, frozen=True):
-    """What a manifest of any format tells."""
+    """The part of a manifest that every format has."""
 
     format: int
     version: str
 
 
 class Manifest(_ManifestHead, frozen=True):
-    """What a file holds. `version` is that of Kei; `held_up` is for how long nobody could commit, in seconds."""
+    """The content of a backup. `version`: of Kei; `held_up`: the longest time without commits, in seconds."""
 
     cut_at: datetime
     held_up: float
@@ -84,14 +84,14 @@ class Manifest(_ManifestHead, frozen=True):
 
 
 class TableWriter:
-    """A member of an archive that is being written."""
+    """Writes the member of a table."""
 
     def __init__(self, path: Path, file: IO[bytes]) -> None:
         self._path, self._file, self._digest = path, file, hashlib.sha256()
         self.size = 0
 
     async def write(self, data: bytes) -> None:
-        """Add bytes."""
+        """Append bytes."""
         self._digest.update(data)
         self.size += len(data)
         try:
@@ -101,48 +101,48 @@ class TableWriter:
 
     @property
     def sha256(self) -> str:
-        """The sum of what was written."""
+        """The sum of the written bytes."""
         return self._digest.hexdigest()
 
 
 class ArchiveWriter:
-    """An archive that is being written."""
+    """Writes an archive."""
 
     def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
         self._path, self._file = path, file
 
     @contextmanager
     def member(self, service: str, table: str) -> Iterator[TableWriter]:
-        """The place for the rows of a table."""
+        """A new member for the rows of a table."""
         try:
             with self._file.open(_member_name(service, table), "w", force_zip64=True) as inside:
                 yield TableWriter(self._path, inside)
-        except OSError as error:  # the end of a member is written when it is closed
+        except OSError as error:  # closing a member writes its end
             raise _write_error(self._path, error) from error
 
     def close(self, manifest: Manifest) -> None:
-        """Write what the file holds; nothing may follow."""
+        """Write the manifest, the last member."""
         self._file.writestr(MANIFEST, manifest.model_dump_json(indent=1))
 
 
 @contextmanager
 def new_archive(path: Path) -> Iterator[ArchiveWriter]:
-    """A new file, which has its name when the block has ended well. Until then it is beside it, as `.NAME.partial`.
+    """A new file. It is named `.NAME.partial` until the block has ended without an error.
 
     Raises:
-        NotDone: there is such a file, somebody else is writing it, or it cannot be written.
+        BackupError: the file exists, another process writes it, or it cannot be written.
     """
-    aside = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.partial")
     try:
-        with _partial_file(path, aside) as file:
+        with _partial_file(path, partial) as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_COMPRESSION_LEVEL) as inside:
                 yield ArchiveWriter(path, inside)
             file.flush()
             os.fsync(file.fileno())
-            aside.rename(path)
+            partial.rename(path)
         _sync_folder(path)
     except FileExistsError as error:
-        raise BackupError(f"{path} is there already; a backup is never written over.") from error
+        raise BackupError(f"{path} exists already; a backup is never overwritten.") from error
     except OSError as error:
         raise _write_error(path, error) from error
 
@@ -156,27 +156,27 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _partial_file(path: Path, aside: Path) -> Iterator[IO[bytes]]:
-    """The file beside, ours alone. One that a killed process has left is used again."""
+def _partial_file(path: Path, partial: Path) -> Iterator[IO[bytes]]:
+    """The locked partial file. One that a killed process has left is used again."""
     if path.exists():
         raise FileExistsError
-    with os.fdopen(os.open(aside, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+    with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise BackupError(f"Another backup is being written to {path}.") from error
-        if path.exists():  # whoever had it has just given this very file its name
+        if path.exists():  # the process that held the lock has just renamed this file
             raise FileExistsError
         file.truncate(0)
         try:
             yield file
         except BaseException:
-            aside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             raise
 
 
 def _write_error(path: Path, error: OSError) -> BackupError:
-    return BackupError(f"{path} could not be written: {error.strerror or error}. Nothing is left of it.")
+    return BackupError(f"{path} could not be written: {error.strerror or error}. The incomplete file was removed.")
 
 
 def _member_name(service: str, table: str) -> str:
@@ -184,10 +184,10 @@ def _member_name(service: str, table: str) -> str:
 
 
 class Archive:
-    """A file that was written, read wholly and found as it was written.
+    """A backup file that was read completely and compared with its sums.
 
     Raises:
-        NotDone: it cannot be read, is no backup, is damaged, or is of a later format.
+        BackupError: it cannot be read, is not a backup, is damaged, or has a later format.
     """
 
     def __init__(self, path: Path) -> None:
@@ -197,26 +197,28 @@ class Archive:
         except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
             raise BackupError(f"{path} cannot be read: {error.strerror}.") from error
         except _DAMAGE_ERRORS as error:
-            raise self._damaged("it is no backup, or its end is missing") from error
+            raise self._damaged("it is not a backup, or its end is missing") from error
         try:
             with self._file.open(MANIFEST) as inside:
-                told = inside.read()
-            made_by = _ManifestHead.model_validate_json(told)
-            if made_by.format > FORMAT:
-                raise BackupError(f"{path} is of a format that this version does not know: it is by {made_by.version}.")
-            self.manifest = Manifest.model_validate_json(told)
+                text = inside.read()
+            head = _ManifestHead.model_validate_json(text)
+            if head.format > FORMAT:
+                raise BackupError(f"{path} has a format that this version does not know: it is by {head.version}.")
+            self.manifest = Manifest.model_validate_json(text)
         except _DAMAGE_ERRORS as error:
             raise self._damaged("its manifest cannot be read") from error
         self._verify()
 
     def _verify(self) -> None:
-        wanted = [
-            _member_name(service, one.table) for service, held in self.manifest.services.items() for one in held.tables
+        expected = [
+            _member_name(service, rows.table)
+            for service, content in self.manifest.services.items()
+            for rows in content.tables
         ]
-        if sorted([*wanted, MANIFEST]) != sorted(self._file.namelist()):
+        if sorted([*expected, MANIFEST]) != sorted(self._file.namelist()):
             raise self._damaged("it has other members than its manifest names")
-        for service, held in self.manifest.services.items():
-            for rows in held.tables:
+        for service, content in self.manifest.services.items():
+            for rows in content.tables:
                 digest, size, lines = hashlib.sha256(), 0, 0
                 for chunk in self.chunks(service, rows.table):
                     digest.update(chunk)
@@ -226,10 +228,10 @@ class Archive:
                     raise self._damaged(f"{service}.{rows.table} is not as it was written")
 
     def chunks(self, service: str, table: str) -> Iterator[bytes]:
-        """The rows of a table, in pieces.
+        """The text of a table's rows, in chunks.
 
         Raises:
-            NotDone: they cannot be read.
+            BackupError: it cannot be read.
         """
         try:
             with self._file.open(_member_name(service, table)) as inside:
@@ -239,8 +241,8 @@ class Archive:
             raise self._damaged(f"{service}.{table} cannot be read") from error
 
     def close(self) -> None:
-        """Read no more."""
+        """Close the file."""
         self._file.close()
 
-    def _damaged(self, what: str) -> BackupError:
-        return BackupError(f"{self.path} is damaged: {what}.")
+    def _damaged(self, reason: str) -> BackupError:
+        return BackupError(f"{self.path} is damaged: {reason}.")

@@ -1,4 +1,4 @@
-"""What a service's database holds, as the database itself says: an older schema is copied as it is."""
+"""Tables, sequences and partitions of a service's database, from PostgreSQL's catalogue, for any schema version."""
 
 import re
 from graphlib import TopologicalSorter
@@ -9,9 +9,9 @@ import asyncpg
 from pydantic import BaseModel
 
 VERSION_TABLE = "alembic_version"
-"""The table that migrations write; a copy has its content as `revision`."""
+"""The table of migrations; a backup has its content as `revision`."""
 RELAY_TABLE = "outbox_relay"
-"""The table with how far the relay is; it always has one row."""
+"""The table with the relay's progress; it always has one row."""
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -47,7 +47,7 @@ _BOUNDS = re.compile(r"FOR VALUES FROM \('([0-9a-f-]{36})'\) TO \('([0-9a-f-]{36
 
 
 class Table(NamedTuple):
-    """A table: its columns, and the expressions that its rows are sorted by."""
+    """A table: its columns, and the expressions by which a backup sorts its rows."""
 
     name: str
     columns: list[str]
@@ -55,7 +55,7 @@ class Table(NamedTuple):
 
 
 class Sequence(BaseModel, frozen=True):
-    """The last number that a column's sequence has given."""
+    """The last value of a column's sequence."""
 
     table: str
     column: str
@@ -63,7 +63,7 @@ class Sequence(BaseModel, frozen=True):
 
 
 class LogPartition(BaseModel, frozen=True):
-    """A partition of the log: ids from `first` on, below `end`."""
+    """A partition of the event log: `first` <= id < `end`."""
 
     name: str
     first: UUID
@@ -71,31 +71,31 @@ class LogPartition(BaseModel, frozen=True):
 
 
 def quoted(name: str) -> str:
-    """A name as SQL takes it, whatever is in it."""
+    """The name as a quoted SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 async def tables(connection: Connection) -> list[Table]:
-    """The tables, those that others refer to first."""
+    """The tables; referenced tables come first."""
     found = {row["name"]: row for row in await connection.fetch(_TABLES)}
     order = TopologicalSorter({name: row["parents"] for name, row in found.items()}).static_order()
     return [Table(name, found[name]["columns"], found[name]["key"]) for name in order]
 
 
 async def sequences(connection: Connection) -> list[Sequence]:
-    """The sequences that were used. They are in no snapshot: read later they are only higher."""
+    """The used sequences. They are not part of a snapshot; later reads return only higher values."""
     rows = await connection.fetch(_SEQUENCES)
     return [Sequence.model_validate(dict(row)) for row in rows if row["last"] is not None]
 
 
 async def log_partitions(connection: Connection) -> list[LogPartition]:
-    """The partitions of the log, without the one for the rest, which migrations make."""
+    """The monthly partitions of the log, without the default partition, which migrations create."""
     rows = [(row["name"], _BOUNDS.fullmatch(row["bounds"])) for row in await connection.fetch(_PARTITIONS)]
     return [LogPartition(name=name, first=UUID(bounds[1]), end=UUID(bounds[2])) for name, bounds in rows if bounds]
 
 
 async def revision(connection: Connection) -> str | None:
-    """The revision of the schema; None if no migration was ever run here."""
+    """The revision of the schema; None if no migration has run."""
     if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
         return None
     found: str | None = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  a constant

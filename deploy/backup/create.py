@@ -1,4 +1,4 @@
-"""Making a backup: the cut, and then table by table into the file."""
+"""Creation of a backup: a snapshot of all databases, then a copy of each table."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,30 +18,30 @@ from deploy.backup.snapshot import CONNECTION_ERRORS, BackupSide, describe_error
 from shared.version import version
 
 
-async def back_up(path: Path, urls: Mapping[str, str], tell: Callable[[str], None]) -> Manifest:
-    """Write the databases at `urls`, by service, into a new file, as they are at one moment.
+async def back_up(path: Path, urls: Mapping[str, str], show: Callable[[str], None]) -> Manifest:
+    """Write a consistent snapshot of the databases at `urls`, by service, into a new file.
 
-    Needs some MiB of memory, however large they are.
+    Needs a few MiB of memory for databases of any size.
 
     Raises:
-        NotDone: nothing is left of the file.
+        BackupError: no file is left.
     """
     with new_archive(path) as writer:
-        async with snapshot(urls) as moment:
-            services = {side.service: await _copy_database(side, writer, tell) for side in moment.sides}
+        async with snapshot(urls) as taken:
+            services = {side.service: await _copy_database(side, writer, show) for side in taken.sides}
         manifest = Manifest(
             format=FORMAT,
             version=version(),
-            cut_at=moment.at,
-            held_up=moment.held_up,
+            cut_at=taken.at,
+            held_up=taken.held_up,
             services=services,
         )
         writer.close(manifest)
     return manifest
 
 
-async def _copy_database(side: BackupSide, writer: ArchiveWriter, tell: Callable[[str], None]) -> DatabaseContent:
-    tell(f"Copying {side.service}")
+async def _copy_database(side: BackupSide, writer: ArchiveWriter, show: Callable[[str], None]) -> DatabaseContent:
+    show(f"Copying {side.service}")
     try:
         return DatabaseContent(
             revision=side.revision,
@@ -56,14 +56,14 @@ async def _copy_database(side: BackupSide, writer: ArchiveWriter, tell: Callable
 
 
 async def _copy_table(side: BackupSide, table: Table, writer: ArchiveWriter) -> TableContent:
-    """Sorted, so that the same rows have the same sum wherever they are."""
+    """Copy the rows in the order of their key, so that equal rows have equal sums."""
     columns = ", ".join(map(quoted, table.columns))
     order = f" ORDER BY {', '.join(table.key)}" if table.key else ""
     query = f"SELECT {columns} FROM {quoted(table.name)}{order}"  # noqa: S608  names from the database itself, quoted
     with writer.member(side.service, table.name) as member:
         try:
-            told = await side.connection.copy_from_query(query, output=member.write)
+            status = await side.connection.copy_from_query(query, output=member.write)
         except CONNECTION_ERRORS as error:
             raise BackupError(f"{side.service}.{table.name} could not be read: {describe_error(error)}.") from error
-    rows = int(told.split()[1])
+    rows = int(status.split()[1])
     return TableContent(table=table.name, columns=table.columns, rows=rows, size=member.size, sha256=member.sha256)

@@ -1,13 +1,11 @@
-"""Restoring: each database is filled beside what is there, brought to the newest schema, and takes its place.
+"""Restore of a backup: fill a staging schema in each database, migrate it, then exchange it with the present tables.
 
-Nothing of what is there changes until all that is restored is complete; then the old tables go and the new ones are
-moved to their place, in one transaction of each database, and these are committed one right after the other.
+The present tables do not change until all staging schemas are complete. Then they are replaced in one transaction per
+database; these transactions are committed one after another.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,12 +14,13 @@ from deploy.backup.archive import Archive, BackupError, DatabaseContent, TableCo
 from deploy.backup.catalogue import RELAY_TABLE, VERSION_TABLE, Connection, quoted
 from deploy.backup.snapshot import CONNECTION_ERRORS, describe_error, open_connection, own_revision
 from deploy.migrate import DatabaseBusy, upgrade
+from shared.background import poll_until
 from shared.version import revisions
 
 STAGING_SCHEMA = "kei_restore"
-"""The schema in which a database is filled; what a killed restore left of it is removed by the next."""
+"""The staging schema; a restore removes one that a killed restore has left."""
 _DISCONNECT_TIMEOUT = 2.0
-"""Seconds in which connections that were closed just now are gone."""
+"""Seconds until connections that were just closed have ended."""
 
 _OTHER_CONNECTIONS = """
     SELECT DISTINCT coalesce(nullif(application_name, ''), usename, 'somebody')
@@ -34,42 +33,42 @@ _SET_SEQUENCE = "SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)"
 _REPLAY_ALL = f"""
     UPDATE {STAGING_SCHEMA}.{RELAY_TABLE} SET sent = 0, epoch = epoch + 1, holder = '', heartbeat_at = clock_timestamp()
 """  # noqa: S608  only constants are put in
-"""The relay sends the whole log again: who knows an event ignores it, and a new broker gets everything."""
+"""The relay sends the whole log again: consumers ignore known events, and a new broker gets all of them."""
 
-Tell = Callable[[str], None]
+ShowStep = Callable[[str], None]
 Agree = Callable[[Sequence[str]], bool]
-"""Asks whether what these services hold now shall be removed."""
+"""Asks whether the present rows of these services may be removed."""
 
 
 class _Target:
-    """A database that is restored."""
+    """A database to restore into."""
 
-    def __init__(self, service: str, url: str, connection: Connection, held: DatabaseContent) -> None:
-        self.service, self._url, self.connection, self._held = service, url, connection, held
-        self.filled = False
-        self._place = ""
+    def __init__(self, service: str, url: str, connection: Connection, content: DatabaseContent) -> None:
+        self.service, self._url, self.connection, self._content = service, url, connection, content
+        self.has_rows = False
+        self._schema = ""
 
-    async def look(self) -> None:
-        """See what is there.
+    async def inspect(self) -> None:
+        """Read the present content.
 
         Raises:
-            NotDone: somebody uses it, or it is another's.
+            BackupError: another connection uses the database, or it is another service's.
         """
-        await self._alone()
+        await self._require_unused()
         if await catalogue.tables(self.connection):
             await own_revision(self.service, self.connection)
-        self.filled = await self._has_rows()
-        self._place = await self.connection.fetchval("SELECT current_schema()")
+        self.has_rows = await self._has_rows()
+        self._schema = await self.connection.fetchval("SELECT current_schema()")
 
-    async def load(self, archive: Archive, tell: Tell) -> None:
-        """Make it anew, beside what is there."""
-        tell(f"Filling {self.service}")
-        await self.clear()
+    async def load(self, archive: Archive, show: ShowStep) -> None:
+        """Fill the staging schema."""
+        show(f"Filling {self.service}")
+        await self.drop_staging()
         await self.connection.execute(f"CREATE SCHEMA {STAGING_SCHEMA}")
-        await upgrade(self.service, self._url, self._held.revision, schema=STAGING_SCHEMA)
+        await upgrade(self.service, self._url, self._content.revision, schema=STAGING_SCHEMA)
         async with self.connection.transaction():
             await self.connection.execute(f"SET LOCAL search_path = {STAGING_SCHEMA}")
-            await self._fill(archive, tell)
+            await self._fill(archive, show)
         await upgrade(self.service, self._url, schema=STAGING_SCHEMA)
         await self.connection.execute(_REPLAY_ALL)
         names = [
@@ -77,60 +76,63 @@ class _Target:
         ]
         await self.connection.execute(f"ANALYZE {', '.join(names)}")
 
-    async def take_over(self, *, replace: bool) -> None:
-        """Let the new tables take the place of the old ones, in the transaction that is open.
+    async def replace_tables(self, *, replace: bool) -> None:
+        """Replace the present tables by the staged ones, in the open transaction.
 
         Raises:
-            NotDone: somebody has come meanwhile.
+            BackupError: another connection uses the database now.
         """
-        run = self.connection.execute
-        await run("SET LOCAL lock_timeout = '5s'")
-        if old := [quoted(one.name) for one in await catalogue.tables(self.connection)]:
-            await run(f"LOCK TABLE {', '.join(old)} IN ACCESS EXCLUSIVE MODE")
-        await self._alone()
+        execute = self.connection.execute
+        await execute("SET LOCAL lock_timeout = '5s'")
+        if old := [quoted(table.name) for table in await catalogue.tables(self.connection)]:
+            await execute(f"LOCK TABLE {', '.join(old)} IN ACCESS EXCLUSIVE MODE")
+        await self._require_unused()
         if not replace and await self._has_rows():
-            raise BackupError(f"Somebody has written to {self.service} meanwhile.")
+            raise BackupError(f"Rows were written to {self.service} meanwhile.")
         if old:
-            await run(f"DROP TABLE {', '.join(old)}")
+            await execute(f"DROP TABLE {', '.join(old)}")
         for row in await self.connection.fetch(_RELATIONS, STAGING_SCHEMA):
-            await run(f"ALTER TABLE {STAGING_SCHEMA}.{quoted(row[0])} SET SCHEMA {quoted(self._place)}")
-        await run(f"DROP SCHEMA {STAGING_SCHEMA}")
+            await execute(f"ALTER TABLE {STAGING_SCHEMA}.{quoted(row[0])} SET SCHEMA {quoted(self._schema)}")
+        await execute(f"DROP SCHEMA {STAGING_SCHEMA}")
 
-    async def clear(self) -> None:
-        """Remove what is beside."""
+    async def drop_staging(self) -> None:
+        """Remove the staging schema."""
         await self.connection.execute(f"DROP SCHEMA IF EXISTS {STAGING_SCHEMA} CASCADE")
 
-    async def _alone(self) -> None:
-        until = monotonic() + _DISCONNECT_TIMEOUT
-        while others := [row[0] for row in await self.connection.fetch(_OTHER_CONNECTIONS)]:
-            if monotonic() > until:
-                names = ", ".join(sorted(others))
-                raise BackupError(f"The database of {self.service} is in use by {names}: stop the services first.")
-            await asyncio.sleep(0.1)
+    async def _require_unused(self) -> None:
+        async def others() -> list[str]:
+            return sorted(row[0] for row in await self.connection.fetch(_OTHER_CONNECTIONS))
+
+        if names := await poll_until(_DISCONNECT_TIMEOUT, others, lambda names: not names, pause=0.1):
+            raise BackupError(
+                f"The database of {self.service} is in use by {', '.join(names)}: stop the services first."
+            )
 
     async def _has_rows(self) -> bool:
         names = [
-            one.name for one in await catalogue.tables(self.connection) if one.name not in {VERSION_TABLE, RELAY_TABLE}
+            table.name
+            for table in await catalogue.tables(self.connection)
+            if table.name not in {VERSION_TABLE, RELAY_TABLE}
         ]
         queries = [f"EXISTS (SELECT FROM {quoted(name)})" for name in names]
         return bool(queries) and await self.connection.fetchval(f"SELECT {' OR '.join(queries)}")
 
-    async def _fill(self, archive: Archive, tell: Tell) -> None:
-        run = self.connection.execute
-        known = {one.name for one in await catalogue.tables(self.connection)}
-        for rows in self._held.tables:
+    async def _fill(self, archive: Archive, show: ShowStep) -> None:
+        execute = self.connection.execute
+        known = {table.name for table in await catalogue.tables(self.connection)}
+        for rows in self._content.tables:
             if rows.table not in known:
-                tell(f"{self.service}.{rows.table} is left out: it is no table of Kei's")
-        tables = [rows for rows in self._held.tables if rows.table in known]
-        for month in self._held.months:
-            bounds = f"FROM ('{month.first}') TO ('{month.end}')"
-            await run(f"CREATE TABLE {quoted(month.name)} PARTITION OF outbox FOR VALUES {bounds}")
-        await run(f"TRUNCATE {', '.join(quoted(rows.table) for rows in tables)}")
+                show(f"{self.service}.{rows.table} is skipped: it is not a table of Kei")
+        tables = [rows for rows in self._content.tables if rows.table in known]
+        for partition in self._content.months:
+            bounds = f"FROM ('{partition.first}') TO ('{partition.end}')"
+            await execute(f"CREATE TABLE {quoted(partition.name)} PARTITION OF outbox FOR VALUES {bounds}")
+        await execute(f"TRUNCATE {', '.join(quoted(rows.table) for rows in tables)}")
         for rows in tables:
             await self._copy(archive, rows)
-        for one in self._held.sequences:
-            if one.table in known:
-                await self.connection.fetch(_SET_SEQUENCE, one.table, one.column, one.last)
+        for sequence in self._content.sequences:
+            if sequence.table in known:
+                await self.connection.fetch(_SET_SEQUENCE, sequence.table, sequence.column, sequence.last)
 
     async def _copy(self, archive: Archive, rows: TableContent) -> None:
         async def source() -> AsyncIterator[bytes]:
@@ -143,18 +145,18 @@ class _Target:
             raise BackupError(f"{self.service}.{rows.table} could not be written: {describe_error(error)}.") from error
 
 
-async def restore(archive: Archive, urls: Mapping[str, str], *, replace: bool, agree: Agree, tell: Tell) -> None:
-    """Put what an archive holds into the databases at `urls`, by service.
+async def restore(archive: Archive, urls: Mapping[str, str], *, replace: bool, agree: Agree, show: ShowStep) -> None:
+    """Restore an archive into the databases at `urls`, by service.
 
     Args:
-        archive: what to restore, of which everything has been read already.
-        urls: of databases that nobody uses; empty ones, unless `replace`.
-        replace: whether they may hold rows, which are removed if `agree` says so.
-        agree: asked once, about all services that hold rows.
-        tell: shows what is being done.
+        archive: a verified backup.
+        urls: databases without other connections; empty, unless `replace`.
+        replace: whether present rows are removed, if `agree` returns true.
+        agree: called once, with all services that have rows.
+        show: shows the current step.
 
     Raises:
-        NotDone: nothing was changed, unless the text says so.
+        BackupError: nothing was changed, unless the text says so.
     """
     for service in urls:
         _check_revision(service, archive)
@@ -164,24 +166,24 @@ async def restore(archive: Archive, urls: Mapping[str, str], *, replace: bool, a
             connection = await stack.enter_async_context(open_connection(service, url))
             targets.append(_Target(service, url, connection, archive.manifest.services[service]))
         for target in targets:
-            await _with_service_name(target, target.look())
-        _refuse_rows([target.service for target in targets if target.filled], agree if replace else None)
+            await _with_service_name(target, target.inspect())
+        _refuse_rows([target.service for target in targets if target.has_rows], agree if replace else None)
         try:
             for target in targets:
-                await _with_service_name(target, target.load(archive, tell))
+                await _with_service_name(target, target.load(archive, show))
             await _swap_all(targets, replace=replace)
         finally:
             with suppress(*CONNECTION_ERRORS):
                 for target in targets:
-                    await target.clear()
+                    await target.drop_staging()
 
 
 def _check_revision(service: str, archive: Archive) -> None:
-    held = archive.manifest.services.get(service)
-    if held is None:
-        raise BackupError(f"{archive.path} holds nothing of {service}.")
-    if held.revision not in revisions(service):
-        message = f"{archive.path} has {service} at {held.revision}, which this version does not know."
+    content = archive.manifest.services.get(service)
+    if content is None:
+        raise BackupError(f"{archive.path} does not contain {service}.")
+    if content.revision not in revisions(service):
+        message = f"{archive.path} has {service} at {content.revision}, which this version does not know."
         raise BackupError(
             f"{message} Restore it with the version that made it ({archive.manifest.version}) or a newer one."
         )
@@ -199,9 +201,9 @@ async def _swap_all(targets: Sequence[_Target], *, replace: bool) -> None:
         async with AsyncExitStack() as stack:
             for target in targets:
                 await stack.enter_async_context(target.connection.transaction())
-                await _with_service_name(target, target.take_over(replace=replace))
+                await _with_service_name(target, target.replace_tables(replace=replace))
     except CONNECTION_ERRORS as error:
-        message = f"A database failed when the restored tables took their place: {describe_error(error)}."
+        message = f"A database failed while its tables were replaced: {describe_error(error)}."
         raise BackupError(
             f"{message} Some services may be restored and others not: do it again with --replace."
         ) from error

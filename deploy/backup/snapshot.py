@@ -1,9 +1,8 @@
-"""One moment of all databases: for milliseconds nobody can commit in any of them, and each is looked at meanwhile.
+"""A consistent snapshot of all databases: for milliseconds no transaction can commit in any of them.
 
-A transaction in each database locks its tables against whoever writes. Once it has all of them everywhere, no
-transaction that has written anything is under way: what was committed is visible, what was not waits. Then each
-takes its snapshot, and lets the tables go by returning to a savepoint; the snapshot stays, and is copied at leisure.
-docs/decisions/0008 says why this is exact and what it costs.
+A transaction in each database locks its tables against writers. When all tables of all databases are locked, no
+writing transaction is in progress. Then each transaction takes its snapshot and releases the locks by a rollback to a
+savepoint; the snapshot stays for the copy. docs/decisions/0008 explains why this is exact and what it costs.
 """
 
 import asyncio
@@ -21,19 +20,20 @@ from deploy.backup.archive import BackupError
 from deploy.backup.catalogue import RELAY_TABLE, VERSION_TABLE, Connection, Table, quoted
 from deploy.migrate import MIGRATION_LOCK
 from shared import clock
+from shared.background import retry_until
 
 LOCK_TIMEOUT = 0.35
-"""Seconds that the gate waits for a database's inbox, and for its other tables. Together below the second after which
-PostgreSQL looks for deadlocks, so that none of those who wait is ever ended for the gate's sake."""
+"""Seconds to wait for the lock of a database's inbox, and again for its other tables. The sum is below PostgreSQL's
+deadlock_timeout of one second, so that no writer is cancelled because of a backup."""
 MAX_HOLD = 1.2
-"""Seconds after which PostgreSQL opens a gate by itself, if whoever closed it does not go on."""
+"""Seconds after which PostgreSQL releases the locks of a backup that hangs."""
 RETRY_TIMEOUT = 60.0
-"""Seconds for which the moment is tried for."""
+"""Seconds for which a snapshot is attempted."""
 _RETRY_PAUSE = 1.0
-_FREE = 5.0
-"""Seconds that the tables are waited for in ways that hold up nobody; an autovacuum gives way after one."""
+_WEAK_LOCK_TIMEOUT = 5.0
+"""Seconds to wait for locks that do not block writers; an autovacuum is cancelled after one."""
 _CONNECT_TIMEOUT = 10.0
-"""Seconds in which a database has connected, and has closed, looked and opened."""
+"""Seconds to connect to a database, and for the locked phase."""
 _LOCKED_LAST = ("idempotency", "outbox", RELAY_TABLE)
 _SETTINGS = {
     "application_name": "kei backup or restore",
@@ -47,19 +47,19 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "0",
     "transaction_timeout": "0",
 }
-"""All that COPY's text depends on, and time for it."""
+"""Settings on which the text of COPY depends, without time-outs."""
 _BUSY_ERRORS = (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""How a database fails."""
+"""Errors of a failing database."""
 
 
 class _Busy(Exception):
-    """A database could not be had now; the text is its service."""
+    """A lock was not available in time; the text is the service."""
 
 
 @dataclass
 class BackupSide:
-    """The transaction in one service's database."""
+    """The transaction in the database of a service."""
 
     service: str
     connection: Connection
@@ -71,7 +71,7 @@ class BackupSide:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All databases at the same moment. `held_up`: seconds that nobody could commit, at most, also in vain."""
+    """All databases at the same moment. `held_up`: the longest time without commits, in seconds, of any attempt."""
 
     sides: Sequence[BackupSide]
     at: datetime
@@ -80,10 +80,10 @@ class Snapshot:
 
 @asynccontextmanager
 async def open_connection(service: str, url: str) -> AsyncIterator[Connection]:
-    """A connection without time-outs, in which text is written in one way everywhere.
+    """A connection without time-outs, with settings that make COPY's text the same everywhere.
 
     Raises:
-        NotDone: there is none.
+        BackupError: the database cannot be reached.
     """
     try:
         connection = await asyncpg.connect(url, timeout=_CONNECT_TIMEOUT, server_settings=_SETTINGS)
@@ -100,24 +100,24 @@ async def open_connection(service: str, url: str) -> AsyncIterator[Connection]:
 
 def _host_and_port(url: str) -> str:
     try:
-        where = urlsplit(url)
-        return f" at {where.hostname}:{where.port or 5432}" if where.hostname else ""
+        address = urlsplit(url)
+        return f" at {address.hostname}:{address.port or 5432}" if address.hostname else ""
     except ValueError:
         return ""
 
 
 def describe_error(error: BaseException) -> str:
-    """An error as a part of a sentence."""
+    """The error as part of a sentence."""
     text = str(getattr(error, "orig", None) or error) or type(error).__name__
     return text.splitlines()[0].rpartition("'>: ")[2].rstrip(".")  # SQLAlchemy puts the driver's class before it
 
 
 @asynccontextmanager
 async def snapshot(urls: Mapping[str, str]) -> AsyncIterator[Snapshot]:
-    """Transactions that see all databases at one moment, for as long as the block lasts. No migration begins meanwhile.
+    """Transactions that see all databases at one moment, until the block ends. No migration starts meanwhile.
 
     Raises:
-        NotDone: one is not reached, is not the service's, or has been in use for as long as patience lasts.
+        BackupError: a database cannot be reached, is another service's, or was in use for `RETRY_TIMEOUT`.
     """
     async with AsyncExitStack() as stack:
         sides = []
@@ -131,38 +131,42 @@ async def own_revision(service: str, connection: Connection) -> str:
     """The revision of a service's schema.
 
     Raises:
-        NotDone: there is none, or it is another service's.
+        BackupError: there is no schema, or it is another service's.
     """
-    found = await catalogue.revision(connection)
-    if found is None:
+    revision = await catalogue.revision(connection)
+    if revision is None:
         raise BackupError(f"The database of {service} has no schema yet: there is nothing in it.")
-    if found.rpartition("_")[0] != service:
-        raise BackupError(f"The database that {service} was given is at {found}: it is another's.")
-    return found
+    if revision.rpartition("_")[0] != service:
+        raise BackupError(f"The database that {service} was given is at {revision}: it is another's.")
+    return revision
 
 
 async def _take_snapshot(sides: Sequence[BackupSide]) -> Snapshot:
-    until, longest = monotonic() + RETRY_TIMEOUT, 0.0
-    while True:
+    longest = 0.0
+
+    async def attempt() -> datetime:
+        nonlocal longest
         begun = None
         try:
             await _on_each(sides, _begin)
             begun = monotonic()
-            at = await _read_all(sides)
-            return Snapshot(sides, at, max(longest, monotonic() - begun))
-        except _Busy as busy:
+            return await _read_all(sides)
+        except _Busy:
             await _on_each(sides, _roll_back)
+            raise
+        finally:
             longest = max(longest, monotonic() - begun if begun else 0.0)
-            if monotonic() > until:
-                message = (
-                    f"{busy} was in use for {RETRY_TIMEOUT:g} s, by a migration, another backup or a long transaction."
-                )
-                raise BackupError(f"{message} Try again later.") from busy
-        await asyncio.sleep(clock.jitter(_RETRY_PAUSE))
+
+    try:
+        at = await retry_until(RETRY_TIMEOUT, attempt, _Busy, pause=_RETRY_PAUSE)
+    except _Busy as busy:
+        message = f"{busy} was in use for {RETRY_TIMEOUT:g} s, by a migration, another backup or a long transaction."
+        raise BackupError(f"{message} Try again later.") from busy
+    return Snapshot(sides, at, longest)
 
 
 async def _read_all(sides: Sequence[BackupSide]) -> datetime:
-    """Stop all writers, look, and let them go; the moment."""
+    """Lock out writers, read every database, release the locks; return the moment."""
     try:
         async with asyncio.timeout(_CONNECT_TIMEOUT):
             await _on_each(sides, _stop_writers)
@@ -171,11 +175,11 @@ async def _read_all(sides: Sequence[BackupSide]) -> datetime:
             await _on_each(sides, _release_writers)
             return at
     except TimeoutError as error:
-        raise BackupError(f"A database has not answered for {_CONNECT_TIMEOUT:g} s.") from error
+        raise BackupError(f"A database has not responded for {_CONNECT_TIMEOUT:g} s.") from error
 
 
 async def _on_each(sides: Sequence[BackupSide], act: Callable[[BackupSide], Awaitable[None]]) -> None:
-    """Do something in all databases at once; a failure is told when all have come to an end."""
+    """Call `act` for all databases at once; after all have ended, raise the first failure."""
     outcomes = await asyncio.gather(*(act(side) for side in sides), return_exceptions=True)
     for side, outcome in zip(sides, outcomes, strict=True):
         if isinstance(outcome, (*_BUSY_ERRORS, _Busy)):
@@ -187,15 +191,15 @@ async def _on_each(sides: Sequence[BackupSide], act: Callable[[BackupSide], Awai
 
 
 async def _begin(side: BackupSide) -> None:
-    """Keep migrations away, and whoever else changes tables; nobody who reads or writes notices."""
+    """Lock out migrations and other changes of tables; readers and writers are not blocked."""
     if not await side.connection.fetchval("SELECT pg_try_advisory_lock($1)", MIGRATION_LOCK):
         raise _Busy
     side.revision = await own_revision(side.service, side.connection)
-    side.tables = [one for one in await catalogue.tables(side.connection) if one.name != VERSION_TABLE]
+    side.tables = [table for table in await catalogue.tables(side.connection) if table.name != VERSION_TABLE]
     await side.connection.execute(
         f"""
         BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
-        SET LOCAL statement_timeout = '{_FREE:g}s';
+        SET LOCAL statement_timeout = '{_WEAK_LOCK_TIMEOUT:g}s';
         LOCK TABLE {_names(side)} IN ACCESS SHARE MODE;
         SAVEPOINT gate;
         LOCK TABLE {_names(side)} IN SHARE UPDATE EXCLUSIVE MODE;
@@ -204,9 +208,9 @@ async def _begin(side: BackupSide) -> None:
 
 
 async def _stop_writers(side: BackupSide) -> None:
-    """Wait for those who have written and keep out those who would, in the order in which all of them write.
+    """Wait for transactions that have written, and lock out new ones, in the order in which they lock tables.
 
-    The inbox is closed to its worker as well, which reads it first and writes to it last.
+    The lock of the inbox also excludes its worker, which reads it first and writes to it last.
     """
     await side.connection.execute(
         f"""
@@ -219,7 +223,7 @@ async def _stop_writers(side: BackupSide) -> None:
 
 
 async def _read_catalogue(side: BackupSide) -> None:
-    """The first query, whose snapshot is that of the transaction."""
+    """Run the first query, which takes the snapshot of the transaction."""
     side.assigned, side.sent = await side.connection.fetchrow(f"SELECT assigned, sent FROM {RELAY_TABLE}")  # noqa: S608  a constant
 
 
@@ -232,5 +236,5 @@ async def _roll_back(side: BackupSide) -> None:
 
 
 def _names(side: BackupSide) -> str:
-    first = [one.name for one in side.tables if one.name not in _LOCKED_LAST]
+    first = [table.name for table in side.tables if table.name not in _LOCKED_LAST]
     return ", ".join(quoted(name) for name in (*first, *_LOCKED_LAST))

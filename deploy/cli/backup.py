@@ -89,7 +89,7 @@ async def _restore(file: Path, data_dir: Path | None, services: Sequence[str], *
     show(f"Reading {file}")
     with closing(Archive(file)) as archive:
         async with _databases_to_fill(data_dir, services) as urls:
-            await put_back(archive, urls, replace=replace, agree=agree, tell=show)
+            await put_back(archive, urls, replace=replace, agree=agree, show=show)
         return archive.manifest
 
 

@@ -1,4 +1,4 @@
-"""Who may do what on Kafka, worked out from the event registry and from what the services handle."""
+"""Rights on Kafka, derived from the event registry and from the services' consumers."""
 
 import importlib
 import importlib.util
@@ -9,14 +9,14 @@ from shared.events import PUBLIC_TOPIC, registry
 from shared.inbox import Consumer
 
 MIRROR = "notifications"
-"""The service that writes the public topic, beside its own."""
+"""The service that also writes the public topic."""
 PUBLIC_TOPICS = f"{PUBLIC_TOPIC.rpartition('.')[0]}."
-"""How the names of all public topics begin, those of versions to come too."""
+"""Prefix of the names of all public topics, future versions included."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A right to one topic or group, or with `prefix` to all whose names begin so. To describe comes with either."""
+    """A right to a topic or group; with `prefix`, to all names that begin with it. Includes the right to describe."""
 
     operation: Literal["read", "write"]
     kind: Literal["topic", "group"]
@@ -25,7 +25,7 @@ class Rule:
 
 
 def service_rules(service: str) -> frozenset[Rule]:
-    """What a service needs, and no more: to write its events, and to read in its group what it handles."""
+    """The rights of a service: to write its own topics, and to read the topics of its consumer in its group."""
     written = {entry.topic for entry in registry().values() if entry.service == service}
     if service == MIRROR:
         written.add(PUBLIC_TOPIC)
@@ -38,7 +38,7 @@ def service_rules(service: str) -> frozenset[Rule]:
 
 
 def partner_rules(user: str) -> frozenset[Rule]:
-    """What a partner may: read the public topics, in groups that begin with its own name and a dot."""
+    """The rights of a partner: to read the public topics, in groups with names that begin with its user and a dot."""
     return frozenset(
         {Rule("read", "topic", PUBLIC_TOPICS, prefix=True), Rule("read", "group", f"{user}.", prefix=True)}
     )

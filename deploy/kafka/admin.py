@@ -1,4 +1,4 @@
-"""Kafka's users, rights and quotas. They are what Kafka says they are: nothing is kept here."""
+"""Kafka's users, rights and quotas, read from and written to the cluster."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -34,17 +34,17 @@ from deploy.kafka.acls import Rule
 from shared.transport.kafka_connection import KafkaConnectionSettings
 
 DEADLINE = 10.0
-"""Seconds for the cluster to be reached, and for each answer."""
+"""Seconds to reach the cluster, and for each response."""
 _QUOTA = "consumer_byte_rate"
 _EXACT = 0  # how an entity's name is matched
 
 
 class KafkaAdminError(Exception):
-    """The cluster is not reached, or refuses; the text is a sentence for whoever asked."""
+    """The cluster cannot be reached, or refuses; the text is a message for the operator."""
 
 
 class _Client(KafkaAdminClient):  # type: ignore[misc]  # it has no types
-    """One that does not go on in its thread when it could not be made."""
+    """A client that stops its thread if its constructor fails."""
 
     def __init__(self, **options: Any) -> None:
         try:
@@ -56,10 +56,10 @@ class _Client(KafkaAdminClient):  # type: ignore[misc]  # it has no types
 
 
 class KafkaAdmin:
-    """A connection to a cluster, as somebody who may administer it.
+    """A connection to a cluster, as a user who may administer it.
 
     Raises:
-        NotAdministered: here and in each method.
+        KafkaAdminError: here and in each method.
     """
 
     def __init__(self, access: KafkaConnectionSettings) -> None:
@@ -81,93 +81,93 @@ class KafkaAdmin:
         self._client.close()
 
     def put_user(self, user: str, password: str) -> None:
-        """Have a user with this password, whether it was there before or not."""
+        """Create a user with this password, or change its password."""
         self._alter(UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password))
 
     def remove_user(self, user: str) -> bool:
-        """Have no such user; whether there was one. Connections that it has already go on."""
-        there = bool(self.users([user]))
-        if there:
+        """Remove a user; return whether it existed. Its existing connections stay open."""
+        exists = bool(self.users([user]))
+        if exists:
             self._alter(UserScramCredentialDeletion(user, ScramMechanism.SCRAM_SHA_512))
-        return there
+        return exists
 
     def users(self, names: Sequence[str]) -> set[str]:
-        """Which of these are users."""
-        if not names:  # which to Kafka means all; and asked for all by who may not, it does not answer
+        """The existing users of these names."""
+        if not names:  # to Kafka this means all users, and it sends no response to a user without that right
             return set()
-        with self._told():
+        with self._errors_in_words():
             found = self._client.describe_user_scram_credentials(list(names))
-        return {name for name, one in found.items() if one["credential_infos"]}
+        return {name for name, user in found.items() if user["credential_infos"]}
 
     def rules(self, user: str) -> set[Any]:
-        """The user's rights, as Kafka has them."""
-        anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
-        with self._told():
+        """The user's rights, in Kafka's own types."""
+        any_resource = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
+        with self._errors_in_words():
             found, _ = self._client.describe_acls(
-                ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ALLOW, anything)
+                ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ALLOW, any_resource)
             )
         return set(found)
 
     def allow(self, user: str, rules: Iterable[Rule]) -> tuple[int, int]:
-        """Give a user these rights and take away all others; how many were given and taken.
+        """Grant a user these rights and revoke all others; return how many were granted and revoked.
 
-        What it is denied by hand stays denied.
+        Denials that an administrator wrote are not changed.
         """
-        wanted, had = {_acl(user, rule) for rule in rules}, self.rules(user)
-        with self._told():
-            if missing := list(wanted - had):
+        wanted, present = {_acl(user, rule) for rule in rules}, self.rules(user)
+        with self._errors_in_words():
+            if missing := list(wanted - present):
                 for failed in self._client.create_acls(missing)["failed"]:
                     raise failed
-            if unwanted := list(had - wanted):
+            if unwanted := list(present - wanted):
                 for _, _, error in self._client.delete_acls(unwanted):
                     if error.errno:
                         raise error
         return len(missing), len(unwanted)
 
     def limit(self, user: str, bytes_per_second: float | None) -> None:
-        """Have a user read no more than this from each broker; None for as much as it likes."""
+        """Limit the bytes per second that a user may read from each broker; None removes the limit."""
         entry = AlterClientQuotasRequest.EntryData
         change = entry.OpData(key=_QUOTA, value=bytes_per_second or 0.0, remove=bytes_per_second is None)
         entity = entry.EntityData(entity_type="user", entity_name=user)
-        answer = self._ask(
+        response = self._send(
             AlterClientQuotasRequest(entries=[entry(entity=[entity], ops=[change])], validate_only=False)
         )
-        with self._told():
-            for one in answer.entries:
-                if one.error_code:
-                    raise for_code(one.error_code)(one.error_message)
+        with self._errors_in_words():
+            for entry_result in response.entries:
+                if entry_result.error_code:
+                    raise for_code(entry_result.error_code)(entry_result.error_message)
 
     def limit_of(self, user: str) -> float | None:
-        """Bytes a second that a user may read from each broker; None if there is no limit of its own."""
-        one = DescribeClientQuotasRequest.ComponentData(entity_type="user", match_type=_EXACT, match=user)
-        answer = self._ask(DescribeClientQuotasRequest(components=[one], strict=True))
-        with self._told():
-            if answer.error_code:
-                raise for_code(answer.error_code)(answer.error_message)
-        found = {value.key: float(value.value) for entry in answer.entries or () for value in entry.values}
+        """Bytes per second that a user may read from each broker; None if it has no limit."""
+        component = DescribeClientQuotasRequest.ComponentData(entity_type="user", match_type=_EXACT, match=user)
+        response = self._send(DescribeClientQuotasRequest(components=[component], strict=True))
+        with self._errors_in_words():
+            if response.error_code:
+                raise for_code(response.error_code)(response.error_message)
+        found = {value.key: float(value.value) for entry in response.entries or () for value in entry.values}
         return found.get(_QUOTA)
 
     def _alter(self, change: Any) -> None:  # noqa: ANN401  a deletion or a new password, without types
-        with self._told():
+        with self._errors_in_words():
             for refused in self._client.alter_user_scram_credentials([change]).values():
                 if refused:
                     raise KafkaError(refused)
 
-    def _ask(self, request: Any) -> Any:  # noqa: ANN401  any request of Kafka's protocol
-        """Send what the client has no method for, by the way its own methods go."""
+    def _send(self, request: Any) -> Any:  # noqa: ANN401  any request of Kafka's protocol
+        """Send a request for which the client has no method, as its own methods do."""
         manager = self._client._manager  # noqa: SLF001
-        with self._told():
+        with self._errors_in_words():
             return manager.run(manager.send, request)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        where, caller = self._access.servers, self._access.user or "ANONYMOUS"
+    def _errors_in_words(self) -> Iterator[None]:
+        servers, caller = self._access.servers, self._access.user or "ANONYMOUS"
         try:
             yield
         except ClusterAuthorizationFailedError as error:
-            raise KafkaAdminError(f"User {caller} may not administer Kafka at {where}.") from error
+            raise KafkaAdminError(f"User {caller} may not administer Kafka at {servers}.") from error
         except KafkaError as error:
-            raise KafkaAdminError(f"Kafka at {where} refuses, or does not answer: {str(error)[:300]}.") from error
+            raise KafkaAdminError(f"Kafka at {servers} refuses, or does not respond: {str(error)[:300]}.") from error
 
 
 def _acl(user: str, rule: Rule) -> Any:  # noqa: ANN401  Kafka's own, without a type

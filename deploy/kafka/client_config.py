@@ -1,4 +1,4 @@
-"""What a partner is handed to read Kafka with: files and programs that work as they are printed."""
+"""Configuration of Kafka clients for a partner: files and programs that work as printed."""
 
 import json
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from shared.events import PUBLIC_TOPIC
 from shared.transport.kafka_connection import MECHANISM
 
 CA_FILE_NAME = "kei-ca.pem"
-"""The name under which a partner keeps the authorities' certificates."""
+"""Name of the partner's file with the authorities' certificates."""
 
 
 @dataclass(frozen=True, slots=True)
 class KafkaClientConfig:
-    """A partner's way into Kafka. The group is one of those that the partner may use; `ca` means TLS.
+    """Configuration for one partner, with a group that it may use.
 
     Args:
-        address: host:port, as partners reach it.
-        user: also what the names of its groups begin with.
+        address: host:port of Kafka for partners.
+        user: Kafka user; also the prefix of its groups.
         password: URL-safe text.
-        ca: the certificates of the authorities that sign the broker's, as PEM; without it, no TLS.
+        ca: PEM of the authorities that sign the broker's certificate; None: no TLS.
     """
 
     address: str
@@ -27,14 +27,14 @@ class KafkaClientConfig:
     ca: str | None
 
     def text(self) -> str:
-        """All of it, in parts that begin with three dashes."""
+        """All files and programs; each begins with a title after three dashes."""
         parts = {
             "client.properties, for Java clients and Kafka's own commands": self._properties(),
             "kcat, with librdkafka 2.6.1 or newer": self._kcat(),
             "Python, with aiokafka 0.14": self._python(),
         }
         if self.ca is not None:
-            parts[f"{CA_FILE_NAME}, which all three want beside them"] = self.ca.strip()
+            parts[f"{CA_FILE_NAME}, a file that all three need in their folder"] = self.ca.strip()
         return "\n\n".join(f"--- {title}\n{part}" for title, part in parts.items())
 
     @property
@@ -64,8 +64,8 @@ class KafkaClientConfig:
         }
         if self.ca is not None:
             options["ssl.ca.location"] = CA_FILE_NAME
-        given = " ".join(f"-X {name}={value}" for name, value in options.items())
-        return f"kcat -C -b {self.address} -t {PUBLIC_TOPIC} -o beginning -e -f '%h %s\\n' {given}"
+        flags = " ".join(f"-X {name}={value}" for name, value in options.items())
+        return f"kcat -C -b {self.address} -t {PUBLIC_TOPIC} -o beginning -e -f '%h %s\\n' {flags}"
 
     def _python(self) -> str:
         login = {"sasl_mechanism": MECHANISM, "sasl_plain_username": self.user, "sasl_plain_password": self.password}
@@ -76,11 +76,11 @@ import asyncio
 from aiokafka import AIOKafkaConsumer
 {"" if self.ca is None else helper}\
 LOGIN = {json.dumps(login)}
-DOOR = {{"security_protocol": "{self._protocol}"{"" if self.ca is None else context}}}
-WHERE = {{"bootstrap_servers": "{self.address}", "group_id": "{self.user}.main", "auto_offset_reset": "earliest"}}
+SECURITY = {{"security_protocol": "{self._protocol}"{"" if self.ca is None else context}}}
+CONSUMER = {{"bootstrap_servers": "{self.address}", "group_id": "{self.user}.main", "auto_offset_reset": "earliest"}}
 async def main():
-    async with AIOKafkaConsumer("{PUBLIC_TOPIC}", **WHERE, **DOOR, **LOGIN) as events:
+    async with AIOKafkaConsumer("{PUBLIC_TOPIC}", **CONSUMER, **SECURITY, **LOGIN) as events:
         async for event in events:
-            about = dict(event.headers)
-            print(about["ce_id"].decode(), about["ce_type"].decode(), event.value.decode(), flush=True)
+            headers = dict(event.headers)
+            print(headers["ce_id"].decode(), headers["ce_type"].decode(), event.value.decode(), flush=True)
 asyncio.run(main())"""

@@ -1,4 +1,4 @@
-"""Partners on Kafka: each is a user with a password, rights to the public topics, and a rate."""
+"""Partners on Kafka: each is a user with a password, rights to read the public topics, and a rate limit."""
 
 import re
 from collections.abc import Iterable
@@ -17,25 +17,25 @@ def user_of(name: str) -> str:
     """The Kafka user of a partner; the names of its groups begin with it and a dot.
 
     Raises:
-        BadSettings: the partner's name cannot be a user's.
+        SettingsError: the partner's name is not allowed as a user name.
     """
     if not _NAME.fullmatch(name):
         raise SettingsError(
-            f"{name!r} cannot be on Kafka: names there are of lower-case letters, digits and hyphens, 40 at most."
+            f"{name!r} cannot be on Kafka: names there have lower-case letters, digits and hyphens, at most 40."
         )
     return f"{_USER}{name}"
 
 
 def grant_access(cluster: KafkaAdmin, name: str, rate: int | None) -> str:
-    """Have the partner's user, whatever there was before; its new password. The user comes last, when all else is set.
+    """Create or update the partner's user; return its new password. The user is created after its rights and limit.
 
     Args:
         cluster: Kafka.
-        name: of the partner.
-        rate: bytes a second that it may read from each broker; as before, or BYTES_PER_SECOND, if None.
+        name: name of the partner.
+        rate: bytes per second that it may read from each broker; None: the present limit, or BYTES_PER_SECOND.
 
     Raises:
-        NotAdministered: Kafka is not reached or refuses. It may be done again.
+        KafkaAdminError: Kafka cannot be reached or refuses. The call may be repeated.
     """
     user, password = user_of(name), clock.secret()
     cluster.allow(user, partner_rules(user))
@@ -46,25 +46,25 @@ def grant_access(cluster: KafkaAdmin, name: str, rate: int | None) -> str:
 
 
 def revoke_access(cluster: KafkaAdmin, name: str) -> bool:
-    """Have nothing of a partner; whether there was something.
+    """Remove a partner's user, rights and limit; return whether it had any.
 
-    Rights go first: who is connected goes on without being a user, but not without rights.
+    Rights are removed first: existing connections outlive their user, but need rights.
 
     Raises:
-        NotAdministered: Kafka is not reached or refuses. It may be done again.
+        KafkaAdminError: Kafka cannot be reached or refuses. The call may be repeated.
     """
     user = user_of(name)
-    _, taken = cluster.allow(user, [])
-    there = cluster.remove_user(user)
+    _, removed = cluster.allow(user, [])
+    existed = cluster.remove_user(user)
     cluster.limit(user, None)
-    return there or taken > 0
+    return existed or removed > 0
 
 
 def partners_on_kafka(cluster: KafkaAdmin, names: Iterable[str]) -> set[str]:
-    """Which of these partners are there.
+    """The partners of these that have a Kafka user.
 
     Raises:
-        NotAdministered: Kafka is not reached or refuses.
+        KafkaAdminError: Kafka cannot be reached or refuses.
     """
-    found = cluster.users([f"{_USER}{name}" for name in names if _NAME.fullmatch(name)])
-    return {user.removeprefix(_USER) for user in found}
+    users = cluster.users([f"{_USER}{name}" for name in names if _NAME.fullmatch(name)])
+    return {user.removeprefix(_USER) for user in users}

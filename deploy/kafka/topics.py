@@ -20,16 +20,16 @@ DEADLINE = 30.0
 PARTITIONS = 8
 _RETENTION = "retention.ms"
 _BROKER_TIMESTAMPS = {"message.timestamp.type": "LogAppendTime"}
-"""By a sender's clock Kafka would refuse what is an hour ahead, and forget too soon what is behind."""
+"""With a sender's clock Kafka would refuse records an hour ahead, and delete records too early that are behind."""
 _DAY = timedelta(days=1) // timedelta(milliseconds=1)
 
 
 class TopicsError(Exception):
-    """The topics could not be created or seen; the text is a sentence for whoever asked for them."""
+    """The topics could not be created or seen; the text is a message for the operator."""
 
 
 class TopicDifference(NamedTuple):
-    """How a topic is not as it was asked for, a sentence with the remedy; and whether its partitions are too few."""
+    """How a topic differs from the options: a sentence with the remedy, and whether it has too few partitions."""
 
     sentence: str
     too_few: bool
@@ -43,17 +43,17 @@ async def create_topics(
     replication: int = 1,
     retention_days: int | None = None,
 ) -> list[str]:
-    """Create what is missing of `names` (all topics of the registry, if None); return what was created.
+    """Create the missing topics of `names` (None: all topics of the registry); return the created ones.
 
     Args:
-        servers: host:port, or access to them as somebody.
-        names: of topics.
-        partitions: of each.
-        replication: copies of each.
-        retention_days: how long records are kept; for ever if None.
+        servers: host:port, or connection settings.
+        names: names of topics.
+        partitions: partitions of each topic.
+        replication: replicas of each partition.
+        retention_days: days for which records are kept; for ever if None.
 
     Raises:
-        NoTopics: the cluster is not reached or refuses.
+        TopicsError: the cluster cannot be reached or refuses.
     """
     settings = {_RETENTION: str(_retention_ms(retention_days)), **_BROKER_TIMESTAMPS}
     wanted = [
@@ -61,9 +61,9 @@ async def create_topics(
         for name in (topics() if names is None else names)
     ]
     async with _connected(KafkaConnectionSettings.to(servers)) as admin:
-        answer = await admin.create_topics(wanted)
+        response = await admin.create_topics(wanted)
         created = []
-        for name, code, *_ in answer.topic_errors:
+        for name, code, *_ in response.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 raise error(name)
@@ -79,31 +79,35 @@ async def differences(
     partitions: int = PARTITIONS,
     retention_days: int | None = None,
 ) -> list[TopicDifference]:
-    """Where topics are not as asked for. They are left as they are.
+    """How topics differ from the options. Nothing is changed.
 
     Raises:
-        NoTopics: the cluster is not reached or refuses, or has no such topic.
+        TopicsError: the cluster cannot be reached or refuses, or has no such topic.
     """
     async with _connected(KafkaConnectionSettings.to(servers)) as admin:
-        parts = {one["topic"]: len(one["partitions"]) for one in await admin.describe_topics(list(names))}
-        asked = [ConfigResource(ConfigResourceType.TOPIC, name, {_RETENTION: None}) for name in parts]
-        kept = {}
-        for answer in await admin.describe_configs(asked):
-            for code, _, _, name, entries in answer.resources:
+        parts = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics(list(names))}
+        resources = [ConfigResource(ConfigResourceType.TOPIC, name, {_RETENTION: None}) for name in parts]
+        retentions = {}
+        for response in await admin.describe_configs(resources):
+            for code, _, _, name, entries in response.resources:
                 if code:
                     raise for_code(code)(name)
-                kept[name] = int(entries[0][1])
+                retentions[name] = int(entries[0][1])
     wanted = _retention_ms(retention_days)
     found = [
         _partition_difference(name, parts[name], partitions) for name in sorted(parts) if parts[name] != partitions
     ]
-    return found + [_retention_difference(name, kept[name], wanted) for name in sorted(kept) if kept[name] != wanted]
+    return found + [
+        _retention_difference(name, retentions[name], wanted)
+        for name in sorted(retentions)
+        if retentions[name] != wanted
+    ]
 
 
 def _partition_difference(name: str, found: int, wanted: int) -> TopicDifference:
     sentence = (
         f"Topic {name} has {found} partitions, not {wanted}. A change would break the order of its keys:"
-        f" ask for --partitions {found}, or stop Kei, remove the topic, create it anew and replay its events."
+        f" use --partitions {found}, or stop Kei, delete the topic, create it again and replay its events."
     )
     return TopicDifference(sentence, found < wanted)
 
@@ -135,6 +139,6 @@ async def _connected(access: KafkaConnectionSettings) -> AsyncIterator[AIOKafkaA
         raise TopicsError(f"{access.unreachable_reason}.") from error
     except (KafkaError, OSError, TimeoutError) as error:
         reason = access.describe(error, "create or describe topics")
-        raise TopicsError(f"Kafka at {access.servers} refuses, or does not answer: {reason}.") from error
+        raise TopicsError(f"Kafka at {access.servers} refuses, or does not respond: {reason}.") from error
     finally:
         await admin.close()

@@ -57,7 +57,7 @@ async def restored(file: Path, urls: Mapping[str, str], *, replace: bool = False
         return agrees
 
     with closing(Archive(file)) as archive:
-        await restore(archive, urls, replace=replace, agree=agree, tell=services_fixture.none)
+        await restore(archive, urls, replace=replace, agree=agree, show=services_fixture.none)
     return asked
 
 

@@ -198,7 +198,7 @@ async def test_what_is_missing_is_named(urls: dict[str, str], file: Path, tmp_pa
 
 
 async def test_a_file_is_never_written_over(urls: dict[str, str], written: Path) -> None:
-    with pytest.raises(BackupError, match="is there already"):
+    with pytest.raises(BackupError, match="exists already"):
         await back_up(written, urls, services_fixture.none)
     Archive(written).close()
 

@@ -212,7 +212,9 @@ async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: Secur
         return said
 
     stranger = ("--user", "stranger", "--password-file")
-    assert "refuses, or does not answer: user stranger may not create or" in await refused(*stranger, f"{folder}/right")
+    assert "refuses, or does not respond: user stranger may not create or" in await refused(
+        *stranger, f"{folder}/right"
+    )
     assert f"{kei.kafka} is not reached, or the password of user stranger is refused." in await refused(
         *stranger, f"{folder}/wrong"
     )

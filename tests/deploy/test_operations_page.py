@@ -69,7 +69,7 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("which this version needs.", "deploy/schema_check.py"),
         ("was given is that of", "deploy/schema_check.py"),
         ("end what reads or migrates it, and try again.", "deploy/migrate.py"),
-        ("Remove it to have it made anew.", "deploy/secrets.py"),
+        ("Remove it to have it created again.", "deploy/secrets.py"),
         ("a loop of the service ended; the process ends", "shared/runtime.py"),
         ("metrics collector failed", "shared/web/ops.py"),
         ("request failed", "shared/web/edge.py"),

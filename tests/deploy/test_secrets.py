@@ -78,11 +78,11 @@ def test_a_broken_certificate_is_told_in_a_sentence(tmp_path: Path) -> None:
     create_missing(tmp_path, "localhost")
     (tmp_path / "kafka_tls.pem").chmod(0o600)
     (tmp_path / "kafka_tls.pem").write_text("no certificate")
-    with pytest.raises(SecretsError, match="Remove it to have it made anew"):
+    with pytest.raises(SecretsError, match="Remove it to have it created again"):
         create_missing(tmp_path, "localhost")
 
 
 def test_a_folder_that_cannot_be_made_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(SecretsError, match="cannot be made"):
+    with pytest.raises(SecretsError, match="cannot be created"):
         create_missing(tmp_path / "file" / "secrets", "localhost")

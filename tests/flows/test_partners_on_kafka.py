@@ -173,7 +173,7 @@ async def test_what_cannot_be_is_said_before_anything_is_made_or_with_what_is_le
     running: Kei, secured_kafka: SecuredBroker, tmp_path: Path
 ) -> None:
     where = ("--kafka", "--kafka-address", secured_kafka.scram)
-    assert "'Not on Kafka' cannot be on Kafka: names there are of" in await refused(
+    assert "'Not on Kafka' cannot be on Kafka: names there have" in await refused(
         running, "add", "Not on Kafka", *where
     )
     assert "--kafka needs --kafka-address or KEI_PARTNER_KAFKA" in await refused(running, "add", "acme", "--kafka")
