@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from shared import gc_tuning
 from tests.faults.report import results
-from tests.support import cleanup, compose, docker
+from tests.support import cleanup, compose, docker, services
 from tests.support import kafka as brokers
 from tests.support import postgres as databases
 from tests.support.kafka import Broker
@@ -25,6 +25,7 @@ from tests.support.run import Run, ServerError
 settings.register_profile("kei", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("kei")
 
+_ROOT = Path(__file__).parents[1]
 _RUN = pytest.StashKey[Run]()
 _KAFKA_FIXTURES = {"kafka", "topic", "own_kafka"}
 
@@ -69,6 +70,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if not item.get_closest_marker("skip")]
     used = {name for item in items for name in _fixtures(item)}
     marked = [item for item in items if item.get_closest_marker("kafka")]
+    services.compile_kernel(run, (item.path.relative_to(_ROOT) for item in items))
     with suppress(ServerError):  # the fixtures raise it again, in each test that needs the server
         if "postgres" in used:
             databases.shared_server(run)
