@@ -19,7 +19,7 @@ SETTINGS := set -a; [ ! -f .env ] || . ./.env; set +a;
 help: ## Show the targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.run ## Start Kei in one process, with the story loaded. Needs only Python.
+run: $(VENV)/.run ## Start Kei in one process and load the sample data. Needs only Python.
 	@$(BIN)/kei run $(ARGS)
 
 # Tests that are named by path run whether they are long or not.
@@ -43,7 +43,7 @@ up: $(VENV)/.run ## Deploy with Docker Compose, or bring a running deployment to
 down: ## Stop the deployment; its data stay.
 	@docker compose --profile '*' down
 
-soak: $(VENV)/.dev ## Load with a fault every minute, on each wire for MINUTES=10: what grows, and whether all is kept.
+soak: $(VENV)/.dev ## Load with a fault every minute, MINUTES=10 per transport; print growth and losses.
 	@$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(ARGS)
 
 bench: $(VENV)-bench/.done ## Measure Kei beside its peers; ARGS='commit ingest' picks some. Needs Java and Maven; 20 minutes.

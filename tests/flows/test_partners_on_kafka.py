@@ -191,7 +191,7 @@ async def test_what_cannot_be_is_said_before_anything_is_made_or_with_what_is_le
 
     said = await refused(running, "add", "acme", *where, *auditor, "auditor")
     assert "User auditor may not administer Kafka" in said
-    assert "For Kafka: kei partner rotate acme --kafka" in said
+    assert "For Kafka run: kei partner rotate acme --kafka" in said
     assert (await fed(running, key_in(said))).status_code == 200
     assert "partner-acme" in parts(await done(running, "rotate", "acme", *where))["Python"]
     assert "There is no partner 'other'." in await refused(running, "rotate", "other", *where)
