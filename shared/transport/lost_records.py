@@ -7,7 +7,7 @@ of the log before the first fetch, the offsets of the records read and stored, a
 |-------------------|------------------------------|------------|-----------------------------------------------------|
 | unassigned        | assigned()                   | starting   | nothing is fetched yet, nothing may be committed    |
 | starting          | started(position, log_start) | reading    | offsets between the expected one and log_start are  |
-|                   |                              |            | lost; log_start is due if the position is below it  |
+|                   |                              |            | lost; the position is due, or log_start if higher   |
 | any               | read(offsets)                | same       | offsets missing since the expected one are lost     |
 | starting, reading | stored(offset)               | same       | the offset is due when the state is reading         |
 | unassigned        | stored(offset)               | same       | none: the next owner reads the records again        |
@@ -15,7 +15,8 @@ of the log before the first fetch, the offsets of the records read and stored, a
 | starting, reading | revoked()                    | unassigned | nothing is due; what was read is remembered         |
 
 A record counts as read if the group had committed a higher offset when this member started, or this member has read it.
-A group without a committed offset starts with what the log contains.
+A group without a committed offset starts with what the log contains. The position is due even if nothing is read, so
+that the group has an offset in each partition: records that come into an empty partition and are deleted are lost too.
 
 Each loss is returned once, provided that a member stores and commits what it has read before its partition is revoked.
 If it cannot (it died, or exceeded the time limit), the next owner starts below: it returns the same loss again, and
@@ -58,7 +59,8 @@ class PartitionReading:
             The offsets that are lost.
         """
         self.state = State.READING
-        self._committed = position
+        self._committed = position - 1
+        self.stored(position)
         self._expected = max(position, self._expected)
         if log_start is None or log_start <= position:
             return ()

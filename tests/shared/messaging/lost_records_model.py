@@ -51,6 +51,8 @@ class World:
     members: tuple[Member, ...]
     committed: int | None
     log_start: int = 0
+    began: int | None = None
+    """The offset at which the group started without a committed offset; what is deleted below it is no loss."""
     late_commit: int | None = None
     """Of a former owner, still on its way."""
     read: frozenset[int] = frozenset()
@@ -68,7 +70,7 @@ class World:
 
     def lost(self) -> set[int]:
         """Offsets deleted before any member had read them."""
-        return set(range(self.log_start)) - self.read
+        return set(range(self.began or 0, self.log_start)) - self.read
 
     def counted(self) -> set[int]:
         """Offsets reported at least once."""
@@ -107,7 +109,8 @@ class World:
         else:
             position, log_start = member.position, None if member.log_start < 0 else member.log_start
             started = replace(member, log_start=None)
-            yield "starts", _with(self, number, started, lambda reading: reading.started(position, log_start))
+            world = replace(self, began=position if self.began is None else self.began)
+            yield "starts", _with(world, number, started, lambda reading: reading.started(position, log_start))
 
     def _reading(self, number: int, member: Member) -> Iterator[Step]:
         if member.reading.state is State.READING and member.position is not None and member.fetched is None:

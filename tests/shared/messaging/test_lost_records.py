@@ -98,6 +98,23 @@ async def test_a_group_that_is_new_begins_with_what_there_is(kafka: str, topic: 
     assert not transport.lost()
 
 
+async def test_records_deleted_in_a_partition_from_which_nothing_was_ever_read_are_counted(
+    kafka: str, topic: Create, consumer_name: str
+) -> None:
+    name = await topic()
+    inbox = Kept(consumer_name, name)
+    transport = reading(kafka, inbox)
+    async with running(transport.run()):
+        await eventually(lambda: _committed(kafka, consumer_name, name, 0), 40.0)
+    await transport.close()
+    await send(kafka, name, b"1", b"2")
+    await delete_records(kafka, [name])
+    transport = reading(kafka, inbox)
+    async with running(transport.run()):
+        await eventually(lambda: transport.lost() == {name: 2}, 40.0)
+    await transport.close()
+
+
 class SlowInbox:
     """An inbox in memory that takes its time, or nothing while it is closed."""
 
