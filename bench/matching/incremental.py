@@ -16,7 +16,7 @@ CHANGES = 600
 
 
 def change(solver: IncrementalSolver, problem: Problem, chance: random.Random) -> Callable[[], None]:
-    """A random change: of a mentor's slots, of a learner's slot, or of a learner's worths."""
+    """A random change: of a mentor's slots, of a learner's slot, or of a learner's values."""
     mentor, learner = chance.randrange(len(problem.mentor_slots)), chance.randrange(len(problem.learner_slots))
     kind = chance.randrange(3)
     if kind == 0:
@@ -26,8 +26,8 @@ def change(solver: IncrementalSolver, problem: Problem, chance: random.Random) -
         slots = chance.randint(0, 1)
         return lambda: solver.set_learner_slots(learner, slots)
     arcs = int((problem.learner == learner).sum())
-    worths = np.array([chance.randint(1, 9999) for _ in range(arcs)])
-    return lambda: solver.set_learner_worths(learner, worths)
+    values = np.array([chance.randint(1, 9999) for _ in range(arcs)])
+    return lambda: solver.set_learner_values(learner, values)
 
 
 def _bench(title: str, size: str, make: Callable[[], Problem]) -> Bench:
@@ -62,7 +62,7 @@ def _bench(title: str, size: str, make: Callable[[], Problem]) -> Bench:
     async def from_scratch() -> Metrics:
         current = problem()
         with watch() as running:
-            solve(current._replace(worth=current.worth.copy()))
+            solve(current._replace(value=current.value.copy()))
         return {"p50": running.seconds * 1e3, "p99": running.seconds * 1e3, "mib": memory["from scratch"]()}
 
     goal = Goal(

@@ -26,8 +26,8 @@ def random_problem(chance: random.Random, learner_slots: int) -> Problem:
     with_minimum = chance.random() < 1 / 3
     minimums = [[chance.randint(0, slots) if with_minimum else 0 for slots in side] for side in sides]
     ends = np.array([arc[0] for arc in arcs], np.int32), np.array([arc[1] for arc in arcs], np.int32)
-    worth = np.array([chance.randint(0, highest) for _ in arcs], np.int64)
-    return Problem(*ends, worth, *(np.array(side, np.int32) for side in (*sides, *minimums)))
+    value = np.array([chance.randint(0, highest) for _ in arcs], np.int64)
+    return Problem(*ends, value, *(np.array(side, np.int32) for side in (*sides, *minimums)))
 
 
 def key(problem: Problem, objective: str, taken: NDArray[np.bool_]) -> Key | None:
@@ -39,12 +39,12 @@ def key(problem: Problem, objective: str, taken: NDArray[np.bool_]) -> Key | Non
     if (loads[0] > problem.mentor_slots).any() or (loads[1] > problem.learner_slots).any():
         return None
     needed = np.minimum(loads[0], problem.mentor_minimum).sum() + np.minimum(loads[1], problem.learner_minimum).sum()
-    pairs, total = int(taken.sum()), int(problem.worth[taken].sum())
+    pairs, total = int(taken.sum()), int(problem.value[taken].sum())
     if objective == "total":
         return int(needed), total
     if objective == "pairs":
         return int(needed), pairs, total
-    points = problem.worth // HUNDREDTHS_PER_POINT
+    points = problem.value // HUNDREDTHS_PER_POINT
     reached = [int((points[taken] >= level).sum()) for level in np.unique(points)]
     return int(needed), pairs, *reached[1:], total
 
@@ -56,8 +56,8 @@ def disagreements(count: int, seed: int) -> Iterator[str]:
         objective = ("total", "pairs", "fairest")[number % 3]
         # Fairness compares first pairs, which a key cannot tell from second ones.
         problem = random_problem(chance, 1 if objective == "fairest" else 3)
-        solution = solve_objective(problem, problem.worth, objective, NEVER_STOP)
-        plans = (np.array(plan, np.bool_) for plan in product((False, True), repeat=len(problem.worth)))
+        solution = solve_objective(problem, problem.value, objective, NEVER_STOP)
+        plans = (np.array(plan, np.bool_) for plan in product((False, True), repeat=len(problem.value)))
         best = max(value for plan in plans if (value := key(problem, objective, plan)) is not None)
         if key(problem, objective, solution.taken) != best:
             yield f"problem {number} of seed {seed}, {objective}: {key(problem, objective, solution.taken)}, not {best}"

@@ -16,32 +16,32 @@ from bench.matching.world import instance
 from services.matching.rules.engine import Problem, check, solve
 
 Peer = Callable[[Problem], int]
-"""Returns the worth of the best plan that it finds."""
+"""Returns the value of the best plan that it finds."""
 
 
 @cache
 def optimum(problem: Callable[[], Problem]) -> int:
-    """The worth of the optimal plan, checked by its certificate."""
+    """The value of the optimal plan, checked by its certificate."""
     solved = solve(problem())
     check(solved)
-    return int(solved.problem.worth[solved.taken].sum())
+    return int(solved.problem.value[solved.taken].sum())
 
 
 def kei(problem: Problem) -> int:
     """Kei's solver."""
     solved = solve(problem)
-    return int(problem.worth[solved.taken].sum())
+    return int(problem.value[solved.taken].sum())
 
 
 def flow(problem: Problem) -> int:
     """OR-tools' SimpleMinCostFlow: source, learners, mentors, sink, and a bypass arc from source to sink."""
     learners, mentors = len(problem.learner_slots), len(problem.mentor_slots)
-    source, sink, ones = learners + mentors, learners + mentors + 1, np.ones(len(problem.worth), np.int64)
+    source, sink, ones = learners + mentors, learners + mentors + 1, np.ones(len(problem.value), np.int64)
     graph = min_cost_flow.SimpleMinCostFlow()
     add = graph.add_arcs_with_capacity_and_unit_cost
     nothing = np.zeros(max(learners, mentors), np.int64)
     add(np.full(learners, source), np.arange(learners), problem.learner_slots.astype(np.int64), nothing[:learners])
-    add(problem.learner.astype(np.int64), problem.mentor.astype(np.int64) + learners, ones, -problem.worth)
+    add(problem.learner.astype(np.int64), problem.mentor.astype(np.int64) + learners, ones, -problem.value)
     to_sink = np.arange(learners, learners + mentors), np.full(mentors, sink)
     add(*to_sink, problem.mentor_slots.astype(np.int64), nothing[:mentors])
     supply = int(problem.learner_slots.sum())
@@ -54,34 +54,34 @@ def flow(problem: Problem) -> int:
 
 def assignment(problem: Problem) -> int:
     """SciPy's linear_sum_assignment on the full matrix; a mentor has a column for each slot."""
-    worth = np.zeros((len(problem.learner_slots), len(problem.mentor_slots)), np.int64)
-    worth[problem.learner, problem.mentor] = problem.worth
-    worth = np.repeat(worth, problem.mentor_slots, axis=1)
-    rows, columns = linear_sum_assignment(worth, maximize=True)
-    return int(worth[rows, columns].sum())
+    value = np.zeros((len(problem.learner_slots), len(problem.mentor_slots)), np.int64)
+    value[problem.learner, problem.mentor] = problem.value
+    value = np.repeat(value, problem.mentor_slots, axis=1)
+    rows, columns = linear_sum_assignment(value, maximize=True)
+    return int(value[rows, columns].sum())
 
 
 def matching(problem: Problem) -> int:
-    """SciPy's min_weight_full_bipartite_matching; each learner has an additional column of worth 0."""
+    """SciPy's min_weight_full_bipartite_matching; each learner has an additional column of value 0."""
     learners, mentors = len(problem.learner_slots), len(problem.mentor_slots)
     first = np.concatenate([[0], np.cumsum(problem.mentor_slots)])
     times = problem.mentor_slots[problem.mentor]
     slot = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first[problem.mentor], times)
     rows = np.concatenate([np.repeat(problem.learner, times), np.arange(learners)])
     columns = np.concatenate([slot, first[mentors] + np.arange(learners)])
-    worth = np.concatenate([np.repeat(problem.worth, times), np.zeros(learners, np.int64)])
-    # Explicit zeros would be dropped, so 1 is added to each worth.
-    graph = coo_array((worth + 1, (rows, columns)), shape=(learners, int(first[mentors]) + learners)).tocsr()
+    value = np.concatenate([np.repeat(problem.value, times), np.zeros(learners, np.int64)])
+    # Explicit zeros would be dropped, so 1 is added to each value.
+    graph = coo_array((value + 1, (rows, columns)), shape=(learners, int(first[mentors]) + learners)).tocsr()
     taken = min_weight_full_bipartite_matching(graph, maximize=True)
     return int(graph[taken].sum()) - learners
 
 
 def linear(problem: Problem) -> int:
     """HiGHS on the linear programme, whose vertices are integral."""
-    arcs, learners = len(problem.worth), len(problem.learner_slots)
+    arcs, learners = len(problem.value), len(problem.learner_slots)
     model = highspy.HighsLp()
     model.num_col_, model.num_row_ = arcs, learners + len(problem.mentor_slots)
-    model.col_cost_, model.col_lower_, model.col_upper_ = -problem.worth.astype(float), np.zeros(arcs), np.ones(arcs)
+    model.col_cost_, model.col_lower_, model.col_upper_ = -problem.value.astype(float), np.zeros(arcs), np.ones(arcs)
     model.row_lower_ = np.zeros(model.num_row_)
     model.row_upper_ = np.concatenate([problem.learner_slots, problem.mentor_slots]).astype(float)
     model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
@@ -99,16 +99,16 @@ def greedy(problem: Problem) -> int:
     """Takes the best pair that still fits until none does, as people do by hand."""
     left = [problem.mentor_slots.tolist(), problem.learner_slots.tolist()]
     mentor, learner, total = problem.mentor.tolist(), problem.learner.tolist(), 0
-    for arc in np.argsort(-problem.worth, kind="stable").tolist():
+    for arc in np.argsort(-problem.value, kind="stable").tolist():
         if left[0][mentor[arc]] and left[1][learner[arc]]:
             left[0][mentor[arc]] -= 1
             left[1][learner[arc]] -= 1
-            total += int(problem.worth[arc])
+            total += int(problem.value[arc])
     return total
 
 
 def _bench(title: str, make: Callable[[], Problem], peers: Mapping[str, Peer], goals: list[Goal]) -> Bench:
-    """One size; every exact solver has to find the worth that the certificate proves."""
+    """One size; every exact solver has to find the value that the certificate proves."""
     problem = cache(make)
 
     def variant(peer: Peer) -> Variant:
@@ -117,11 +117,11 @@ def _bench(title: str, make: Callable[[], Problem], peers: Mapping[str, Peer], g
         async def run() -> Metrics:
             current = problem()
             with watch() as running:
-                worth = peer(current)
-            if peer is not greedy and worth != optimum(problem):
-                raise ValueError(f"{peer.__name__} found {worth}, but {optimum(problem)} is proved.")
+                value = peer(current)
+            if peer is not greedy and value != optimum(problem):
+                raise ValueError(f"{peer.__name__} found {value}, but {optimum(problem)} is proved.")
             time = {"rate": 1 / running.seconds, "ms": running.seconds * 1e3}
-            return time | {"mib": memory(), "of_best": worth / optimum(problem)}
+            return time | {"mib": memory(), "of_best": value / optimum(problem)}
 
         return run
 

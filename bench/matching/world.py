@@ -75,12 +75,12 @@ def cluster(number: int, chance: random.Random, indicators: Sequence[str] = INDI
     advanced = chance.random() < 1 / 3
     skills = [Skill(FRAMEWORK, indicator) for indicator in indicators]
     levels = {skill: chance.randint(2, SCALE_MAX) if advanced else chance.randint(0, 3) for skill in skills}
-    wanted = chance.sample(skills, chance.randint(1, 2) if advanced else chance.randint(2, 4))
+    targeted = chance.sample(skills, chance.randint(1, 2) if advanced else chance.randint(2, 4))
     targets = {
         skill: TargetLevel(min(SCALE_MAX, levels[skill] + chance.randint(1, 2)), chance.randint(1, 5))
-        for skill in wanted
+        for skill in targeted
     }
-    requested = wanted[:1] if chance.random() < 1 / 4 else []
+    requested = targeted[:1] if chance.random() < 1 / 4 else []
     return Profile(
         id=UUID(int=chance.getrandbits(128), version=4),
         name=f"Cluster {number}",

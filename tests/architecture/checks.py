@@ -51,8 +51,7 @@ _HABIT_WORDS = frozenset(
     ]
 )
 _NOT_RENAMED_YET = (
-    *("bench/matching", "deploy/backup", "deploy/generate_docs.py", "deploy/kafka", "deploy/sample_data"),
-    "services/matching/rules",
+    *("deploy/backup", "deploy/generate_docs.py", "deploy/kafka", "deploy/sample_data"),
     *("tests/browser", "tests/compose", "tests/contracts", "tests/deploy", "tests/faults"),
     *("tests/flows", "tests/rules", "tests/services", "tests/support"),
 )

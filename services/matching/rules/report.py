@@ -25,7 +25,7 @@ def make_plan(plan_input: PlanInput, control: Control = NEVER_STOP) -> Plan:
 
     Raises:
         NotOptimal: a certificate does not hold, which is an error of the solver.
-        ValueError: the worths are too large for exact sums.
+        ValueError: the values are too large for exact sums.
     """
     plan_input, problem, solution = solve_with_move_limit(plan_input, control)
     chosen = [problem.pair_key(arc) for arc in np.flatnonzero(solution.taken).tolist()]
@@ -84,9 +84,9 @@ def _withdrawn_proposals(
 
 
 def _certificate(solved: Solved) -> Certificate:
-    worth = int(solved.problem.worth[solved.taken].sum())
+    value = int(solved.problem.value[solved.taken].sum())
     return Certificate(
-        worth=worth,
+        worth=value,
         bound=solved.bound,
         mentor_prices=tuple(map(int, solved.mentor_price)),
         learner_prices=tuple(map(int, solved.learner_price)),

@@ -50,9 +50,9 @@ def large(seed: int, learners: int = 300, mentors: int = 200) -> Problem:
 @pytest.mark.skipif(not jit.can_compile(), reason="numba is not installed")
 def test_the_compiled_form_finds_the_same_plan_at_the_same_prices(monkeypatch: pytest.MonkeyPatch) -> None:
     problem = large(1)
-    assert len(problem.worth) >= jit.COMPILE_FROM_ARCS
+    assert len(problem.value) >= jit.COMPILE_FROM_ARCS
     compiled = solve(problem)
-    monkeypatch.setattr(jit, "COMPILE_FROM_ARCS", len(problem.worth) + 1)
+    monkeypatch.setattr(jit, "COMPILE_FROM_ARCS", len(problem.value) + 1)
     plain = solve(problem)
     assert (compiled.taken == plain.taken).all()
     assert (compiled.mentor_price == plain.mentor_price).all()
@@ -71,7 +71,7 @@ def test_after_the_warm_up_nothing_is_left_to_compile() -> None:
     solver = IncrementalSolver(problem)
     solver.set_mentor_slots(0, 2)
     solver.set_learner_slots(1, 0)
-    solver.set_learner_worths(0, np.array([3, 4]))
+    solver.set_learner_values(0, np.array([3, 4]))
     solved = solver.solved()
     check(solved)
     Residual(solved).one_more_mentor_slot(0)
@@ -101,7 +101,7 @@ def test_many_learners_for_few_places_and_the_other_way_round() -> None:
         check(solve(large(3, learners, mentors)))
 
 
-def test_too_large_worths_are_refused() -> None:
+def test_too_large_values_are_refused() -> None:
     with pytest.raises(ValueError, match="too large"):
         solve(problem_of([(0, 0, 2**60), (1, 1, 2**60)], ([1, 1], [1, 1]), ([1, 1], [1, 1])))
 
@@ -123,7 +123,7 @@ WRONG: dict[str, Callable[[Solved], Solved]] = {
     "mentors too dear": lambda solved: solved._replace(mentor_price=solved.mentor_price + 1),
     "learners too cheap": lambda solved: solved._replace(learner_price=solved.learner_price - 1),
     "another bound": lambda solved: solved._replace(bound=solved.bound + 1),
-    "another worth": lambda solved: solved._replace(problem=solved.problem._replace(worth=np.array([50, 40, 31]))),
+    "another value": lambda solved: solved._replace(problem=solved.problem._replace(value=np.array([50, 40, 31]))),
     "more places": lambda solved: solved._replace(problem=solved.problem._replace(mentor_slots=np.array([2, 1]))),
 }
 

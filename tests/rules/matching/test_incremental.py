@@ -23,7 +23,7 @@ def changed(solver: IncrementalSolver, problem: Problem, chance: random.Random) 
         solver.set_learner_slots(learner, chance.randint(0, 4))
     else:
         arcs = int((problem.learner == learner).sum())
-        solver.set_learner_worths(learner, np.array([chance.randint(-10, 30) for _ in range(arcs)], dtype=np.int64))
+        solver.set_learner_values(learner, np.array([chance.randint(-10, 30) for _ in range(arcs)], dtype=np.int64))
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -57,16 +57,16 @@ COMPILED = pytest.param(True, marks=pytest.mark.skipif(not jit.can_compile(), re
 @pytest.mark.parametrize("compiles", [False, COMPILED])
 def test_a_hundred_changes_of_a_large_plan(monkeypatch: pytest.MonkeyPatch, *, compiles: bool) -> None:
     problem, chance = large(3), random.Random(4)
-    assert len(problem.worth) >= jit.COMPILE_FROM_ARCS
+    assert len(problem.value) >= jit.COMPILE_FROM_ARCS
     if not compiles:
-        monkeypatch.setattr(jit, "COMPILE_FROM_ARCS", len(problem.worth) + 1)
+        monkeypatch.setattr(jit, "COMPILE_FROM_ARCS", len(problem.value) + 1)
     solver = IncrementalSolver(problem)
     for _ in range(100):
         changed(solver, problem, chance)
     solved = solver.solved()
     check(solved)
     from_scratch = solve(solved.problem)
-    assert solved.problem.worth[solved.taken].sum() == from_scratch.problem.worth[from_scratch.taken].sum()
+    assert solved.problem.value[solved.taken].sum() == from_scratch.problem.value[from_scratch.taken].sum()
 
 
 def test_back_and_forth_is_worth_the_same() -> None:
@@ -88,5 +88,5 @@ def test_what_cannot_be_repaired_is_refused() -> None:
         IncrementalSolver(problem_of([(0, 0, 5)], ([1], [1]), ([1], [0])))
     solver = IncrementalSolver(problem_of([(0, 0, 5)], ([1], [1])))
     with pytest.raises(ValueError, match="too large"):
-        solver.set_learner_worths(0, np.array([2**60]))
+        solver.set_learner_values(0, np.array([2**60]))
     check(solver.solved())

@@ -49,8 +49,8 @@ def test_at_every_price_the_best_plan_is_one_that_is_told(seed: int) -> None:
     assert len(dropped) == len(set(dropped)) > 1, "nothing could be moved"
     for price in range(0, MAX_MOVE_PRICE + 1, 250):
         plan = make_plan(replace(plan_input, criteria=Criteria(move_price=price)))
-        worth = [point.total - price * point.dropped for point in frontier.points]
-        assert plan.total - price * len(plan.dropped) == max(worth)
+        values = [point.total - price * point.dropped for point in frontier.points]
+        assert plan.total - price * len(plan.dropped) == max(values)
 
 
 def test_without_proposals_there_is_one_plan_at_any_price() -> None:

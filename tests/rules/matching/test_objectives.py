@@ -17,7 +17,7 @@ Pairs = frozenset[int]
 
 
 class Small(NamedTuple):
-    """A problem that is small enough to try every plan; `score` is the worth without additions."""
+    """A problem that is small enough to try every plan; `score` is the value without additions."""
 
     problem: Problem
     score: NDArray[np.int64]
@@ -42,10 +42,10 @@ def random_small(chance: random.Random, *, learner_slots: int, spread: int = 900
 
 def plans(problem: Problem, most: int | None = None) -> Iterator[Pairs]:
     """Every set of arcs that fits, learners taking `most` at most."""
-    arcs = range(len(problem.worth))
+    arcs = range(len(problem.value))
     room = {("m", number): int(slots) for number, slots in enumerate(problem.mentor_slots)}
     room |= {("l", number): min(int(slots), most or 9) for number, slots in enumerate(problem.learner_slots)}
-    for count in range(len(problem.worth) + 1):
+    for count in range(len(problem.value) + 1):
         fits = 0
         for chosen in combinations(arcs, count):
             used = Counter(("m", int(problem.mentor[arc])) for arc in chosen)
@@ -57,8 +57,8 @@ def plans(problem: Problem, most: int | None = None) -> Iterator[Pairs]:
             return
 
 
-def worth(problem: Problem, pairs: Pairs) -> int:
-    return sum(int(problem.worth[arc]) for arc in pairs)
+def total_value(problem: Problem, pairs: Pairs) -> int:
+    return sum(int(problem.value[arc]) for arc in pairs)
 
 
 def chosen(small: Small, objective: str) -> Pairs:
@@ -72,7 +72,7 @@ def test_the_best_total(seed: int) -> None:
     small = random_small(random.Random(seed), learner_slots=2)
     pairs = chosen(small, "total")
     assert pairs in set(plans(small.problem))
-    assert worth(small.problem, pairs) == max(worth(small.problem, plan) for plan in plans(small.problem))
+    assert total_value(small.problem, pairs) == max(total_value(small.problem, plan) for plan in plans(small.problem))
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -80,8 +80,8 @@ def test_the_most_pairs_then_the_best_total(seed: int) -> None:
     small = random_small(random.Random(seed), learner_slots=2)
     pairs = chosen(small, "pairs")
     assert pairs in set(plans(small.problem))
-    assert (len(pairs), worth(small.problem, pairs)) == max(
-        (len(plan), worth(small.problem, plan)) for plan in plans(small.problem)
+    assert (len(pairs), total_value(small.problem, pairs)) == max(
+        (len(plan), total_value(small.problem, plan)) for plan in plans(small.problem)
     )
 
 
@@ -89,7 +89,7 @@ def fairness(small: Small, pairs: Pairs) -> tuple[list[int], int]:
     """The lexicographic value: the points of learners, the lowest first (-1 without a mentor), then the total."""
     served = {int(small.problem.learner[arc]): int(small.score[arc]) // HUNDREDTHS_PER_POINT for arc in pairs}
     learners = range(len(small.problem.learner_slots))
-    return sorted(served.get(learner, -1) for learner in learners), worth(small.problem, pairs)
+    return sorted(served.get(learner, -1) for learner in learners), total_value(small.problem, pairs)
 
 
 @pytest.mark.parametrize("spread", [9000, 500])
@@ -111,6 +111,7 @@ def test_second_places_are_filled_when_all_first_ones_are_as_fair_as_can_be(seed
     fair = max(fairness(small, plan) for plan in firsts)
     stand = [plan for plan in firsts if plan <= pairs and fairness(small, plan) == fair]
     assert any(
-        worth(small.problem, pairs) == max(worth(small.problem, plan) for plan in everything if first <= plan)
+        total_value(small.problem, pairs)
+        == max(total_value(small.problem, plan) for plan in everything if first <= plan)
         for first in stand
     )

@@ -16,8 +16,8 @@ def changed(solved: Solved, change: PlanChange) -> Taken:
     return taken
 
 
-def worth(problem: Problem, result: Value | None) -> int:
-    """The worth of a value with the bonus of each minimum load that is met."""
+def total_value(problem: Problem, result: Value | None) -> int:
+    """The number for a value, with the bonus of each minimum load that is met."""
     assert result is not None
     return result[0] * problem.bonus + result[1]
 
@@ -28,7 +28,7 @@ def test_a_pair_that_has_to_be(seed: int) -> None:
     for _ in range(4):
         problem = random_problem(chance, max_arcs=7)
         solved = solve(problem)
-        for arc in range(len(problem.worth)):
+        for arc in range(len(problem.value)):
             change = Residual(solved).forced(arc)
             best = best_value(problem, lambda plan, arc=arc: bool(plan[arc]))  # type: ignore[misc]
             if best is None:
@@ -38,7 +38,7 @@ def test_a_pair_that_has_to_be(seed: int) -> None:
             plan = changed(solved, change)
             assert plan[arc]
             assert value(problem, plan) == best
-            assert worth(problem, best) == solved.bound + change.gain
+            assert total_value(problem, best) == solved.bound + change.gain
 
 
 @pytest.mark.parametrize("side", ["mentor", "learner"])
@@ -54,4 +54,4 @@ def test_one_more_place(seed: int, side: str) -> None:
             change = getattr(Residual(solved), f"one_more_{side}_slot")(node)
             best = best_value(more)
             assert value(more, changed(solved, change)) == best
-            assert worth(problem, best) == solved.bound + change.gain
+            assert total_value(problem, best) == solved.bound + change.gain

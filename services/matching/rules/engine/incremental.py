@@ -23,16 +23,16 @@ class IncrementalSolver:
         problem: without minimum loads.
 
     Raises:
-        ValueError: it has minimum loads, or its worths are too large for exact sums.
+        ValueError: it has minimum loads, or its values are too large for exact sums.
     """
 
     def __init__(self, problem: Problem) -> None:
         if problem.mentor_minimum.any() or problem.learner_minimum.any():
             raise ValueError("A problem with minimum loads cannot be solved incrementally.")
         self._mentors = len(problem.mentor_slots)
-        self._change: Callable[..., Any] = kernel_function("change", len(problem.worth))
-        self._set_initial_price: Callable[..., Any] = kernel_function("set_initial_price", len(problem.worth))
-        self._problem = problem._replace(worth=problem.worth.copy())
+        self._change: Callable[..., Any] = kernel_function("change", len(problem.value))
+        self._set_initial_price: Callable[..., Any] = kernel_function("set_initial_price", len(problem.value))
+        self._problem = problem._replace(value=problem.value.copy())
         self._state = state_of(solve(self._problem))
 
     @property
@@ -45,7 +45,7 @@ class IncrementalSolver:
         """The current problem with its plan and certificate."""
         slots = self._state.slots.copy()
         problem = self._problem._replace(
-            worth=self._state.worth.copy(),
+            value=self._state.value.copy(),
             mentor_slots=slots[: self._mentors],
             learner_slots=slots[self._mentors :],
         )
@@ -60,17 +60,17 @@ class IncrementalSolver:
         """Change the number of slots of a learner."""
         self._set_slots(self._mentors + learner, slots)
 
-    def set_learner_worths(self, learner: int, worths: Int64Array) -> None:
-        """Change the worths of a learner's arcs, in their order.
+    def set_learner_values(self, learner: int, values: Int64Array) -> None:
+        """Change the values of a learner's arcs, in their order.
 
         Raises:
-            ValueError: the worths are too large for exact sums.
+            ValueError: the values are too large for exact sums.
         """
         begin, end = self._state.start[learner], self._state.start[learner + 1]
-        _require_exact_sums(self._problem, worths)
+        _require_exact_sums(self._problem, values)
         slots = int(self._state.slots[self._mentors + learner])
         self.set_learner_slots(learner, 0)
-        self._state.worth[begin:end] = worths
+        self._state.value[begin:end] = values
         self._set_initial_price(self._state, np.int32(self._mentors + learner))
         self.set_learner_slots(learner, slots)
 
@@ -86,7 +86,7 @@ class IncrementalSolver:
                 self._change(state, np.int32(node), gains_outward)
 
 
-def _require_exact_sums(problem: Problem, worths: Int64Array) -> None:
+def _require_exact_sums(problem: Problem, values: Int64Array) -> None:
     slots = 1 + int(problem.mentor_slots.sum()) + int(problem.learner_slots.sum())
-    if int(np.abs(worths).max(initial=0)) * 8 * slots >= INFINITY:
-        raise ValueError("The worths of this problem are too large for exact sums.")
+    if int(np.abs(values).max(initial=0)) * 8 * slots >= INFINITY:
+        raise ValueError("The values of this problem are too large for exact sums.")

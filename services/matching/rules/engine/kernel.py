@@ -1,7 +1,7 @@
 """Successive shortest augmenting paths on flat arrays: one source, compiled where that pays.
 
 Learners' slots are filled one by one. Each new slot searches the cheapest path to an end. The cost of a pair is its
-negative reduced worth: the prices of its two slots less its worth. A path ends at a mentor with a free slot, or at a
+negative reduced value: the prices of its two slots less its value. A path ends at a mentor with a free slot, or at a
 learner that gives up a pair, possibly the source itself. Then the prices of the nodes on the way change such that the
 plan and the prices prove each other (Edmonds and Karp, Tomizawa; Jonker and Volgenant for the assignment problem). The
 same search, started elsewhere or in the other direction, repairs a plan after a change.
@@ -24,10 +24,10 @@ class State(NamedTuple):
 
     Attributes:
         mentors: number of mentors.
-        bonus: what a pair that meets a minimum load counts in addition to its worth.
+        bonus: what a pair that meets a minimum load counts in addition to its value.
         arc_mentor: the mentor's node of each arc.
         arc_learner: the learner's node of each arc.
-        worth: of each arc.
+        value: of each arc.
         start: of each learner, the index of its first arc; then the number of arcs.
         taken: of each arc, whether it is in the plan.
         held_index: of each taken arc, its index in `held`.
@@ -50,7 +50,7 @@ class State(NamedTuple):
     bonus: int
     arc_mentor: NDArray[np.int32]
     arc_learner: NDArray[np.int32]
-    worth: NDArray[np.int64]
+    value: NDArray[np.int64]
     start: NDArray[np.int64]
     taken: NDArray[np.bool_]
     held_index: NDArray[np.int32]
@@ -147,7 +147,7 @@ def search(s: State, source: int, outward: bool) -> tuple[int, int, int]:  # noq
             arc = arc_at(s, node, index, outward)
             if s.taken[arc] == adds:
                 continue
-            reduced = s.worth[arc] - s.price[s.arc_mentor[arc]] - s.price[s.arc_learner[arc]]
+            reduced = s.value[arc] - s.price[s.arc_mentor[arc]] - s.price[s.arc_learner[arc]]
             other = s.arc_learner[arc] if node < s.mentors else s.arc_mentor[arc]
             length = distance - reduced if adds else distance + reduced
             heap_index = s.heap_index[other]
@@ -179,7 +179,7 @@ def adjacent_end(s: State, source: int, outward: bool) -> tuple[int, int]:  # no
             other = s.arc_mentor[arc] if outward else s.arc_learner[arc]
             if s.taken[arc] or s.load[other] >= s.slots[other]:
                 continue
-            reduced = s.worth[arc] - s.price[other] - s.price[source]
+            reduced = s.value[arc] - s.price[other] - s.price[source]
             if gain_cost(s, other) - reduced < best:
                 end, best = other, gain_cost(s, other) - reduced
                 s.via[other] = arc
@@ -267,10 +267,10 @@ def change(s: State, node: int, outward: bool) -> bool:  # noqa: FBT001  positio
 
 
 def set_initial_price(s: State, learner: int) -> None:
-    """Set the price of a learner without pairs to the lowest at which no pair has a positive reduced worth."""
+    """Set the price of a learner without pairs to the lowest at which no pair has a positive reduced value."""
     price = -s.bonus if s.minimum[learner] > 0 else 0
     for arc in range(s.start[learner - s.mentors], s.start[learner - s.mentors + 1]):
-        price = max(price, s.worth[arc] - s.price[s.arc_mentor[arc]])
+        price = max(price, s.value[arc] - s.price[s.arc_mentor[arc]])
     s.price[learner] = price
 
 

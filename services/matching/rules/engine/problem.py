@@ -10,7 +10,7 @@ Int32Array = NDArray[np.int32]
 
 
 class Problem(NamedTuple):
-    """Possible pairs (arcs) with their worths, and the slots of both sides; each pair is taken at most once.
+    """Possible pairs (arcs) with their values, and the slots of both sides; each pair is taken at most once.
 
     Arcs are distinct and in the order of learner, then mentor; the plan depends on nothing else. Minimum loads, at most
     the slots, are met first, as far as possible.
@@ -18,7 +18,7 @@ class Problem(NamedTuple):
     Attributes:
         mentor: of each arc, int32.
         learner: of each arc, int32.
-        worth: of each arc, int64.
+        value: of each arc, int64.
         mentor_slots: of each mentor, int32.
         learner_slots: of each learner, int32.
         mentor_minimum: the minimum load of each mentor, int32.
@@ -27,7 +27,7 @@ class Problem(NamedTuple):
 
     mentor: Int32Array
     learner: Int32Array
-    worth: Int64Array
+    value: Int64Array
     mentor_slots: Int32Array
     learner_slots: Int32Array
     mentor_minimum: Int32Array
@@ -35,16 +35,16 @@ class Problem(NamedTuple):
 
     @property
     def bonus(self) -> int:
-        """What a pair that meets a minimum load counts in addition: more than all worths, even with one more slot.
+        """What a pair that meets a minimum load counts in addition: more than all values, even with one more slot.
 
         Raises:
-            ValueError: the worths are too large for exact sums in 64 bits.
+            ValueError: the values are too large for exact sums in 64 bits.
         """
-        pairs = min(len(self.worth), 1 + int(self.mentor_slots.sum()), 1 + int(self.learner_slots.sum()))
-        spread = 2 * pairs * int(np.abs(self.worth).max(initial=0)) + 1
+        pairs = min(len(self.value), 1 + int(self.mentor_slots.sum()), 1 + int(self.learner_slots.sum()))
+        spread = 2 * pairs * int(np.abs(self.value).max(initial=0)) + 1
         needed = int(self.mentor_minimum.sum()) + int(self.learner_minimum.sum())
         if spread * (2 * needed + 4) >= 2**62:
-            raise ValueError("The worths of this problem are too large for exact sums.")
+            raise ValueError("The values of this problem are too large for exact sums.")
         return spread if needed else 0
 
 
@@ -57,7 +57,7 @@ class Solved(NamedTuple):
         mentor_price: of a slot of each mentor; negative where a minimum load needs pairs that are worth less.
         learner_price: of a slot of each learner; likewise.
         exact: whether no plan is better.
-        bound: an upper bound of the worth of any plan, bonuses included.
+        bound: an upper bound of the value of any plan, bonuses included.
     """
 
     problem: Problem

@@ -1,7 +1,7 @@
 """The effect of one change on a solved plan, by one cheapest path through its residual graph.
 
 An edge of the graph adds an arc (learner to mentor), removes one (mentor to learner), or leads to or from the ground,
-where unused slots come from and go to. The cost of an arc is its negative reduced worth, which is never negative in an
+where unused slots come from and go to. The cost of an arc is its negative reduced value, which is never negative in an
 optimal plan.
 """
 
@@ -22,7 +22,7 @@ _GROUND = -1
 
 
 class PlanChange(NamedTuple):
-    """The gain in worth of a changed problem's best plan, bonuses included, and the arcs that change."""
+    """The gain in value of a changed problem's best plan, bonuses included, and the arcs that change."""
 
     gain: int
     added: tuple[int, ...]
@@ -51,12 +51,12 @@ class Residual:
         self._mentor, self._learner = problem.mentor.tolist(), (problem.learner + self._mentors).tolist()
         self._taken = solved.taken.tolist()
         self._price: list[int] = [*solved.mentor_price.tolist(), *solved.learner_price.tolist()]
-        self._reduced = problem.worth - solved.mentor_price[problem.mentor] - solved.learner_price[problem.learner]
+        self._reduced = problem.value - solved.mentor_price[problem.mentor] - solved.learner_price[problem.learner]
         self._slots = [*problem.mentor_slots.tolist(), *problem.learner_slots.tolist()]
         self._minimum = [*problem.mentor_minimum.tolist(), *problem.learner_minimum.tolist()]
         self._start = np.searchsorted(problem.learner, np.arange(len(problem.learner_slots) + 1)).tolist()
         self._state = state_of(solved)
-        self._search: Callable[..., Any] = kernel_function("search", len(problem.worth))
+        self._search: Callable[..., Any] = kernel_function("search", len(problem.value))
         self._one_more_changes: dict[int, PlanChange] = {}
         self._held = defaultdict[int, list[int]](list)
         self._load = [0] * len(self._price)

@@ -12,14 +12,14 @@ LEARNERS_PER_STEP = 512
 
 
 def solve(problem: Problem, control: Control = NEVER_STOP) -> Solved:
-    """The plan of the highest worth, minimum loads met first.
+    """The plan of the highest value, minimum loads met first.
 
     Args:
         problem: arcs and slots.
         control: called with the share of the learners that is done; if it stops, the plan is the best for those.
 
     Raises:
-        ValueError: the worths are too large for exact sums in 64 bits.
+        ValueError: the values are too large for exact sums in 64 bits.
     """
     if problem.mentor_slots.sum() >= problem.learner_slots.sum():
         return _fill(problem, control)
@@ -35,7 +35,7 @@ def _swapped(problem: Problem, order: NDArray[np.intp]) -> Problem:
     return Problem(
         problem.learner[order],
         problem.mentor[order],
-        problem.worth[order],
+        problem.value[order],
         problem.learner_slots,
         problem.mentor_slots,
         problem.learner_minimum,
@@ -45,7 +45,7 @@ def _swapped(problem: Problem, order: NDArray[np.intp]) -> Problem:
 
 def _fill(problem: Problem, control: Control) -> Solved:
     state = initial_state(problem)
-    fill = kernel_function("fill", len(problem.worth))
+    fill = kernel_function("fill", len(problem.value))
     order = _order(problem)
     for done in range(0, len(order), LEARNERS_PER_STEP):
         if done and control(done / len(order)):
@@ -56,7 +56,7 @@ def _fill(problem: Problem, control: Control) -> Solved:
 
 def initial_state(problem: Problem, max_held: Int32Array | None = None) -> State:
     """The state without pairs. `max_held` is the most pairs that each mentor can ever have; its slots if None."""
-    mentors, learners, arcs = len(problem.mentor_slots), len(problem.learner_slots), len(problem.worth)
+    mentors, learners, arcs = len(problem.mentor_slots), len(problem.learner_slots), len(problem.value)
     nodes = mentors + learners
     slots = np.concatenate([problem.mentor_slots, problem.learner_slots]).astype(np.int32)
     minimum = np.concatenate([problem.mentor_minimum, problem.learner_minimum]).astype(np.int32)
@@ -67,7 +67,7 @@ def initial_state(problem: Problem, max_held: Int32Array | None = None) -> State
         bonus=bonus,
         arc_mentor=problem.mentor.astype(np.int32),
         arc_learner=(problem.learner + mentors).astype(np.int32),
-        worth=problem.worth.astype(np.int64),
+        value=problem.value.astype(np.int64),
         start=np.searchsorted(problem.learner, np.arange(learners + 1)).astype(np.int64),
         taken=np.zeros(arcs, np.bool_),
         held_index=np.zeros(arcs, np.int32),
@@ -95,18 +95,18 @@ def state_of(solved: Solved) -> State:
     by_mentor = np.argsort(problem.mentor, kind="stable").astype(np.int32)
     start = np.concatenate([[0], np.cumsum(arcs)]).astype(np.int64)
     state = state._replace(by_mentor=by_mentor, mentor_start=start)
-    take_many = kernel_function("take_many", len(problem.worth))
+    take_many = kernel_function("take_many", len(problem.value))
     take_many(state, np.flatnonzero(solved.taken).astype(np.int32))
     state.price[:] = np.concatenate([solved.mentor_price, solved.learner_price])
     return state
 
 
 def _order(problem: Problem) -> Int32Array:
-    """The nodes of learners with slots and arcs, those with the highest worth first: fewer of them move later."""
+    """The nodes of learners with slots and arcs, those with the highest value first: fewer of them move later."""
     starts = np.flatnonzero(np.diff(problem.learner, prepend=-1))  # arcs are in the order of learners
     if not len(starts):
         return np.zeros(0, np.int32)
-    highest = np.maximum.reduceat(problem.worth, starts)
+    highest = np.maximum.reduceat(problem.value, starts)
     best_first = problem.learner[starts[np.argsort(-highest, kind="stable")]]
     best_first = best_first[problem.learner_slots[best_first] > 0]
     return (best_first + len(problem.mentor_slots)).astype(np.int32)
@@ -115,25 +115,25 @@ def _order(problem: Problem) -> Int32Array:
 def _solved(problem: Problem, state: State, unfilled: Int32Array) -> Solved:
     mentors = state.mentors
     without_slots = (mentors + np.flatnonzero(problem.learner_slots == 0)).astype(np.int32)
-    set_initial_prices = kernel_function("set_initial_prices", len(problem.worth))
+    set_initial_prices = kernel_function("set_initial_prices", len(problem.value))
     set_initial_prices(state, np.concatenate([unfilled, without_slots]))
     prices = state.price[:mentors].copy(), state.price[mentors:].copy()
     return Solved(problem, state.taken, *prices, exact=not len(unfilled), bound=bound(problem, *prices))
 
 
 def bound(problem: Problem, mentor_price: Int64Array, learner_price: Int64Array) -> int:
-    """The dual bound: the price of all slots plus all positive reduced worths. No plan is worth more."""
-    reduced = problem.worth - mentor_price[problem.mentor] - learner_price[problem.learner]
+    """The dual bound: the price of all slots plus all positive reduced values. No plan is worth more."""
+    reduced = problem.value - mentor_price[problem.mentor] - learner_price[problem.learner]
     sides = (
         (mentor_price, problem.mentor_slots, problem.mentor_minimum),
         (learner_price, problem.learner_slots, problem.learner_minimum),
     )
     bonus = problem.bonus
-    slots_worth = [
+    slots_value = [
         int((np.maximum(price, 0) * (slots - minimum) + np.maximum(price + bonus, 0) * minimum).sum())
         for price, slots, minimum in sides
     ]
-    return sum(slots_worth) + int(np.maximum(reduced, 0).sum())
+    return sum(slots_value) + int(np.maximum(reduced, 0).sum())
 
 
 def warm_up() -> None:
@@ -141,8 +141,8 @@ def warm_up() -> None:
     if not can_compile():
         return
     compiled()
-    one, zero, learner = np.ones(1, np.int32), np.zeros(1, np.int32), np.int32(1)
-    state = state_of(solve(Problem(zero, zero, np.ones(1, np.int64), one, one, zero, zero)))
+    one_slot, zero, learner = np.ones(1, np.int32), np.zeros(1, np.int32), np.int32(1)
+    state = state_of(solve(Problem(zero, zero, np.ones(1, np.int64), one_slot, one_slot, zero, zero)))
     state.slots[learner] += 1
     kernel_function("change", 1)(state, learner, True)  # noqa: FBT003  positional for numba
     kernel_function("set_initial_price", 1)(state, learner)

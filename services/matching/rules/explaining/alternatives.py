@@ -36,7 +36,7 @@ class _SolvedPlan(NamedTuple):
 
 
 class _Forcing(NamedTuple):
-    """The worth that the plan loses if it has to contain a pair, and the effect on learners."""
+    """The value that the plan loses if it has to contain a pair, and the effect on learners."""
 
     loss: int
     effect: PlanEffect
@@ -65,7 +65,7 @@ def _solve(plan_input: PlanInput) -> _SolvedPlan:
 
 
 def _alternates(plan: _SolvedPlan, learner: Profile) -> Iterator[Alternate]:
-    """The three others that cost least; the reduced worth of a pair is a lower bound of its cost."""
+    """The three others that cost least; the reduced value of a pair is a lower bound of its cost."""
     problem = plan.problem
     tried: list[tuple[int, int, int, PlanEffect]] = []
     for lower_bound, arc in _others(plan, problem.cluster_ids.index(learner.id)):
@@ -94,7 +94,7 @@ def _others(plan: _SolvedPlan, learner: int) -> list[tuple[int, int]]:
         best_first = arcs[np.argsort(-problem.score[arcs], kind="stable")][:MAX_SOLVED]
         return [(0, int(arc)) for arc in best_first]
     prices = stage.mentor_price[problem.network.mentor[arcs]] + stage.learner_price[learner]
-    lower_bounds = prices - stage.problem.worth[arcs]
+    lower_bounds = prices - stage.problem.value[arcs]
     return sorted(zip(lower_bounds.tolist(), arcs.tolist(), strict=True))
 
 

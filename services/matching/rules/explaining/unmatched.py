@@ -109,9 +109,9 @@ def _outbid(
 ) -> Unmatched:
     """Of a learner whose possible pairs are all worth less than those of others."""
     network, names = problem.network, [cluster.name for cluster in plan_input.clusters]
-    if (network.worth[arcs] <= 0).all():
+    if (network.value[arcs] <= 0).all():
         return learner.unmatched("competition", *_reserved(plan_input, problem, learner, arcs))
-    best_first = sorted(arcs, key=lambda arc: (-network.worth[arc], arc))
+    best_first = sorted(arcs, key=lambda arc: (-network.value[arc], arc))
     first = names[network.mentor[best_first[0]]]
     reason = f"Others gain more by the places with mentors that suit {learner.profile.name}, {first} first of all."
     remedy = f"One more place with {first}, kept for it, would do."

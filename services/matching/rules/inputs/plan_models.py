@@ -64,10 +64,10 @@ class Unmatched(ResultModel):
 
 
 class Certificate(ResultModel):
-    """The proof that no plan is better: dual prices of all slots, from which follows that no worth is above `bound`.
+    """The proof that no plan is better: dual prices of all slots prove that no plan has a value above `bound`.
 
-    Worth is what the objective adds up. `worth` is that of this plan; it equals `bound` if the plan is optimal. Prices
-    are in the order of the plan input's clusters.
+    The value of a plan is the sum that the objective maximises. `worth` is the value of this plan; it equals `bound` if
+    the plan is optimal. Prices are in the order of the plan input's clusters.
     """
 
     worth: int

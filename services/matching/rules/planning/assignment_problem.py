@@ -1,7 +1,7 @@
 """A plan input as an assignment problem: the pairs that the solver decides on, and those that are decided already.
 
 Clusters are numbered in the order of the plan input, which is that of their ids. In a large consortium the problem
-starts with the best candidates of each learner, and pairs with a positive reduced worth are added until there are none
+starts with the best candidates of each learner, and pairs with a positive reduced value are added until there are none
 left (column generation).
 """
 
@@ -24,7 +24,7 @@ CANDIDATES_PER_LEARNER = 50
 MAX_FULL_PAIRS = 2_000_000
 """Up to this number of pairs the problem has all of them from the start."""
 PRICING_MARGIN = 200
-"""Pairs whose reduced worth is negative by less than this many hundredths are added too, since prices change."""
+"""Pairs whose reduced value is negative by less than this many hundredths are added too, since prices change."""
 BATCH_LEARNERS = 256
 """Learners whose pairs are examined together."""
 
@@ -35,7 +35,7 @@ class AssignmentProblem(NamedTuple):
     Attributes:
         features: of the clusters.
         cluster_ids: by cluster number.
-        network: the open pairs as arcs, with the slots that decided pairs leave. The worth of an arc is its score less
+        network: the open pairs as arcs, with the slots that decided pairs leave. The value of an arc is its score less
             the reserve price of the mentor, plus the move price if it is an open proposal.
         score: of each arc.
         decided: the fixed and the forced pairs; their slots are taken already.
@@ -104,11 +104,11 @@ def assignment_problem(plan_input: PlanInput) -> AssignmentProblem:
     if candidates.best_unexamined.any():
         proposal_learners = problem.open_proposals % max(len(ids), 1)
         problem = _with_pairs(problem, _unexamined(problem, proposal_learners, _is_proposal))
-    return _with_worths(problem._replace(reserve_price=reserve_prices(plan_input, problem.network, candidates)))
+    return _with_values(problem._replace(reserve_price=reserve_prices(plan_input, problem.network, candidates)))
 
 
 def with_priced_out_pairs(problem: AssignmentProblem, solved: Solved) -> AssignmentProblem | None:
-    """The problem with the unexamined pairs that have a positive reduced worth at the prices of its solution.
+    """The problem with the unexamined pairs that have a positive reduced value at the prices of its solution.
 
     Returns:
         None if there are none: then the certificate holds for all pairs, and the plan is the best of all.
@@ -120,18 +120,18 @@ def with_priced_out_pairs(problem: AssignmentProblem, solved: Solved) -> Assignm
     highest = problem.best_unexamined + _pair_bonus(problem, solved) - solved.learner_price - prices.min()
     learners = np.flatnonzero((network.learner_slots > 0) & (problem.best_unexamined > 0) & (highest > 0))
     more = _unexamined(
-        problem, learners, lambda problem, pairs: _reduced_worth(problem, solved, pairs) > -PRICING_MARGIN
+        problem, learners, lambda problem, pairs: _reduced_value(problem, solved, pairs) > -PRICING_MARGIN
     )
-    return _with_pairs(problem, more) if (_reduced_worth(problem, solved, more) > 0).any() else None
+    return _with_pairs(problem, more) if (_reduced_value(problem, solved, more) > 0).any() else None
 
 
 def _pair_bonus(problem: AssignmentProblem, solved: Solved) -> int:
-    """What the objective adds to the worth of every pair."""
-    return int((solved.problem.worth - problem.network.worth).max(initial=0))
+    """What the objective adds to the value of every pair."""
+    return int((solved.problem.value - problem.network.value).max(initial=0))
 
 
-def _reduced_worth(problem: AssignmentProblem, solved: Solved, pairs: CandidatePairs) -> NDArray[np.int64]:
-    """The worth of pairs less the prices of their two slots."""
+def _reduced_value(problem: AssignmentProblem, solved: Solved, pairs: CandidatePairs) -> NDArray[np.int64]:
+    """The value of pairs less the prices of their two slots."""
     prices = solved.mentor_price[pairs.mentor] + solved.learner_price[pairs.learner]
     return np.asarray(pairs.score + _pair_bonus(problem, solved) - problem.reserve_price[pairs.mentor] - prices)
 
@@ -177,14 +177,14 @@ def _with_pairs(problem: AssignmentProblem, more: CandidatePairs) -> AssignmentP
     order = order[(has_slots & ~np.isin(key, problem.closed_pairs))[order]]
     network = network._replace(mentor=mentor[order].astype(np.int32), learner=learner[order].astype(np.int32))
     is_proposal = np.isin(key[order], problem.open_proposals)
-    return _with_worths(problem._replace(network=network, score=score[order], is_proposal=is_proposal))
+    return _with_values(problem._replace(network=network, score=score[order], is_proposal=is_proposal))
 
 
-def _with_worths(problem: AssignmentProblem) -> AssignmentProblem:
-    """The problem with the worth of each arc."""
+def _with_values(problem: AssignmentProblem) -> AssignmentProblem:
+    """The problem with the value of each arc."""
     reserve = problem.reserve_price[problem.network.mentor]
-    worth = problem.score - reserve + problem.move_price * problem.is_proposal
-    return problem._replace(network=problem.network._replace(worth=worth))
+    value = problem.score - reserve + problem.move_price * problem.is_proposal
+    return problem._replace(network=problem.network._replace(value=value))
 
 
 def _free_slots(plan_input: PlanInput, role: Role, decided: Iterable[PairKey]) -> Int32Array:

@@ -1,7 +1,7 @@
-"""Objectives as worths of pairs, so that the same solver gives the proven optimum of each.
+"""Objectives as values of pairs, so that the same solver gives the proven optimum of each.
 
-- total: the worth of a pair is its score.
-- pairs: a constant is added to each worth, larger than any possible difference of totals, so that one more pair is
+- total: the value of a pair is its score.
+- pairs: a constant is added to each value, larger than any possible difference of totals, so that one more pair is
   better than any total.
 - fairest: lexicographic, in stages that each keep to the optimal plans of the stage before. First as many learners as
   possible get a first mentor; then as few of these pairs as possible score below the second lowest score, then below
@@ -20,8 +20,8 @@ from services.matching.rules.engine import Control, Problem, Solved, check, solv
 Int64Array = NDArray[np.int64]
 HUNDREDTHS_PER_POINT = 100
 """Fairness compares whole points."""
-_MAX_STAGE_WORTH = 2**59
-"""Limit of the worth of a pair in a stage times the number of learners, so that sums fit into 64 bits."""
+_MAX_STAGE_VALUE = 2**59
+"""Limit of the value of a pair in a stage times the number of learners, so that sums fit into 64 bits."""
 
 
 class Solution(NamedTuple):
@@ -42,7 +42,7 @@ def solve_objective(problem: Problem, score: Int64Array, objective: str, control
     """The best plan by an objective.
 
     Args:
-        problem: its worths are the scores with reserve and move prices.
+        problem: its values are the scores with reserve and move prices.
         score: of each arc; fairness compares scores.
         objective: total, pairs or fairest.
         control: called with the share that is done; True stops.
@@ -50,24 +50,24 @@ def solve_objective(problem: Problem, score: Int64Array, objective: str, control
     if objective == "fairest":
         return _solve_fairest(problem, score, control)
     if objective == "pairs":
-        problem = problem._replace(worth=problem.worth + _dominating(problem, problem.worth))
+        problem = problem._replace(value=problem.value + _dominating(problem, problem.value))
     solved = _solve_and_check(problem, control)
     return Solution(solved.taken, (solved,), solved.exact)
 
 
-def optimal_face(solved: Solved, worth: Int64Array) -> tuple[Problem, NDArray[np.intp]]:
-    """The problem of maximising `worth` among the optimal plans of a solved problem, and the arcs that remain in it.
+def optimal_face(solved: Solved, value: Int64Array) -> tuple[Problem, NDArray[np.intp]]:
+    """The problem of maximising `value` among the optimal plans of a solved problem, and the arcs that remain in it.
 
-    By complementary slackness a plan is optimal exactly if it takes no arc of negative reduced worth and all of
-    positive reduced worth, and fills the slots that have a price. Each of these conditions gets a worth that dominates
-    all of `worth`.
+    By complementary slackness a plan is optimal exactly if it takes no arc of negative reduced value and all of
+    positive reduced value, and fills the slots that have a price. Each of these conditions gets a value that dominates
+    all of `value`.
     """
     problem, mentors, learners = solved.problem, solved.mentor_price, solved.learner_price
-    reduced = problem.worth - mentors[problem.mentor] - learners[problem.learner]
+    reduced = problem.value - mentors[problem.mentor] - learners[problem.learner]
     arcs = np.flatnonzero(reduced >= 0)
     conditions = np.sign(mentors)[problem.mentor] + np.sign(learners)[problem.learner] + (reduced > 0)
-    face = problem._replace(mentor=problem.mentor[arcs], learner=problem.learner[arcs], worth=worth[arcs])
-    return face._replace(worth=face.worth + _dominating(face, face.worth) * conditions[arcs].astype(np.int64)), arcs
+    face = problem._replace(mentor=problem.mentor[arcs], learner=problem.learner[arcs], value=value[arcs])
+    return face._replace(value=face.value + _dominating(face, face.value) * conditions[arcs].astype(np.int64)), arcs
 
 
 def _solve_and_check(problem: Problem, control: Control) -> Solved:
@@ -76,25 +76,25 @@ def _solve_and_check(problem: Problem, control: Control) -> Solved:
     return solved
 
 
-def _dominating(problem: Problem, worth: Int64Array) -> int:
-    """A number larger than the difference of any two plans in `worth`."""
-    pairs = min(int(problem.mentor_slots.sum()), int(problem.learner_slots.sum()), len(worth))
-    return 1 + 2 * pairs * int(np.abs(worth).max(initial=0))
+def _dominating(problem: Problem, value: Int64Array) -> int:
+    """A number larger than the difference of any two plans in `value`."""
+    pairs = min(int(problem.mentor_slots.sum()), int(problem.learner_slots.sum()), len(value))
+    return 1 + 2 * pairs * int(np.abs(value).max(initial=0))
 
 
 def _solve_fairest(problem: Problem, score: Int64Array, control: Control) -> Solution:
     first_pairs = problem._replace(
         learner_slots=np.minimum(problem.learner_slots, 1), learner_minimum=np.minimum(problem.learner_minimum, 1)
     )
-    worths = [*_stage_worths(first_pairs, score), problem.worth]
-    steps = len(worths) + 1
-    current, arcs = first_pairs._replace(worth=worths[0]), np.arange(len(score))
+    values = [*_stage_values(first_pairs, score), problem.value]
+    steps = len(values) + 1
+    current, arcs = first_pairs._replace(value=values[0]), np.arange(len(score))
     stages: list[Solved] = []
-    for number, next_worth in enumerate([*worths[1:], None]):
+    for number, next_value in enumerate([*values[1:], None]):
         stages.append(_solve_and_check(current, _stage_control(control, number, steps)))
-        if not stages[-1].exact or next_worth is None:
+        if not stages[-1].exact or next_value is None:
             break
-        current, remaining = optimal_face(stages[-1], next_worth[arcs])
+        current, remaining = optimal_face(stages[-1], next_value[arcs])
         arcs = arcs[remaining]
     taken = np.zeros(len(score), dtype=np.bool_)
     taken[arcs[stages[-1].taken]] = True
@@ -105,8 +105,8 @@ def _solve_fairest(problem: Problem, score: Int64Array, control: Control) -> Sol
     return Solution(taken, (*stages, last), last.exact)
 
 
-def _stage_worths(problem: Problem, score: Int64Array) -> Iterator[Int64Array]:
-    """The worths of first pairs in each stage: a digit for each threshold that the score reaches, the lowest first.
+def _stage_values(problem: Problem, score: Int64Array) -> Iterator[Int64Array]:
+    """The values of first pairs in each stage: a digit for each threshold that the score reaches, the lowest first.
 
     A stage has as many thresholds as fit into 64 bits; each counts more than all higher ones together.
     """
@@ -114,14 +114,14 @@ def _stage_worths(problem: Problem, score: Int64Array) -> Iterator[Int64Array]:
     learners = int((problem.learner_slots > 0).sum())
     base = max(learners, 1) + 1
     digits = 1
-    while base ** (digits + 4) < _MAX_STAGE_WORTH:
+    while base ** (digits + 4) < _MAX_STAGE_VALUE:
         digits += 1
     thresholds = np.unique(points)
     for begin in range(0, len(thresholds), digits):
-        worth = np.zeros(len(points), dtype=np.int64)
+        value = np.zeros(len(points), dtype=np.int64)
         for threshold in thresholds[begin : begin + digits]:
-            worth = worth * base + (points >= threshold)
-        yield worth
+            value = value * base + (points >= threshold)
+        yield value
 
 
 def _remaining(problem: Problem, taken: NDArray[np.bool_]) -> Problem:
@@ -131,7 +131,7 @@ def _remaining(problem: Problem, taken: NDArray[np.bool_]) -> Problem:
     return Problem(
         problem.mentor[~taken],
         problem.learner[~taken],
-        problem.worth[~taken],
+        problem.value[~taken],
         problem.mentor_slots - mentors,
         problem.learner_slots - learners,
         np.maximum(problem.mentor_minimum - mentors, 0),

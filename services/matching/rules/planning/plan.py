@@ -32,7 +32,7 @@ def solve_with_move_limit(
 
     Raises:
         NotOptimal: a certificate does not hold, which is an error of the solver.
-        ValueError: the worths are too large for exact sums.
+        ValueError: the values are too large for exact sums.
     """
     problem, solution = solve_to_optimality(plan_input, control)
     limit = plan_input.criteria.most_moves
@@ -51,7 +51,7 @@ def solve_to_optimality(plan_input: PlanInput, control: Control = NEVER_STOP) ->
 
     Raises:
         NotOptimal: a certificate does not hold, which is an error of the solver.
-        ValueError: the worths are too large for exact sums.
+        ValueError: the values are too large for exact sums.
     """
     objective = plan_input.criteria.objective
     problem = assignment_problem(plan_input)

@@ -108,7 +108,7 @@ def _with_arrivals(problem: Problem, candidates: CandidatePairs, drawn: NDArray[
     return problem._replace(
         mentor=np.concatenate([problem.mentor, candidates.mentor[arcs]]),
         learner=np.concatenate([problem.learner, learner]).astype(np.int32),
-        worth=np.concatenate([problem.worth, candidates.score[arcs]]),
+        value=np.concatenate([problem.value, candidates.score[arcs]]),
         learner_slots=np.concatenate([problem.learner_slots, new_slots]),
         learner_minimum=np.concatenate([problem.learner_minimum, new_slots * 0]),
     )
