@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, settings
 
 from shared import gc_tuning
 from tests.faults.report import results
-from tests.support import cleanup, compose, docker, services
+from tests.support import cleanup, docker
 from tests.support import kafka as brokers
 from tests.support import postgres as databases
 from tests.support.kafka import Broker
 from tests.support.kafka_secured import SecuredBroker
+from tests.support.kernel import compile_kernel
 from tests.support.postgres import Postgres
 from tests.support.run import Run, ServerError
 
@@ -70,7 +71,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     items = [item for item in session.items if not item.get_closest_marker("skip")]
     used = {name for item in items for name in _fixtures(item)}
     marked = [item for item in items if item.get_closest_marker("kafka")]
-    services.compile_kernel(run, (item.path.relative_to(_ROOT) for item in items))
+    compile_kernel(run, (item.path.relative_to(_ROOT) for item in items))
     with suppress(ServerError):  # the fixtures raise it again, in each test that needs the server
         if "postgres" in used:
             databases.shared_server(run)
@@ -95,8 +96,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
         names = [report.nodeid for report in skipped if brokers.skip_reason(report) == reason]
         lines = [*names, f"Kafka tests skipped: {len(names)} ({reason})"]
         terminalreporter.write_line("\n".join(lines), yellow=True, bold=True)
-    for reason in sorted({compose.skip_reason(report) for report in skipped} - {""}):
-        number = sum(compose.skip_reason(report) == reason for report in skipped)
+    for reason in sorted({docker.deployment_skip_reason(report) for report in skipped} - {""}):
+        number = sum(docker.deployment_skip_reason(report) == reason for report in skipped)
         terminalreporter.write_line(f"Deployment tests skipped: {number} ({reason})", yellow=True, bold=True)
     if line := docker.missing_images_line(run):
         terminalreporter.write_line(line, yellow=True, bold=True)

@@ -1,6 +1,7 @@
 """The house rules that no linter knows, as functions from the root of a tree to what is wrong in it."""
 
 import ast
+import functools
 import re
 import subprocess
 from collections.abc import Iterator
@@ -85,16 +86,16 @@ def too_long_files(root: Path) -> Iterator[str]:
 
 def habit_words(root: Path) -> Iterator[str]:
     """Names that nobody can search for; docs/glossary.md has the terms."""
-    for path, tree in modules(root, ""):
+    for path, nodes in modules(root, ""):
         if not any(path.is_relative_to(exempt) for exempt in _NOT_RENAMED_YET):
-            for line, name in _defined(tree):
+            for line, name in _defined(nodes):
                 if name.strip("_").lower() in _HABIT_WORDS:
                     yield f"{path}:{line}: {name} says nothing; name the thing"
 
 
-def _defined(tree: ast.Module) -> Iterator[tuple[int, str]]:
+def _defined(nodes: list[ast.AST]) -> Iterator[tuple[int, str]]:
     """Each name that the module gives to a variable, parameter, attribute, function, class or import."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
                 yield node.lineno, name
@@ -105,8 +106,8 @@ def _defined(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def too_long_functions(root: Path) -> Iterator[str]:
-    for path, tree in modules(root, ""):
-        for node in ast.walk(tree):
+    for path, nodes in modules(root, ""):
+        for node in nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 lines = (node.end_lineno or node.lineno) - node.lineno + 1
                 if lines > MAX_FUNCTION:
@@ -114,20 +115,20 @@ def too_long_functions(root: Path) -> Iterator[str]:
 
 
 def commits_in_services(root: Path) -> Iterator[str]:
-    for path, tree in modules(root, "services"):
-        for node in ast.walk(tree):
+    for path, nodes in modules(root, "services"):
+        for node in nodes:
             if isinstance(node, ast.Attribute) and node.attr == "commit":
                 yield f"{path}:{node.lineno}: the door that opened the transaction commits it"
 
 
 def modules_outside_rooms(root: Path) -> Iterator[str]:
     """A contract guards rooms: a module outside of them could import anything."""
-    for path, tree in modules(root, "services"):
+    for path, nodes in modules(root, "services"):
         if len(path.parts) < 3:
             continue
         _, service, room, *_ = path.with_suffix("").parts
         if room == "__init__":
-            for node in ast.walk(tree):
+            for node in nodes:
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     yield f"{path}:{node.lineno}: a plate imports nothing"
         elif room not in (CONSOLE_ROOMS if service == "console" else ROOMS):
@@ -136,9 +137,9 @@ def modules_outside_rooms(root: Path) -> Iterator[str]:
 
 def imports_of_migrations(root: Path) -> Iterator[str]:
     """Import contracts do not see migrations: they are loaded by path, not as modules."""
-    for path, tree in modules(root, "services"):
+    for path, nodes in modules(root, "services"):
         if "migrations" in path.parts:
-            for line, name in _names(tree):
+            for line, name in _names(nodes):
                 module = name.rpartition(".")[0]
                 if "." in name and not any(f"{module}.".startswith(f"{known}.") for known in _MIGRATIONS_IMPORT):
                     yield f"{path}:{line}: {name}; migrations depend on no code that changes"
@@ -154,9 +155,9 @@ def tests_that_documents_invent(root: Path) -> Iterator[str]:
 
 
 def sleeps_in_tests(root: Path) -> Iterator[str]:
-    for path, tree in modules(root, "tests"):
+    for path, nodes in modules(root, "tests"):
         if path.as_posix() != _WAITING:
-            for line, name in _names(tree):
+            for line, name in _names(nodes):
                 if name in _SLEEPS or name.endswith(".wait_for_timeout"):
                     yield f"{path}:{line}: {name}; wait for what shall be true: tests.support.waiting.eventually"
 
@@ -195,16 +196,23 @@ def tracked(root: Path) -> list[Path]:
     return [path for path in paths if _NO_SOURCE.isdisjoint(path.parts)]
 
 
-def modules(root: Path, folder: str) -> Iterator[tuple[Path, ast.Module]]:
+def modules(root: Path, folder: str) -> Iterator[tuple[Path, list[ast.AST]]]:
+    """The Python files below a folder, each with all nodes of its syntax tree."""
     for path in tracked(root):
         if path.suffix == ".py" and path.is_relative_to(folder):
-            yield path, ast.parse(_text(root / path), filename=str(path))
+            yield path, syntax_nodes(_text(root / path))
 
 
-def _names(tree: ast.Module) -> Iterator[tuple[int, str]]:
+@functools.cache
+def syntax_nodes(text: str) -> list[ast.AST]:
+    """All nodes of a syntax tree. To parse and walk it takes longer than any check, so all checks share them."""
+    return list(ast.walk(ast.parse(text)))
+
+
+def _names(nodes: list[ast.AST]) -> Iterator[tuple[int, str]]:
     """Each imported or used name with its line, as `module.name` whatever it is called locally."""
     known: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 known[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else ""
@@ -213,7 +221,7 @@ def _names(tree: ast.Module) -> Iterator[tuple[int, str]]:
             for alias in node.names:
                 known[alias.asname or alias.name] = f"{node.module}.{alias.name}"
                 yield node.lineno, f"{node.module}.{alias.name}"
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Attribute):
             yield node.lineno, _dotted(node, known)
 

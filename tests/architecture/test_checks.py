@@ -82,6 +82,12 @@ def _plant(root: Path, name: str, text: str) -> None:
     path.write_text(text)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _forget_syntax_trees() -> Iterator[None]:
+    yield
+    checks.syntax_nodes.cache_clear()
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=[check.__name__ for check in CHECKS])
 def test_the_rule_holds_in_this_tree(check: Check) -> None:
     assert list(check(_ROOT)) == []

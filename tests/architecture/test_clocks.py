@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.kei import ROOT
-
+ROOT = Path(__file__).parents[2]
 PLANTED = {
     "shared/random_module.py": "import random\n",
     "shared/in_function.py": "def f():\n    import random as r\n    r.random()\n",

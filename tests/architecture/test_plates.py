@@ -3,14 +3,15 @@
 import ast
 import importlib
 import re
+from pathlib import Path
 
 import pytest
 
 from shared.events import registry
 from shared.inbox import Consumer
 from tests.architecture import checks
-from tests.support.kei import ROOT
 
+ROOT = Path(__file__).parents[2]
 SERVICES = ("members", "trainings", "matching", "notifications", "console")
 _EVENT = re.compile(r"(?<![.\w])[a-z]+\.[a-z]+(?!\w|\.\w)")
 
@@ -40,8 +41,8 @@ def published(service: str) -> set[str]:
     """The registered events whose data a command of the service names."""
     used = {
         node.id
-        for path, tree in checks.modules(ROOT, f"services/{service}/commands")
-        for node in ast.walk(tree)
+        for _, nodes in checks.modules(ROOT, f"services/{service}/commands")
+        for node in nodes
         if isinstance(node, ast.Name)
     }
     return {

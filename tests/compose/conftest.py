@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults import report
-from tests.support import compose
+from tests.support import compose, docker
 from tests.support.compose import Deployment
 from tests.support.run import Run
 
@@ -27,7 +27,7 @@ def deployed(run: Run) -> Iterator[Deployment]:
     if reason := compose.unavailable_reason(run):
         if os.environ.get("KEI_REQUIRE_DOCKER") == "1":
             pytest.fail(f"KEI_REQUIRE_DOCKER=1, but {reason}")
-        pytest.skip(f"{compose.UNAVAILABLE}{reason}")
+        pytest.skip(f"{docker.NO_DEPLOYMENT}{reason}")
     made = Deployment(run)
     try:
         asyncio.run(made.up())

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import httpx2
-import pytest
 
 from deploy.api_client import Api
 from deploy.embedded.app import operator_token
@@ -22,7 +21,6 @@ from tests.support.kafka_local import free_ports
 from tests.support.kei import KEI, ROOT
 from tests.support.run import Run
 
-UNAVAILABLE = "nothing can be deployed: "
 FETCH_TIMEOUT = 120.0
 """Seconds to pull an image."""
 PORTS = ("KEI_HTTP_PORT", "KEI_HTTPS_PORT", "KEI_PARTNER_PORT", "KEI_PROMETHEUS_PORT", "KEI_MAIL_PORT")
@@ -45,12 +43,6 @@ def _why_none() -> str:
     except subprocess.TimeoutExpired:
         fetched = False
     return "" if fetched else f"images that cannot be fetched here: {', '.join(missing)}"
-
-
-def skip_reason(report: pytest.TestReport) -> str:
-    """The skip reason if the test was skipped because nothing can be deployed."""
-    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-    return UNAVAILABLE + said.partition(UNAVAILABLE)[2] if UNAVAILABLE in said else ""
 
 
 def _wanted() -> set[str]:

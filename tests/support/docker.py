@@ -9,10 +9,14 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from tests.support.run import Run, ServerError
 
 KAFKA_IMAGE = "apache/kafka:4.3.1"
 POSTGRES_IMAGE = "postgres:18"
+NO_DEPLOYMENT = "nothing can be deployed: "
+"""How the skip reason of the tests of the deployment begins."""
 _DEFAULT = "unix:///var/run/docker.sock"
 _TIMEOUT = 3.0
 _FETCH_TIMEOUT = 60
@@ -61,6 +65,12 @@ def missing_images_line(run: Run) -> str:
         return ""
     reason = next(iter(reasons.values()))
     return f"Docker: no image {' and '.join(reasons)} ({reason}); used Java or the PostgreSQL wheel instead"
+
+
+def deployment_skip_reason(report: pytest.TestReport) -> str:
+    """The skip reason if the test was skipped because nothing can be deployed."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return NO_DEPLOYMENT + reason.partition(NO_DEPLOYMENT)[2] if NO_DEPLOYMENT in reason else ""
 
 
 def container(identity: str) -> Any:  # noqa: ANN401 - the library has no types

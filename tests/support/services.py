@@ -2,23 +2,13 @@
 
 import asyncio
 import functools
-import subprocess
-import sys
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
-from pathlib import Path
 
 from services.matching.jobs.solver_pool import SolverPool
 from services.matching.rules.engine import warm_up
 from shared.db import Database
 from tests.support import factories
-from tests.support.run import Facts, Run
-
-_ROOT = Path(__file__).parents[2]
-_PLANNING = {"matching", "console", "faults", "flows", "contracts", "browser"}
-"""Folders whose tests make plans."""
-_COMPILE_TIMEOUT = 300.0
 
 
 class SharedSolver(SolverPool):
@@ -44,19 +34,3 @@ def build(service: str) -> factories.Build:
     """A service's `main.build`, with the shared solver if it takes one."""
     built: factories.Build = import_module(f"services.{service}.main").build
     return functools.partial(built, solver=shared_solver()) if service == "matching" else built
-
-
-def compile_kernel(run: Run, paths: Iterable[Path]) -> None:
-    """Compile the solver's kernel before the first test that plans: in a new checkout it takes longer than a test may.
-
-    Raises:
-        ServerError: it could not be compiled.
-    """
-    if any(not _PLANNING.isdisjoint(path.parts) for path in paths):
-        run.once("kernel", _compile)
-
-
-def _compile() -> Facts:
-    command = [sys.executable, "-c", "from services.matching.rules.engine import warm_up; warm_up()"]
-    subprocess.run(command, cwd=_ROOT, check=True, timeout=_COMPILE_TIMEOUT)
-    return {}
