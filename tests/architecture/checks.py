@@ -54,7 +54,7 @@ _HABIT_WORDS = frozenset(
 _NOT_RENAMED_YET = (
     *("deploy/backup", "deploy/generate_docs.py", "deploy/kafka", "deploy/sample_data"),
     *("tests/browser", "tests/compose", "tests/contracts", "tests/deploy", "tests/faults"),
-    *("tests/flows", "tests/rules", "tests/services", "tests/support"),
+    *("tests/flows", "tests/support"),
 )
 
 _PLACES = re.compile(r"(?<![\w.~/-])/(?:root|work|farm)/|(?<![\w.~/-])/home/[a-z]|[A-Z]:\\+Users")

@@ -37,7 +37,7 @@ def test_more_seats_than_there_are_would_block_the_queue_for_good() -> None:
 
 
 def queue(*seats: int) -> list[QueueEntry]:
-    return [QueueEntry(UUID(int=number), one) for number, one in enumerate(seats, 1)]
+    return [QueueEntry(UUID(int=number), count) for number, count in enumerate(seats, 1)]
 
 
 @pytest.mark.parametrize(

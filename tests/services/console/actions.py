@@ -31,8 +31,8 @@ def text(html: str) -> str:
 
 def forms(html: str, path: str) -> list[list[tuple[str, str]]]:
     """The hidden fields of every form that is sent to `path`."""
-    found = re.findall(rf'<form[^>]*action="{path}"[^>]*>(.*?)</form>', html, re.DOTALL)
-    return [re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', one) for one in found]
+    bodies = re.findall(rf'<form[^>]*action="{path}"[^>]*>(.*?)</form>', html, re.DOTALL)
+    return [re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', body) for body in bodies]
 
 
 class Person:
@@ -89,7 +89,7 @@ async def poison(url: str, *ids: UUID) -> None:
     header = (("ce_specversion", b"1.0"), ("ce_type", b"kei.members.moon.landed.v1"))
     try:
         await Inbox(database, consumer).receive(
-            [("kei.members.v1", Record(b"k", (*header, ("ce_id", str(one).encode())), b"{}")) for one in ids]
+            [("kei.members.v1", Record(b"k", (*header, ("ce_id", str(event_id).encode())), b"{}")) for event_id in ids]
         )
     finally:
         await database.close()
@@ -103,5 +103,5 @@ async def poison(url: str, *ids: UUID) -> None:
 async def letters(url: str, state: str) -> list[str]:
     """The ids of the events that matching has in a state."""
     query = "SELECT event_id FROM inbox WHERE state = $1 ORDER BY seq"
-    found: list[dict[str, Any]] = await factories.rows(url, query, state)
-    return [str(row["event_id"]) for row in found]
+    events: list[dict[str, Any]] = await factories.rows(url, query, state)
+    return [str(row["event_id"]) for row in events]

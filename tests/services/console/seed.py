@@ -135,7 +135,9 @@ async def _activity(world: World, plan: dict[str, Any], guests: dict[str, int]) 
 
 
 async def _training(world: World) -> None:
-    taught = [{"framework": "self-check", "indicator": one, "gain": 1} for one in ("strategy", "market-foresight")]
+    taught = [
+        {"framework": "self-check", "indicator": indicator, "gain": 1} for indicator in ("strategy", "market-foresight")
+    ]
     made = await _activity(
         world,
         {

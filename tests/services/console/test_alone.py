@@ -53,14 +53,14 @@ async def test_it_asks_with_a_token_that_it_signs_itself(
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [("JWKS_URL", "", "Field required"), ("ISSUER_KEY", "nowhere", "does not point to a file")],
 )
 async def test_without_keys_it_does_not_start(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, issuer: Issuer, name: str, value: str, said: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, issuer: Issuer, name: str, value: str, message: str
 ) -> None:
     assert issuer.jwks()
     settings(monkeypatch, tmp_path, "http://127.0.0.1:1/api")
     monkeypatch.setenv(f"KEI_{name}", value)
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=message):
         ConsoleSettings()

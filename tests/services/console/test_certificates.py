@@ -49,7 +49,7 @@ def _context(file: Path, pair: made.KeyAndCertificate) -> ssl.SSLContext:
     return context
 
 
-async def told(certificates: CertificateMonitor) -> dict[str, float]:
+async def expiry_times(certificates: CertificateMonitor) -> dict[str, float]:
     (family,) = await certificates.collect()
     return {sample.labels["address"]: sample.value for sample in family.samples}
 
@@ -57,9 +57,9 @@ async def told(certificates: CertificateMonitor) -> dict[str, float]:
 async def test_the_end_is_that_of_the_certificate_for_the_name_that_is_asked_for(tmp_path: Path) -> None:
     async with showing(tmp_path, {"localhost": SOON, "kei.example": ENDED}) as port:
         certificates = CertificateMonitor(parse_addresses(f"localhost:{port}, kei.example@127.0.0.1:{port}"))
-        assert await told(certificates) == {}
+        assert await expiry_times(certificates) == {}
         await certificates.check()
-    assert await told(certificates) == {
+    assert await expiry_times(certificates) == {
         f"localhost:{port}": SOON.timestamp(),
         f"kei.example:{port}": ENDED.timestamp(),
     }
@@ -71,7 +71,7 @@ async def test_who_is_not_there_or_shows_none_is_told_as_0(unused_tcp_port: int)
         plain = server.sockets[0].getsockname()[1]
         certificates = CertificateMonitor(parse_addresses(f"127.0.0.1:{plain},127.0.0.1:{unused_tcp_port}"))
         await certificates.check()
-    assert await told(certificates) == {f"127.0.0.1:{plain}": 0, f"127.0.0.1:{unused_tcp_port}": 0}
+    assert await expiry_times(certificates) == {f"127.0.0.1:{plain}": 0, f"127.0.0.1:{unused_tcp_port}": 0}
 
 
 async def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +85,7 @@ async def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
         for writer in held:
             with closing(writer):
                 writer.transport.abort()
-    assert await told(certificates) == {f"127.0.0.1:{port}": 0}
+    assert await expiry_times(certificates) == {f"127.0.0.1:{port}": 0}
 
 
 async def test_the_console_looks_by_itself_and_tells_it_among_its_metrics(tmp_path: Path) -> None:
@@ -108,19 +108,19 @@ async def test_the_console_looks_by_itself_and_tells_it_among_its_metrics(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("given", "meant"),
+    ("addresses", "expected"),
     [
         ("", ()),
         ("kafka:9094", (Address("kafka", "kafka", 9094),)),
         ("kei.example@caddy:443, kafka:9094,", (Address("kei.example", "caddy", 443), Address("kafka", "kafka", 9094))),
     ],
 )
-def test_addresses_are_read(given: str, meant: tuple[Address, ...]) -> None:
-    assert parse_addresses(given) == meant
+def test_addresses_are_read(addresses: str, expected: tuple[Address, ...]) -> None:
+    assert parse_addresses(addresses) == expected
 
 
-@pytest.mark.parametrize("given", ["kafka", "kafka:", ":9094", "kafka:tls", "name@kafka"])
-def test_what_is_no_address_is_refused_by_the_settings(given: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["kafka", "kafka:", ":9094", "kafka:tls", "name@kafka"])
+def test_what_is_no_address_is_refused_by_the_settings(address: str, tmp_path: Path) -> None:
     (tmp_path / "issuer.json").write_text("{}")
     with pytest.raises(ValidationError, match="is neither host:port nor name@host:port"):
-        ConsoleSettings(jwks_url="jwks.json", issuer_key=tmp_path / "issuer.json", monitored_certificates=given)
+        ConsoleSettings(jwks_url="jwks.json", issuer_key=tmp_path / "issuer.json", monitored_certificates=address)

@@ -29,9 +29,12 @@ def test_an_indicator_without_level_or_target_is_said_so() -> None:
 
 
 def test_the_parts_of_a_score_follow_each_other_and_sum_to_it() -> None:
-    given = [Term(term="knowledge", hundredths=5500, reason="a"), Term(term="new-one", hundredths=1630, reason="b")]
-    parts = terms.chart("c", "Score", given).parts
-    assert all(one.start + one.width == other.start for one, other in pairwise(parts))
+    planned_terms = [
+        Term(term="knowledge", hundredths=5500, reason="a"),
+        Term(term="new-one", hundredths=1630, reason="b"),
+    ]
+    parts = terms.chart("c", "Score", planned_terms).parts
+    assert all(part.start + part.width == next_part.start for part, next_part in pairwise(parts))
     assert sum(part.width for part in parts) == 71.3
     assert [part.name for part in parts] == ["Knowledge to gain", "New one"]
 
@@ -58,7 +61,7 @@ def test_spans_lie_on_the_axis_and_what_goes_on_ends_today() -> None:
 
 def test_arcs_go_from_teacher_to_learner_and_broader_the_more_they_are() -> None:
     clusters = [cluster(1, "IT"), cluster(2, "RS"), cluster(3, "RS"), cluster(4, "PT"), cluster(5, "XX")]
-    a, b, c = (one.id for one in clusters[:3])
+    a, b, c = (member.id for member in clusters[:3])
     chart = europe.chart("m", clusters, [(a, b), (a, b), (b, a), (a, c), (a, clusters[4].id)])
     assert chart is not None
     assert [dot.name for dot in chart.dots] == ["Cluster 1", "Cluster 2", "Cluster 3"], "who took no part is not there"

@@ -66,15 +66,17 @@ async def test_pairs_are_filtered_and_explained(story: World) -> None:
     desk = Person(story, Role.operator)
     run = (await story.get("matching/runs"))["items"][0]["id"]
     plan = await story.get(f"matching/runs/{run}/plan")
-    one = plan["pairs"][0]
-    page = (await desk.get(f"/desk/runs/{run}?cluster={one['learner_id']}")).text
+    first_pair = plan["pairs"][0]
+    page = (await desk.get(f"/desk/runs/{run}?cluster={first_pair['learner_id']}")).text
     rows = re.findall(r'<th role="rowheader".*?</tr>', page, re.DOTALL)
-    assert len(rows) == sum(one["learner_id"] in (pair["mentor_id"], pair["learner_id"]) for pair in plan["pairs"])
+    assert len(rows) == sum(
+        first_pair["learner_id"] in (pair["mentor_id"], pair["learner_id"]) for pair in plan["pairs"]
+    )
     assert len(re.findall(r'class="edge edge-[a-z]+" d="M250', page)) == len(rows), "the picture says the same"
-    kept = (await desk.get(f"/desk/runs/{run}?status=kept")).text
-    assert "No such pair" in kept
-    why = text((await desk.get(f"/desk/runs/{run}/learners/{one['learner_id']}")).text)
-    for term in one["terms"]:
+    kept_pairs = (await desk.get(f"/desk/runs/{run}?status=kept")).text
+    assert "No such pair" in kept_pairs
+    why = text((await desk.get(f"/desk/runs/{run}/learners/{first_pair['learner_id']}")).text)
+    for term in first_pair["terms"]:
         assert term["reason"] in why
     assert "Alternates" in why
     for missing in (f"/desk/runs/{uuid4()}", f"/desk/runs/{run}/learners/{uuid4()}", f"/desk/what-ifs/{uuid4()}"):
@@ -140,7 +142,7 @@ async def test_pairs_that_were_chosen_stay_chosen_until_they_are_let_go(story: W
     page = (await desk.get("/desk/what-ifs/new")).text
     (hidden,) = forms(page, "/desk/what-ifs")
     weights = re.findall(r'<input class="slider" [^>]*name="([a-z_]+)"[^>]*value="(\d+)"', page)
-    one, other = re.findall(r'<option value="([0-9a-f-]{36})">', page)[:2]
+    mentor, learner = re.findall(r'<option value="([0-9a-f-]{36})">', page)[:2]
     same = [*hidden[:1], ("name", "Pairs"), ("objective", "total"), *weights]
 
     async def supposed(*more: tuple[str, str]) -> tuple[list[tuple[str, str]], str]:
@@ -148,12 +150,12 @@ async def test_pairs_that_were_chosen_stay_chosen_until_they_are_let_go(story: W
         page = (await desk.get(made.headers["location"])).text
         return re.findall(r'name="(forced|forbidden)" value="([^"]*)" checked', page), text(page)
 
-    kept, page = await supposed(("pair", "forbidden"), ("mentor_id", one), ("learner_id", other))
-    assert kept == [("forbidden", f"{one}:{other}")]
+    chosen, page = await supposed(("pair", "forbidden"), ("mentor_id", mentor), ("learner_id", learner))
+    assert chosen == [("forbidden", f"{mentor}:{learner}")]
     assert "must not be paired" in page
-    kept, _ = await supposed(*kept, ("pair", "forbidden"), ("mentor_id", other), ("learner_id", one))
-    assert sorted(kept) == sorted([("forbidden", f"{one}:{other}"), ("forbidden", f"{other}:{one}")])
-    assert (await supposed(kept[0], ("pair", "")))[0] == [kept[0]], "what is not ticked is let go"
+    chosen, _ = await supposed(*chosen, ("pair", "forbidden"), ("mentor_id", learner), ("learner_id", mentor))
+    assert sorted(chosen) == sorted([("forbidden", f"{mentor}:{learner}"), ("forbidden", f"{learner}:{mentor}")])
+    assert (await supposed(chosen[0], ("pair", "")))[0] == [chosen[0]], "what is not ticked is let go"
 
 
 async def test_what_cannot_be_supposed_is_said(story: World) -> None:

@@ -20,29 +20,29 @@ async def sides(story: World) -> tuple[Person, Person]:
 
 async def test_a_manager_answers_a_proposal_on_the_page(story: World) -> None:
     pairs = (await story.get("matching/pairs?limit=100"))["items"]
-    open_ = next(one for one in pairs if one["state"] == "proposed")
+    open_ = next(pair for pair in pairs if pair["state"] == "proposed")
     mentor = Person(story, Role.manager, cluster=open_["mentor_id"])
     page = (await mentor.get("/pairs")).text
     assert "For you to answer" in page
     path = f"/pairs/{open_['id']}/answer"
     (fields,) = forms(page, path)
     assert dict(fields)["side"] == "mentor"
-    done = await mentor.post(path, [*fields, ("answer", "accept"), ("reason", "")])
-    assert (done.status_code, done.headers["location"]) == (303, "/pairs?done=accept")
+    reply = await mentor.post(path, [*fields, ("answer", "accept"), ("reason", "")])
+    assert (reply.status_code, reply.headers["location"]) == (303, "/pairs?done=accept")
     assert "You have said yes." in (await mentor.get("/pairs?done=accept")).text
     again = await mentor.post(path, [*fields, ("answer", "accept"), ("reason", "")])
     assert again.status_code == 303, "the same form sent twice is one answer"
     learner = Person(story, Role.manager, cluster=open_["learner_id"])
     (fields,) = forms((await learner.get("/pairs")).text, path)
-    done = await learner.post(path, [*fields, ("answer", "decline"), ("reason", "Not this year.")])
-    assert done.status_code == 303
+    reply = await learner.post(path, [*fields, ("answer", "decline"), ("reason", "Not this year.")])
+    assert reply.status_code == 303
     shown = await story.get(f"matching/pairs/{open_['id']}")
     assert (shown["state"], shown["reason"]) == ("declined", "Not this year.")
 
 
 async def test_the_second_yes_leads_to_the_mentorship_where_both_confirm(story: World) -> None:
     pairs = (await story.get("matching/pairs?limit=100"))["items"]
-    open_ = next(one for one in pairs if one["state"] == "proposed")
+    open_ = next(pair for pair in pairs if pair["state"] == "proposed")
     path = f"/pairs/{open_['id']}/answer"
     at = f"/mentorships/{open_['id']}"
     both = [Person(story, Role.manager, cluster=open_[f"{side}_id"]) for side in ("mentor", "learner")]
@@ -69,11 +69,11 @@ async def test_the_two_sides_work_on_the_page_to_the_end(story: World) -> None:
         ("meeting", [("state", "held"), ("on", "2026-01-05"), ("minutes", "45")], "The meeting is saved."),
         ("end", [("how", "completed"), ("reason", "We are done.")], "The mentorship is over."),
     ]
-    for what, given, said in steps:
+    for what, answers, expected in steps:
         (fields,) = forms((await learner.get(at)).text, f"{at}/{what}")
-        done = await learner.post(f"{at}/{what}", [*fields, *given])
-        assert (done.status_code, done.headers["location"]) == (303, f"{at}?done={what}")
-        assert said in text((await learner.get(done.headers["location"])).text)
+        reply = await learner.post(f"{at}/{what}", [*fields, *answers])
+        assert (reply.status_code, reply.headers["location"]) == (303, f"{at}?done={what}")
+        assert expected in text((await learner.get(reply.headers["location"])).text)
     page = (await mentor.get(at)).text
     assert "We are done." in page
     assert "We learn a lot." not in page
@@ -125,18 +125,18 @@ async def test_the_ledger_is_there_as_a_table(story: World) -> None:
     head, *lines = table.text.splitlines()
     assert head.startswith("by,state,teacher,learner")
     assert len(lines) > 10
-    one = await user.get("/ledger.csv?cluster=cluee&skill=self-check/strategy")
+    filtered = await user.get("/ledger.csv?cluster=cluee&skill=self-check/strategy")
     own = [line for line in lines if "Cluster for Energy Efficiency" in line and "strategy" in line]
     assert own
-    assert one.text.splitlines() == [head, *own]
+    assert filtered.text.splitlines() == [head, *own]
 
 
 async def test_the_ledger_is_narrowed_down(story: World) -> None:
     user = Person(story)
     everything = text((await user.get("/ledger")).text)
-    one = text((await user.get("/ledger?cluster=cluee&skill=&since=&until=")).text)
-    assert "Cluster for Energy Efficiency" in one
-    assert (_lines(one), _lines(everything)) == (2, 13)
+    filtered = text((await user.get("/ledger?cluster=cluee&skill=&since=&until=")).text)
+    assert "Cluster for Energy Efficiency" in filtered
+    assert (_lines(filtered), _lines(everything)) == (2, 13)
     assert _lines(text((await user.get("/ledger?cluster=cluee&skill=self-check/strategy")).text)) == 1
     assert _lines(text((await user.get("/ledger?since=2018-01-01")).text)) == 1, "the mentorship that goes on"
     assert _lines(text((await user.get("/ledger?until=2018-01-01")).text)) == 12
@@ -158,6 +158,6 @@ async def test_the_ledger_shows_giving_taking_and_where_it_went_on(story: World)
 
 
 def _lines(page: str) -> int:
-    found = re.search(r"Entries (\d+) Levels reported", page)
-    assert found, page
-    return int(found[1])
+    figure = re.search(r"Entries (\d+) Levels reported", page)
+    assert figure, page
+    return int(figure[1])

@@ -21,26 +21,26 @@ def text(html: str) -> str:
 
 @pytest.mark.timeout(60)
 async def test_the_pages_tell_the_story(story: World) -> None:
-    said = {path: text((await story.page(path)).text) for path in PAGES}
-    assert "Seven clusters from seven countries" in said["/"]
-    assert "One activity" in said["/"]
-    assert "16 November 2016 – 15 November 2018" in said["/"]
-    assert "20 July 2006" in said["/clusters/innoskart"]
-    assert "Expert assessment, 12 October 2026" in said["/clusters/innoskart"]
-    assert "No mentorship as mentor is confirmed yet." in said["/clusters/innoskart"]
-    assert "28–29 June 2017" in said["/trainings"]
-    assert "Waiting list, in order" in said["/trainings"]
-    assert "of 100" in said["/pairs"]
-    assert "For the request of Cluster for Energy Efficiency for help with market foresight" in said["/pairs"]
-    assert re.search(r"said yes; \S.* said yes", said["/pairs"])
-    assert "asks for help with market foresight" in said["/feed"]
-    assert re.search(r"Active 1 .* Plan the next meeting; it is due on", said["/mentorships"])
+    texts = {path: text((await story.page(path)).text) for path in PAGES}
+    assert "Seven clusters from seven countries" in texts["/"]
+    assert "One activity" in texts["/"]
+    assert "16 November 2016 – 15 November 2018" in texts["/"]
+    assert "20 July 2006" in texts["/clusters/innoskart"]
+    assert "Expert assessment, 12 October 2026" in texts["/clusters/innoskart"]
+    assert "No mentorship as mentor is confirmed yet." in texts["/clusters/innoskart"]
+    assert "28–29 June 2017" in texts["/trainings"]
+    assert "Waiting list, in order" in texts["/trainings"]
+    assert "of 100" in texts["/pairs"]
+    assert "For the request of Cluster for Energy Efficiency for help with market foresight" in texts["/pairs"]
+    assert re.search(r"said yes; \S.* said yes", texts["/pairs"])
+    assert "asks for help with market foresight" in texts["/feed"]
+    assert re.search(r"Active 1 .* Plan the next meeting; it is due on", texts["/mentorships"])
     assert re.search(
-        r"D\.A\.Re\. Distretto Agroalimentare Regionale taught INNOSKART .* Joint training", said["/ledger"]
+        r"D\.A\.Re\. Distretto Agroalimentare Regionale taught INNOSKART .* Joint training", texts["/ledger"]
     )
-    assert "Join Study visit to a digital cluster 9 March 2027" in said["/next"]
-    assert "Needed by several, offered by none" in said["/next"]
-    for path, words in said.items():
+    assert "Join Study visit to a digital cluster 9 March 2027" in texts["/next"]
+    assert "Needed by several, offered by none" in texts["/next"]
+    for path, words in texts.items():
         assert not UUID.search(words), path
         assert "illustrative" in words or path in WITHOUT_MARKS, path
 
@@ -67,7 +67,7 @@ async def test_the_feed_has_no_gap_by_pages_nor_by_stream(story: World) -> None:
     older = re.search(r'href="/feed\?before=(\d+)">Older', newest)
     assert older
     page = (await story.page(f"/feed?before={older[1]}")).text
-    positions = [int(one) for one in re.findall(r'id="event-(\d+)"', newest + page)]
+    positions = [int(position) for position in re.findall(r'id="event-(\d+)"', newest + page)]
     assert positions == list(range(positions[0], 0, -1))
     assert re.search(r'href="/feed">Newer', page)
     address = f"{story.url}/feed/stream?after=0"
@@ -89,15 +89,15 @@ async def test_the_stream_ends_when_the_process_is_about_to(service_database: Cr
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "said"), [("/nothing", 404, "no such page"), ("/?what=1", 422, "does not fit")]
+    ("path", "status", "message"), [("/nothing", 404, "no such page"), ("/?what=1", 422, "does not fit")]
 )
 async def test_refusals_are_pages_for_people_and_problems_for_programs(
-    service_database: Create, path: str, status: int, said: str
+    service_database: Create, path: str, status: int, message: str
 ) -> None:
     async with world(service_database, without=("members", "trainings", "matching", "notifications")) as running:
         page = await running.page(path)
         assert page.status_code == status
-        assert said in page.text
+        assert message in page.text
         assert page.headers["content-type"].startswith("text/html")
         assert page.headers["content-security-policy"].startswith("default-src 'self'")
         problem = await running.http.get(f"{running.url}{path}")

@@ -37,15 +37,15 @@ def forged() -> str:
 
 
 async def test_a_token_is_kept_in_a_cookie_that_only_this_site_gets(alone: World) -> None:
-    nobody = Person(alone)
-    page = await nobody.get("/sign-in")
+    visitor = Person(alone)
+    page = await visitor.get("/sign-in")
     assert "There is no sign-in by mail yet" in text(page.text)
     token = Person(alone, Role.operator).token
     broken = f" {token[:50]}\r\n{token[50:]} "  # as it comes out of a narrow terminal
-    reply = await nobody.post("/sign-in", [("token", broken)])
+    reply = await visitor.post("/sign-in", [("token", broken)])
     assert (reply.status_code, reply.headers["location"]) == (303, "/operations")
     assert reply.headers["set-cookie"] == f"kei={token}; HttpOnly; Path=/; SameSite=strict"
-    reply = await nobody.post("/sign-in", [("token", token)], {**HERE, "X-Forwarded-Proto": "https"})
+    reply = await visitor.post("/sign-in", [("token", token)], {**HERE, "X-Forwarded-Proto": "https"})
     assert reply.headers["set-cookie"] == f"__Host-kei={token}; HttpOnly; Path=/; SameSite=strict; Secure"
 
 
@@ -63,11 +63,11 @@ async def test_each_cookie_counts_only_where_it_is_given(alone: World) -> None:
 
 
 async def test_in_the_clear_nobody_signs_in(alone: World) -> None:
-    nobody, host = Person(alone), {"Host": "kei.test"}
+    visitor, host = Person(alone), {"Host": "kei.test"}
     page = await alone.http.get(f"{alone.url}/sign-in", headers={"Accept": "text/html", **host})
     assert "needs https here" in page.text
     assert "<input" not in page.text
-    refused = await nobody.post("/sign-in", [("token", Person(alone, Role.operator).token)], {**HERE, **host})
+    refused = await visitor.post("/sign-in", [("token", Person(alone, Role.operator).token)], {**HERE, **host})
     assert refused.status_code == 403
     assert "set-cookie" not in refused.headers
 
@@ -84,8 +84,8 @@ async def test_a_token_that_is_of_no_use_is_refused_in_a_sentence(alone: World, 
     page = await Person(alone).post("/sign-in", [("token", tokens[what])])
     assert page.status_code in {400, 401}
     assert "set-cookie" not in page.headers
-    said = {"nothing": "Paste a token first", "too long": "longer than 3800 characters"}
-    assert said.get(what, "has expired, is incomplete, or belongs to another Kei") in text(page.text)
+    messages = {"nothing": "Paste a token first", "too long": "longer than 3800 characters"}
+    assert messages.get(what, "has expired, is incomplete, or belongs to another Kei") in text(page.text)
     assert 'role="alert"' in page.text
     assert tokens[what] == "" or tokens[what] not in page.text
 

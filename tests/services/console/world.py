@@ -67,7 +67,7 @@ class World:
     async def _quiet(self) -> bool:
         states = [await self.get(f"{name}/ops/status") for name in self.services]
         unsent = sum(state["outbox"]["unsent"] for state in states)
-        return not unsent and not any(one["pending"] for state in states for one in state["inbox"])
+        return not unsent and not any(inbox["pending"] for state in states for inbox in state["inbox"])
 
     async def _send(self, method: str, path: str, body: object, version: int | None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.token}"}

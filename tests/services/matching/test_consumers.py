@@ -212,7 +212,7 @@ async def test_live_pairs_are_not_proposed_again(matching: Matching) -> None:
     await matching.register(asking, *both, last)
     await matching.deliver(requested(asking.id, 3, "foresight"))
     pairs = await matching.pairs()
-    assert {pair["mentor_id"] for pair in pairs} == {str(one.id) for one in both}
+    assert {pair["mentor_id"] for pair in pairs} == {str(mentor.id) for mentor in both}
     assert (await matching.answer(pairs[0]["id"], "mentor", "decline")).status_code == 200
     assert (await matching.accept(pairs[1]["id"])).status_code == 200
     await matching.deliver(requested(asking.id, 4, "strategy"))

@@ -121,11 +121,11 @@ async def test_a_quiet_one_is_reminded_and_ends_in_the_end(matching: Matching) -
     await matching.start_mentorship(pair)
 
     async def published(kind: str, count: int) -> list[Json]:
-        async def heard() -> list[Json]:
+        async def events_of_kind() -> list[Json]:
             events = await matching.published_data(f"mentorship.{kind}")
             return events if len(events) == count else []
 
-        return await eventually(heard)
+        return await eventually(events_of_kind)
 
     for step in (1, 2, 3):
         await pass_days(matching, pair, 30)

@@ -51,8 +51,8 @@ async def history(matching: Matching) -> list[Stored]:
     members = [able, other, eager, late]
     joined = [event for cluster in members for event in cluster.events()]
     await matching.deliver(*joined)
-    nobody = requested(able.id, 4)
-    await matching.deliver(nobody)
+    unmatched = requested(able.id, 4)
+    await matching.deliver(unmatched)
     first, *_, last = await matching.publish_pairs(*members)
     assert (await matching.accept(first["id"])).status_code == 200
     assert (await matching.answer(last["id"], "mentor", "decline")).status_code == 200
@@ -67,7 +67,7 @@ async def history(matching: Matching) -> list[Stored]:
     request = requested(late.id, 5)
     await matching.deliver(request)
     assert [pair["request_id"] is None for pair in await matching.pairs()] == [True] * 4 + [False]
-    return [*joined, nobody, *more, request]
+    return [*joined, unmatched, *more, request]
 
 
 async def test_a_rebuild_ends_in_the_same_state_and_publishes_nothing(

@@ -65,13 +65,13 @@ async def test_levels_targets_and_clusters_are_supposed(matching: Matching) -> N
     able, weak, eager = mentor("Able", mentor_capacity=1), mentor("Weak", level=1), learner("Eager")
     await matching.register(able, weak, eager)
     at = {"framework": FRAMEWORK, "indicator": "foresight"}
-    gone = await supposed(matching, without=[str(able.id)])
-    assert (gone["comparison"]["before"]["pairs"], gone["comparison"]["after"]["pairs"]) == (1, 0)
+    without_mentor = await supposed(matching, without=[str(able.id)])
+    assert (without_mentor["comparison"]["before"]["pairs"], without_mentor["comparison"]["after"]["pairs"]) == (1, 0)
     better = await supposed(matching, without=[str(able.id)], levels=[{"cluster_id": str(weak.id), "level": 5} | at])
     assert better["comparison"]["added"] == [[str(weak.id), str(eager.id)]]
     content = await supposed(matching, targets=[{"cluster_id": str(eager.id), "level": 1, "priority": 1} | at])
     assert content["comparison"]["after"]["pairs"] == 0
-    assert [item["only_the_plan"] for item in (gone, better, content)] == [False] * 3
+    assert [item["only_the_plan"] for item in (without_mentor, better, content)] == [False] * 3
 
 
 async def test_a_draft_is_made_of_what_can_be_decided(matching: Matching) -> None:
@@ -100,8 +100,8 @@ async def test_what_contradicts_itself_is_refused(matching: Matching) -> None:
     assert problem(both) == (422, "not-possible")
     assert problem(await suppose(matching, without=[stranger])) == (404, "no-such-cluster")
     assert problem(await suppose(matching, consortium=uuid4())) == (404, "no-such-consortium")
-    gone = await suppose(matching, without=[str(able.id)], forced=[pair_ids(able, eager)])
-    assert problem(gone) == (422, "not-possible")
+    refused = await suppose(matching, without=[str(able.id)], forced=[pair_ids(able, eager)])
+    assert problem(refused) == (422, "not-possible")
     assert (await suppose(matching, criteria={"weights": {"charm": 1}})).status_code == 422
 
 
