@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import asyncpg
-from sqlalchemy import MetaData, event
+from sqlalchemy import CheckConstraint, MetaData, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 
+from shared.dates import EARLIEST_DAY, EARLIEST_TIME, LATEST_DAY, LATEST_TIME
 from shared.failpoints import failpoint
 
 CONNECT_TIMEOUT = 5.0
@@ -39,6 +40,16 @@ NAMING = {
 def metadata() -> MetaData:
     """A new MetaData with Kei's constraint names. Each service has its own."""
     return MetaData(naming_convention=NAMING)
+
+
+def date_limits(*columns: str) -> tuple[CheckConstraint, ...]:
+    """Checks that days and times are within the limits of `shared.dates`. The column of a time ends with `at`."""
+    limits = {True: (EARLIEST_TIME, LATEST_TIME), False: (EARLIEST_DAY, LATEST_DAY)}
+    ranges = [(column, *limits[column.endswith("at")]) for column in columns]
+    return tuple(
+        CheckConstraint(f"\"{column}\" BETWEEN '{first}' AND '{last}'", f"{column}_limits")
+        for column, first, last in ranges
+    )
 
 
 class WriteSession(AsyncSession):

@@ -11,13 +11,13 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 from pydantic import BaseModel
 
 from deploy.backup.catalogue import RELAY_TABLE, LogPartition, Sequence
+from shared.dates import Time
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -78,7 +78,7 @@ class _ManifestHead(BaseModel, frozen=True):
 class Manifest(_ManifestHead, frozen=True):
     """The content of a backup. `version`: of Kei; `held_up`: the longest time without commits, in seconds."""
 
-    cut_at: datetime
+    cut_at: Time
     held_up: float
     services: dict[str, DatabaseContent]
 

@@ -5,12 +5,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from shared.dates import Day, PartialDay
+
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=80)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 OneToFive = Annotated[int, Field(ge=1, le=5)]
 Level = Annotated[int, Field(ge=0, le=100)]
 Capacity = Annotated[int, Field(ge=0, le=100)]
-Day = Annotated[str, BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value)]
+FoundingDay = Annotated[
+    PartialDay, BeforeValidator(lambda value: value.isoformat() if isinstance(value, date) else value)
+]
+"""YAML reads a whole day as a date, and a month as text."""
 
 
 class FilePart(BaseModel):
@@ -25,8 +30,8 @@ class Consortium(FilePart):
     slug: Slug
     name: Name
     programme: Name
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
     coordinator_slug: Slug | None = None
 
 
@@ -52,8 +57,8 @@ class Assessment(FilePart):
 
     framework: Slug
     kind: Literal["expert", "peer", "self"]
-    assessed_on: date
-    valid_until: date
+    assessed_on: Day
+    valid_until: Day
     scores: Annotated[dict[Slug, Level], Field(min_length=1)]
     illustrative: bool = False
 
@@ -73,14 +78,14 @@ class Cluster(FilePart):
     name: Name
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")]
     region: Name | None = None
-    founded_on: Day | None = None
+    founded_on: FoundingDay | None = None
     website: str | None = None
     ecosystems: list[Slug]
     languages: list[Annotated[str, Field(pattern="^[a-z]{2}$")]]
     value_chain_stages: list[Slug] = []
     specialisation: str | None = None
     label: Literal["none", "bronze", "silver", "gold"] = "none"
-    label_valid_until: date | None = None
+    label_valid_until: Day | None = None
     mentor_capacity: Capacity = 0
     learner_capacity: Capacity = 1
     illustrative: list[Slug] = []
@@ -116,8 +121,8 @@ class Activity(FilePart):
     title: Name
     host: Slug
     place: Name
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
     capacity: Annotated[int, Field(ge=1, le=10000)]
     topics: list[Name] = []
     sector_groups: list[Name] = []

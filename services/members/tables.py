@@ -45,7 +45,10 @@ class Consortium(Base):
     coordinator_slug: Mapped[str | None]
     version: Mapped[int] = mapped_column(default=1)
 
-    __table_args__ = (CheckConstraint("starts_on <= ends_on", name="period"),)
+    __table_args__ = (
+        *db.date_limits("starts_on", "ends_on"),
+        CheckConstraint("starts_on <= ends_on", name="period"),
+    )
 
 
 class Cluster(Base):
@@ -76,6 +79,7 @@ class Cluster(Base):
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
     __table_args__ = (
+        *db.date_limits("label_valid_until", "changed_at"),
         UniqueConstraint("consortium_id", "slug"),
         CheckConstraint("mentor_capacity >= 0 AND learner_capacity >= 0", name="capacity"),
     )
@@ -116,6 +120,7 @@ class Assessment(Base):
     illustrative: Mapped[bool]
 
     __table_args__ = (
+        *db.date_limits("assessed_on", "valid_until"),
         UniqueConstraint("cluster_id", "framework", "kind", "assessed_on"),
         Index("ix_assessment_cluster", "cluster_id", "framework"),
     )
@@ -160,6 +165,7 @@ class ServiceRequest(Base):
     requested_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
+        *db.date_limits("requested_at"),
         ForeignKeyConstraint(["cluster_id"], ["cluster.id"]),
         CheckConstraint("urgency BETWEEN 1 AND 5", name="urgency"),
         Index(

@@ -79,6 +79,7 @@ class Activity(Base):
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), onupdate=func.now())
 
     __table_args__ = (
+        *db.date_limits("starts_on", "ends_on", "changed_at"),
         CheckConstraint("starts_on <= ends_on", name="period"),
         CheckConstraint("seats_taken BETWEEN 0 AND capacity", name="seats"),
         CheckConstraint("state IN ('draft', 'published', 'completed')", name="state"),
@@ -108,6 +109,7 @@ class Registration(Base):
     """Computed: 1 is next; None if the registration is not waitlisted, or was loaded without it."""
 
     __table_args__ = (
+        *db.date_limits("registered_at"),
         CheckConstraint("seats BETWEEN 1 AND 20", name="seats"),
         CheckConstraint("state IN ('confirmed', 'waitlisted', 'cancelled', 'attended', 'absent')", name="state"),
         Index("ix_registration_activity", "activity_id", "queue"),

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.dates import Time
 from shared.events.registry import PUBLIC_TOPIC, Data, EventType, registry
 
 MAX_BYTES = 64 * 1024
@@ -20,7 +21,7 @@ MAX_BYTES = 64 * 1024
 
 T_co = TypeVar("T_co", bound=Data, covariant=True)
 _UTF8_ATTRIBUTES = ("specversion", "id", "type", "source", "time", "partitionkey", "sequence", "traceparent")
-_time = TypeAdapter(datetime)
+_time = TypeAdapter(Time)
 
 
 class Poison(Exception):
@@ -183,8 +184,6 @@ def _version(digits: str) -> int:
 def _checked(event: Event[Data], entry: EventType) -> Event[Data]:
     if event.version < 1:
         raise Poison(f"sequence is {event.version}: versions begin at 1")
-    if event.time.tzinfo is None:
-        raise Poison("time has no zone")
     if getattr(event.data, entry.key) != event.key:
         raise Poison(f"partitionkey is not the data's {entry.key}")
     return event

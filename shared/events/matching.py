@@ -1,10 +1,10 @@
 """Events of matching: plans, proposals and mentorships."""
 
-from datetime import date
 from uuid import UUID
 
 from pydantic import Field
 
+from shared.dates import Day
 from shared.events.registry import Data, event
 
 
@@ -94,7 +94,7 @@ class MentorshipGoal(Data):
     indicator: str
     level: int = Field(description="at the start")
     target: int = Field(description="the level to reach")
-    due_on: date = Field(description="until when")
+    due_on: Day = Field(description="until when")
     reached: int | None = Field(default=None, description="the level that the two report")
     confirmed: int | None = Field(default=None, description="the level that an assessment measured after the end")
 
@@ -114,7 +114,7 @@ class MentorshipStarted(MentorshipFact):
 
     goals: list[MentorshipGoal] = Field(description="what the learner wants to reach")
     every_days: int = Field(description="how often they mean to meet, in days")
-    ends_on: date = Field(description="until when they mean to work together")
+    ends_on: Day = Field(description="until when they mean to work together")
 
 
 @event("kei.matching.mentorship.met.v1", key="mentorship_id", public=True)
@@ -122,7 +122,7 @@ class MentorshipMet(MentorshipFact):
     """The mentor and the learner met."""
 
     meeting_id: UUID = Field(description="the same for all mentorships whose learners met the mentor together")
-    on: date = Field(description="the day")
+    on: Day = Field(description="the day")
     minutes: int = Field(description="how long they met")
 
 
@@ -131,7 +131,7 @@ class MentorshipNudged(MentorshipFact):
     """Nothing was heard of it for long; both sides are reminded."""
 
     quiet_days: int = Field(description="days since anything was heard of it")
-    closes_on: date | None = Field(default=None, description="the day on which it ends if it stays quiet")
+    closes_on: Day | None = Field(default=None, description="the day on which it ends if it stays quiet")
 
 
 @event("kei.matching.mentorship.asked.v1", key="mentorship_id", public=True)

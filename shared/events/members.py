@@ -1,10 +1,10 @@
 """Events of members: clusters, their levels, targets and requests. The key is always the cluster."""
 
-from datetime import date
 from uuid import UUID
 
 from pydantic import Field
 
+from shared.dates import Day
 from shared.events.registry import Data, event
 
 
@@ -22,7 +22,7 @@ class ClusterFacts(Data):
     value_chain_stages: list[str] = Field(description="where the member firms stand in their value chain")
     specialisation: str | None = None
     label: str = Field(description="none, bronze, silver or gold")
-    label_valid_until: date | None = None
+    label_valid_until: Day | None = None
     illustrative: list[str] = Field(default_factory=list, description="names of fields without a public source")
 
 
@@ -64,7 +64,7 @@ class LabelExpired(Data):
     cluster_id: UUID
     consortium_id: UUID
     label: str = Field(description="bronze, silver or gold")
-    label_valid_until: date = Field(description="its last day")
+    label_valid_until: Day = Field(description="its last day")
 
 
 class IndicatorLevel(Data):
@@ -73,7 +73,7 @@ class IndicatorLevel(Data):
     indicator: str
     level: int = Field(description="on the framework's scale, from 0")
     kind: str = Field(description="of the assessment that says so: expert, peer or self")
-    assessed_on: date
+    assessed_on: Day
 
 
 @event("kei.members.assessment.recorded.v1", key="cluster_id", public=False)
@@ -88,8 +88,8 @@ class AssessmentRecorded(Data):
     assessment_id: UUID
     framework: str
     kind: str
-    assessed_on: date
-    valid_until: date
+    assessed_on: Day
+    valid_until: Day
     scale_max: int = Field(description="the highest level of the framework's scale, which begins at 0")
     scores: dict[str, int]
     levels: list[IndicatorLevel]

@@ -1,10 +1,10 @@
 """Events of trainings: activities, registrations and gains. The key is always the activity."""
 
-from datetime import date
 from uuid import UUID
 
 from pydantic import Field
 
+from shared.dates import Day
 from shared.events.registry import Data, event
 
 
@@ -26,8 +26,8 @@ class TrainingPublished(Data):
     title: str
     host_cluster_id: UUID
     place: str
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
     capacity: int = Field(description="seats")
     teaches: list[TaughtIndicator]
     sector_groups: list[str] = Field(default_factory=list)
@@ -74,7 +74,7 @@ class TrainingCompleted(Data):
     consortium_id: UUID
     kind: str
     host_cluster_id: UUID
-    ended_on: date
+    ended_on: Day
     attended: list[UUID]
     gains: list[ClusterGain]
     illustrative: list[str] = Field(default_factory=list)

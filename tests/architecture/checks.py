@@ -140,8 +140,8 @@ def imports_of_migrations(root: Path) -> Iterator[str]:
     for path, nodes in modules(root, "services"):
         if "migrations" in path.parts:
             for line, name in _names(nodes):
-                module = name.rpartition(".")[0]
-                if "." in name and not any(f"{module}.".startswith(f"{known}.") for known in _MIGRATIONS_IMPORT):
+                module = name.rpartition(".")[0]  # empty for an attribute of an expression
+                if module and not any(f"{module}.".startswith(f"{known}.") for known in _MIGRATIONS_IMPORT):
                     yield f"{path}:{line}: {name}; migrations depend on no code that changes"
 
 

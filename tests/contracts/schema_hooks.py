@@ -43,7 +43,10 @@ _FITTING: dict[str, Callable[[Any], Any]] = {
     "places": lambda _: {},
     "weights": lambda value: _fitting(value) if any(value.values()) else {},
     "until": lambda _: "2036-01-01",
-    "on": lambda _: "2026-01-02",
+    "on": lambda _: clock.now().date().isoformat(),
+    "due_on": lambda _: "2036-01-01",
+    "label_valid_until": lambda _: "2036-01-01",
+    "founded_on": lambda _: "2017-06",
     "goals": lambda _: [],
     "people": lambda _: {},
     "together_with": lambda _: [],
@@ -64,8 +67,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:  # noqa: ANN401, 
     for name in ("cursor", "types"):
         if case.query and name in case.query:
             del case.query[name]
-    if case.query and "after" in case.query:
-        case.query["after"] = 0
+    fitting: dict[str, object] = {"since": "2026-01-02", "until": "2036-01-01", "after": 0}
+    if case.query:
+        case.query.update({name: value for name, value in fitting.items() if name in case.query})
     for name in case.path_parameters or ():
         if name in _FITTING:
             case.path_parameters[name] = _FITTING[name](None)

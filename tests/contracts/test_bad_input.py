@@ -76,6 +76,17 @@ BODIES: dict[str, tuple[Callable[[Members], bytes], Refused]] = {
     "no leap year": (spoilt(label_valid_until="2025-02-29"), invalid("body.label_valid_until")),
     "year 0": (spoilt(label_valid_until="0000-01-01"), invalid("body.label_valid_until")),
     "year 10000": (spoilt(label_valid_until="10000-01-01"), invalid("body.label_valid_until")),
+    "year 1": (spoilt(label_valid_until="0001-01-01"), invalid("body.label_valid_until")),
+    "year 1899": (spoilt(label_valid_until="1899-12-31"), invalid("body.label_valid_until")),
+    "year 2201": (spoilt(label_valid_until="2201-01-01"), invalid("body.label_valid_until")),
+    "year 9999": (spoilt(label_valid_until="9999-12-31"), invalid("body.label_valid_until")),
+    "infinity as a day": (spoilt(label_valid_until="infinity"), invalid("body.label_valid_until")),
+    "seconds as a day": (spoilt(label_valid_until="1782604800"), invalid("body.label_valid_until")),
+    "day of other digits": (spoilt(label_valid_until="٢٠٢٦-٠١-٠١"), invalid("body.label_valid_until")),  # noqa: RUF001  meant
+    "founded on no day": (spoilt(founded_on="2026-02-30"), invalid("body.founded_on")),
+    "founded in no month": (spoilt(founded_on="2026-13"), invalid("body.founded_on")),
+    "founded in year 0": (spoilt(founded_on="0000"), invalid("body.founded_on")),
+    "founded in other digits": (spoilt(founded_on="٢٠١٧"), invalid("body.founded_on")),
     "date as a number": (spoilt(label_valid_until=0), invalid("body.label_valid_until")),
     "day with a time": (spoilt(label_valid_until="2026-01-01T01:00:00"), invalid("body.label_valid_until")),
     "no UUID": (spoilt(consortium_id="7"), invalid("body.consortium_id")),
@@ -146,7 +157,7 @@ RULES: dict[str, tuple[str, dict[str, Any], Refused]] = {
     ),
     "assessed in the future": (
         "/clusters/{id}/assessments",
-        {"framework": "small", "kind": "self", "assessed_on": "2999-01-01", "valid_until": "2999-01-02"}
+        {"framework": "small", "kind": "self", "assessed_on": "2199-01-01", "valid_until": "2199-01-02"}
         | {"scores": {"one": 1}},
         (422, "in-the-future", "assessed_on"),
     ),

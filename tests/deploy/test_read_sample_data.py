@@ -148,7 +148,10 @@ PLANTED: dict[str, tuple[tuple[str, str], str]] = {
         ("{one: 1}", "[1]"),
         "40 clusters.1.assessment.scores: Input should be a valid dictionary",
     ),
-    "no day": (("2020-02-01", "2020-02-30"), "26 clusters.0.assessment.assessed_on: Input should be a valid date"),
+    "no day": (
+        ("2020-02-01", "2020-02-30"),
+        "26 clusters.0.assessment.assessed_on: Value error, 2020-02-30 is not a day of the calendar",
+    ),
     "no choice": (("plan: publish", "plan: maybe"), "59 plan: Input should be 'publish' or 'draft'"),
     "out of range": (("priority: 5", "priority: 6"), "32 clusters.0.targets.two.priority: Input should be less than"),
     "ill-formed name": (("slug: small", "slug: Small!"), "11 consortium.slug: String should match pattern"),
@@ -193,11 +196,11 @@ PLANTED: dict[str, tuple[tuple[str, str], str]] = {
     "ends before it starts": (("2021-01-01", "2019-01-01"), "15 consortium.ends_on: before starts_on"),
     "visit ends before": (("2020-03-02", "2020-02-02"), "48 activities.0.ends_on: before starts_on"),
     "in the future": (
-        ("2020-02-01\n      valid_until: 2030-01-01", "2999-02-01\n      valid_until: 2999-03-01"),
+        ("2020-02-01\n      valid_until: 2030-01-01", "2199-02-01\n      valid_until: 2199-03-01"),
         "26 clusters.0.assessment.assessed_on: lies in the future",
     ),
     "over before it began": (
-        ("starts_on: 2020-03-01\n    ends_on: 2020-03-02", "starts_on: 2999-03-01\n    ends_on: 2999-03-02"),
+        ("starts_on: 2020-03-01\n    ends_on: 2020-03-02", "starts_on: 2199-03-01\n    ends_on: 2199-03-02"),
         "54 activities.0.completed: an activity that begins in the future is not over",
     ),
     "more seats than there are": (("seats: 2", "seats: 4"), "53 activities.0.registrations.0.seats: 4 seats are more"),

@@ -49,7 +49,7 @@ async def test_the_version_is_the_packages_with_the_build_if_it_is_known(monkeyp
 
 
 def test_a_service_without_a_database_has_no_revisions() -> None:
-    assert version.revisions("trainings") == tuple(f"trainings_000{number}" for number in (4, 3, 2, 1))
+    assert version.revisions("trainings") == tuple(f"trainings_000{number}" for number in (5, 4, 3, 2, 1))
     assert version.revisions("console") == ()
 
 

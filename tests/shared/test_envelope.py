@@ -3,7 +3,7 @@
 import json
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -13,12 +13,15 @@ from cloudevents.core.v1.event import CloudEvent
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.dates import EARLIEST_DAY, EARLIEST_TIME, LATEST_DAY, LATEST_TIME
 from shared.events import PUBLIC_TOPIC, Event, Poison, Record, parse, registry, structured
 from shared.events.envelope import MAX_BYTES, Stored, mirrored, parse_structured
 from shared.events.registry import Data, type_of
 from tests.support import factories
 
 TOPIC = "kei.members.v1"
+_TIMES = (EARLIEST_TIME.replace(tzinfo=None), LATEST_TIME.replace(tzinfo=None))
+st.register_type_strategy(date, st.dates(EARLIEST_DAY, LATEST_DAY))
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -97,7 +100,7 @@ def some_event() -> st.SearchStrategy[Stored]:
             source=st.just(f"/kei/{entry.service}"),
             key=st.just(getattr(data, entry.key)),
             version=st.integers(1, 2**31 - 1),
-            time=st.datetimes(timezones=st.just(UTC)),
+            time=st.datetimes(*_TIMES, timezones=st.just(UTC)),
             traceparent=st.none() | st.just(TRACE),
             data=st.just(data.model_dump_json().encode()),
         )
@@ -200,7 +203,10 @@ BINARY: dict[str, tuple[Record, str]] = {
     "sequence zero": (record(ce_sequence=b"0"), "versions begin at 1"),
     "sequence negative": (record(ce_sequence=b"-1"), "malformed"),
     "time is text": (record(ce_time=b"yesterday"), "does not fit"),
-    "time without a zone": (record(ce_time=b"2026-01-01T00:00:00"), "no zone"),
+    "time is a number": (record(ce_time=b"1796065687"), "does not fit"),
+    "time before all": (record(ce_time=b"0001-01-01T00:00:00Z"), "between the years"),
+    "time after all": (record(ce_time=b"9999-12-31T23:59:59Z"), "between the years"),
+    "time without a zone": (record(ce_time=b"2026-01-01T00:00:00"), "with a zone"),
     "attribute no UTF-8": (record(ce_source=b"\xff\xfe"), "ce_source is not UTF-8"),
     "NUL in an attribute": (record(ce_source=b"/kei\0"), "ce_source contains the NUL"),
     "no key": (record(key=None), "not the event's partitionkey"),
@@ -261,7 +267,7 @@ STRUCTURED: dict[str, tuple[bytes, str]] = {
     "id a number": (spoilt(id=7), "malformed"),
     "sequence null": (spoilt(sequence=None), "attribute sequence is missing"),
     "sequence zero": (spoilt(sequence="0"), "versions begin at 1"),
-    "time without a zone": (spoilt(time="2026-01-01T00:00:00"), "no zone"),
+    "time without a zone": (spoilt(time="2026-01-01T00:00:00"), "with a zone"),
     "other aggregate": (spoilt(partitionkey=str(uuid4())), "not the data's cluster_id"),
     "field missing": (spoilt(data={}), "does not fit .*: cluster_id"),
 }

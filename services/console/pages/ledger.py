@@ -3,7 +3,6 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends, Query, Request
@@ -17,6 +16,7 @@ from services.console.view.charts import europe, timeline
 from services.console.view.truncation import truncate
 from shared import clock, wording
 from shared.auth import public
+from shared.dates import Day
 from shared.errors import NotFound
 from shared.web import Router
 
@@ -76,8 +76,8 @@ class LedgerQuery(NamedTuple):
 
     cluster: str = ""
     skill: str = ""
-    since: date | Literal[""] = ""
-    until: date | Literal[""] = ""
+    since: Day | Literal[""] = ""
+    until: Day | Literal[""] = ""
 
     def api_filter(self, context: PageContext) -> LedgerFilter | None:
         """The filter for the API; None without a consortium.
@@ -109,8 +109,8 @@ class LedgerQuery(NamedTuple):
 def _query(
     cluster: Annotated[str, Query(max_length=100)] = "",
     skill: Annotated[str, Query(max_length=161, pattern="^([^/]+/[^/]+)?$")] = "",
-    since: Annotated[date | Literal[""], Query()] = "",
-    until: Annotated[date | Literal[""], Query()] = "",
+    since: Annotated[Day | Literal[""], Query()] = "",
+    until: Annotated[Day | Literal[""], Query()] = "",
 ) -> LedgerQuery:
     return LedgerQuery(cluster, skill, since, until)
 

@@ -1,6 +1,5 @@
 """`/mentorships/{id}/…`: the forms with which the two sides of a mentorship act."""
 
-from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from services.console.api.user_client import ApiCommand
 from services.console.pages.pairs import Role
 from services.console.request import forms
 from services.console.request.session import SignedIn, SignedInUser, require_same_origin
+from shared.dates import Day
 from shared.web import Router
 
 router = Router(dependencies=[Depends(require_same_origin)], include_in_schema=False)
@@ -40,7 +40,7 @@ class MeetingForm(forms.Form):
     """A planned or held meeting."""
 
     state: Literal["planned", "held"]
-    on: date
+    on: Day
     minutes: int = Field(default=60, ge=1, le=24 * 60)
     idempotency_key: UUID
 

@@ -54,7 +54,8 @@ async def add(tx: WriteSession, mentorships: Sequence[Mentorship], details: Meet
 
     Raises:
         Conflict: a mentorship is not active.
-        Invalid: the meeting was held on a future day, people belong to another cluster, or the mentors differ.
+        Invalid: the meeting was held on a future day or before the start of a mentorship, people belong to another
+            cluster, or the mentors differ.
     """
     for mentorship in mentorships:
         _require_active(mentorship)
@@ -185,6 +186,10 @@ def _require_active(mentorship: Mentorship) -> None:
 def _validate(details: MeetingDetails, mentorships: Sequence[Mentorship], today: date) -> None:
     if details.state == "held" and details.on > today:
         raise Invalid("not-yet", "A held meeting cannot be on a future day.", field="on")
+    begun = [mentorship.started_at.date() for mentorship in mentorships if mentorship.started_at is not None]
+    if details.state == "held" and details.on < max(begun, default=details.on):
+        message = f"A meeting of this mentorship cannot be held before {max(begun)}, when it started."
+        raise Invalid("before-start", message, field="on")
     participants = {id for mentorship in mentorships for id, _ in mentorship.pair.sides}
     if others := details.people.keys() - participants:
         raise Invalid("other-cluster", f"Cluster {min(others)} does not take part in this meeting.", field="people")

@@ -2,36 +2,25 @@
 
 import csv
 import io
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Response
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from services.matching.queries import ledger as queries
 from services.matching.queries.ledger import LedgerFilter
 from services.matching.rules.mentoring.ledger import LedgerLine, LedgerSide, Reading, balances, downstream
 from shared.auth import Anyone, Principal
+from shared.dates import Day
 from shared.web import Page, Paging, Read, ResponseModel, Router
 
 router = Router()
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """First characters of a cell that a spreadsheet would read as a formula."""
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 COLUMNS = "by,state,teacher,learner,framework,indicator,began_on,ended_on,planned,reported,level_before,level_after"
-
-
-def _day(text: object) -> object:
-    """Refuse a number of seconds, which pydantic would accept as a date."""
-    if isinstance(text, str) and not _DAY.fullmatch(text):
-        raise ValueError("A date has the form 2017-06-29.")
-    return text
-
-
-Day = Annotated[date, BeforeValidator(_day)]
 
 
 class ReadingView(ResponseModel):

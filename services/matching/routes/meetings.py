@@ -15,6 +15,7 @@ from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.profile import Skill
 from shared import clock
 from shared.auth import Manager
+from shared.dates import Day
 from shared.errors import Forbidden
 from shared.web import IfMatch, LongText, Read, RequestModel, ResponseModel, Router, ShortText, Slug, Tx
 
@@ -27,7 +28,7 @@ class FollowUp(RequestModel):
 
     side: Role
     text: ShortText
-    due_on: date | None = None
+    due_on: Day | None = None
     done: bool = False
 
 
@@ -35,7 +36,7 @@ class NewMeeting(RequestModel):
     """A planned, held or cancelled meeting. Participants are counted by cluster; names are not stored."""
 
     state: Literal["planned", "held", "cancelled"]
-    on: date
+    on: Day
     minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 60
     people: Annotated[dict[UUID, Annotated[int, Field(ge=0, le=1000)]], Field(max_length=50, default_factory=dict)]
     follow_ups: Annotated[list[FollowUp], Field(max_length=50, default_factory=list)]

@@ -18,6 +18,7 @@ from services.matching.rules.mentoring.next_step import MentorshipStatus, next_s
 from services.matching.rules.mentoring.reminders import CLOSING_SURVEY, closing_date, survey_days
 from shared import clock
 from shared.auth import Anyone, Manager
+from shared.dates import Day
 from shared.db import WriteSession
 from shared.web import (
     IfMatch,
@@ -109,7 +110,7 @@ class NewGoal(RequestModel):
     framework: Slug
     indicator: Slug
     target: Level
-    due_on: date
+    due_on: Day
 
 
 class NewPlan(RequestModel):
@@ -117,7 +118,7 @@ class NewPlan(RequestModel):
 
     template: Literal["light", "standard", "intense"] | None = None
     every_days: Annotated[int | None, Field(ge=1, le=365)] = None
-    until: date | None = None
+    until: Day | None = None
     agreement: Annotated[LongText, Field(min_length=1)] | None = None
     goals: Annotated[list[NewGoal] | None, Field(max_length=10)] = None
 

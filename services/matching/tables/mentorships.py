@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from services.matching.rules.inputs.criteria import Role
 from services.matching.tables.base import Base
 from services.matching.tables.plans import Pair
+from shared.db import date_limits
 
 
 class Mentorship(Base):
@@ -42,6 +43,15 @@ class Mentorship(Base):
     pair: Mapped[Pair] = relationship(lazy="joined", innerjoin=True)
 
     __table_args__ = (
+        *date_limits(
+            "ends_on",
+            "mentor_confirmed_at",
+            "learner_confirmed_at",
+            "started_at",
+            "ended_at",
+            "last_activity_at",
+            "confirmed_at",
+        ),
         CheckConstraint("state IN ('agreed', 'active', 'completed', 'ended')", name="state"),
         CheckConstraint("(state IN ('completed', 'ended')) = (ended_at IS NOT NULL)", name="ended"),
         Index("ix_mentorship_last_activity", "last_activity_at", postgresql_where="ended_at IS NULL"),
@@ -74,6 +84,8 @@ class Goal(Base):
     confirmed: Mapped[int | None]
     confirmed_on: Mapped[date | None]
 
+    __table_args__ = date_limits("due_on", "confirmed_on")
+
 
 class Meeting(Base):
     """A meeting of a mentor with one or several learners. The keys of `people` and `notes` are ids of clusters."""
@@ -90,7 +102,10 @@ class Meeting(Base):
     follow_ups: Mapped[list[dict[str, Any]]] = mapped_column(default=list)
     version: Mapped[int] = mapped_column(default=1)
 
-    __table_args__ = (CheckConstraint("state IN ('planned', 'held', 'cancelled')", name="state"),)
+    __table_args__ = (
+        *date_limits("on"),
+        CheckConstraint("state IN ('planned', 'held', 'cancelled')", name="state"),
+    )
 
 
 class MeetingMentorship(Base):
@@ -114,7 +129,10 @@ class CheckIn(Base):
     text: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (CheckConstraint("role IN ('mentor', 'learner')", name="role"),)
+    __table_args__ = (
+        *date_limits("at"),
+        CheckConstraint("role IN ('mentor', 'learner')", name="role"),
+    )
 
 
 class Survey(Base):
@@ -130,4 +148,7 @@ class Survey(Base):
     text: Mapped[str]
     at: Mapped[datetime] = mapped_column(server_default=func.now())
 
-    __table_args__ = (CheckConstraint("role IN ('mentor', 'learner')", name="role"),)
+    __table_args__ = (
+        *date_limits("at"),
+        CheckConstraint("role IN ('mentor', 'learner')", name="role"),
+    )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from services.matching.rules.inputs.criteria import Role
 from services.matching.tables.base import Base
+from shared.db import date_limits
 
 
 class Slots(Base):
@@ -50,6 +51,7 @@ class CriteriaSet(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
+        *date_limits("created_at"),
         CheckConstraint("state IN ('draft', 'published')", name="state"),
         UniqueConstraint("consortium_id", "name", "number"),
     )
@@ -85,6 +87,7 @@ class Run(Base):
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
+        *date_limits("heartbeat_at", "created_at"),
         CheckConstraint("state IN ('running', 'draft', 'published', 'failed', 'cancelled', 'unchanged')", name="state"),
         Index("uq_run_running", "consortium_id", unique=True, postgresql_where="state = 'running'"),
     )
@@ -104,6 +107,8 @@ class WhatIf(Base):
     comparison: Mapped[dict[str, Any]]
     took_ms: Mapped[int]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = date_limits("created_at")
 
 
 class Pair(Base):
@@ -134,6 +139,7 @@ class Pair(Base):
     version: Mapped[int] = mapped_column(default=1)
 
     __table_args__ = (
+        *date_limits("decided_at", "expires_at"),
         CheckConstraint(
             "state IN ('draft', 'proposed', 'accepted', 'declined', 'expired', 'withdrawn', 'ended')", name="state"
         ),
@@ -182,6 +188,8 @@ class ReplanCause(Base):
     consortium_id: Mapped[UUID] = mapped_column(index=True)
     type: Mapped[str]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+
+    __table_args__ = date_limits("recorded_at")
 
 
 class ResolvedRequest(Base):

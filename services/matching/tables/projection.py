@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.matching.tables.base import Base
+from shared.db import date_limits
 
 
 class Cluster(Base):
@@ -28,6 +29,8 @@ class Cluster(Base):
     label: Mapped[str] = mapped_column(server_default="none")
     label_valid_until: Mapped[date | None]
     version: Mapped[int]
+
+    __table_args__ = date_limits("label_valid_until")
 
 
 class Archived(Base):
@@ -51,6 +54,8 @@ class Level(Base):
     assessed_on: Mapped[date]
     version: Mapped[int]
 
+    __table_args__ = date_limits("assessed_on")
+
 
 class Measurement(Base):
     """Projection: level history, one row per assessment and indicator."""
@@ -63,6 +68,8 @@ class Measurement(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     level: Mapped[int]
     assessed_on: Mapped[date]
+
+    __table_args__ = date_limits("assessed_on")
 
 
 class Target(Base):
@@ -91,6 +98,8 @@ class Request(Base):
     requested_on: Mapped[date | None]
     event_id: Mapped[UUID | None]
 
+    __table_args__ = date_limits("requested_on")
+
 
 class Gain(Base):
     """Projection: levels that a cluster gained in an activity, as the host reported them."""
@@ -103,6 +112,8 @@ class Gain(Base):
     indicator: Mapped[str] = mapped_column(primary_key=True)
     gain: Mapped[int]
     ended_on: Mapped[date]
+
+    __table_args__ = date_limits("ended_on")
 
 
 class Activity(Base):
@@ -118,6 +129,8 @@ class Activity(Base):
     starts_on: Mapped[date | None]
     teaches: Mapped[list[dict[str, Any]]]
     completed: Mapped[bool]
+
+    __table_args__ = date_limits("starts_on")
 
 
 PROJECTED: tuple[type[Base], ...] = (Cluster, Archived, Level, Measurement, Target, Request, Gain, Activity)

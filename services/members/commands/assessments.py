@@ -16,6 +16,7 @@ from services.members.rules.levels import current_levels
 from services.members.rules.vocabulary import AssessmentKind
 from services.members.tables import Assessment
 from shared import outbox
+from shared.dates import Day
 from shared.db import WriteSession
 from shared.errors import Conflict
 from shared.events.members import AssessmentRecorded, IndicatorLevel
@@ -27,8 +28,8 @@ class NewAssessment(RequestModel):
 
     framework: Slug
     kind: AssessmentKind
-    assessed_on: date
-    valid_until: date
+    assessed_on: Day
+    valid_until: Day
     scores: Annotated[dict[Slug, LevelValue], Field(min_length=1, max_length=100)]
     illustrative: bool = False
 

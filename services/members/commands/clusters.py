@@ -1,7 +1,6 @@
 """Clusters: register, change, set capacity, archive."""
 
 from collections.abc import Callable
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from services.members.rules.vocabulary import Country, Ecosystem, Label, Language, Stage
 from services.members.tables import Cluster, Consortium
 from shared import outbox
+from shared.dates import Day, PartialDay
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound, Stale
 from shared.events.members import CapacityChanged, ClusterArchived, ClusterChanged, ClusterRegistered
@@ -27,14 +27,14 @@ class ClusterFacts(RequestModel):
     name: Name
     country: Country
     region: Name | None = None
-    founded_on: Annotated[str, Field(pattern=r"^\d{4}(-\d{2}(-\d{2})?)?$")] | None = None
+    founded_on: PartialDay | None = None
     website: Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(/[!-~]*)?$", max_length=500)] | None = None
     ecosystems: Annotated[list[Ecosystem], Field(max_length=14)]
     languages: Annotated[list[Language], Field(max_length=20)]
     value_chain_stages: Annotated[list[Stage], Field(max_length=7, default_factory=list)]
     specialisation: LongText | None = None
     label: Label = Label.none
-    label_valid_until: date | None = None
+    label_valid_until: Day | None = None
     illustrative: Annotated[
         list[Slug], Field(max_length=30, default_factory=list, description="fields without a public source")
     ]

@@ -1,11 +1,11 @@
 """Consortia."""
 
-from datetime import date
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
 from services.members.tables import Consortium
+from shared.dates import Day
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid
 from shared.schemas import Name, RequestModel, Slug
@@ -17,8 +17,8 @@ class NewConsortium(RequestModel):
     slug: Slug
     name: Name
     programme: Name
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
     coordinator_slug: Slug | None = None
 
 

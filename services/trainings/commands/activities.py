@@ -13,6 +13,7 @@ from services.trainings.rules import completion
 from services.trainings.rules.vocabulary import ActivityKind, ActivityState, RegistrationState
 from services.trainings.tables import Activity, Cluster, Registration
 from shared import outbox
+from shared.dates import Day
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound, Stale
 from shared.events.registry import Data
@@ -35,8 +36,8 @@ class ActivityFacts(RequestModel):
     title: Name
     host_cluster_id: UUID
     place: Name
-    starts_on: date
-    ends_on: date
+    starts_on: Day
+    ends_on: Day
     capacity: Annotated[int, Field(ge=1, le=10_000, description="seats")]
     teaches: Annotated[list[TaughtIndicator], Field(max_length=10, default_factory=list)]
     sector_groups: Annotated[list[Name], Field(max_length=20, default_factory=list)]

@@ -19,6 +19,9 @@ async def test_meetings_are_planned_held_and_told(matching: Matching) -> None:
     assert (meeting["state"], planned["next_step"][:8]) == ("planned", "Meet on ")
     early = await matching.send(pair, f"PUT meetings/{meeting['id']}", MEETING | {"on": soon}, 4)
     assert (problem(early), early.json()["errors"][0]["field"]) == ((422, "not-yet"), "on")
+    for day, slug in ((TODAY - timedelta(days=1), "before-start"), ("0026-12-15", "invalid-request")):
+        before = await matching.send(pair, "POST meetings", MEETING | {"on": str(day)})
+        assert (problem(before), before.json()["errors"][0]["field"].rpartition(".")[2]) == ((422, slug), "on")
     people = {str(ant.id): 2, str(bee.id): 3}
     held = await matching.send(pair, f"PUT meetings/{meeting['id']}", MEETING | {"people": people}, 4)
     assert held.json()["meetings"][0] | {"id": "", "version": 0} == MEETING | {

@@ -152,3 +152,11 @@ async def test_a_retried_publication_publishes_once(client: httpx2.AsyncClient, 
     again = await post_step(client, activity["id"], "publication", 1, **{"Idempotency-Key": "k1"})
     assert (first.status_code, first.content) == (again.status_code, again.content)
     assert [event.type for event in await factories.published_events(url)].count("training.published") == 2
+
+
+@pytest.mark.parametrize("day", ["0", "-0", "1782604800", "1782604800000", "0026-11-30", "9999-12-31", "2026-02-30"])
+async def test_a_day_that_is_none_is_refused(client: httpx2.AsyncClient, clusters: list[UUID], day: str) -> None:
+    for field in ("starts_on", "ends_on"):
+        body = factories.training(clusters[0]) | {field: day}
+        reply = await client.post("/activities", json=body, headers=COORDINATOR)
+        assert problem(reply) == (422, "invalid-request", [f"body.{field}"])

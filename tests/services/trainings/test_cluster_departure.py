@@ -35,7 +35,7 @@ async def test_its_seats_in_what_has_not_begun_go_to_those_who_wait(
     client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, waiting, last = clusters
-    ahead = await publish_activity(client, host, capacity=2, starts_on="2999-06-29", ends_on="2999-06-29")
+    ahead = await publish_activity(client, host, capacity=2, starts_on="2199-06-29", ends_on="2199-06-29")
     begun = await publish_activity(client, host, capacity=2)
     for id in (ahead, begun):
         assert (await register(client, id, leaving, seats=2)).json()["state"] == "confirmed"
@@ -63,7 +63,7 @@ async def test_who_registers_while_it_leaves_has_no_seat_after_it(
     client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
 ) -> None:
     host, leaving, *_ = clusters
-    id = await publish_activity(client, host, starts_on="2999-06-29", ends_on="2999-06-29")
+    id = await publish_activity(client, host, starts_on="2199-06-29", ends_on="2199-06-29")
     async with open_transaction(url) as other:
         await other.execute("SELECT FROM activity WHERE id = $1 FOR UPDATE", UUID(id))
         registering = asyncio.create_task(register(client, id, leaving))

@@ -65,7 +65,7 @@ POISON = {
     "empty-header": (_binary(ce_time=b""), "does not fit"),
     "header-of-10-kB": (_binary(ce_id=b"x" * 10_240), "malformed"),
     "nul-in-a-header": (_binary(ce_source=b"/kei/\x00"), "NUL"),
-    "time-without-zone": (_binary(ce_time=b"2026-01-01T00:00:00"), "no zone"),
+    "time-without-zone": (_binary(ce_time=b"2026-01-01T00:00:00"), "with a zone"),
 }
 
 
