@@ -1,4 +1,4 @@
-"""Prometheus metrics of a service's outbox, inbox and Kafka consumer."""
+"""Prometheus metrics of a service's outbox, inbox, Kafka consumer and background loops."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -79,6 +79,16 @@ def consumer_metrics(topics: Iterable[str], lag: Mapping[str, int], lost: Mappin
         _by_topic(behind, {name: lag.get(name, 0) for name in names}),
         _by_topic(gone, {name: lost.get(name, 0) for name in names}),
     ]
+
+
+def job_metrics(errors: Mapping[str, int]) -> Metric:
+    """Errors of background jobs, labelled by job. Prometheus sets the label `job` itself."""
+    family = CounterMetricFamily(
+        "kei_job_errors", "Number of errors of background loops, which went on, by what the loop does", labels=["loop"]
+    )
+    for job in sorted(errors):
+        family.add_metric([job], errors[job])
+    return family
 
 
 def _by_topic(family: GaugeMetricFamily | CounterMetricFamily, values: Mapping[str, float]) -> Metric:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,10 +16,10 @@ from prometheus_client.metrics_core import Metric
 
 from shared import clock, inbox, outbox, web
 from shared.auth import KeySource, Verifier
-from shared.background import every
+from shared.background import ErrorCounts, count_errors, every
 from shared.db import Database
 from shared.inbox import Consumer, Inbox, Worker
-from shared.messaging_metrics import consumer_metrics, inbox_metrics, outbox_metrics
+from shared.messaging_metrics import consumer_metrics, inbox_metrics, job_metrics, outbox_metrics
 from shared.outbox import Relay, Waker
 from shared.settings import Settings
 from shared.transport import Transport
@@ -77,6 +78,7 @@ class _Parts:
     relay: Relay
     stalled_after: float
     workers: list[Worker] = field(default_factory=list)
+    job_errors: ErrorCounts = field(default_factory=Counter)
 
     @property
     def is_worker(self) -> bool:
@@ -141,14 +143,13 @@ def _kafka_transport(service: Service, settings: Settings) -> Transport:
 
 @asynccontextmanager
 async def _running(parts: _Parts) -> AsyncIterator[None]:
+    parts.job_errors = count_errors()
     waker = Waker(parts.database, parts.relay if parts.is_worker else None)
     parts.database.on_commit.append(waker)
     loops = [waker.run(), *(job(parts.database) for job in parts.service.background)]
     if parts.is_worker:
         loops += [parts.relay.run(), parts.transport.run()]
-        loops.append(
-            every(HOUSEKEEPING_SECONDS, partial(_housekeeping, parts), failure_message="housekeeping failed, retrying")
-        )
+        loops.append(every(HOUSEKEEPING_SECONDS, partial(_housekeeping, parts), job="housekeeping"))
         loops += [worker.run() for worker in parts.workers]
         loops += [job(parts.database) for job in parts.service.jobs]
     tasks = [asyncio.create_task(loop) for loop in loops]
@@ -179,6 +180,7 @@ def _end_process(task: "asyncio.Task[None]") -> None:
     error = asyncio.CancelledError("by itself") if task.cancelled() else task.exception()
     name = getattr(task.get_coro(), "__qualname__", task.get_name())
     _log.critical("a loop of the service ended; the process ends", loop=name, exc_info=error)
+    web.DRAIN.failure = f"The loop {name} ended; see the log."
     signal.raise_signal(signal.SIGTERM)
 
 
@@ -215,7 +217,11 @@ async def _metrics(parts: _Parts) -> list[Metric]:
     async with parts.database.reading() as session:
         log = await outbox.stats(session)
         pending = [] if consumer is None else await inbox.pending_stats(session, consumer)
-    families = [*outbox_metrics(log, is_leader=parts.relay.leading), *inbox_metrics(pending)]
+    families = [
+        *outbox_metrics(log, is_leader=parts.relay.leading),
+        *inbox_metrics(pending),
+        job_metrics(parts.job_errors),
+    ]
     if consumer is not None and parts.is_worker:
         families += consumer_metrics(consumer.topics, parts.transport.lag(), parts.transport.lost())
     return families

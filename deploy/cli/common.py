@@ -22,6 +22,7 @@ from deploy.sample_data.wait import WaitTimeout
 from deploy.schema_check import SchemaError
 from deploy.secrets import SecretsError
 from shared.api_client import ApiError, ServiceUnavailable
+from shared.web import ProcessFailed
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ _USER_ERRORS = (
     ServiceUnavailable,
     WaitTimeout,
     SchemaError,
+    ProcessFailed,
 )
 """Errors whose text is a message for the user."""
 

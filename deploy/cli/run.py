@@ -82,6 +82,7 @@ async def _run(config: EmbeddedConfig, parsed: ParsedFile | None, *, stay: bool)
     finally:
         DRAIN.begin()
         await asyncio.wait([serving])
+    await serving
     return complete
 
 

@@ -95,7 +95,7 @@ class Worker:
         await every(
             self._poll,
             self._handle_and_pause,
-            failure_message="inbox worker failed, retrying",
+            job="inbox worker",
             wake=self._inbox.arrived,
             consumer=self._consumer.name,
         )

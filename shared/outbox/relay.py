@@ -19,6 +19,7 @@ from typing import TypeAlias
 import asyncpg
 import structlog
 
+from shared.background import every
 from shared.clock import jitter
 from shared.db import CONNECTION_ERRORS, TRANSACTION_TIMEOUT, Database
 from shared.events.envelope import Stored
@@ -98,16 +99,12 @@ class Relay:
 
     async def run(self) -> None:
         """Stand by, then lead, until cancelled. Survives the absence of the database and of the transport."""
+        await every(self._poll, self._lead_until_lost, job="relay")
+
+    async def _lead_until_lost(self) -> None:
         while True:
             try:
-                connection = await self._database.connect()
-                try:
-                    await self._stand_by(connection)
-                    await self._lead(connection)
-                finally:
-                    self.leading = False
-                    with suppress(*CONNECTION_ERRORS):
-                        await connection.close(timeout=1)
+                await self._stand_by_and_lead()
             except Fenced:
                 _log.warning("relay fenced by another leader")
             except CONNECTION_ERRORS as error:
@@ -115,6 +112,16 @@ class Relay:
                 _log.warning("relay lost its database, retrying", reason=str(error))
                 self.progressed_at = monotonic()
                 await asyncio.sleep(jitter(self._poll))
+
+    async def _stand_by_and_lead(self) -> None:
+        connection = await self._database.connect()
+        try:
+            await self._stand_by(connection)
+            await self._lead(connection)
+        finally:
+            self.leading = False
+            with suppress(*CONNECTION_ERRORS):
+                await connection.close(timeout=1)
 
     def _halve_batch_size(self) -> None:
         """Deadlines apply to a whole batch, so a smaller one may succeed."""

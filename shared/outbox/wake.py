@@ -40,7 +40,7 @@ class Waker:
 
     async def run(self) -> None:
         """Send the requested notifications, until cancelled."""
-        await every(_COALESCE_SECONDS, self._notify, failure_message="relay not notified; it will poll")
+        await every(_COALESCE_SECONDS, self._notify, job="relay wake-up")
 
     async def _notify(self) -> None:
         await self._requested.wait()

@@ -10,7 +10,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import structlog
@@ -20,6 +20,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
+from shared.background import every
 from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.transport import Receiver, TransportError
@@ -137,6 +138,9 @@ class KafkaTransport:
             await asyncio.Event().wait()
 
     async def _read(self, receiver: Receiver) -> None:
+        await every(1.0, partial(self._read_until_failed, receiver), job="reading from Kafka")
+
+    async def _read_until_failed(self, receiver: Receiver) -> None:
         while True:
             try:
                 await self._subscribe(receiver)

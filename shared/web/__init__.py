@@ -10,7 +10,7 @@ from shared.web.ops import Check, Collector, Ops
 from shared.web.paging import Cursor, Page, Paging
 from shared.web.problems import Problem, ProblemError
 from shared.web.route import KeiRoute, Read, Router, Tx, long_lived
-from shared.web.server import serve
+from shared.web.server import ProcessFailed, serve
 
 __all__ = [
     "DRAIN",
@@ -29,6 +29,7 @@ __all__ = [
     "Paging",
     "Problem",
     "ProblemError",
+    "ProcessFailed",
     "Read",
     "RequestModel",
     "ResponseModel",

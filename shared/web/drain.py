@@ -8,6 +8,8 @@ class Drain:
 
     def __init__(self) -> None:
         self.begun = False
+        self.failure: str | None = None
+        """Why the process has to end with an error, as a sentence."""
         self._waiting: set[asyncio.Future[None]] = set()
 
     def begin(self) -> None:

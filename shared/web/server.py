@@ -20,6 +20,10 @@ GRACE_SECONDS = 15
 """Seconds for requests in flight. With the notice before it, a process ends within 20 seconds."""
 
 
+class ProcessFailed(Exception):
+    """A part of the process failed; its supervisor has to notice and restart it. The text is a sentence."""
+
+
 class _Protocol(HttpToolsProtocol):
     """HTTP/1.1 with limits for the time and size of a request's head, and a deadline for reading the response."""
 
@@ -120,8 +124,11 @@ async def serve(app: ASGIApp, host: str, port: int, *, notice: float = 1.0, drai
 
     Raises:
         SystemExit: the port is taken, or the application did not start.
+        ProcessFailed: a part of the process failed, which ended it.
     """
     await _Server(_config(app, host, port), drain, notice).serve()
+    if drain.failure is not None:
+        raise ProcessFailed(drain.failure)
 
 
 def run(app: ASGIApp, host: str, port: int, *, notice: float = 1.0) -> None:

@@ -26,6 +26,7 @@ UNITS = (
     "_requests",
     "_letters",
     "_collectors",
+    "_errors",
     "_position",
     "_epoch",
     "_is_leader",

@@ -77,7 +77,7 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("transport send failed, retrying", "shared/outbox/relay.py"),
         ("relay lost its database, retrying", "shared/outbox/relay.py"),
         ("relay leader has no heartbeat, taking over", "shared/outbox/relay.py"),
-        ("inbox worker failed, retrying", "shared/inbox/worker.py"),
+        ("inbox worker", "shared/inbox/worker.py"),
         ("event failed", "shared/inbox/worker.py"),
         ("reading from Kafka failed, retrying", "shared/transport/kafka.py"),
         ("certificate check failed", "services/console/jobs/certificate_monitor.py"),

@@ -70,7 +70,7 @@ def expires(pair: Pair) -> Work:
         over = update(Pair).where(Pair.id == pair.id, Pair.state == "proposed")
         await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
         await tx.execute(over.values(expires_at=clock.now() - timedelta(seconds=1)))
-        if await proposal_replies.expire(tx, pair.consortium_id, clock.now()) == 0:
+        if not await proposal_replies.expire(tx, pair.id, clock.now()):
             raise Conflict("already-decided", "Nothing to end.")
 
     return work

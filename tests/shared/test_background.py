@@ -1,10 +1,12 @@
 import asyncio
+from collections.abc import Collection
+from uuid import UUID
 
 import pytest
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from shared.background import every, poll_until, retry_until
+from shared.background import Items, count_errors, every, poll_until, retry_until
 
 
 class Time:
@@ -51,14 +53,14 @@ class Work:
 async def test_a_loop_calls_its_work_at_once_and_after_each_pause(clock: Time) -> None:
     work = Work(None, None)
     with pytest.raises(asyncio.CancelledError):
-        await every(10, work, failure_message="expiry failed, retrying", sleep=clock.sleep)
+        await every(10, work, job="expiry", sleep=clock.sleep)
     assert work.calls == 2
     assert _within_jitter(clock.pauses, [10, 10])
 
 
 async def test_work_may_say_when_it_is_due_again(clock: Time) -> None:
     with pytest.raises(asyncio.CancelledError):
-        await every(10, Work(0.0, 2.5), failure_message="expiry failed, retrying", sleep=clock.sleep)
+        await every(10, Work(0.0, 2.5), job="expiry", sleep=clock.sleep)
     assert clock.pauses == [0.0, 2.5]
 
 
@@ -66,7 +68,7 @@ async def test_work_may_say_when_it_is_due_again(clock: Time) -> None:
 async def test_a_loop_survives_an_error_of_the_storage_and_logs_it(error: Exception, clock: Time) -> None:
     work = Work(error, None)
     with structlog.testing.capture_logs() as logs, pytest.raises(asyncio.CancelledError):
-        await every(10, work, failure_message="expiry failed, retrying", sleep=clock.sleep, service="members")
+        await every(10, work, job="expiry", sleep=clock.sleep, service="members")
     assert work.calls == 2
     assert _within_jitter(clock.pauses, [10, 10])
     assert [(log["event"], log["reason"], log["service"]) for log in logs] == [
@@ -74,9 +76,79 @@ async def test_a_loop_survives_an_error_of_the_storage_and_logs_it(error: Except
     ]
 
 
-async def test_a_loop_ends_with_any_other_error(clock: Time) -> None:
-    with pytest.raises(ValueError, match="a bug"):
-        await every(10, Work(ValueError("a bug")), failure_message="expiry failed, retrying", sleep=clock.sleep)
+async def test_a_loop_survives_any_other_error_counts_it_and_backs_off(clock: Time) -> None:
+    counts = count_errors()
+    work = Work(*[ValueError("a bug") for _ in range(9)], None)
+    with structlog.testing.capture_logs() as logs, pytest.raises(asyncio.CancelledError):
+        await every(10, work, job="expiry", sleep=clock.sleep)
+    assert work.calls == 10
+    assert _within_jitter(clock.pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60, 10])
+    assert counts == {"expiry": 9}
+    assert {(log["event"], log["log_level"]) for log in logs} == {("expiry failed, retrying", "error")}
+
+
+async def test_an_error_of_the_storage_is_not_counted(clock: Time) -> None:
+    counts = count_errors()
+    with pytest.raises(asyncio.CancelledError):
+        await every(10, Work(OSError("away")), job="expiry", sleep=clock.sleep)
+    assert counts == {"expiry": 0}
+
+
+GOOD, BAD = UUID(int=1), UUID(int=2)
+
+
+class Poisoned:
+    """Items that are all due until they are done; BAD fails."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.due_items = [BAD, GOOD]
+        self.attempts: list[UUID] = []
+
+    async def due(self, excluded: Collection[UUID]) -> list[UUID]:
+        return [item for item in self.due_items if item not in excluded][:1]
+
+    async def work(self, item: UUID) -> None:
+        self.attempts.append(item)
+        if item == BAD:
+            raise self.error
+        self.due_items.remove(item)
+
+
+async def test_an_item_that_fails_is_set_aside_and_delays_no_other(clock: Time) -> None:
+    counts = count_errors()
+    items, poisoned = Items("expiry", pause=10, clock=clock), Poisoned(ValueError("-infinity"))
+    await items.work_off(poisoned.due, poisoned.work)
+    assert (poisoned.attempts, poisoned.due_items) == ([BAD, GOOD], [BAD])
+    assert items.set_aside() == {BAD}
+    await items.work_off(poisoned.due, poisoned.work)
+    assert poisoned.attempts == [BAD, GOOD], "it is not tried again before its pause is over"
+    for wait in (15, 30, 60):
+        await clock.sleep(wait)
+        await items.work_off(poisoned.due, poisoned.work)
+    assert (poisoned.attempts, counts) == ([BAD, GOOD, BAD, BAD, BAD], {"expiry": 4})
+    await clock.sleep(39)
+    assert items.set_aside() == {BAD}, "the pauses double"
+
+
+async def test_an_item_that_is_mended_is_done_and_forgotten(clock: Time) -> None:
+    items, poisoned = Items("expiry", pause=10, clock=clock), Poisoned(ValueError("-infinity"))
+    await items.work_off(poisoned.due, poisoned.work)
+    await clock.sleep(15)
+
+    async def mended(item: UUID) -> None:
+        poisoned.due_items.remove(item)
+
+    await items.work_off(poisoned.due, mended)
+    assert (poisoned.due_items, items.set_aside()) == ([], frozenset())
+
+
+@pytest.mark.parametrize("error", [OSError("away"), DBAPIError("SELECT", {}, Exception(), connection_invalidated=True)])
+async def test_the_absence_of_the_storage_is_no_items_fault(error: Exception, clock: Time) -> None:
+    items, poisoned = Items("expiry", clock=clock), Poisoned(error)
+    with pytest.raises(type(error)):
+        await items.work_off(poisoned.due, poisoned.work)
+    assert (poisoned.attempts, items.set_aside()) == ([BAD], frozenset())
 
 
 async def test_a_wake_during_the_work_ends_the_pause_after_it() -> None:
@@ -90,14 +162,14 @@ async def test_a_wake_during_the_work_ends_the_pause_after_it() -> None:
         wake.set()
 
     with pytest.raises(asyncio.CancelledError):
-        await every(3600, work, failure_message="inbox failed, retrying", wake=wake)
+        await every(3600, work, job="inbox", wake=wake)
     assert calls == 3
 
 
 async def test_a_loop_that_is_not_woken_goes_on_after_its_pause() -> None:
     work = Work(0.001, 0.001)
     with pytest.raises(asyncio.CancelledError):
-        await every(3600, work, failure_message="inbox failed, retrying", wake=asyncio.Event())
+        await every(3600, work, job="inbox", wake=asyncio.Event())
     assert work.calls == 2
 
 

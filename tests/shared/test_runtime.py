@@ -16,6 +16,7 @@ from services.trainings.consumers import consumer
 from shared import runtime
 from shared.db import Database
 from shared.transport.local import LocalTransport
+from shared.web import DRAIN
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -85,7 +86,11 @@ async def _is_cancelled(_: Database) -> None:
 
 
 @pytest.mark.parametrize("job", [_returns, _fails, _is_cancelled])
-async def test_a_loop_that_ends_ends_the_process_and_is_named(service_database: Create, job: runtime.Job) -> None:
+async def test_a_loop_that_ends_ends_the_process_and_is_named(
+    service_database: Create, job: runtime.Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DRAIN, "failure", None)
+
     def build(*settings: Any, **options: Any) -> FastAPI:
         return runtime.build(runtime.Service("trainings", "Kei trainings", [], jobs=[job]), *settings, **options)
 
@@ -99,6 +104,7 @@ async def test_a_loop_that_ends_ends_the_process_and_is_named(service_database: 
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
     assert [entry["loop"] for entry in logs if entry["log_level"] == "critical"] == [job.__qualname__]
+    assert DRAIN.failure == f"The loop {job.__qualname__} ended; see the log."
 
 
 async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(

@@ -59,7 +59,7 @@ class CertificateMonitor:
     async def run(self) -> None:
         """Check once a minute, until cancelled."""
         if self._addresses:
-            await every(INTERVAL_SECONDS, self.check, failure_message="certificate check failed, retrying")
+            await every(INTERVAL_SECONDS, self.check, job="certificate check")
 
     async def check(self) -> None:
         """Read the certificates of all addresses."""

@@ -1,11 +1,11 @@
 """Replies to proposals. Capacity is enforced in the row of the slots, when the second side accepts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from services.matching.commands import mentorships, replan
 from services.matching.commands.locks import PROPOSALS, lock_consortium
@@ -20,7 +20,7 @@ from shared.events.matching import Cause, PairAccepted, PairDeclined, PairExpire
 from shared.events.registry import Data
 
 EXPIRY_BATCH_SIZE = 100
-"""Maximum number of proposals that expire in one transaction."""
+"""Maximum number of proposals that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +74,33 @@ async def reply_to_proposal(
         await replan.record_causes(tx, [_consortium_cause(pair, event)])
 
 
-async def due_consortia(tx: WriteSession, now: datetime) -> Sequence[UUID]:
-    """Consortia with proposals whose time to reply is over."""
-    query = select(Pair.consortium_id).where(Pair.state == "proposed", Pair.expires_at < now)
-    return (await tx.scalars(query.distinct())).all()
+async def due(tx: WriteSession, now: datetime, excluded: Collection[UUID]) -> Sequence[UUID]:
+    """Some proposals whose time to reply is over; none if all of them are `excluded`."""
+    query = select(Pair.id).where(*_is_over(now), Pair.id.not_in(excluded))
+    return (await tx.scalars(query.order_by(Pair.id).limit(EXPIRY_BATCH_SIZE))).all()
 
 
-async def expire(tx: WriteSession, consortium_id: UUID, now: datetime) -> int:
-    """Close a batch of proposals whose time to reply is over, and propose the next best mentors.
+async def expire(tx: WriteSession, id: UUID, now: datetime) -> bool:
+    """Close a proposal whose time to reply is over, and propose the next best mentor.
 
     Returns:
-        The number of closed proposals; 0 if none is left.
+        Whether its time was over and it was open.
     """
+    consortium_id = await tx.scalar(select(Pair.consortium_id).where(Pair.id == id))
+    if consortium_id is None:
+        return False
     await lock_consortium(tx, PROPOSALS, consortium_id)
-    is_due = (Pair.consortium_id == consortium_id, Pair.state == "proposed", Pair.expires_at < now)
-    query = select(Pair).where(*is_due).order_by(Pair.id).limit(EXPIRY_BATCH_SIZE).with_for_update()
-    pairs = (await tx.scalars(query)).all()
-    for pair in pairs:
-        pair.version += 1
-        event = _close(tx, pair, "expired", PairExpired(**_ids(pair)), now)
-        await _replace(tx, pair, event, now)
-    return len(pairs)
+    pair = await tx.scalar(select(Pair).where(Pair.id == id, *_is_over(now)).with_for_update())
+    if pair is None:
+        return False
+    pair.version += 1
+    event = _close(tx, pair, "expired", PairExpired(**_ids(pair)), now)
+    await _replace(tx, pair, event, now)
+    return True
+
+
+def _is_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return Pair.state == "proposed", Pair.expires_at < now
 
 
 def _require_open(pair: Pair, expected_version: int, role: Role, now: datetime) -> None:

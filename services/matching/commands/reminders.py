@@ -1,6 +1,6 @@
 """Time-driven changes of mentorships: reminders and, after the last one, the end of inactive ones; and surveys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,31 +23,26 @@ from shared.db import WriteSession
 from shared.events.matching import MentorshipAsked, MentorshipNudged
 
 BATCH_SIZE = 100
-"""Maximum number of mentorships in one transaction."""
+"""Maximum number of mentorships that are read at once."""
 
 
-async def due_consortia(tx: WriteSession, now: datetime) -> Sequence[UUID]:
-    """Consortia with mentorships for which a reminder, a survey or the end is due."""
-    query = select(Pair.consortium_id).join(Mentorship, Mentorship.id == Pair.id).where(*_is_due(now))
-    return (await tx.scalars(query.distinct())).all()
+async def due(tx: WriteSession, now: datetime, excluded: Collection[UUID]) -> Sequence[UUID]:
+    """Some mentorships, the longest inactive first, for which a reminder, a survey or the end is due.
 
-
-async def remind(tx: WriteSession, consortium_id: UUID, now: datetime) -> int:
-    """Send a batch of due reminders and surveys and end abandoned mentorships, the longest inactive first.
-
-    Returns:
-        The number of mentorships for which something was due; 0 if none is left.
+    None if all of them are `excluded`.
     """
-    due = select(Mentorship.id).join(Pair, Pair.id == Mentorship.id)
-    due = due.where(Pair.consortium_id == consortium_id, *_is_due(now))
-    batch = due.order_by(Mentorship.last_activity_at).limit(BATCH_SIZE)
-    query = select(Pair.id).where(Pair.id.in_(batch)).order_by(Pair.id).with_for_update(skip_locked=True)
-    ids = (await tx.scalars(query)).all()
-    for id in ids:
-        mentorship = await tx.get_one(Mentorship, id)
-        if mentorship.ended_at is None:
-            await _remind(tx, mentorship, now)
-    return len(ids)
+    query = select(Mentorship.id).where(*_is_due(now), Mentorship.id.not_in(excluded))
+    return (await tx.scalars(query.order_by(Mentorship.last_activity_at).limit(BATCH_SIZE))).all()
+
+
+async def remind(tx: WriteSession, id: UUID, now: datetime) -> None:
+    """Send the due reminder or survey of a mentorship, or end it if it is abandoned."""
+    query = select(Pair.id).where(Pair.id == id).with_for_update(skip_locked=True)
+    if await tx.scalar(query) is None:
+        return
+    mentorship = await tx.get_one(Mentorship, id)
+    if mentorship.ended_at is None:
+        await _remind(tx, mentorship, now)
 
 
 def _is_due(now: datetime) -> tuple[ColumnElement[bool], ...]:

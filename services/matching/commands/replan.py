@@ -4,7 +4,7 @@ A consortium is replanned only after a coordinator has published a plan. The cri
 replan may withdraw.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -52,11 +52,15 @@ async def record_causes(tx: WriteSession, causes: Sequence[ConsortiumCause]) -> 
         await tx.execute(insert(ReplanCause).on_conflict_do_nothing(), rows)
 
 
-async def due_consortia(tx: WriteSession, debounce: timedelta) -> Sequence[UUID]:
-    """Consortia whose debounce is over: no new cause for `debounce`, or causes for `MAX_DEBOUNCE_FACTOR` times that."""
+async def due_consortia(tx: WriteSession, debounce: timedelta, excluded: Collection[UUID]) -> Sequence[UUID]:
+    """Consortia, except those `excluded`, whose debounce is over.
+
+    There was no new cause for `debounce`, or there were causes for `MAX_DEBOUNCE_FACTOR` times that.
+    """
     first, last = func.min(ReplanCause.recorded_at), func.max(ReplanCause.recorded_at)
     now = func.clock_timestamp()
     query = select(ReplanCause.consortium_id).group_by(ReplanCause.consortium_id)
+    query = query.where(ReplanCause.consortium_id.not_in(excluded))
     is_due = (last < now - debounce) | (first < now - MAX_DEBOUNCE_FACTOR * debounce)
     return (await tx.scalars(query.having(is_due))).all()
 

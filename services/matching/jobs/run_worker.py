@@ -3,14 +3,12 @@
 import asyncio
 from functools import partial
 
-import structlog
-
 from services.matching.commands import run_execution, run_publication
 from services.matching.commands.run_execution import ClaimedRun
 from services.matching.jobs.solver_pool import SolverPool
 from services.matching.rules.inputs.plan_input import PlanInput
 from shared import clock
-from shared.background import every
+from shared.background import every, is_transient, record_error
 from shared.db import Database, listen
 from shared.errors import Conflict
 
@@ -20,7 +18,7 @@ POLL_SECONDS = 2.0
 RUN_LIMIT_SECONDS = 120.0
 """Time limit of a run; after it the best plan found so far is the result."""
 
-_log = structlog.get_logger(__name__)
+JOB = "run execution"
 
 
 class RunWorker:
@@ -39,9 +37,7 @@ class RunWorker:
         work = partial(self._execute_all, database)
         async with asyncio.TaskGroup() as group:
             group.create_task(listen(database, run_execution.RUNS_CHANNEL, self._wake.set))
-            group.create_task(
-                every(POLL_SECONDS, work, failure_message="run execution failed, retrying", wake=self._wake)
-            )
+            group.create_task(every(POLL_SECONDS, work, job=JOB, wake=self._wake))
 
     async def _execute_all(self, database: Database) -> None:
         while (run := await self._claim(database)) is not None:
@@ -55,24 +51,27 @@ class RunWorker:
         heartbeat = asyncio.create_task(self._keep_alive(database, run))
         try:
             plan, took_ms = await self._solver.solve_with_progress(PlanInput.from_data(run.inputs), RUN_LIMIT_SECONDS)
-        except Conflict as error:
-            async with database.transaction() as tx:
-                await run_execution.fail(tx, run.id, run.attempt, error.message)
-        except Exception:  # noqa: BLE001  whatever the error, the next runs are waiting
-            _log.exception("run failed", run=str(run.id), attempt=run.attempt)
-            async with database.transaction() as tx:
-                await run_execution.fail(tx, run.id, run.attempt, "An internal error of Kei; see its log.")
-        except asyncio.CancelledError:
-            async with database.transaction() as tx:
-                await run_execution.release(tx, run.id, run.attempt)
-            raise
-        else:
             async with database.transaction() as tx:
                 finished = await run_execution.finish(tx, run.id, run.attempt, plan, took_ms)
                 if finished is not None and finished.causes:
                     await run_publication.conclude_replan(tx, finished, plan, clock.now())
+        except Conflict as error:
+            await self._fail(database, run, error.message)
+        except asyncio.CancelledError:
+            async with database.transaction() as tx:
+                await run_execution.release(tx, run.id, run.attempt)
+            raise
+        except Exception as error:
+            if is_transient(error):
+                raise  # without a heartbeat the run is claimed again
+            record_error(JOB, error, run=str(run.id))
+            await self._fail(database, run, "An internal error of Kei; see its log.")
         finally:
             heartbeat.cancel()
+
+    async def _fail(self, database: Database, run: ClaimedRun, reason: str) -> None:
+        async with database.transaction() as tx:
+            await run_execution.fail(tx, run.id, run.attempt, reason)
 
     async def _keep_alive(self, database: Database, run: ClaimedRun) -> None:
         """Renew the heartbeat until cancelled; stop the solver if the run was cancelled or lost."""
@@ -83,5 +82,4 @@ class RunWorker:
             if not owned:
                 self._solver.stop()
 
-        message = "run heartbeat not written, retrying"
-        await every(HEARTBEAT_SECONDS, renew, failure_message=message, run=str(run.id))
+        await every(HEARTBEAT_SECONDS, renew, job="run heartbeat", run=str(run.id))

@@ -1,16 +1,17 @@
 """Time-driven work: expiry of proposals, reminders of mentorships, and replans after events."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
 
 from services.matching.commands import proposal_replies, reminders, replan
 from shared import clock
-from shared.background import every
+from shared.background import Items, every
 from shared.db import Database, WriteSession
 from shared.errors import Conflict, KeiError
 
@@ -19,12 +20,13 @@ POLL_SECONDS = 1.0
 
 _log = structlog.get_logger(__name__)
 
-Due = Callable[[WriteSession], Awaitable[Sequence[UUID]]]
-Work = Callable[[Database, UUID], Awaitable[None]]
+Due: TypeAlias = Callable[[WriteSession, Collection[UUID]], Awaitable[Sequence[UUID]]]
+Work: TypeAlias = Callable[[Database, UUID], Awaitable[None]]
+Command: TypeAlias = Callable[[WriteSession, UUID, datetime], Awaitable[object]]
 
 
 class Scheduler:
-    """Runs each kind of work in its own loop, so that a failure of one kind does not stop the others.
+    """Runs each kind of work in its own loop, and keeps the items of a kind apart: a failure stops nothing else.
 
     Args:
         debounce: seconds without new events of a consortium before it is replanned.
@@ -36,23 +38,24 @@ class Scheduler:
 
     async def run(self, database: Database) -> None:
         """Run due work until cancelled."""
-        kinds: tuple[tuple[str, Due, Work], ...] = (
+        jobs: tuple[tuple[str, Due, Work], ...] = (
             (
-                "proposal expiry failed, retrying",
-                lambda tx: proposal_replies.due_consortia(tx, clock.now()),
-                partial(_in_batches, proposal_replies.expire),
+                "proposal expiry",
+                lambda tx, excluded: proposal_replies.due(tx, clock.now(), excluded),
+                partial(_in_transaction, proposal_replies.expire),
             ),
             (
-                "mentorship reminders failed, retrying",
-                lambda tx: reminders.due_consortia(tx, clock.now()),
-                partial(_in_batches, reminders.remind),
+                "mentorship reminders",
+                lambda tx, excluded: reminders.due(tx, clock.now(), excluded),
+                partial(_in_transaction, reminders.remind),
             ),
-            ("replan failed, retrying", lambda tx: replan.due_consortia(tx, self._debounce), self._replan),
+            ("replan", lambda tx, excluded: replan.due_consortia(tx, self._debounce, excluded), self._replan),
         )
         async with asyncio.TaskGroup() as group:
-            for failure_message, due, work in kinds:
-                job = partial(run_due_work, database, due, work, failure_message)
-                group.create_task(every(self._poll_seconds, job, failure_message=failure_message))
+            for job, due, work in jobs:
+                items = Items(job, pause=self._poll_seconds)
+                check = partial(items.work_off, partial(_due, database, due), partial(work, database))
+                group.create_task(every(self._poll_seconds, check, job=job))
 
     async def _replan(self, database: Database, consortium_id: UUID) -> None:
         try:
@@ -66,22 +69,11 @@ class Scheduler:
                 await replan.discard_causes(tx, consortium_id)
 
 
-async def run_due_work(database: Database, due: Due, work: Work, failure_message: str) -> None:
-    """Do the work of each due consortium. A failure is logged and does not stop the others."""
+async def _due(database: Database, due: Due, excluded: Collection[UUID]) -> Sequence[UUID]:
     async with database.transaction() as tx:
-        consortium_ids = await due(tx)
-    for consortium_id in consortium_ids:
-        try:
-            await work(database, consortium_id)
-        except Exception:  # noqa: BLE001  other consortia must not wait for the repair of one
-            _log.exception(failure_message, consortium=str(consortium_id))
+        return await due(tx, excluded)
 
 
-async def _in_batches(
-    batch: Callable[[WriteSession, UUID, datetime], Awaitable[int]], database: Database, consortium_id: UUID
-) -> None:
-    """Run transactions until a batch finds nothing due."""
-    while True:
-        async with database.transaction() as tx:
-            if not await batch(tx, consortium_id, clock.now()):
-                return
+async def _in_transaction(command: Command, database: Database, id: UUID) -> None:
+    async with database.transaction() as tx:
+        await command(tx, id, clock.now())

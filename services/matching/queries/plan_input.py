@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, ScalarSelect, exists, func, literal, select
+from sqlalchemy import JSON, ColumnElement, ScalarSelect, case, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -24,6 +24,7 @@ from services.matching.rules.planning.input_validation import validation_errors
 from services.matching.rules.planning.reserve import HISTORY_DAYS
 from services.matching.tables import Archived, Cluster, Level, Mentorship, Pair, Request, Run, Slots, Target
 from services.matching.tables import Gain as GainRow
+from shared.dates import EARLIEST_DAY, LATEST_DAY
 from shared.db import ReadSession, WriteSession
 from shared.errors import Invalid, NotFound
 
@@ -140,8 +141,15 @@ def _levels(levels: Sequence[Any], gains: Sequence[Any]) -> dict[Skill, int]:
     return provisional_levels(measured, training_gains)
 
 
+def _within_limits(column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    """A day that JSON can carry: a stored infinity has none, and would end every plan of its consortium."""
+    return case((column.is_not(None), func.greatest(func.least(column, LATEST_DAY), EARLIEST_DAY)))
+
+
 def _rows_of_cluster(
-    columns: Sequence[InstrumentedAttribute[Any]], condition: ColumnElement[bool], order: Sequence[Any] = ()
+    columns: Sequence[ColumnElement[Any] | InstrumentedAttribute[Any]],
+    condition: ColumnElement[bool],
+    order: Sequence[Any] = (),
 ) -> ScalarSelect[Any]:
     """A subquery: the rows of a cluster in another table as a JSON array of arrays."""
     row = func.json_build_array(*columns)
@@ -153,17 +161,18 @@ _CLUSTER_FACTS = select(
     *Cluster.__table__.columns,
     _rows_of_cluster([Slots.role, Slots.capacity], Slots.cluster_id == Cluster.id).label("slots"),
     _rows_of_cluster(
-        [Level.framework, Level.indicator, Level.level, Level.assessed_on, Level.scale_max],
+        [Level.framework, Level.indicator, Level.level, _within_limits(Level.assessed_on), Level.scale_max],
         Level.cluster_id == Cluster.id,
     ).label("levels"),
     _rows_of_cluster(
-        [GainRow.framework, GainRow.indicator, GainRow.gain, GainRow.ended_on], GainRow.cluster_id == Cluster.id
+        [GainRow.framework, GainRow.indicator, GainRow.gain, _within_limits(GainRow.ended_on)],
+        GainRow.cluster_id == Cluster.id,
     ).label("gains"),
     _rows_of_cluster(
         [Target.framework, Target.indicator, Target.level, Target.priority], Target.cluster_id == Cluster.id
     ).label("targets"),
     _rows_of_cluster(
-        [Request.framework, Request.indicator, Request.urgency, Request.requested_on],
+        [Request.framework, Request.indicator, Request.urgency, _within_limits(Request.requested_on)],
         Request.cluster_id == Cluster.id,
         [Request.urgency],
     ).label("requests"),

@@ -172,7 +172,7 @@ class Hub:
 
     async def _follow(self, database: Database, wake: asyncio.Event) -> None:
         work = partial(self._catch_up, database)
-        await every(POLL_SECONDS, work, failure_message="reading the feed failed, retrying", wake=wake)
+        await every(POLL_SECONDS, work, job="feed reading", wake=wake)
 
     async def _catch_up(self, database: Database) -> None:
         async with database.reading() as db:

@@ -209,7 +209,7 @@ async def test_a_consortium_that_cannot_be_replanned_does_not_stop_another(
     await matching.deliver(late)
 
     async def failures() -> int:
-        return [(entry["event"], entry.get("consortium")) for entry in logged].count(
+        return [(entry["event"], entry.get("item")) for entry in logged].count(
             ("replan failed, retrying", str(elsewhere))
         )
 

@@ -24,8 +24,9 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 
 async def expire(database: Database, today: date) -> int:
+    """Expire all due labels; return their number."""
     async with database.transaction() as tx:
-        return await labels.expire(tx, today)
+        return sum([await labels.expire(tx, id, today) for id in await labels.due(tx, today, [])])
 
 
 async def expiries(url: str) -> list[factories.PublishedEvent]:
@@ -82,3 +83,24 @@ async def test_the_service_looks_by_itself(url: str) -> None:
         assert await expiries(url) == [], "the job has run already, and runs again in an hour"
     async with factories.running(build, url):
         await eventually(lambda: expiries(url))
+
+
+async def test_a_row_that_nothing_can_read_delays_no_other(url: str) -> None:
+    """No edge lets such a day in any more, so the check of the database is dropped before it is planted."""
+    async with factories.running(build, url) as client:
+        poisoned = await register_labelled_cluster(client)
+        body = factories.cluster(poisoned["consortium_id"]) | {"slug": "healthy", "name": "Healthy", "label": "gold"}
+        healthy = (await client.post("/clusters", json=body, headers=OPERATOR)).json()
+    await factories.rows(url, "ALTER TABLE cluster DROP CONSTRAINT ck_cluster_label_valid_until_limits")
+    days = {poisoned["id"]: "-infinity", healthy["id"]: "2020-01-01"}
+    for id, day in days.items():
+        await factories.rows(url, "UPDATE cluster SET label_valid_until = $2::text::date WHERE id = $1", id, day)
+    async with factories.running(build, url) as client:
+        (event,) = await eventually(lambda: expiries(url))
+        assert event.data["cluster_id"] == healthy["id"]
+
+        async def counted() -> bool:
+            return 'kei_job_errors_total{loop="label expiry"} 1.0' in (await client.get("/metrics")).text
+
+        await eventually(counted)
+        assert (await client.get("/livez")).status_code == 200
