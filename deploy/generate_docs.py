@@ -1,8 +1,8 @@
-"""Writes the generated documents: `python -m deploy.generate_docs`. Run again, it changes nothing.
+"""Write the generated documents: `python -m deploy.generate_docs`. A second run changes nothing.
 
 They are `docs/events.md`, `docs/asyncapi.yaml`, `docs/schemas/` (one JSON Schema per event type), `docs/openapi/`, the
-table of events in `README.md`, that of settings in `docs/operations.md`, and the models of responses that the console
-and `kei status` read.
+table of events in `README.md`, the table of settings in `docs/operations.md`, and the response models of the console
+and `kei status`.
 """
 
 import importlib
@@ -28,35 +28,35 @@ from shared.transport.local import LocalTransport
 ROOT = Path(__file__).parent.parent
 SAMPLES = Path("tests/contracts/samples")
 FOLDERS = (Path("docs/schemas"), Path("docs/openapi"))
-"""Where nothing but generated documents is."""
+"""Folders that have generated documents only."""
 
 
 def write(root: Path = ROOT) -> list[Path]:
-    """Bring all documents under `root` up to date.
+    """Update all documents under `root`.
 
     Returns:
-        Those that were written or removed, relative to `root`.
+        The written and removed files, relative to `root`.
     """
-    wanted = generated(root)
-    stale = [path for folder in FOLDERS for path in _files(root, folder) if path not in wanted]
+    documents = generated(root)
+    stale = [path for folder in FOLDERS for path in _files(root, folder) if path not in documents]
     for path in stale:
         (root / path).unlink()
-    changed = [path for path, text in wanted.items() if _text(root / path) != text]
+    changed = [path for path, text in documents.items() if _text(root / path) != text]
     for path in changed:
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(wanted[path], encoding="utf-8")
+        (root / path).write_text(documents[path], encoding="utf-8")
     return [*stale, *changed]
 
 
 def generated(root: Path = ROOT) -> dict[Path, str]:
-    """What the documents should hold, by path relative to `root`. The samples are read from there.
+    """The expected text of each document, by path relative to `root`; it reads the samples under `root`.
 
     Raises:
         FileNotFoundError: an event type has no sample.
     """
-    types = sorted(registry().values(), key=lambda one: one.service)
-    samples = {one.name: json.loads((root / SAMPLES / f"{one.name}.json").read_bytes()) for one in types}
-    schemas = {one.name: schema(one) for one in types}
+    types = sorted(registry().values(), key=lambda entry: entry.service)
+    samples = {entry.name: json.loads((root / SAMPLES / f"{entry.name}.json").read_bytes()) for entry in types}
+    schemas = {entry.name: schema(entry) for entry in types}
     whole = yaml.dump(document(samples, _readers()), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120)
     openapi = {name: _openapi(name) for name in SERVICES}
     return {
@@ -64,8 +64,8 @@ def generated(root: Path = ROOT) -> dict[Path, str]:
         Path("docs/events.md"): _page(types, schemas, samples),
         Path("README.md"): _filled(root / "README.md", "events", _overview(types)),
         Path("docs/operations.md"): _filled(root / "docs/operations.md", "settings", settings_docs.table()),
-        **{Path(f"docs/schemas/{name}.json"): _json(one) for name, one in schemas.items()},
-        **{Path(f"docs/openapi/{name}.json"): _json(one) for name, one in openapi.items()},
+        **{Path(f"docs/schemas/{name}.json"): _json(event_schema) for name, event_schema in schemas.items()},
+        **{Path(f"docs/openapi/{name}.json"): _json(service_document) for name, service_document in openapi.items()},
         **response_models.generated(openapi),
     }
 
@@ -80,8 +80,8 @@ def _openapi(service: str) -> Json:
 
 
 def _readers() -> dict[str, list[str]]:
-    """Which service handles which event types."""
-    found: dict[str, list[str]] = {}
+    """The event types that each service handles."""
+    handled: dict[str, list[str]] = {}
     for service in SERVICES:
         try:
             consumer = importlib.import_module(f"services.{service}.consumers").consumer
@@ -89,12 +89,12 @@ def _readers() -> dict[str, list[str]]:
             if error.name != f"services.{service}.consumers":
                 raise
         else:
-            found[service] = [name for name in registry() if consumer.handler_of(name) is not None]
-    return found
+            handled[service] = [name for name in registry() if consumer.handler_of(name) is not None]
+    return handled
 
 
 class _Plain(yaml.SafeDumper):
-    """Writes what occurs twice twice: readers of YAML do not all know anchors."""
+    """A dumper that repeats values instead of using anchors, which not all readers of YAML support."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002  the signature is yaml's
         return True
@@ -116,7 +116,7 @@ def _files(root: Path, folder: Path) -> list[Path]:
 
 
 def _filled(path: Path, name: str, table: str) -> str:
-    """A page that is written by hand, with a table between its two marks."""
+    """The text of a hand-written page with a table between its two marks."""
     between = re.compile(rf"(?<=<!-- {name} -->\n).*(?=<!-- /{name} -->)", re.DOTALL)
     return between.sub(lambda _: table, path.read_text(encoding="utf-8"))
 
@@ -124,11 +124,11 @@ def _filled(path: Path, name: str, table: str) -> str:
 def _overview(types: Iterable[EventType]) -> str:
     readers = {service: set(names) for service, names in _readers().items()}
     rows = "".join(
-        f"| `{one.name.removeprefix('kei.')}` | {one.summary} |"
-        f" {', '.join(sorted(service for service, names in readers.items() if one.name in names))} |\n"
-        for one in types
+        f"| `{entry.name.removeprefix('kei.')}` | {entry.summary} |"
+        f" {', '.join(sorted(service for service, names in readers.items() if entry.name in names))} |\n"
+        for entry in types
     )
-    return f"| `kei.…` | when | who handles it |\n|---|---|---|\n{rows}"
+    return f"| `kei.…` | Occurs when | Handled by |\n|---|---|---|\n{rows}"
 
 
 # --- docs/events.md
@@ -137,31 +137,31 @@ _HEAD = """\
 <!-- Generated from the event registry by `make docs`. -->
 # Kei's events
 
-What happens in Kei is told in events. Each is a [CloudEvent](https://cloudevents.io) 1.0 with JSON data; public ones
-are for partners. The same in machine-readable form: [AsyncAPI](asyncapi.yaml), [JSON Schemas](schemas/).
+Kei publishes each change as an event: a [CloudEvent](https://cloudevents.io) 1.0 with JSON data. Public events are for
+partners. Machine-readable descriptions: [AsyncAPI](asyncapi.yaml), [JSON Schemas](schemas/).
 
-## How to read them
+## How to read events
 
-An operator gives you an API key with `kei partner add NAME`. Send it as `X-API-Key` or as a bearer token, never in an
-address. `KEI` stands for where the service notifications answers; in the embedded mode that is `/api/notifications`.
+An operator gives you an API key with `kei partner add NAME`. Send it as `X-API-Key` or as a bearer token, never in a
+URL. `KEI` is the base URL of the notifications service; in the embedded mode it is `/api/notifications`.
 
-**Pull.** Ask for what is above the last position you have. `wait` keeps the request open until there is something;
-`types` may come several times. Go on with `next`, whether there were items or not.
+**Pull.** Request the events after the last position that you have. `wait` holds the request open until there is an
+event, for at most so many seconds; `types` may be repeated. Continue with `next`, even if there were no items.
 
 ```sh
 curl -H "X-API-Key: $KEY" "$KEI/feed?after=0&limit=100&wait=25"
 # {"items": [{"position": 1, "event": {"specversion": "1.0", "type": "…", "data": {…}, …}}], "next": 1}
 ```
 
-**Stream.** Server-sent events: `id` is the position, `event` the type, `data` the event. After a break, send the last
-`id` you have as `Last-Event-ID`; most clients for such streams do that by themselves.
+**Stream.** Server-sent events: `id` is the position, `event` the type, `data` the event. After an interruption, send
+the last `id` that you have as `Last-Event-ID`; most clients of such streams do so by themselves.
 
 ```sh
 curl -N -H "X-API-Key: $KEY" -H "Last-Event-ID: 41" "$KEI/feed/stream"
 ```
 
-**Kafka.** All public events are on the topic `kei.public.v1`, in binary mode: the attributes are headers beginning with
-`ce_`, the value is the data, and the key is the `partitionkey`.
+**Kafka.** All public events are on the topic `kei.public.v1`, in binary mode: the attributes are headers that begin
+with `ce_`, the value is the data, and the key is the `partitionkey`.
 
 ```python
 async with AIOKafkaConsumer("kei.public.v1", bootstrap_servers=BROKERS, group_id="you") as consumer:
@@ -172,14 +172,15 @@ async with AIOKafkaConsumer("kei.public.v1", bootstrap_servers=BROKERS, group_id
 
 ## What you can rely on
 
-- **Additive within a version.** Fields of a `v1` are never removed, renamed or given another type; new ones may come.
-  So ignore fields, headers and types that you do not know. What cannot be said additively becomes a `v2` beside it.
-- **At least once.** The same event may come again, with the same `id`. Remember the ids you have handled.
-- **In order per key.** Events of one `partitionkey` come in order of `sequence`, its version, counted from 1. A number
-  may be missing, since private events count too; between keys there is no order.
-- **Open lists.** A label, a kind or a side may get new values: they are text, not a closed list.
-- **Made up data is marked.** Where `illustrative` is true, or names a field, there is no public source for it.
-- Data is at most 64 kB, times are UTC, days are `YYYY-MM-DD`, ids are UUIDs.
+- **Additive within a version.** Fields of a `v1` are never removed, renamed or given another type; new fields may
+  be added. So ignore unknown fields, headers and types. An incompatible change becomes a `v2`, published together
+  with the `v1`.
+- **At least once.** An event may be delivered again, with the same `id`. Store the ids that you have handled.
+- **In order per key.** Events of one `partitionkey` arrive in order of `sequence`, the version of the key, from 1.
+  Numbers may be missing, since private events count too. Events of different keys have no order.
+- **Open lists.** A label, a kind or a side may get new values: treat them as text, not as a closed list.
+- **Invented data is marked.** If `illustrative` is true, or names a field, that data has no public source.
+- Data has at most 64 kB, times are UTC, days are `YYYY-MM-DD`, ids are UUIDs.
 
 ## All types
 
@@ -188,17 +189,17 @@ async with AIOKafkaConsumer("kei.public.v1", bootstrap_servers=BROKERS, group_id
 _ATTRIBUTES = """
 ## The attributes of every event
 
-| attribute | on Kafka | what it is |
+| Attribute | On Kafka | Meaning |
 |---|---|---|
 | `specversion` | `ce_specversion` | `1.0` |
-| `id` | `ce_id` | names the event; the same when it is sent again |
+| `id` | `ce_id` | identifies the event; a repeated delivery has the same id |
 | `type` | `ce_type` | one of the types above |
-| `source` | `ce_source` | the service that says so, such as `/kei/members` |
-| `subject` | `ce_subject` | the id of what it is about, the same as `partitionkey` |
-| `time` | `ce_time` | when it happened, in UTC |
+| `source` | `ce_source` | the service that published the event, such as `/kei/members` |
+| `subject` | `ce_subject` | the id of the aggregate, the same as `partitionkey` |
+| `time` | `ce_time` | the time of the change, in UTC |
 | `dataschema` | `ce_dataschema` | the `$id` of the data's JSON Schema |
 | `partitionkey` | `ce_partitionkey` | the key: events of one key are in order |
-| `sequence` | `ce_sequence` | the version of what the key names, from 1 |
+| `sequence` | `ce_sequence` | the version of the aggregate that the key identifies, from 1 |
 | `datacontenttype` | `content-type` | `application/json` |
 | `traceparent` | `ce_traceparent` | W3C trace context; may be missing |
 """
@@ -206,11 +207,11 @@ _ATTRIBUTES = """
 
 def _page(types: Iterable[EventType], schemas: Mapping[str, Json], samples: Mapping[str, Json]) -> str:
     rows = "".join(
-        f"| [`{one.name}`](#{one.name.replace('.', '')}) | {one.summary} | {_yes(one)} | `{one.key}` |\n"
-        for one in types
+        f"| [`{entry.name}`](#{entry.name.replace('.', '')}) | {entry.summary} | {_yes(entry)} | `{entry.key}` |\n"
+        for entry in types
     )
-    table = f"| type | when | public | key |\n|---|---|---|---|\n{rows}"
-    parts = [_part(one, schemas[one.name], samples[one.name]) for one in types]
+    table = f"| Type | Occurs when | Public | Key |\n|---|---|---|---|\n{rows}"
+    parts = [_part(entry, schemas[entry.name], samples[entry.name]) for entry in types]
     return "".join([_HEAD, table, _ATTRIBUTES, *parts])
 
 
@@ -226,13 +227,13 @@ def _part(entry: EventType, described: Json, sample: Json) -> str:
         f"\n## {entry.name}\n\n{' '.join(described['description'].split())}\n\n"
         f"{'Public' if entry.public else 'Not public'}; key `{entry.key}`; topic `{entry.topic}`"
         f"{' and `kei.public.v1`' if entry.public else ''}; [schema](schemas/{entry.name}.json).\n\n"
-        f"| field | type | what it is |\n|---|---|---|\n{rows}\n"
+        f"| Field | Type | Meaning |\n|---|---|---|\n{rows}\n"
         f"```json\n{json.dumps(sample, indent=2, ensure_ascii=False)}\n```\n"
     )
 
 
 def _fields(node: Json, named: Json, before: str = "") -> Iterator[tuple[str, str, str]]:
-    """Each field with its type and description; those of an inner object follow it, as `terms[].reason`."""
+    """Each field with its type and description; fields of an inner object follow it, as `terms[].reason`."""
     for name, field in node.get("properties", {}).items():
         text = field.get("description", "") + ("" if name in node.get("required", ()) else " (may be missing)")
         yield before + name, _kind(field), " ".join(text.split())
@@ -246,7 +247,7 @@ _KINDS = {"integer": "whole number", "number": "number", "boolean": "true or fal
 
 def _kind(field: Any) -> str:  # noqa: ANN401  any part of a schema
     if "anyOf" in field:
-        return " or ".join(_kind(one) for one in field["anyOf"])
+        return " or ".join(_kind(variant) for variant in field["anyOf"])
     if "$ref" in field:
         return "object"
     if field.get("type") == "array":

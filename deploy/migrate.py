@@ -109,13 +109,13 @@ def _try_upgrade(service: str, connection: Connection, revision: str) -> bool:
 
 def _is_ahead(service: str, connection: Connection) -> bool:
     """Whether a later version has migrated the database: this version works on that schema, without migration."""
-    found = MigrationContext.configure(connection).get_current_revision()
+    current = MigrationContext.configure(connection).get_current_revision()
     connection.commit()
     scripts = ScriptDirectory.from_config(_config(service, connection))
-    if found is None or found in {script.revision for script in scripts.walk_revisions()}:
+    if current is None or current in {script.revision for script in scripts.walk_revisions()}:
         return False
-    if not found.startswith(f"{service}_"):
-        raise SettingsError(f"The database that {service} was given is at {found}, which is none of its schemas.")
+    if not current.startswith(f"{service}_"):
+        raise SettingsError(f"The database that {service} was given is at {current}, which is none of its schemas.")
     return True
 
 

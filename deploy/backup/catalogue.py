@@ -77,9 +77,9 @@ def quoted(name: str) -> str:
 
 async def tables(connection: Connection) -> list[Table]:
     """The tables; referenced tables come first."""
-    found = {row["name"]: row for row in await connection.fetch(_TABLES)}
-    order = TopologicalSorter({name: row["parents"] for name, row in found.items()}).static_order()
-    return [Table(name, found[name]["columns"], found[name]["key"]) for name in order]
+    rows = {row["name"]: row for row in await connection.fetch(_TABLES)}
+    order = TopologicalSorter({name: row["parents"] for name, row in rows.items()}).static_order()
+    return [Table(name, rows[name]["columns"], rows[name]["key"]) for name in order]
 
 
 async def sequences(connection: Connection) -> list[Sequence]:
@@ -98,5 +98,5 @@ async def revision(connection: Connection) -> str | None:
     """The revision of the schema; None if no migration has run."""
     if await connection.fetchval("SELECT to_regclass($1)", VERSION_TABLE) is None:
         return None
-    found: str | None = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  a constant
-    return found
+    current: str | None = await connection.fetchval(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608  a constant
+    return current

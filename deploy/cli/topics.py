@@ -68,10 +68,10 @@ def _print_differences(
     access: KafkaConnectionSettings, names: set[str], partitions: int, retention_days: int | None
 ) -> bool:
     """Print how topics differ from the options; return whether one has too few partitions."""
-    found = in_loop(differences(access, names, partitions=partitions, retention_days=retention_days))
-    for difference in found:
+    topic_differences = in_loop(differences(access, names, partitions=partitions, retention_days=retention_days))
+    for difference in topic_differences:
         err.print(difference.sentence, markup=False, highlight=False, soft_wrap=True)
-    return any(difference.too_few for difference in found)
+    return any(difference.too_few for difference in topic_differences)
 
 
 def _create_users(access: KafkaConnectionSettings, passwords: dict[str, str]) -> None:

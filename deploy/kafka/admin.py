@@ -96,17 +96,17 @@ class KafkaAdmin:
         if not names:  # to Kafka this means all users, and it sends no response to a user without that right
             return set()
         with self._errors_in_words():
-            found = self._client.describe_user_scram_credentials(list(names))
-        return {name for name, user in found.items() if user["credential_infos"]}
+            credentials = self._client.describe_user_scram_credentials(list(names))
+        return {name for name, user in credentials.items() if user["credential_infos"]}
 
     def rules(self, user: str) -> set[Any]:
         """The user's rights, in Kafka's own types."""
         any_resource = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
         with self._errors_in_words():
-            found, _ = self._client.describe_acls(
+            acls, _ = self._client.describe_acls(
                 ACLFilter(f"User:{user}", None, ACLOperation.ANY, ACLPermissionType.ALLOW, any_resource)
             )
-        return set(found)
+        return set(acls)
 
     def allow(self, user: str, rules: Iterable[Rule]) -> tuple[int, int]:
         """Grant a user these rights and revoke all others; return how many were granted and revoked.
@@ -144,8 +144,8 @@ class KafkaAdmin:
         with self._errors_in_words():
             if response.error_code:
                 raise for_code(response.error_code)(response.error_message)
-        found = {value.key: float(value.value) for entry in response.entries or () for value in entry.values}
-        return found.get(_QUOTA)
+        limits = {value.key: float(value.value) for entry in response.entries or () for value in entry.values}
+        return limits.get(_QUOTA)
 
     def _alter(self, change: Any) -> None:  # noqa: ANN401  a deletion or a new password, without types
         with self._errors_in_words():

@@ -93,29 +93,29 @@ async def differences(
                 if code:
                     raise for_code(code)(name)
                 retentions[name] = int(entries[0][1])
-    wanted = _retention_ms(retention_days)
-    found = [
+    retention_ms = _retention_ms(retention_days)
+    partition_differences = [
         _partition_difference(name, parts[name], partitions) for name in sorted(parts) if parts[name] != partitions
     ]
-    return found + [
-        _retention_difference(name, retentions[name], wanted)
+    return partition_differences + [
+        _retention_difference(name, retentions[name], retention_ms)
         for name in sorted(retentions)
-        if retentions[name] != wanted
+        if retentions[name] != retention_ms
     ]
 
 
-def _partition_difference(name: str, found: int, wanted: int) -> TopicDifference:
+def _partition_difference(name: str, current: int, expected: int) -> TopicDifference:
     sentence = (
-        f"Topic {name} has {found} partitions, not {wanted}. A change would break the order of its keys:"
-        f" use --partitions {found}, or stop Kei, delete the topic, create it again and replay its events."
+        f"Topic {name} has {current} partitions, not {expected}. A change would break the order of its keys:"
+        f" use --partitions {current}, or stop Kei, delete the topic, create it again and replay its events."
     )
-    return TopicDifference(sentence, found < wanted)
+    return TopicDifference(sentence, current < expected)
 
 
-def _retention_difference(name: str, found: int, wanted: int) -> TopicDifference:
+def _retention_difference(name: str, current: int, expected: int) -> TopicDifference:
     sentence = (
-        f"Topic {name} keeps records {_days_text(found)}, not {_days_text(wanted)}. To change it:"
-        f" kafka-configs.sh --alter --topic {name} --add-config {_RETENTION}={wanted}"
+        f"Topic {name} keeps records {_days_text(current)}, not {_days_text(expected)}. To change it:"
+        f" kafka-configs.sh --alter --topic {name} --add-config {_RETENTION}={expected}"
     )
     return TopicDifference(sentence, too_few=False)
 

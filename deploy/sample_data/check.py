@@ -1,6 +1,6 @@
-"""What the format alone cannot tell: names that lead nowhere, doubles, numbers off the scale, and the services' limits.
+"""Faults that the schema cannot find: unknown names, duplicates, levels off the scale, and the services' limits.
 
-A place that is malformed already is passed over, and so is whatever could only be judged by it.
+Malformed places are skipped, and so are checks that depend on them.
 """
 
 import json
@@ -26,19 +26,19 @@ from services.trainings.commands.registrations import NewRegistration
 
 Loc = tuple[str | int, ...]
 Faults = Iterator[tuple[Loc, str]]
-"""Places with what is wrong there."""
+"""Places, each with the message of a fault."""
 _SHIPPED = Path(__file__).parent.parent / "frameworks"
 
 
 @dataclass(frozen=True, slots=True)
 class FileTree:
-    """A file's content, and the places in it that are malformed."""
+    """The content of a file, with its malformed places."""
 
     data: Any
     malformed: Collection[Loc]
 
-    def get(self, *loc: str | int) -> Any:  # noqa: ANN401  whatever the file has there
-        """The value at a place; None if there is none, or it lies within something malformed."""
+    def get(self, *loc: str | int) -> Any:  # noqa: ANN401  any value of the file
+        """The value at a place; None if there is no value, or it is part of a malformed value."""
         node = self.data
         for depth, part in enumerate(loc):
             inside = isinstance(part, int) and isinstance(node, list) and part < len(node)
@@ -48,11 +48,11 @@ class FileTree:
         return node
 
     def sound(self, loc: Loc) -> bool:
-        """Whether neither the place nor anything around it is malformed."""
+        """Whether neither the place nor a place that contains it is malformed."""
         return not any(loc[:depth] in self.malformed for depth in range(len(loc) + 1))
 
     def each(self, *loc: str | int) -> list[Loc]:
-        """The places of what a list or a mapping holds."""
+        """The places of the items of a list or a mapping."""
         node = self.get(*loc)
         if isinstance(node, dict):
             return [(*loc, name) for name in node if isinstance(name, str)]
@@ -61,7 +61,7 @@ class FileTree:
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What is known of a framework; None where that is malformed."""
+    """The scale and the indicators of a framework; None for a malformed value."""
 
     highest: int | None
     indicators: frozenset[str] | None
@@ -69,9 +69,9 @@ class _Scale:
 
 @dataclass(frozen=True, slots=True)
 class _Definitions:
-    """What may be named in a file: frameworks, with None for one that is at fault itself, and clusters.
+    """The frameworks and clusters that a file may refer to; a faulty framework is None.
 
-    Either is None if a name of them is malformed: it might be the one that is meant.
+    `frameworks` or `slugs` is None if a name in it is malformed: a reference might mean that name.
     """
 
     tree: FileTree
@@ -79,25 +79,25 @@ class _Definitions:
     slugs: frozenset[str] | None
 
     def cluster(self, at: Loc) -> Faults:
-        """The cluster named at a place."""
+        """Faults of a reference to a cluster."""
         slug = self.tree.get(*at)
         if slug is not None and self.slugs is not None and slug not in self.slugs:
             yield at, f"no cluster {slug!r} in this file"
 
     def framework(self, at: Loc) -> Faults:
-        """The framework named at a place."""
+        """Faults of a reference to a framework."""
         code = self.tree.get(*at)
         if code is not None and self.frameworks is not None and code not in self.frameworks:
             yield at, f"{code!r} is not among this file's frameworks"
 
     def indicator(self, at: Loc, code: object, indicator: object) -> Faults:
-        """An indicator of a framework, named at a place."""
+        """Faults of a reference to an indicator of a framework."""
         scale = self._scale(code)
         if scale and scale.indicators is not None and indicator is not None and indicator not in scale.indicators:
             yield at, f"{code} has no indicator {indicator!r}"
 
     def level(self, at: Loc, code: object, level: int | None) -> Faults:
-        """A level on a framework's scale."""
+        """Faults of a level on a framework's scale."""
         scale = self._scale(code)
         if scale and scale.highest is not None and level is not None and level > scale.highest:
             yield at, f"{level} is over the scale's end, {scale.highest}"
@@ -113,12 +113,12 @@ def _shipped_frameworks() -> dict[str, Framework]:
 
 
 def frameworks_of(story: SampleData) -> list[Framework]:
-    """The frameworks of a faultless story, in full."""
-    return [_shipped_frameworks()[one] if isinstance(one, str) else one for one in story.frameworks]
+    """The frameworks of a valid story, in full."""
+    return [_shipped_frameworks()[entry] if isinstance(entry, str) else entry for entry in story.frameworks]
 
 
 def content_faults(tree: FileTree, today: date) -> Faults:
-    """All that is wrong beyond the format."""
+    """All faults that the schema does not find."""
     known = _Definitions(tree, _frameworks(tree), _slugs(tree))
     yield from _unknown_frameworks(tree)
     yield from _duplicates(tree, tree.each("clusters"), "slug")
@@ -147,32 +147,32 @@ def _slugs(tree: FileTree) -> frozenset[str] | None:
 
 
 def _frameworks(tree: FileTree) -> dict[str, _Scale | None] | None:
-    found: dict[str, _Scale | None] = {}
+    scales: dict[str, _Scale | None] = {}
     for at in tree.each("frameworks"):
-        one = tree.get(*at)
-        code = one if isinstance(one, str) else tree.get(*at, "code")
+        entry = tree.get(*at)
+        code = entry if isinstance(entry, str) else tree.get(*at, "code")
         if code is None:
             return None
-        known = _shipped_frameworks().get(code) if isinstance(one, str) else None
+        known = _shipped_frameworks().get(code) if isinstance(entry, str) else None
         if known:
-            found[code] = _Scale(known.scale_max, frozenset(indicator.code for indicator in known.indicators))
-        elif isinstance(one, dict):
+            scales[code] = _Scale(known.scale_max, frozenset(indicator.code for indicator in known.indicators))
+        elif isinstance(entry, dict):
             listed = [tree.get(*indicator, "code") for indicator in tree.each(*at, "indicators")]
             whole = bool(listed) and None not in listed
-            found[code] = _Scale(tree.get(*at, "scale_max"), frozenset(listed) if whole else None)
+            scales[code] = _Scale(tree.get(*at, "scale_max"), frozenset(listed) if whole else None)
         else:
-            found[code] = None
-    return found if tree.sound(("frameworks",)) else None
+            scales[code] = None
+    return scales if tree.sound(("frameworks",)) else None
 
 
 def _unknown_frameworks(tree: FileTree) -> Faults:
     codes: set[str] = set()
     for at in tree.each("frameworks"):
-        one = tree.get(*at)
-        code = one if isinstance(one, str) else tree.get(*at, "code")
-        place = at if isinstance(one, str) else (*at, "code")
-        if isinstance(one, str) and one not in _shipped_frameworks():
-            yield at, f"no framework {one!r} is shipped; there are {', '.join(_shipped_frameworks())}"
+        entry = tree.get(*at)
+        code = entry if isinstance(entry, str) else tree.get(*at, "code")
+        place = at if isinstance(entry, str) else (*at, "code")
+        if isinstance(entry, str) and entry not in _shipped_frameworks():
+            yield at, f"no framework {entry!r} is shipped; there are {', '.join(_shipped_frameworks())}"
         elif code is not None and code in codes:
             yield place, f"{code!r} is there twice"
         codes |= {code} - {None}
@@ -214,11 +214,11 @@ def _activity(known: _Definitions, at: Loc, today: date) -> Faults:
         named = (tree.get(*taught, "framework"), tree.get(*taught, "indicator"))
         yield from known.indicator((*taught, "indicator"), *named)
     yield from _duplicates(tree, tree.each(*at, "registrations"), "cluster")
-    for one in tree.each(*at, "registrations"):
-        yield from known.cluster((*one, "cluster"))
-        wanted = tree.get(*one, "seats")
-        if seats is not None and wanted is not None and wanted > seats:
-            yield (*one, "seats"), f"{wanted} seats are more than the activity has: {seats}"
+    for registration in tree.each(*at, "registrations"):
+        yield from known.cluster((*registration, "cluster"))
+        requested = tree.get(*registration, "seats")
+        if seats is not None and requested is not None and requested > seats:
+            yield (*registration, "seats"), f"{requested} seats are more than the activity has: {seats}"
 
 
 def _order(tree: FileTree, at: Loc, first: str, last: str) -> Faults:
@@ -228,7 +228,7 @@ def _order(tree: FileTree, at: Loc, first: str, last: str) -> Faults:
 
 
 def _duplicates(tree: FileTree, places: list[Loc], *names: str) -> Faults:
-    """What has the same values of these fields as something before it."""
+    """Faults of items that have the same values of these fields as an earlier item."""
     seen: set[tuple[object, ...]] = set()
     for at in places:
         values = tuple(tree.get(*at, name) for name in names)
@@ -237,7 +237,7 @@ def _duplicates(tree: FileTree, places: list[Loc], *names: str) -> Faults:
         seen.add(values)
 
 
-# --- what the services say to it
+# --- validation by the services' request models
 
 _ID = "00000000-0000-0000-0000-000000000000"
 _BODIES: tuple[tuple[Loc, type[BaseModel], dict[str, str], frozenset[str]], ...] = (
@@ -255,28 +255,30 @@ _BODIES: tuple[tuple[Loc, type[BaseModel], dict[str, str], frozenset[str]], ...]
     (("activities", "*", "registrations", "*"), NewRegistration, {"cluster_id": _ID}, frozenset({"cluster", "absent"})),
     (("requests", "*"), NewServiceRequest, {}, frozenset({"cluster"})),
 )
-"""What a part of the file becomes: the body of a request, with fields more and fields less."""
+"""The request that each part of the file becomes: path, body, additional fields, fields left out."""
 
 
 def _refused_by_services(tree: FileTree) -> Faults:
-    for path, body, more, less in _BODIES:
+    for path, body, additional, left_out in _BODIES:
         for at in _matching(tree, (), path):
             part = tree.get(*at)
             if not isinstance(part, dict):
                 continue
-            values = {name: part[name] for *_, name in tree.each(*at) if name not in less and tree.sound((*at, name))}
+            values = {
+                name: part[name] for *_, name in tree.each(*at) if name not in left_out and tree.sound((*at, name))
+            }
             try:
-                body.model_validate_json(json.dumps(values | more, default=str, skipkeys=True))
+                body.model_validate_json(json.dumps(values | additional, default=str, skipkeys=True))
             except ValidationError as error:
-                for one in error.errors(include_url=False, include_context=False, include_input=False):
-                    loc = (*at, *(part for part in one["loc"] if part != "[key]"))
+                for detail in error.errors(include_url=False, include_context=False, include_input=False):
+                    loc = (*at, *(part for part in detail["loc"] if part != "[key]"))
                     if tree.sound(loc):
-                        yield loc, one["msg"]
+                        yield loc, detail["msg"]
 
 
 def _matching(tree: FileTree, at: Loc, path: Loc) -> list[Loc]:
-    """The places that a path stands for; `*` is each item of a list or mapping."""
+    """The places that match a path; `*` matches each item of a list or mapping."""
     if not path:
         return [at]
     steps = tree.each(*at) if path[0] == "*" else [(*at, path[0])]
-    return [found for step in steps for found in _matching(tree, step, path[1:])]
+    return [place for step in steps for place in _matching(tree, step, path[1:])]

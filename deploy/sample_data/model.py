@@ -19,13 +19,13 @@ FoundingDay = Annotated[
 
 
 class FilePart(BaseModel):
-    """What all parts of a story have in common: unknown fields are refused, nothing is converted."""
+    """A part of a story: unknown fields are refused, and no value is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Consortium(FilePart):
-    """As `POST /consortia` takes it."""
+    """The body of `POST /consortia`."""
 
     slug: Slug
     name: Name
@@ -36,7 +36,7 @@ class Consortium(FilePart):
 
 
 class Indicator(FilePart):
-    """One thing that a framework measures."""
+    """An indicator of a framework."""
 
     code: Slug
     title: Name
@@ -44,7 +44,7 @@ class Indicator(FilePart):
 
 
 class Framework(FilePart):
-    """As `POST /frameworks` takes it."""
+    """The body of `POST /frameworks`."""
 
     code: Slug
     title: Name
@@ -53,7 +53,7 @@ class Framework(FilePart):
 
 
 class Assessment(FilePart):
-    """As `POST /clusters/{id}/assessments` takes it."""
+    """The body of `POST /clusters/{id}/assessments`."""
 
     framework: Slug
     kind: Literal["expert", "peer", "self"]
@@ -72,7 +72,7 @@ class FileTarget(FilePart):
 
 
 class Cluster(FilePart):
-    """As `POST /clusters` takes it, with its assessment and targets."""
+    """The body of `POST /clusters`, with the cluster's assessment and targets."""
 
     slug: Slug
     name: Name
@@ -93,7 +93,7 @@ class Cluster(FilePart):
     targets: dict[Slug, FileTarget] = {}
 
     def registration(self) -> dict[str, Any]:
-        """The body of `POST /clusters`, but for the consortium."""
+        """The body of `POST /clusters`, without the consortium."""
         return self.model_dump(mode="json", exclude={"assessment", "targets"})
 
 
@@ -106,7 +106,7 @@ class TrainedIndicator(FilePart):
 
 
 class FileRegistration(FilePart):
-    """Seats for a cluster. Where the activity is completed, whoever had a seat was present, unless `absent`."""
+    """A cluster's seats. All registered clusters attend a completed activity, except those marked `absent`."""
 
     cluster: Slug
     seats: Annotated[int, Field(ge=1, le=20)]
@@ -114,7 +114,7 @@ class FileRegistration(FilePart):
 
 
 class Activity(FilePart):
-    """As `POST /activities` takes it, with registrations in their order and whether it took place."""
+    """The body of `POST /activities`, with the registrations in order and whether the activity took place."""
 
     ref: Slug
     kind: Literal["joint_training", "study_visit", "peer_review", "matchmaking"]
@@ -133,12 +133,12 @@ class Activity(FilePart):
     completed: bool = False
 
     def draft(self) -> dict[str, Any]:
-        """The body of `POST /activities`, but for host and consortium."""
+        """The body of `POST /activities`, without host and consortium."""
         return self.model_dump(mode="json", exclude={"ref", "host", "registrations", "completed"})
 
 
 class FileRequest(FilePart):
-    """As `POST /clusters/{id}/requests` takes it."""
+    """The body of `POST /clusters/{id}/requests`."""
 
     cluster: Slug
     framework: Slug
@@ -149,16 +149,16 @@ class FileRequest(FilePart):
 
 
 class ProposalReply(FilePart):
-    """What becomes of the best open proposal of a learner: both sides accept it, or the learner declines."""
+    """The reply to the best open proposal of a learner: both sides accept it, or the learner declines."""
 
     learner: Slug
     answer: Literal["accept", "decline"]
 
 
 class FileMentorship(FilePart):
-    """What becomes of a learner's first mentorship: both sides confirm it, and what follows happens on that day.
+    """The course of a learner's first mentorship: both sides confirm it, and the rest happens on the same day.
 
-    Where it is `completed`, `scores` are those of an assessment after its end, in the framework of the cluster's own.
+    If `completed`, `scores` are those of an assessment after its end, in the framework of the cluster's assessment.
     """
 
     learner: Slug
@@ -170,7 +170,7 @@ class FileMentorship(FilePart):
 
 
 class SampleData(FilePart):
-    """A consortium and what happens in it, in this order."""
+    """A consortium and its history, in this order."""
 
     story: Slug
     consortium: Consortium

@@ -1,4 +1,4 @@
-"""Reads a story file: every fault with its line and field, or the story. What passes here is refused by no service."""
+"""Read a story file: return the story, or every fault with its line and field. No service refuses a valid story."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class Fault(NamedTuple):
 
 
 class InvalidFile(Exception):
-    """The file cannot be loaded; `faults` are all that was found, in order of line."""
+    """The file cannot be loaded; `faults` are all its faults, in order of line."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         self.faults = sorted(set(faults))
@@ -42,7 +42,7 @@ def read_file(path: Path) -> ParsedFile:
     """The story in a file.
 
     Raises:
-        BadStory: naming every fault by line and field.
+        InvalidFile: with every fault by line and field.
         OSError: the file cannot be read.
     """
     node, data = _parse(path.read_bytes())
@@ -66,26 +66,26 @@ def read_file(path: Path) -> ParsedFile:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without code in it."""
+    """A loader that runs no code of the file."""
 
 
 def _parse_date(loader: _Loader, node: yaml.ScalarNode) -> object:
-    """A day that is none (2017-02-30) stays text, for the format to refuse it by its place."""
+    """An invalid date (2017-02-30) stays text, so that validation refuses it with its place."""
     try:
-        made: object = loader.construct_yaml_timestamp(node)
+        parsed: object = loader.construct_yaml_timestamp(node)
     except ValueError:
         return node.value
-    return made
+    return parsed
 
 
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _parse_date)
 
 
 def _parse(text: bytes) -> tuple[yaml.Node, Any]:
-    """The file's nodes and what they mean.
+    """The nodes of a file, and their values.
 
     Raises:
-        BadStory: it is no YAML, or empty.
+        InvalidFile: the file is not YAML, or empty.
     """
     try:
         node = yaml.compose(text, _Loader)
@@ -104,7 +104,7 @@ def _parse(text: bytes) -> tuple[yaml.Node, Any]:
 
 
 def _duplicate_keys(root: yaml.Node) -> Iterator[tuple[tuple[str, ...], yaml.Node]]:
-    """Each key that its mapping has already, with its place."""
+    """Each repeated key of a mapping, with its place."""
     todo: list[tuple[tuple[str, ...], yaml.Node]] = [((), root)]
     known: set[int] = set()  # a node with an anchor is in several places, or in itself
     while todo:
@@ -122,10 +122,10 @@ def _duplicate_keys(root: yaml.Node) -> Iterator[tuple[tuple[str, ...], yaml.Nod
             todo += [((*at, str(key.value)), child) for key, child in reversed(node.value)]
 
 
-def _with_lines(root: yaml.Node, found: Iterable[tuple[Loc, str]]) -> list[Fault]:
-    """The faults with their lines; what stands in the file once, but is used several times, is one fault."""
+def _with_lines(root: yaml.Node, faults_at_places: Iterable[tuple[Loc, str]]) -> list[Fault]:
+    """The faults with their lines; a fault in an anchor is reported once, however often the anchor is used."""
     faults: dict[object, Fault] = {}
-    for at, message in found:
+    for at, message in faults_at_places:
         line, node = _find(root, at)
         fault = Fault(line, ".".join(map(str, at)) or "file", message)
         faults.setdefault(fault if node is None else (id(node), message), fault)
@@ -133,7 +133,7 @@ def _with_lines(root: yaml.Node, found: Iterable[tuple[Loc, str]]) -> list[Fault
 
 
 def _find(node: yaml.Node, loc: Loc) -> tuple[int, yaml.Node | None]:
-    """The line of the innermost node on the way that the file has, and the node at the end of the way."""
+    """The line of the innermost existing node on a path, and the node at the end of the path (None if missing)."""
     line = node.start_mark.line + 1
     for part in loc:
         child = _child(node, part)
@@ -144,7 +144,7 @@ def _find(node: yaml.Node, loc: Loc) -> tuple[int, yaml.Node | None]:
 
 
 def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | None:
-    """The key and the value of one part of a place; what `<<` brings in is found where it was written."""
+    """The key and the value of one part of a place; values that `<<` merges have the place of their anchor."""
     if isinstance(node, yaml.SequenceNode):
         fits = isinstance(part, int) and part < len(node.value)
         return (node.value[part], node.value[part]) if fits else None
@@ -156,24 +156,24 @@ def _child(node: yaml.Node, part: str | int) -> tuple[yaml.Node, yaml.Node] | No
             return key, value
         if key.tag == "tag:yaml.org,2002:merge":
             merged += value.value if isinstance(value, yaml.SequenceNode) else [value]
-    return next((found for one in merged if (found := _child(one, part)) is not None), None)
+    return next((child for mapping in merged if (child := _child(mapping, part)) is not None), None)
 
 
-# --- the format
+# --- the schema
 
 
 def _schema_faults(error: ValidationError, node: yaml.Node, data: object) -> Iterator[tuple[Loc, str]]:
-    """What does not fit the format, by place in the file."""
-    for one in error.errors(include_url=False):
-        loc: Loc = one["loc"]
-        if loc[:1] == ("frameworks",) and len(loc) > 2:  # noqa: PLR2004  a name or a framework: one of them was meant
+    """The faults that the schema finds, by place in the file."""
+    for detail in error.errors(include_url=False):
+        loc: Loc = detail["loc"]
+        if loc[:1] == ("frameworks",) and len(loc) > 2:  # noqa: PLR2004  errors of both variants, a name and a framework
             whole = isinstance(FileTree(data, set()).get(*loc[:2]), dict)
             if (loc[2] == "Framework") is not whole:
                 continue
             loc = (*loc[:2], *loc[3:])
         yield (
             tuple(part for part in loc if part != "[key]"),
-            _fault_message(one["type"], one["msg"], _find(node, loc)[1], loc),
+            _fault_message(detail["type"], detail["msg"], _find(node, loc)[1], loc),
         )
 
 

@@ -114,12 +114,12 @@ async def wait_for_run(api: Api, run: str, timeout: float = TIMEOUT) -> Json:
     async def read() -> Json:
         return (await api.get("matching", f"/runs/{run}"))["run"]
 
-    found = await poll_until(timeout, read, lambda found: found["state"] != "running", pause=0.02, max_pause=1.0)
-    if found["state"] == "running":
-        raise WaitTimeout(f"Run {run} is not finished after {timeout:g} s; {found['progress'] / 10:.0f} % are done.")
-    if found["state"] in {"failed", "cancelled"}:
-        raise WaitTimeout(f"Run {run} is {found['state']}. {found['reason'] or ''}")
-    return found
+    status = await poll_until(timeout, read, lambda status: status["state"] != "running", pause=0.02, max_pause=1.0)
+    if status["state"] == "running":
+        raise WaitTimeout(f"Run {run} is not finished after {timeout:g} s; {status['progress'] / 10:.0f} % are done.")
+    if status["state"] in {"failed", "cancelled"}:
+        raise WaitTimeout(f"Run {run} is {status['state']}. {status['reason'] or ''}")
+    return status
 
 
 async def wait_for_replan(

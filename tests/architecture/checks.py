@@ -52,8 +52,7 @@ _HABIT_WORDS = frozenset(
     ]
 )
 _NOT_RENAMED_YET = (
-    *("deploy/backup", "deploy/generate_docs.py", "deploy/kafka", "deploy/sample_data"),
-    *("tests/browser", "tests/compose", "tests/contracts", "tests/deploy", "tests/faults"),
+    *("tests/browser", "tests/compose", "tests/contracts", "tests/faults"),
     *("tests/flows", "tests/support"),
 )
 

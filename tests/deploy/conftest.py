@@ -12,7 +12,7 @@ from tests.support.postgres import Postgres
 @pytest.fixture(scope="session")
 def model(postgres: Postgres) -> dict[str, str]:
     """Databases that others are copies of; nobody connects to them."""
-    return asyncio.run(services_fixture.filled(postgres.create_service))
+    return asyncio.run(services_fixture.filled_databases(postgres.create_service))
 
 
 @pytest.fixture

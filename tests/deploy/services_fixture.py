@@ -1,4 +1,4 @@
-"""The four services in this process, with databases of their own and somebody who writes; and what databases hold."""
+"""The four services in this process, with their own databases and a writer; and the rows of databases."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -37,63 +37,63 @@ _UNPLACED = """
 
 
 @dataclass(frozen=True)
-class Stock:
-    """Databases by service, and the doors to the services while they run."""
+class RunningServices:
+    """Databases by service, and clients of the services while they run."""
 
     urls: dict[str, str]
-    doors: dict[str, httpx2.AsyncClient]
+    clients: dict[str, httpx2.AsyncClient]
 
     def callers(self) -> Callers:
         """Clients of members."""
-        return Callers(self.doors["members"].request)
+        return Callers(self.clients["members"].request)
 
     async def settled(self) -> None:
-        """Wait until all that was published is handled."""
+        """Wait until all published events are handled."""
 
-        async def still() -> bool:
+        async def all_handled() -> bool:
             for url in self.urls.values():
                 if await value(url, _UNSENT) or await value(url, _PENDING):
                     return False
             return True
 
-        await eventually(still, 30.0)
+        await eventually(all_handled, 30.0)
 
 
-async def empty(create: Create) -> dict[str, str]:
+async def migrated_databases(create: Create) -> dict[str, str]:
     """New databases, migrated."""
     return {service: await create(service) for service in SERVICES}
 
 
 @asynccontextmanager
-async def running(urls: dict[str, str]) -> AsyncIterator[Stock]:
+async def running(urls: dict[str, str]) -> AsyncIterator[RunningServices]:
     """The services over one local transport, while the block lasts."""
     transport = LocalTransport()
     async with AsyncExitStack() as stack:
-        doors = {}
+        clients = {}
         for service in SERVICES:
             build = services.build(service)
             client = await stack.enter_async_context(factories.running(build, urls[service], transport=transport))
             client.headers.update(factories.signed_in(Role.operator))
-            doors[service] = client
-        yield Stock(urls, doors)
+            clients[service] = client
+        yield RunningServices(urls, clients)
 
 
-async def filled(create: Create) -> dict[str, str]:
-    """Databases with something in every hand-over's table, odd values among it, that nobody uses."""
-    urls = await empty(create)
-    async with running(urls) as stock:
-        callers = stock.callers()
+async def filled_databases(create: Create) -> dict[str, str]:
+    """Databases with rows in every table, odd values included, that no service uses."""
+    urls = await migrated_databases(create)
+    async with running(urls) as running_services:
+        callers = running_services.callers()
         async with callers.calling(100):
             await eventually(lambda: len(callers.answered) > 30)
-        await stock.settled()
+        await running_services.settled()
     for url in urls.values():
         await run(url, _ODD)
     await run(urls["members"], _UNPLACED)
     return urls
 
 
-async def everything(url: str) -> dict[str, list[str]]:
-    """The rows of each table, as text; not those of the relay, who is told to send again, nor Alembic's."""
+async def rows_by_table(url: str) -> dict[str, list[str]]:
+    """The rows of each table, as text; without those of the relay, which a restore resets, and of Alembic."""
     connection = await asyncpg.connect(url)
     try:
         names = [row[0] for row in await connection.fetch(_TABLES)]
@@ -106,9 +106,9 @@ async def everything(url: str) -> dict[str, list[str]]:
         await connection.close()
 
 
-async def everywhere(urls: Urls) -> dict[str, dict[str, list[str]]]:
+async def rows_by_service(urls: Urls) -> dict[str, dict[str, list[str]]]:
     """The rows of all databases."""
-    return {service: await everything(url) for service, url in urls.items()}
+    return {service: await rows_by_table(url) for service, url in urls.items()}
 
 
 async def value(url: str, query: str) -> object:
@@ -126,11 +126,11 @@ async def run(url: str, *statements: str) -> None:
         await connection.close()
 
 
-def none(_: str) -> None:
+def show_nothing(_: str) -> None:
     """Show nothing."""
 
 
-async def cancelled(task: "asyncio.Task[None]") -> None:
+async def cancel(task: "asyncio.Task[None]") -> None:
     """End a task."""
     task.cancel()
     await asyncio.wait([task])

@@ -44,12 +44,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "one.kei"
 
 
-async def backed_up(file: Path, urls: Mapping[str, str]) -> Manifest:
-    return await back_up(file, urls, services_fixture.none)
+async def take_backup(file: Path, urls: Mapping[str, str]) -> Manifest:
+    return await back_up(file, urls, services_fixture.show_nothing)
 
 
-async def restored(file: Path, urls: Mapping[str, str], *, replace: bool = False, agrees: bool = True) -> list[str]:
-    """Restore; whom it was asked about."""
+async def restore_backup(
+    file: Path, urls: Mapping[str, str], *, replace: bool = False, agrees: bool = True
+) -> list[str]:
+    """Restore; return the databases for which it asked whether to replace them."""
     asked: list[str] = []
 
     def agree(filled: Sequence[str]) -> bool:
@@ -57,16 +59,16 @@ async def restored(file: Path, urls: Mapping[str, str], *, replace: bool = False
         return agrees
 
     with closing(Archive(file)) as archive:
-        await restore(archive, urls, replace=replace, agree=agree, show=services_fixture.none)
+        await restore(archive, urls, replace=replace, agree=agree, show=services_fixture.show_nothing)
     return asked
 
 
-async def refused(file: Path, urls: Mapping[str, str], *, replace: bool = False, agrees: bool = True) -> str:
-    """The sentence of a restore that changes nothing."""
-    before = await services_fixture.everywhere(urls)
+async def refuse_restore(file: Path, urls: Mapping[str, str], *, replace: bool = False, agrees: bool = True) -> str:
+    """The message of a restore that is refused and changes nothing."""
+    before = await services_fixture.rows_by_service(urls)
     with pytest.raises(BackupError) as refusal:
-        await restored(file, urls, replace=replace, agrees=agrees)
-    assert await services_fixture.everywhere(urls) == before
+        await restore_backup(file, urls, replace=replace, agrees=agrees)
+    assert await services_fixture.rows_by_service(urls) == before
     for url in urls.values():
         assert not await factories.rows(url, "SELECT FROM pg_namespace WHERE nspname = $1", STAGING_SCHEMA)
     return str(refusal.value)
@@ -79,17 +81,17 @@ async def test_every_row_is_there_again_and_every_sequence_goes_on(
     log = Database(old["members"], name="test")
     await maintain_partitions(log, clock.now())
     await log.close()
-    manifest = await backed_up(file, old)
-    new = await services_fixture.empty(service_database)
-    assert await restored(file, new) == []
-    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(old)
+    manifest = await take_backup(file, old)
+    new = await services_fixture.migrated_databases(service_database)
+    assert await restore_backup(file, new) == []
+    assert await services_fixture.rows_by_service(new) == await services_fixture.rows_by_service(old)
     for service, url in new.items():
         assert await differences(service, url) == []
         assert await services_fixture.value(url, _SEQUENCE) in {True, None}
         assert await factories.rows(url, _PARTITIONS) == await factories.rows(old[service], _PARTITIONS)
-    again = await backed_up(file.with_name("two.kei"), new)
-    assert {name: one.state for name, one in again.services.items()} == {
-        name: one.state for name, one in manifest.services.items()
+    again = await take_backup(file.with_name("two.kei"), new)
+    assert {name: service.state for name, service in again.services.items()} == {
+        name: service.state for name, service in manifest.services.items()
     }
 
 
@@ -98,9 +100,9 @@ async def test_the_whole_log_is_to_be_sent_again(filled: Filled, service_databas
     query = "SELECT assigned, sent, epoch, holder FROM outbox_relay"
     before = (await factories.rows(old["members"], query))[0]
     assert before["sent"] == before["assigned"] > 30
-    await backed_up(file, old)
-    new = await services_fixture.empty(service_database)
-    await restored(file, new)
+    await take_backup(file, old)
+    new = await services_fixture.migrated_databases(service_database)
+    await restore_backup(file, new)
     after = (await factories.rows(new["members"], query))[0]
     assert after == {"assigned": before["assigned"], "sent": 0, "epoch": before["epoch"] + 1, "holder": ""}
     async with services_fixture.running(new) as made:
@@ -118,104 +120,104 @@ async def test_the_whole_log_is_to_be_sent_again(filled: Filled, service_databas
 async def test_an_older_schema_is_restored_as_it_was_and_brought_up_to_date(
     filled: Filled, service_database: Create, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = await filled(), await services_fixture.empty(service_database)
-    await backed_up(file, old)
-    before = await services_fixture.everywhere(old)
+    old, new = await filled(), await services_fixture.migrated_databases(service_database)
+    await take_backup(file, old)
+    before = await services_fixture.rows_by_service(old)
     plant(tmp_path, monkeypatch, "ALTER TABLE cluster ADD COLUMN motto text NOT NULL DEFAULT 'none'")
-    await restored(file, new)
+    await restore_backup(file, new)
     assert await services_fixture.value(new["members"], "SELECT version_num FROM alembic_version") == NEXT
     assert await services_fixture.value(
         new["members"], "SELECT count(*) FILTER (WHERE motto = 'none') FROM cluster"
     ) == len(before["members"]["cluster"])
     await upgrade("members", old["members"])
-    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(old)
+    assert await services_fixture.rows_by_service(new) == await services_fixture.rows_by_service(old)
 
 
 async def test_a_table_that_somebody_has_added_is_left_out(
     filled: Filled, service_database: Create, file: Path
 ) -> None:
-    old, new = await filled(), await services_fixture.empty(service_database)
-    before = await services_fixture.everywhere(old)
+    old, new = await filled(), await services_fixture.migrated_databases(service_database)
+    before = await services_fixture.rows_by_service(old)
     await services_fixture.run(
         old["members"], "CREATE TABLE mine (n int GENERATED ALWAYS AS IDENTITY)", "INSERT INTO mine DEFAULT VALUES"
     )
-    await backed_up(file, old)
-    assert await restored(file, new) == []
-    assert await services_fixture.everywhere(new) == before
+    await take_backup(file, old)
+    assert await restore_backup(file, new) == []
+    assert await services_fixture.rows_by_service(new) == before
 
 
 async def test_a_newer_schema_is_refused(
     filled: Filled, service_database: Create, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old, new = await filled(), await services_fixture.empty(service_database)
+    old, new = await filled(), await services_fixture.migrated_databases(service_database)
     with monkeypatch.context() as later:
         plant(tmp_path, later, "ALTER TABLE cluster ADD COLUMN motto text")
         await upgrade("members", old["members"])
-    await backed_up(file, old)
-    assert f"members at {NEXT}, which this version does not know" in await refused(file, new)
+    await take_backup(file, old)
+    assert f"members at {NEXT}, which this version does not know" in await refuse_restore(file, new)
 
 
 async def test_a_migration_that_fails_leaves_what_was_there(
     filled: Filled, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = await filled(), await filled()
-    await backed_up(file, old)
+    await take_backup(file, old)
     plant(tmp_path, monkeypatch, "ALTER TABLE cluster ADD CONSTRAINT none_at_all CHECK (false)")
-    said = await refused(file, new, replace=True)
-    assert said.startswith('members could not be restored: check constraint "none_at_all" of relation "cluster"')
+    message = await refuse_restore(file, new, replace=True)
+    assert message.startswith('members could not be restored: check constraint "none_at_all" of relation "cluster"')
 
 
 async def test_rows_are_removed_only_if_it_is_said_and_agreed(filled: Filled, file: Path) -> None:
     old, new = await filled(), await filled()
-    await backed_up(file, old)
-    assert "There are rows in members, trainings, matching, notifications." in await refused(file, new)
-    assert await refused(file, new, replace=True, agrees=False) == "Nothing was changed."
-    assert await restored(file, new, replace=True) == list(SERVICES)
-    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(old)
+    await take_backup(file, old)
+    assert "There are rows in members, trainings, matching, notifications." in await refuse_restore(file, new)
+    assert await refuse_restore(file, new, replace=True, agrees=False) == "Nothing was changed."
+    assert await restore_backup(file, new, replace=True) == list(SERVICES)
+    assert await services_fixture.rows_by_service(new) == await services_fixture.rows_by_service(old)
 
 
 async def test_one_service_alone_can_be_restored(filled: Filled, service_database: Create, file: Path) -> None:
-    old, new = await filled(), await services_fixture.empty(service_database)
-    await backed_up(file, old)
-    await restored(file, {"matching": new["matching"]})
-    rows = await services_fixture.everywhere(new)
-    assert rows["matching"] == (await services_fixture.everywhere(old))["matching"]
+    old, new = await filled(), await services_fixture.migrated_databases(service_database)
+    await take_backup(file, old)
+    await restore_backup(file, {"matching": new["matching"]})
+    rows = await services_fixture.rows_by_service(new)
+    assert rows["matching"] == (await services_fixture.rows_by_service(old))["matching"]
     assert not any(rows["members"].values())
 
 
 async def test_a_database_that_is_used_is_refused(filled: Filled, service_database: Create, file: Path) -> None:
-    old, new = await filled(), await services_fixture.empty(service_database)
-    await backed_up(file, old)
+    old, new = await filled(), await services_fixture.migrated_databases(service_database)
+    await take_backup(file, old)
     database = Database(new["trainings"], name="the trainings service")
     async with database.reading() as session:
         await session.connection()
-        said = await refused(file, new)
+        message = await refuse_restore(file, new)
     await database.close()
-    assert "The database of trainings is in use by the trainings service" in said
+    assert "The database of trainings is in use by the trainings service" in message
 
 
 async def test_another_services_database_is_refused(filled: Filled, service_database: Create, file: Path) -> None:
-    old, new = await filled(), await services_fixture.empty(service_database)
+    old, new = await filled(), await services_fixture.migrated_databases(service_database)
     crossed = new | {"members": new["trainings"], "trainings": new["members"]}
     with pytest.raises(BackupError, match=r"The database that members was given is at trainings_\d+: it is another's"):
-        await backed_up(file, crossed)
+        await take_backup(file, crossed)
     assert not list(file.parent.glob(".*"))
-    await backed_up(file, old)
-    assert "it is another's" in await refused(file, crossed)
+    await take_backup(file, old)
+    assert "it is another's" in await refuse_restore(file, crossed)
 
 
 async def test_a_row_that_the_database_refuses_leaves_nothing(
     filled: Filled, service_database: Create, file: Path
 ) -> None:
-    old, new = await filled(), await services_fixture.empty(service_database)
+    old, new = await filled(), await services_fixture.migrated_databases(service_database)
     await services_fixture.run(
         old["members"],
         "ALTER TABLE cluster DROP CONSTRAINT fk_cluster_consortium_id_consortium",
         "UPDATE cluster SET consortium_id = gen_random_uuid()",
     )
-    await backed_up(file, old)
-    said = await refused(file, new)
-    assert said.startswith("members.cluster could not be written: insert or update on table")
+    await take_backup(file, old)
+    message = await refuse_restore(file, new)
+    assert message.startswith("members.cluster could not be written: insert or update on table")
 
 
 def plant(folder: Path, monkeypatch: pytest.MonkeyPatch, *statements: str) -> None:
@@ -251,15 +253,15 @@ async def test_migrations_and_new_months_meanwhile_tear_nothing(
             await upgrade("members", urls["members"], f"members_{number:04}")
 
     async def copies() -> list[Manifest]:
-        return [await backed_up(one, urls) for one in files]
+        return [await take_backup(file, urls) for file in files]
 
     manifests, _, _ = await asyncio.gather(copies(), steps(), months())
-    manifests.append(await backed_up(tmp_path / "last.kei", urls))
+    manifests.append(await take_backup(tmp_path / "last.kei", urls))
     await log.close()
     for manifest in manifests:
         held = manifest.services["members"]
-        columns = next(one.columns for one in held.tables if one.table == "cluster")
+        columns = next(table.columns for table in held.tables if table.table == "cluster")
         assert sum(name.startswith("motto") for name in columns) == int(held.revision[-4:]) - first + 1
-    new = await services_fixture.empty(service_database)
-    await restored(tmp_path / "last.kei", new)
-    assert await services_fixture.everywhere(new) == await services_fixture.everywhere(urls)
+    new = await services_fixture.migrated_databases(service_database)
+    await restore_backup(tmp_path / "last.kei", new)
+    assert await services_fixture.rows_by_service(new) == await services_fixture.rows_by_service(urls)

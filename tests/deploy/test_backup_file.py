@@ -57,7 +57,7 @@ def variables(urls: Mapping[str, str]) -> dict[str, str]:
     return {f"KEI_{service.upper()}_DATABASE_URL": url for service, url in urls.items()}
 
 
-async def begun(settings: Mapping[str, str], *command: str, kei: Sequence[str] = KEI) -> Process:
+async def start_command(settings: Mapping[str, str], *command: str, kei: Sequence[str] = KEI) -> Process:
     others = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
     return await asyncio.create_subprocess_exec(
         *kei,
@@ -70,14 +70,14 @@ async def begun(settings: Mapping[str, str], *command: str, kei: Sequence[str] =
     )
 
 
-async def did(settings: Mapping[str, str], *command: str, kei: Sequence[str] = KEI) -> tuple[int | None, str]:
-    process = await begun(settings, *command, kei=kei)
+async def run_command(settings: Mapping[str, str], *command: str, kei: Sequence[str] = KEI) -> tuple[int | None, str]:
+    process = await start_command(settings, *command, kei=kei)
     async with asyncio.timeout(START_TIMEOUT):
-        said, _ = await process.communicate()
-    return process.returncode, said.decode()
+        output, _ = await process.communicate()
+    return process.returncode, output.decode()
 
 
-async def heard(process: Process, text: str) -> None:
+async def wait_for_output(process: Process, text: str) -> None:
     assert process.stdout is not None
     async with asyncio.timeout(START_TIMEOUT):
         while text not in (line := (await process.stdout.readline()).decode()):
@@ -86,7 +86,7 @@ async def heard(process: Process, text: str) -> None:
 
 @pytest.fixture
 async def written(urls: dict[str, str], file: Path) -> Path:
-    await back_up(file, urls, services_fixture.none)
+    await back_up(file, urls, services_fixture.show_nothing)
     return file
 
 
@@ -135,7 +135,7 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(written: Path) -> None:
                 assert archive.manifest == manifest
         except BackupError as refusal:
             refusals.append(str(refusal))
-    assert all("is damaged" in one for one in refusals)
+    assert all("is damaged" in refusal for refusal in refusals)
     assert len(refusals) > 400
 
 
@@ -149,35 +149,35 @@ def test_a_file_that_ends_early_is_refused(written: Path) -> None:
 
 async def test_a_damaged_file_changes_no_database(written: Path, service_database: Create) -> None:
     spoil(written)
-    empty = await services_fixture.empty(service_database)
-    before = await services_fixture.everywhere(empty)
-    status, said = await did(variables(empty), "restore", str(written))
-    assert (status, "is damaged" in said) == (1, True), said
-    assert await services_fixture.everywhere(empty) == before
+    empty = await services_fixture.migrated_databases(service_database)
+    before = await services_fixture.rows_by_service(empty)
+    status, output = await run_command(variables(empty), "restore", str(written))
+    assert (status, "is damaged" in output) == (1, True), output
+    assert await services_fixture.rows_by_service(empty) == before
 
 
 async def test_the_commands_find_databases_by_variables_and_by_secret_files(
     urls: dict[str, str], service_database: Create, file: Path, tmp_path: Path
 ) -> None:
-    status, said = await did(variables(urls), "backup", str(file))
-    assert status == 0, said
-    assert "Writes were blocked for" in said
+    status, output = await run_command(variables(urls), "backup", str(file))
+    assert status == 0, output
+    assert "Writes were blocked for" in output
     assert mode(file) == 0o600
-    status, said = await did({}, "backup", "--verify", str(file))
-    assert (status, "is whole" in said) == (0, True), said
-    empty = await services_fixture.empty(service_database)
+    status, output = await run_command({}, "backup", "--verify", str(file))
+    assert (status, "is whole" in output) == (0, True), output
+    empty = await services_fixture.migrated_databases(service_database)
     for service, url in empty.items():
         (tmp_path / f"{service}_database_url").write_text(url)
-    status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file))
-    assert (status, "Start the services." in said) == (0, True), said
-    assert await services_fixture.everywhere(empty) == await services_fixture.everywhere(urls)
-    status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file), "--replace")
-    assert (status, "To continue, type: replace" in said) == (1, True), said
+    status, output = await run_command({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file))
+    assert (status, "Start the services." in output) == (0, True), output
+    assert await services_fixture.rows_by_service(empty) == await services_fixture.rows_by_service(urls)
+    status, output = await run_command({"KEI_SECRETS_DIR": str(tmp_path)}, "restore", str(file), "--replace")
+    assert (status, "To continue, type: replace" in output) == (1, True), output
     only = ("restore", str(file), "--service", "matching", "--replace", "--yes")
-    status, said = await did({"KEI_SECRETS_DIR": str(tmp_path)}, *only)
-    assert status == 0, said
-    assert "kei status" in said
-    assert "kei events replay members" in said
+    status, output = await run_command({"KEI_SECRETS_DIR": str(tmp_path)}, *only)
+    assert status == 0, output
+    assert "kei status" in output
+    assert "kei events replay members" in output
 
 
 async def test_what_is_missing_is_named(urls: dict[str, str], file: Path, tmp_path: Path) -> None:
@@ -191,21 +191,25 @@ async def test_what_is_missing_is_named(urls: dict[str, str], file: Path, tmp_pa
         (nowhere, "backup", "There is no Kei in"),
         (known, "restore", "cannot be read: No such file or directory"),
     )
-    done = await asyncio.gather(*(did(settings, command, str(file)) for settings, command, _ in cases))
-    for (status, said), (_, _, text) in zip(done, cases, strict=True):
-        assert (status, text in said) == (1, True), said
+    results = await asyncio.gather(*(run_command(settings, command, str(file)) for settings, command, _ in cases))
+    for (status, output), (_, _, text) in zip(results, cases, strict=True):
+        assert (status, text in output) == (1, True), output
     assert names(tmp_path) == []
 
 
 async def test_a_file_is_never_written_over(urls: dict[str, str], written: Path) -> None:
     with pytest.raises(BackupError, match="exists already"):
-        await back_up(written, urls, services_fixture.none)
+        await back_up(written, urls, services_fixture.show_nothing)
     Archive(written).close()
 
 
 async def test_two_backups_do_not_write_one_file(urls: dict[str, str], file: Path) -> None:
-    both = await asyncio.gather(*(back_up(file, urls, services_fixture.none) for _ in range(2)), return_exceptions=True)
-    assert [str(one) for one in both if isinstance(one, BackupError)] == [f"Another backup is being written to {file}."]
+    results = await asyncio.gather(
+        *(back_up(file, urls, services_fixture.show_nothing) for _ in range(2)), return_exceptions=True
+    )
+    assert [str(result) for result in results if isinstance(result, BackupError)] == [
+        f"Another backup is being written to {file}."
+    ]
     Archive(file).close()
 
 
@@ -214,17 +218,17 @@ async def test_a_full_disk_leaves_nothing(urls: dict[str, str], small: Path) -> 
     for free in range(1024, 28 * 1024, 3 * 1024):  # wherever in the file it ends
         fill(ballast, 32 * 1024 - free)
         with pytest.raises(BackupError, match="could not be written: No space left on device"):
-            await back_up(small / "one.kei", urls, services_fixture.none)
+            await back_up(small / "one.kei", urls, services_fixture.show_nothing)
         assert names(small) == [ballast.name]
 
 
 async def test_a_backup_that_is_broken_off_leaves_nothing(urls: dict[str, str], file: Path) -> None:
-    def tell(step: str) -> None:
+    def report_progress(step: str) -> None:
         if step == "Copying notifications":
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await back_up(file, urls, tell)
+        await back_up(file, urls, report_progress)
     assert names(file.parent) == []
 
 
@@ -233,47 +237,47 @@ async def test_a_backup_that_is_told_to_end_or_killed_leaves_no_backup(urls: dic
     await migration.fetch("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
     aside = file.with_name(f".{file.name}.partial")
     for how, left in ((signal.SIGTERM, []), (signal.SIGKILL, [aside.name])):
-        process = await begun(variables(urls), "backup", str(file))
+        process = await start_command(variables(urls), "backup", str(file))
         await eventually(aside.exists, START_TIMEOUT)
         process.send_signal(how)
         await process.wait()
         assert names(file.parent) == left
     await migration.close()
-    await back_up(file, urls, services_fixture.none)
+    await back_up(file, urls, services_fixture.show_nothing)
     assert names(file.parent) == [file.name]
 
 
 async def test_a_restore_that_is_killed_leaves_nothing_and_can_be_done_again(
     urls: dict[str, str], service_database: Create, written: Path
 ) -> None:
-    empty = await services_fixture.empty(service_database)
-    before = await services_fixture.everywhere(empty)
+    empty = await services_fixture.migrated_databases(service_database)
+    before = await services_fixture.rows_by_service(empty)
     for service in SERVICES[1:]:
-        process = await begun(variables(empty), "restore", str(written))
-        await heard(process, f"Filling {service}")
+        process = await start_command(variables(empty), "restore", str(written))
+        await wait_for_output(process, f"Filling {service}")
         process.kill()
         await process.wait()
-        assert await services_fixture.everywhere(empty) == before
-    status, said = await did(variables(empty), "restore", str(written))
-    assert status == 0, said
-    assert await services_fixture.everywhere(empty) == await services_fixture.everywhere(urls)
+        assert await services_fixture.rows_by_service(empty) == before
+    status, output = await run_command(variables(empty), "restore", str(written))
+    assert status == 0, output
+    assert await services_fixture.rows_by_service(empty) == await services_fixture.rows_by_service(urls)
     assert not await factories.rows(empty["members"], "SELECT FROM pg_namespace WHERE nspname = 'kei_restore'")
 
 
 async def test_large_databases_need_no_more_memory(
     urls: dict[str, str], service_database: Create, file: Path, tmp_path: Path
 ) -> None:
-    empty, large = await services_fixture.empty(service_database), tmp_path / "large.kei"
+    empty, large = await services_fixture.migrated_databases(service_database), tmp_path / "large.kei"
     small = await peak(urls, "backup", str(file))
     await services_fixture.run(urls["trainings"], _LARGE)
     assert await peak(urls, "backup", str(large)) < small + MEMORY
     with closing(Archive(large)) as archive:
-        assert sum(one.size for one in archive.manifest.services["trainings"].tables) > 3 * MEMORY * 1024
+        assert sum(table.size for table in archive.manifest.services["trainings"].tables) > 3 * MEMORY * 1024
     assert await peak(empty, "restore", str(large)) < small + MEMORY
 
 
 async def peak(urls: Mapping[str, str], *command: str) -> int:
     """The most memory that a command needed, in KiB."""
-    status, said = await did(variables(urls), *command, kei=(sys.executable, "-P", "-c", _WATCHED))
-    assert status == 0, said
-    return int(said.split()[-1])
+    status, output = await run_command(variables(urls), *command, kei=(sys.executable, "-P", "-c", _WATCHED))
+    assert status == 0, output
+    return int(output.split()[-1])

@@ -45,8 +45,8 @@ def as_user(broker: SecuredBroker, user: str) -> KafkaConnectionSettings:
     return KafkaConnectionSettings(broker.scram, user, f"{user}'s password")
 
 
-class Trying:
-    """One user, trying everything. Each act tells whether it was allowed; anything but a plain refusal is raised."""
+class KafkaUser:
+    """A user of Kafka; each method is one operation, which the broker allows or refuses."""
 
     def __init__(self, access: KafkaConnectionSettings) -> None:
         self._options = access.options()
@@ -61,8 +61,8 @@ class Trying:
 
     async def describe(self, topic: str) -> None:
         async with started(AIOKafkaAdminClient(**self._options)) as admin:
-            (found,) = await admin.describe_topics([topic])
-            _refuse(found["error_code"])
+            (description,) = await admin.describe_topics([topic])
+            _refuse(description["error_code"])
 
     async def create(self, topic: str) -> None:
         async with started(AIOKafkaAdminClient(**self._options)) as admin:
@@ -109,29 +109,29 @@ async def test_each_user_may_do_what_its_part_needs_and_nothing_else(secured_kaf
         for service in SERVICES:
             admin.allow(service, service_rules(service))
         admin.allow("partner-acme", partner_rules("partner-acme"))
-    anybody = Trying(KafkaConnectionSettings(secured_kafka.address))
+    anonymous = KafkaUser(KafkaConnectionSettings(secured_kafka.address))
     for topic in TOPICS:
-        await anybody.write(topic)
+        await anonymous.write(topic)
     async with started(AIOKafkaConsumer(PUBLIC, group_id="x", bootstrap_servers=secured_kafka.address)) as consumer:
         await eventually(consumer.assignment)  # from now on there is a topic for groups
 
-    found, expected = {}, {}
+    actual, expected = {}, {}
     for user, may in MAY.items():
-        trying = Trying(as_user(secured_kafka, user))
+        client = KafkaUser(as_user(secured_kafka, user))
         known = may.get("read", set()) | may.get("write", set())
         acts: dict[str, Callable[[str], Awaitable[None]]] = {
-            "write": trying.write,
-            "read": trying.read,
-            "describe": trying.describe,
-            "create": trying.create,
+            "write": client.write,
+            "read": client.read,
+            "describe": client.describe,
+            "create": client.create,
         }
         for act, topic in product(acts, TOPICS):
-            found[user, act, topic] = await allowed(acts[act](topic))
+            actual[user, act, topic] = await allowed(acts[act](topic))
             expected[user, act, topic] = topic in (known if act == "describe" else may.get(act, set()))
         for group in GROUPS:
-            found[user, "join", group] = await allowed(trying.join(group, min(known, default=PUBLIC)))
+            actual[user, "join", group] = await allowed(client.join(group, min(known, default=PUBLIC)))
             expected[user, "join", group] = group in may.get("join", set())
-    assert found == expected
+    assert actual == expected
 
 
 async def test_a_partner_reads_until_it_is_shut_out(secured_kafka: SecuredBroker) -> None:
@@ -158,7 +158,7 @@ async def test_a_partner_reads_until_it_is_shut_out(secured_kafka: SecuredBroker
 
             await eventually(refused, 60)  # what it had asked for before is still answered
         with pytest.raises(KafkaConnectionError):
-            await Trying(access).read(PUBLIC)
+            await KafkaUser(access).read(PUBLIC)
         assert (admin.limit_of("partner-acme"), admin.rules("partner-acme")) == (None, set())
         assert not revoke_access(admin, "acme")
 
@@ -170,32 +170,32 @@ async def test_topics_and_users_are_made_once_and_kept_as_they_should_be(
     for service in SERVICES:
         (passwords / f"{service}_kafka_password").write_text(f"{service}'s password\n")
     command = ("topics", "create", "--principals", str(passwords), "--partitions", "2", "--retention-days", "7")
-    said = await done(kei, *command)
-    assert f"Created: {', '.join(topics())}." in said
+    output = await run_successfully(kei, *command)
+    assert f"Created: {', '.join(topics())}." in output
     rights = sum(len(service_rules(service)) for service in SERVICES)
-    assert f"Kafka users: {', '.join(SERVICES)}; {rights} rights granted, 0 revoked." in said
+    assert f"Kafka users: {', '.join(SERVICES)}; {rights} rights granted, 0 revoked." in output
     assert not await create_topics(secured_kafka.address)
-    reader = Trying(as_user(secured_kafka, "trainings"))
+    reader = KafkaUser(as_user(secured_kafka, "trainings"))
     assert await allowed(reader.describe(MEMBERS))
 
     (passwords / "trainings_kafka_password").write_text("new")
     with KafkaAdmin(KafkaConnectionSettings(secured_kafka.address)) as admin:
         admin.allow("trainings", [*service_rules("trainings"), Rule("read", "topic", MATCHING)])
         assert await allowed(reader.describe(MATCHING))
-    said = await done(kei, *command)
-    assert "Created: nothing, all topics exist." in said
-    assert "0 rights granted, 1 revoked." in said
+    output = await run_successfully(kei, *command)
+    assert "Created: nothing, all topics exist." in output
+    assert "0 rights granted, 1 revoked." in output
     with pytest.raises(KafkaConnectionError):
         await reader.describe(MEMBERS)
-    reader = Trying(KafkaConnectionSettings(secured_kafka.scram, "trainings", "new"))
+    reader = KafkaUser(KafkaConnectionSettings(secured_kafka.scram, "trainings", "new"))
     assert await allowed(reader.describe(MEMBERS))
     assert not await allowed(reader.describe(MATCHING))
 
-    status, said = await kei.run_command("topics", "create", "--partitions", "8")
+    status, output = await kei.run_command("topics", "create", "--partitions", "8")
     assert status == 1
-    assert f"Topic {PUBLIC} has 2 partitions, not 8." in said
-    assert f"Topic {PUBLIC} keeps records for 7 days, not for ever." in said
-    assert "keeps" in await done(kei, "topics", "create", "--partitions", "1")
+    assert f"Topic {PUBLIC} has 2 partitions, not 8." in output
+    assert f"Topic {PUBLIC} keeps records for 7 days, not for ever." in output
+    assert "keeps" in await run_successfully(kei, "topics", "create", "--partitions", "1")
 
 
 async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: SecuredBroker, run: Run) -> None:
@@ -206,10 +206,10 @@ async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: Secur
     (folder / "wrong").write_text("password")
 
     async def refused(*options: str) -> str:
-        status, said = await kei.run_command("topics", "create", *options)
+        status, output = await kei.run_command("topics", "create", *options)
         assert status == 1
-        assert "Traceback" not in said
-        return said
+        assert "Traceback" not in output
+        return output
 
     stranger = ("--user", "stranger", "--password-file")
     assert "refuses, or does not respond: user stranger may not create or" in await refused(
@@ -225,14 +225,14 @@ async def test_what_stands_in_the_way_is_said_in_a_sentence(secured_kafka: Secur
     ):
         admin.allow("stranger", [])
     kei.kafka = secured_kafka.address
-    said = await refused("--principals", str(folder))
-    assert f"cannot be read: {folder}/members_kafka_password: No such file or directory." in said
+    output = await refused("--principals", str(folder))
+    assert f"cannot be read: {folder}/members_kafka_password: No such file or directory." in output
 
 
-async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.run_command(*command)
-    assert status == 0, said
-    return said
+async def run_successfully(kei: Kei, *command: str) -> str:
+    status, output = await kei.run_command(*command)
+    assert status == 0, output
+    return output
 
 
 def test_a_password_is_looked_for_in_a_file_the_environment_and_the_secrets(

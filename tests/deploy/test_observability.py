@@ -49,8 +49,8 @@ def promtool(run: Run, *arguments: str) -> None:
             pytest.skip(f"no promtool in PATH, and the image {IMAGE} cannot be fetched here")
         inside = ("--volume", f"{FOLDER}:/rules:ro", "--workdir", "/rules", "--entrypoint", "promtool")
         command = ["docker", "run", "--rm", "--network", "none", *inside, IMAGE]
-    done = _run(*command, *arguments)
-    assert done.returncode == 0, f"promtool {' '.join(arguments)}:\n{done.stdout}"
+    completed = _run(*command, *arguments)
+    assert completed.returncode == 0, f"promtool {' '.join(arguments)}:\n{completed.stdout}"
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
@@ -72,19 +72,19 @@ def test_every_alert_fires_when_it_should_and_not_just_below(run: Run) -> None:
 
 def test_every_alert_is_tried() -> None:
     read = yaml.safe_load((FOLDER / "rules_test.yml").read_text(encoding="utf-8"))
-    tried = [one for test in read["tests"] for one in test["alert_rule_test"] if one["exp_alerts"]]
-    fired = {(one["alertname"], alert["exp_labels"]["severity"]) for one in tried for alert in one["exp_alerts"]}
+    tried = [case for test in read["tests"] for case in test["alert_rule_test"] if case["exp_alerts"]]
+    fired = {(case["alertname"], alert["exp_labels"]["severity"]) for case in tried for alert in case["exp_alerts"]}
     assert fired == {(rule["alert"], rule["labels"]["severity"]) for rule in alerts()}
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: f"{rule['alert']}-{rule['labels']['severity']}")
 def test_an_alert_says_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"warning", "critical"}
-    said = rule["annotations"]
-    assert said["summary"]
-    assert said["description"].endswith(f" See {rule['alert']} in {PAGE}.")
-    assert re.search(r"minute|hour|humanizeDuration|since when", said["description"]), "since when"
-    assert said["runbook"] == f"{PAGE}#{rule['alert'].lower()}"
+    annotations = rule["annotations"]
+    assert annotations["summary"]
+    assert annotations["description"].endswith(f" See {rule['alert']} in {PAGE}.")
+    assert re.search(r"minute|hour|humanizeDuration|since when", annotations["description"]), "since when"
+    assert annotations["runbook"] == f"{PAGE}#{rule['alert'].lower()}"
     heading, _, rest = (ROOT / PAGE).read_text(encoding="utf-8").partition(f"\n### {rule['alert']}\n")
     paragraph = rest.partition("\n#")[0].strip()
     assert heading, PAGE
@@ -156,7 +156,7 @@ def test_a_metric_that_breaks_the_naming_is_found() -> None:
 
 def test_every_service_of_the_deployment_that_tells_anything_is_scraped() -> None:
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    serving = {name for name, one in compose["services"].items() if (one.get("command") or [""])[0] == "serve"}
+    serving = {name for name, service in compose["services"].items() if (service.get("command") or [""])[0] == "serve"}
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
     (discovery,) = config["scrape_configs"][0]["dns_sd_configs"]
     assert set(discovery["names"]) == serving

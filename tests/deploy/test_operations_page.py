@@ -24,35 +24,37 @@ def test_every_secret_of_the_deployment_is_in_the_table() -> None:
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     files = set(re.findall(r"\{KEI_SECRETS:-\./\.secrets\}/([\w.]+)\"\}", compose))
     table = PAGE.partition("\n## Secrets\n")[2].partition("\n## ")[0]
-    told = set(re.findall(r"`([\w.<>]+)`", "".join(line.split("|")[1] for line in table.splitlines() if "|" in line)))
-    assert {re.sub(r"^(members|trainings|matching|notifications)_", "<service>_", one) for one in files} <= told
+    documented = set(
+        re.findall(r"`([\w.<>]+)`", "".join(line.split("|")[1] for line in table.splitlines() if "|" in line))
+    )
+    assert {re.sub(r"^(members|trainings|matching|notifications)_", "<service>_", file) for file in files} <= documented
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("settings", "message"),
     [
         ({"KEI_CURSOR_SECRET": ""}, "KEI_CURSOR_SECRET: Field required."),
         ({"KEI_CURSOR_SECRET": "short"}, "KEI_CURSOR_SECRET is weak: it needs 32 characters."),
         ({"KEI_POOL_SIZE": "1"}, "KEI_POOL_SIZE: Input should be greater than or equal to 2."),
     ],
 )
-def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: str) -> None:
+def test_what_a_service_ends_with_is_on_the_page(settings: dict[str, str], message: str) -> None:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEI_")}
     ended = subprocess.run(
         [sys.executable, "-c", "from deploy.cli import app; app()", "serve", "members"],
         cwd=ROOT,
-        env={**inherited, **HERE, **given, "COLUMNS": "200"},
+        env={**inherited, **HERE, **settings, "COLUMNS": "200"},
         capture_output=True,
         text=True,
         check=False,
     )
     assert ended.returncode == 1
-    assert ended.stderr.strip() == said
-    assert f"`{said}`" in PAGE
+    assert ended.stderr.strip() == message
+    assert f"`{message}`" in PAGE
 
 
 @pytest.mark.parametrize(
-    ("said", "where"),
+    ("quote", "where"),
     [
         (
             "KEI_KAFKA_BOOTSTRAP_SERVERS is not set: a service that runs alone needs a broker (host:port)",
@@ -83,6 +85,6 @@ def test_what_a_service_ends_with_is_on_the_page(given: dict[str, str], said: st
         ("certificate check failed", "services/console/jobs/certificate_monitor.py"),
     ],
 )
-def test_what_the_page_quotes_is_what_the_code_says(said: str, where: str) -> None:
-    assert said in " ".join(PAGE.split())
-    assert said in (ROOT / where).read_text(encoding="utf-8")
+def test_what_the_page_quotes_is_what_the_code_says(quote: str, where: str) -> None:
+    assert quote in " ".join(PAGE.split())
+    assert quote in (ROOT / where).read_text(encoding="utf-8")

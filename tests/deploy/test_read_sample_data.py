@@ -92,7 +92,10 @@ def spoilt(*changes: tuple[str, str]) -> str:
 def test_the_shipped_story_passes() -> None:
     loaded = read_file(TRACE_KEI)
     assert len(loaded.content.clusters) == 7
-    assert [(one.code, len(one.indicators)) for one in loaded.frameworks] == [("self-check-8.1", 8), ("ecei-31.1", 31)]
+    assert [(framework.code, len(framework.indicators)) for framework in loaded.frameworks] == [
+        ("self-check-8.1", 8),
+        ("ecei-31.1", 31),
+    ]
 
 
 def test_the_file_that_is_spoilt_below_is_good(tmp_path: Path) -> None:
@@ -101,7 +104,7 @@ def test_the_file_that_is_spoilt_below_is_good(tmp_path: Path) -> None:
     loaded = read_file(file)
     assert loaded.content.clusters[1].assessment is not None
     assert loaded.content.clusters[1].assessment.framework == "own"
-    assert [one.code for one in loaded.frameworks] == ["self-check-8.1", "own"]
+    assert [framework.code for framework in loaded.frameworks] == ["self-check-8.1", "own"]
 
 
 WHOLE: dict[str, tuple[str | bytes, list[str]]] = {
@@ -127,8 +130,8 @@ WHOLE: dict[str, tuple[str | bytes, list[str]]] = {
 
 @pytest.mark.parametrize("what", WHOLE)
 def test_a_file_that_is_no_story_at_all_has_one_fault(tmp_path: Path, what: str) -> None:
-    text, wanted = WHOLE[what]
-    assert faults(tmp_path, text) == wanted
+    text, expected = WHOLE[what]
+    assert faults(tmp_path, text) == expected
 
 
 PLANTED: dict[str, tuple[tuple[str, str], str]] = {
@@ -211,10 +214,10 @@ PLANTED: dict[str, tuple[tuple[str, str], str]] = {
 
 @pytest.mark.parametrize("what", PLANTED)
 def test_a_planted_fault_is_found_with_its_line_and_field(tmp_path: Path, what: str) -> None:
-    change, wanted = PLANTED[what]
-    found = faults(tmp_path, spoilt(change))
-    assert any(one.startswith(wanted) for one in found), found
-    assert len(found) == 1, found
+    change, expected = PLANTED[what]
+    actual = faults(tmp_path, spoilt(change))
+    assert any(fault.startswith(expected) for fault in actual), actual
+    assert len(actual) == 1, actual
 
 
 def test_all_faults_are_found_at_once_in_order_of_line(tmp_path: Path) -> None:
@@ -229,7 +232,7 @@ def test_all_faults_are_found_at_once_in_order_of_line(tmp_path: Path) -> None:
         ("urgency: 3", "urgency: 9"),
         ("answer: accept", "answer: accept, why: not"),
     )
-    assert [one.partition(":")[0] for one in faults(tmp_path, text)] == [
+    assert [fault.partition(":")[0] for fault in faults(tmp_path, text)] == [
         "6 frameworks.1.scale_max",
         "10 consortium.programme",
         "19 clusters.0.country",
@@ -266,10 +269,10 @@ QUIET: dict[str, tuple[tuple[str, str], str]] = {
 
 @pytest.mark.parametrize("what", QUIET)
 def test_what_is_malformed_is_one_fault_without_others_that_follow_from_it(tmp_path: Path, what: str) -> None:
-    change, wanted = QUIET[what]
-    found = [one for one in faults(tmp_path, spoilt(change)) if " others" not in one]
-    assert len(found) == 1, found
-    assert found[0].startswith(wanted)
+    change, expected = QUIET[what]
+    actual = [fault for fault in faults(tmp_path, spoilt(change)) if " others" not in fault]
+    assert len(actual) == 1, actual
+    assert actual[0].startswith(expected)
 
 
 def test_what_is_used_twice_by_an_anchor_is_one_fault(tmp_path: Path) -> None:
@@ -281,4 +284,4 @@ def test_anchors_that_lead_to_themselves_end(tmp_path: Path) -> None:
     text = spoilt(("plan: publish", "plan: &plan [*plan]"))
     assert faults(tmp_path, text) == ["59 plan: Input should be 'publish' or 'draft'"]
     bomb = "\n".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}' if n else 'lol'] * 9)}]" for n in range(30))
-    assert [one.split()[1] for one in faults(tmp_path, GOOD + bomb)] == [f"x{n}:" for n in range(30)]
+    assert [fault.split()[1] for fault in faults(tmp_path, GOOD + bomb)] == [f"x{n}:" for n in range(30)]

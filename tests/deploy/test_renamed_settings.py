@@ -46,10 +46,10 @@ def test_nothing_of_the_deployment_uses_an_old_name() -> None:
     files = [ROOT / name for name in ("docker-compose.yml", "Makefile", "docs/operations.md", "docs/backup.md")]
     files += [file for file in (ROOT / "deploy").rglob("*") if file.suffix in {".sh", ".py", ".yml"}]
     pattern = re.compile(rf"\b({'|'.join(RENAMED)})\b")
-    found = {
+    leftovers = {
         file.name: names
         for file in files
         if (names := pattern.findall(re.sub(r"KEI_\w+ is now", "", file.read_text())))
         if file.stem != "renamed_settings"
     }
-    assert found == {}
+    assert leftovers == {}

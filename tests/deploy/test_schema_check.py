@@ -53,19 +53,19 @@ async def test_a_database_without_a_schema_is_refused_with_what_to_do(
 async def test_a_schema_that_is_behind_is_refused(service_database: Create, monkeypatch: pytest.MonkeyPatch) -> None:
     known = revisions("members")
     monkeypatch.setattr("deploy.schema_check.revisions", lambda _: ("members_later", *known))
-    said = await _refusal("members", await service_database("members"))
-    assert said.startswith(f"The database of members is at {known[0]}, behind members_later")
+    message = await _refusal("members", await service_database("members"))
+    assert message.startswith(f"The database of members is at {known[0]}, behind members_later")
 
 
 async def test_the_database_of_another_service_is_refused(service_database: Create) -> None:
-    said = await _refusal("members", await service_database("trainings"))
-    assert said == "The database that members was given is that of trainings."
+    message = await _refusal("members", await service_database("trainings"))
+    assert message == "The database that members was given is that of trainings."
 
 
 async def test_a_server_that_is_away_is_waited_for_and_then_told() -> None:
     (port,) = free_ports(1)
-    said = await _refusal("members", f"postgresql://members@127.0.0.1:{port}/members")
-    assert said.startswith(f"PostgreSQL at 127.0.0.1:{port} is not reached by members")
+    message = await _refusal("members", f"postgresql://members@127.0.0.1:{port}/members")
+    assert message.startswith(f"PostgreSQL at 127.0.0.1:{port} is not reached by members")
 
 
 async def test_a_database_that_is_not_there_is_told(database_url: str) -> None:

@@ -31,10 +31,10 @@ def test_nobody_else_may_enter_the_folder_and_nobody_at_all_may_write_what_conta
 
 def test_what_is_missing_is_made_anew_and_the_rest_is_left(tmp_path: Path) -> None:
     create_missing(tmp_path, "localhost")
-    kept = (tmp_path / "cursor_secret").read_text()
+    secret = (tmp_path / "cursor_secret").read_text()
     (tmp_path / "members_database_url").unlink()
     assert create_missing(tmp_path, "localhost") == ["members_database_url"]
-    assert (tmp_path / "cursor_secret").read_text() == kept
+    assert (tmp_path / "cursor_secret").read_text() == secret
     assert (tmp_path / "members_database_url").read_text().startswith("postgresql://members:")
 
 
