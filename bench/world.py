@@ -18,7 +18,7 @@ from shared.events.members import CapacityChanged
 from shared.events.registry import type_of
 from shared.messaging_tables import MESSAGING_TABLES
 from shared.transport import Receiver, Transport, TransportError
-from tests.shared.messaging.faulty_transport import WireAround
+from tests.shared.messaging.faulty_transport import TransportProxy
 from tests.support.waiting import eventually
 
 TOPIC = "kei.members.v1"
@@ -180,7 +180,7 @@ async def warm_up(transport: Transport, topic: str) -> None:
                 return
 
 
-class RedirectingTransport(WireAround):
+class RedirectingTransport(TransportProxy):
     """Sends everything to one topic, so that no bench reads records of an earlier one."""
 
     def __init__(self, transport: Transport, topic: str) -> None:

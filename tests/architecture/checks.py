@@ -52,7 +52,7 @@ _HABIT_WORDS = frozenset(
     ]
 )
 _NOT_RENAMED_YET = (
-    *("tests/browser", "tests/compose", "tests/contracts", "tests/faults"),
+    *("tests/browser", "tests/compose", "tests/contracts"),
     *("tests/flows", "tests/support"),
 )
 

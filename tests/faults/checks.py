@@ -31,10 +31,10 @@ class Findings:
         return {name: count for name in self.__slots__ if (count := getattr(self, name))}
 
 
-def total(found: Iterable[Findings]) -> Findings:
+def total(parts: Iterable[Findings]) -> Findings:
     """The sum of findings."""
-    each = list(found)
-    return Findings(**{name: sum(getattr(one, name) for one in each) for name in Findings.__slots__})
+    listed = list(parts)
+    return Findings(**{name: sum(getattr(findings, name) for findings in listed) for name in Findings.__slots__})
 
 
 def examine(

@@ -65,14 +65,14 @@ class Instance:
 
     async def start(self) -> None:
         """Begin, and return when it is ready."""
-        with self._log.open("ab") as said:
+        with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
             )
         async with client(self.url) as http:
             await eventually(lambda: self._answers(http), START_TIMEOUT)
@@ -116,10 +116,10 @@ async def is_ready(http: httpx2.AsyncClient) -> bool:
 async def running(*instances: Instance) -> AsyncIterator[None]:
     """All of them while the block lasts."""
     try:
-        await asyncio.gather(*(one.start() for one in instances))
+        await asyncio.gather(*(instance.start() for instance in instances))
         yield
     finally:
-        await asyncio.gather(*(one.end() for one in instances))
+        await asyncio.gather(*(instance.end() for instance in instances))
 
 
 class Gateway:

@@ -54,14 +54,14 @@ class WorkerProcess:
 
     async def start(self, *crash: str) -> None:
         """Start, and return when its loops run. `crash`: the name of a failpoint, and at which passing to die there."""
-        with self._log.open("wb") as said:
+        with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.faults.worker_process", self._spec.model_dump_json(), *crash),
                 cwd=ROOT,
                 env={**os.environ, **self._environment},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=log,
+                stderr=log,
             )
         await eventually(lambda: READY in self.output() or self.process.returncode is not None, 30.0)
 

@@ -43,8 +43,8 @@ MOSTLY = st.sampled_from([True, True, True, False])
 NOTHING = Findings(0, 0, 0, 0, 0)
 
 
-def pick(things: Sequence[T], number: int) -> T:
-    return things[number % len(things)]
+def pick(options: Sequence[T], number: int) -> T:
+    return options[number % len(options)]
 
 
 def ago(days: int) -> date:

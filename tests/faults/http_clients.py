@@ -122,9 +122,11 @@ class Log:
     """A log of events, such as a service's own or the feed, as it is read over HTTP."""
 
     def __init__(self, items: Sequence[Json]) -> None:
-        told = [one["event"] for one in items]
-        self.events = [Event(UUID(one["id"]), UUID(one["partitionkey"]), int(one["sequence"])) for one in told]
-        self.positions: list[int] = [one["position"] for one in items]
+        feed_events = [item["event"] for item in items]
+        self.events = [
+            Event(UUID(event["id"]), UUID(event["partitionkey"]), int(event["sequence"])) for event in feed_events
+        ]
+        self.positions: list[int] = [item["position"] for item in items]
 
 
 async def read(ask: Ask, path: str) -> Log:
@@ -149,6 +151,6 @@ async def drained(ask: Ask, feed: Ask, deadline: float = 60.0) -> tuple[Log, Log
         log, seen = await read(ask, "/ops/events"), await read(feed, "/feed")
         return (log, seen) if len(seen.events) >= len(log.events) else None
 
-    found = await eventually(arrived, deadline)
-    assert found is not None
-    return found
+    log = await eventually(arrived, deadline)
+    assert log is not None
+    return log

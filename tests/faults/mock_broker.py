@@ -52,7 +52,7 @@ class MockBroker:
 
     def refuse(self, api: Api, code: int, times: int) -> None:
         """Answer the next requests of one kind with an error code."""
-        answers = [ctypes.c_int(one) for _ in range(times) for one in (code, 0)]  # each with no delay
+        answers = [ctypes.c_int(value) for _ in range(times) for value in (code, 0)]  # each with no delay
         self._library.rd_kafka_mock_broker_push_request_error_rtts(self._cluster, _BROKER, api, times, *answers)
 
     def unanswered(self, api: Api) -> int:

@@ -75,13 +75,13 @@ class Members:
         if max(scores.values()) > TOP:
             return "off-scale"
         known = self._scores[id]
-        if any((kind, on) == (one, day) for one, day, _, _ in known):
+        if any((kind, on) == (known_kind, day) for known_kind, day, _, _ in known):
             return "already-assessed"
 
         def effect() -> None:
             known.append((kind, on, lasts, scores))
             counting = {name: _counting(name, known) for name in scores}
-            self._log.put("assessed", id, levels={name: one for name, one in counting.items() if one})
+            self._log.put("assessed", id, levels={name: level for name, level in counting.items() if level})
 
         return effect
 
@@ -143,36 +143,38 @@ class Trainings:
         return effect
 
     def enrol(self, id: UUID, cluster: UUID, seats: int) -> Answer:
-        one = self.activities[id]
-        if one.over:
+        activity = self.activities[id]
+        if activity.over:
             return "not-open"
         if cluster not in self.known:
             return "unknown-cluster"
-        if cluster in one.seated + one.waiting:
+        if cluster in activity.seated + activity.waiting:
             return "already-registered"
-        if seats > one.seats:
+        if seats > activity.seats:
             return "too-many-seats"
 
         def effect() -> None:
-            one.version += 1
-            if one.waiting or seats > one.seats - one.taken:
-                one.waiting.append(cluster)
+            activity.version += 1
+            if activity.waiting or seats > activity.seats - activity.taken:
+                activity.waiting.append(cluster)
                 self._log.put("waitlisted", id)
             else:
-                one.seated.append(cluster)
-                one.taken += seats
+                activity.seated.append(cluster)
+                activity.taken += seats
                 self._log.put("confirmed", id)
 
         return effect
 
     def finish(self, id: UUID, present: set[UUID]) -> Answer:
-        one = self.activities[id]
-        if one.over:
+        activity = self.activities[id]
+        if activity.over:
             return "not-open"
 
         def effect() -> None:
-            one.over = True
-            gains = {(caller, name): gain for caller in present - {one.host} for name, gain in one.teaches.items()}
-            self._log.put("completed", id, gains=gains, on=one.on)
+            activity.over = True
+            gains = {
+                (caller, name): gain for caller in present - {activity.host} for name, gain in activity.teaches.items()
+            }
+            self._log.put("completed", id, gains=gains, on=activity.on)
 
         return effect

@@ -50,10 +50,10 @@ class Result:
 
     def line(self) -> str:
         """For the table."""
-        found = self.findings
+        lost, twice, swaps = self.findings.lost, self.findings.effect_dup, self.findings.swaps
         return (
-            f"{self.fault:34} {self.transport:6} {self.injected:8} {self.acked:7} {self.seen:7} {found.lost:5}"
-            f" {self.raw_dup:8} {found.effect_dup:8} {found.swaps:6} {self.stall:8.1f} {self.recovery:8.1f}  {SEED}"
+            f"{self.fault:34} {self.transport:6} {self.injected:8} {self.acked:7} {self.seen:7} {lost:5}"
+            f" {self.raw_dup:8} {twice:8} {swaps:6} {self.stall:8.1f} {self.recovery:8.1f}  {SEED}"
         )
 
     def settle(self, table: Path) -> None:

@@ -66,11 +66,12 @@ class Sample:
     def line(self) -> str:
         """For the table."""
         workers = [
-            _said(one and one.rss, 1) + _said(one and one.files) + _said(one and one.tasks) for one in self.workers
+            _cell(worker and worker.rss, 1) + _cell(worker and worker.files) + _cell(worker and worker.tasks)
+            for worker in self.workers
         ]
-        tables = [_said(one and one.size, 1) + _said(one and one.rows) for one in (self.outbox, self.inbox)]
+        tables = [_cell(table and table.size, 1) + _cell(table and table.rows) for table in (self.outbox, self.inbox)]
         return "".join(
-            [f"{self.at:7.0f}", *workers, *tables, _said(self.pending), f"{_said(self.p99):>9}", f"  {self.fault}"]
+            [f"{self.at:7.0f}", *workers, *tables, _cell(self.pending), f"{_cell(self.p99):>9}", f"  {self.fault}"]
         )
 
 
@@ -80,7 +81,7 @@ def head(workers: int) -> str:
     return f"{'s':>7}{each}{'out MB':>7}{'rows':>7}{'in MB':>7}{'rows':>7}{'open':>7}{'p99 ms':>9}  fault"
 
 
-def _said(value: float | None, digits: int = 0) -> str:
+def _cell(value: float | None, digits: int = 0) -> str:
     return f"{'-':>7}" if value is None else f"{value:7.{digits}f}"
 
 
@@ -99,8 +100,8 @@ class Sampler:
         """One look more; `fault` is what has been wrong since the last one."""
         workers = [await _process(worker) for worker in self.workers]
         outbox, inbox = await _table(self.harness.source, "outbox"), await _table(self.harness.sink, "inbox")
-        found = await self._pending(), await self._p99()
-        self.samples.append(Sample(time.monotonic() - self.began, fault, workers, outbox, inbox, *found))
+        measures = await self._pending(), await self._p99()
+        self.samples.append(Sample(time.monotonic() - self.began, fault, workers, outbox, inbox, *measures))
         return self.samples[-1]
 
     async def _pending(self) -> int | None:
@@ -130,11 +131,11 @@ class Sampler:
 async def _process(worker: WorkerProcess) -> Process | None:
     """None while it is dead."""
     try:
-        found = psutil.Process(worker.process.pid)
-        with found.oneshot():
-            asleep = found.status() == psutil.STATUS_STOPPED
-            age, rss = time.time() - found.create_time(), found.memory_info().rss / _MB
-        return Process(found.pid, age, rss, found.num_fds(), None if asleep else await worker.tasks())
+        process = psutil.Process(worker.process.pid)
+        with process.oneshot():
+            asleep = process.status() == psutil.STATUS_STOPPED
+            age, rss = time.time() - process.create_time(), process.memory_info().rss / _MB
+        return Process(process.pid, age, rss, process.num_fds(), None if asleep else await worker.tasks())
     except (psutil.Error, ProcessLookupError):
         return None
 
@@ -170,20 +171,24 @@ def slopes(samples: Sequence[Sample], warm: float) -> dict[str, float | None]:
     """How fast each figure grows in an hour. What a process takes in its first `warm` seconds is its warming up."""
     series: dict[str, list[Point]] = {}
     for number in range(len(samples[0].workers)):
-        lives = [(one.at, worker) for one in samples if (worker := one.workers[number]) and worker.age > warm]
+        lives = [(sample.at, worker) for sample in samples if (worker := sample.workers[number]) and worker.age > warm]
         series[f"RSS {number + 1}, MB"] = [(worker.life, at, worker.rss) for at, worker in lives]
         series[f"fds {number + 1}"] = [(worker.life, at, worker.files) for at, worker in lives]
         series[f"tasks {number + 1}"] = [
             (worker.life, at, worker.tasks) for at, worker in lives if worker.tasks is not None
         ]
     for name, tables in (
-        ("outbox", [(one.at, one.outbox) for one in samples]),
-        ("inbox", [(one.at, one.inbox) for one in samples]),
+        ("outbox", [(sample.at, sample.outbox) for sample in samples]),
+        ("inbox", [(sample.at, sample.inbox) for sample in samples]),
     ):
         there = [(at, table) for at, table in tables if table and at > warm]
         series[f"{name}, MB"] = [(0, at, table.size) for at, table in there]
         series[f"{name}, rows"] = [(0, at, table.rows) for at, table in there]
         series[f"{name}, bytes a row"] = [(0, at, table.size * _MB / table.rows) for at, table in there if table.rows]
-    quiet = [(0, one.at, one.p99) for one in samples if one.p99 is not None and not one.fault and one.at > warm]
+    quiet = [
+        (0, sample.at, sample.p99)
+        for sample in samples
+        if sample.p99 is not None and not sample.fault and sample.at > warm
+    ]
     series["p99 without a fault, ms"] = quiet
     return {name: slope(points) for name, points in series.items()}

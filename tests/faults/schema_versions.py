@@ -58,19 +58,19 @@ def _leave_out(data: Json, whole: Json) -> None:
 def _say_new_words(data: Json, whole: Json) -> None:
     """Every text that has no closed form is one that nobody has ever seen."""
     for name in data.keys() & whole["properties"].keys():
-        one = whole["properties"][name]
-        if any(kind.get("type") == "string" and "format" not in kind for kind in one.get("anyOf", [one])):
+        field = whole["properties"][name]
+        if any(kind.get("type") == "string" and "format" not in kind for kind in field.get("anyOf", [field])):
             data[name] = _NEVER_SEEN
 
 
 def _add_colour(worker: Any) -> None:  # noqa: ANN401  any JSON
     """A field more in each object, but for `scores`, whose fields are indicators."""
     if isinstance(worker, list):
-        for one in worker:
-            _add_colour(one)
+        for node in worker:
+            _add_colour(node)
     if isinstance(worker, dict):
-        for one in [value for name, value in worker.items() if name != "scores"]:
-            _add_colour(one)
+        for node in [value for name, value in worker.items() if name != "scores"]:
+            _add_colour(node)
         worker["colour"] = COLOUR
 
 
@@ -179,8 +179,8 @@ def topic(sent: Sent) -> str:
 def grow(monkeypatch: pytest.MonkeyPatch, types: Sequence[EventType], *, demanding: bool = False) -> None:
     """Let the code know tomorrow's types: one more, and one more field in each; `demanding`: it may not be missing."""
     colour: Any = (Any, ... if demanding else None)
-    grown = [replace(one, model=create_model(one.name, __base__=one.model, colour=colour)) for one in types]
-    grown.append(EventType(MOON, _Landed, "cluster_id", public=False))
+    changed = [replace(entry, model=create_model(entry.name, __base__=entry.model, colour=colour)) for entry in types]
+    changed.append(EventType(MOON, _Landed, "cluster_id", public=False))
     module = import_module(registry.__module__)  # by name it would be the function
-    monkeypatch.setattr(module, "_types", {one.name: one for one in grown})
-    monkeypatch.setattr(module, "_by_model", {one.model: one for one in grown})
+    monkeypatch.setattr(module, "_types", {entry.name: entry for entry in changed})
+    monkeypatch.setattr(module, "_by_model", {entry.model: entry for entry in changed})

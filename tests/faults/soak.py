@@ -133,10 +133,10 @@ class Soak:
     async def watch(self) -> Sampler:
         """Look and tell until the time is over."""
         sampler = Sampler(self.harness, self.workers)
-        say(head(len(self.workers)))
+        print_now(head(len(self.workers)))
         while time.monotonic() - sampler.began < self.plan.length:
             await passing(self.plan.sample_every)
-            say((await sampler.look(self.wrong())).line())
+            print_now((await sampler.look(self.wrong())).line())
         return sampler
 
 
@@ -165,24 +165,24 @@ async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
 
 async def soak(run: Run, transport: str, plan: Plan) -> Result:
     """Load, faults and samples; then the slopes, and the count when all is drained."""
-    async with soaked(run, transport, plan) as one:
-        writers = one.harness.writers(rollbacks=0.05, dawdle=0.02)
+    async with soaked(run, transport, plan) as soak:
+        writers = soak.harness.writers(rollbacks=0.05, dawdle=0.02)
         writing = asyncio.create_task(writers.run())
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(one.disturb())
-                watching = group.create_task(one.watch())
+                group.create_task(soak.disturb())
+                watching = group.create_task(soak.watch())
         finally:
             writing.cancel()
             await asyncio.wait([writing])
         healed = time.monotonic()
-        one.check()
+        soak.check()
         for name, value in slopes(watching.result().samples, min(60.0, plan.length / 5)).items():
-            say(f"{name:26}" + ("   not known" if value is None else f"{value:+12.2f} an hour"))
-        return await one.harness.result(f"soak {plan.length / 60:g} min", len(one.noted) // 2, writers, healed)
+            print_now(f"{name:26}" + ("   not known" if value is None else f"{value:+12.2f} an hour"))
+        return await soak.harness.result(f"soak {plan.length / 60:g} min", len(soak.noted) // 2, writers, healed)
 
 
-def say(line: str) -> None:
+def print_now(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -194,23 +194,23 @@ def main() -> int:
     parser.add_argument("--transport", choices=["local", "kafka", "both"], default="both")
     parser.add_argument("--fault-every", type=float, default=60.0, help="seconds")
     parser.add_argument("--sample-every", type=float, default=5.0, help="seconds")
-    given = parser.parse_args()
-    plan = Plan(given.minutes * 60, given.fault_every, given.sample_every)
+    options = parser.parse_args()
+    plan = Plan(options.minutes * 60, options.fault_every, options.sample_every)
     results = []
     run = Run.begin()
     cleanup.mark(run)
     try:
-        for transport in ("local", "kafka") if given.transport == "both" else (given.transport,):
+        for transport in ("local", "kafka") if options.transport == "both" else (options.transport,):
             if transport == "kafka" and (reason := brokers.unavailable_reason(run, own=True)):
-                say(f"kafka: skipped, {reason}")
+                print_now(f"kafka: skipped, {reason}")
                 continue
-            say(f"\n{transport}, {given.minutes:g} minutes, seed {SEED}")
+            print_now(f"\n{transport}, {options.minutes:g} minutes, seed {SEED}")
             results.append(asyncio.run(soak(run, transport, plan)))
-            say("\n".join([HEAD, results[-1].line()]))
+            print_now("\n".join([HEAD, results[-1].line()]))
     finally:
         cleanup.end(run)
-    kept = [one.injected > 0 and one.acked > 0 and not one.findings.broken for one in results]
-    return 0 if kept and all(kept) else 1
+    passed = [result.injected > 0 and result.acked > 0 and not result.findings.broken for result in results]
+    return 0 if passed and all(passed) else 1
 
 
 if __name__ == "__main__":

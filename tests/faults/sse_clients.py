@@ -62,7 +62,7 @@ class Listener:
             if line:
                 lines.append(line)
                 continue
-            fields = dict(one.split(b": ", 1) for one in lines if not one.startswith(b":"))
+            fields = dict(line.split(b": ", 1) for line in lines if not line.startswith(b":"))
             wait = int(fields.get(b"retry", wait * 1000)) / 1000
             if b"id" in fields:
                 self._hear(int(fields[b"id"]), json.loads(fields[b"data"]))
@@ -93,7 +93,7 @@ class Listener:
 @asynccontextmanager
 async def listening(listeners: Iterable[Listener]) -> AsyncIterator[None]:
     """All of them while the block lasts."""
-    tasks = [asyncio.create_task(one.run()) for one in listeners]
+    tasks = [asyncio.create_task(listener.run()) for listener in listeners]
     try:
         yield
     finally:
@@ -105,15 +105,15 @@ async def listening(listeners: Iterable[Listener]) -> AsyncIterator[None]:
             task.result()
 
 
-def heard(listeners: Iterable[Listener], feed: Log) -> Findings:
+def findings_of(listeners: Iterable[Listener], feed: Log) -> Findings:
     """What was wrong for all of them together."""
     acked = [event.id for event in feed.events]
-    return total(examine(acked, feed.events, one.seen, feed.positions) for one in listeners)
+    return total(examine(acked, feed.events, listener.seen, feed.positions) for listener in listeners)
 
 
 def request(path: str, headers: dict[str, str], types: tuple[str, ...] = ()) -> bytes:
     """The head of a request for the stream."""
-    query = urlencode([("types", one) for one in types])
+    query = urlencode([("types", type_) for type_ in types])
     fields = "".join(f"{name}: {value}\r\n" for name, value in {"Host": "kei", **headers}.items())
     return f"GET {path}/feed/stream?{query} HTTP/1.1\r\n{fields}\r\n".encode()
 

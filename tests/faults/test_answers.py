@@ -28,7 +28,7 @@ AT_ONCE = 4
 """Races that are run beside each other."""
 DONE, LATE = "done", "late"
 _LATER = text("SELECT pg_sleep(:seconds)")
-_TOLD = text("SELECT type FROM outbox WHERE key = :key ORDER BY seq")
+_PUBLISHED = text("SELECT type FROM outbox WHERE key = :key ORDER BY seq")
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ async def proposed(database: Database) -> Pair:
     mentor, learner, consortium = (clock.new_id() for _ in range(3))
     ends = {id: factories.cluster_registered(cluster_id=id, consortium_id=consortium) for id in (mentor, learner)}
     async with database.transaction() as tx:
-        await upsert_clusters(tx, [(one, 1) for one in ends.values()])
-        await upsert_slots(tx, [(one, 1) for one in ends.values()])
+        await upsert_clusters(tx, [(cluster, 1) for cluster in ends.values()])
+        await upsert_slots(tx, [(cluster, 1) for cluster in ends.values()])
         pair = proposals.new_pair(PairKey(mentor, learner), 5000, [], consortium)
         tx.add(pair)
         proposals.open_proposal(tx, pair, clock.now() + timedelta(days=1))
@@ -52,13 +52,13 @@ async def proposed(database: Database) -> Pair:
     return pair
 
 
-def says(pair: Pair, *, accepts: bool) -> Work:
+def reply_by(pair: Pair, *, accepts: bool) -> Work:
     """The learner's answer."""
 
     async def work(tx: WriteSession) -> None:
-        found = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
+        locked = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
         reply = proposal_replies.ProposalReply("learner", accepts)
-        await proposal_replies.reply_to_proposal(tx, found, 2, reply, clock.now())
+        await proposal_replies.reply_to_proposal(tx, locked, 2, reply, clock.now())
 
     return work
 
@@ -80,10 +80,10 @@ def is_withdrawn(pair: Pair) -> Work:
     """A plan does without it."""
 
     async def work(tx: WriteSession) -> None:
-        found = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
-        if found.state != "proposed":
+        locked = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
+        if locked.state != "proposed":
             raise Conflict("already-decided", "Nothing to take back.")
-        proposals.withdraw(tx, found, "plan", clock.now())
+        proposals.withdraw(tx, locked, "plan", clock.now())
 
     return work
 
@@ -112,8 +112,8 @@ async def race(database: Database, seed: int) -> str:
     rng = random.Random(seed)
     pair = await proposed(database)
     runners: list[tuple[str, Work]] = [
-        ("accepted", says(pair, accepts=True)),
-        ("declined", says(pair, accepts=False)),
+        ("accepted", reply_by(pair, accepts=True)),
+        ("declined", reply_by(pair, accepts=False)),
         ("expired", expires(pair)),
         ("withdrawn", is_withdrawn(pair)),
     ]
@@ -134,13 +134,15 @@ async def judged(database: Database, id: UUID, came: dict[str, str]) -> None:
     assert len(won) <= 1, came
     async with database.transaction() as tx:
         pair = (await tx.scalars(select(Pair).where(Pair.id == id))).one()
-        sides = {one.role: one for one in await tx.scalars(select(Slots).where(Slots.cluster_id == pair.mentor_id))}
-        told = (await tx.execute(_TOLD, {"key": id})).scalars().all()
+        slots_by_role = {
+            side.role: side for side in await tx.scalars(select(Slots).where(Slots.cluster_id == pair.mentor_id))
+        }
+        types = (await tx.execute(_PUBLISHED, {"key": id})).scalars().all()
     assert pair.state == (won[0] if won else "proposed"), came
     if not won:
         assert came["accepted"] == f"{LATE}: no-free-place"
-    assert [kind.split(".")[3] for kind in told] == ["proposed", *won]
-    assert (sides["mentor"].used, pair.version) == (int(pair.state == "accepted"), 3 if won else 2)
+    assert [kind.split(".")[3] for kind in types] == ["proposed", *won]
+    assert (slots_by_role["mentor"].used, pair.version) == (int(pair.state == "accepted"), 3 if won else 2)
 
 
 async def test_one_of_all_that_can_end_a_proposal_does(database: Database) -> None:
@@ -152,4 +154,4 @@ async def test_one_of_all_that_can_end_a_proposal_does(database: Database) -> No
 
     ended = Counter(await asyncio.gather(*(run(seed) for seed in range(RACES))))
     assert ended.total() == RACES
-    assert min(ended[one] for one in ("accepted", "declined", "expired", "withdrawn")) > RACES // 20, ended
+    assert min(ended[outcome] for outcome in ("accepted", "declined", "expired", "withdrawn")) > RACES // 20, ended

@@ -34,8 +34,8 @@ async def test_f13_members_of_a_group_come_and_go_all_the_time(kafka_harness: Fa
         for number in range(rounds):
             consumers.append(await kafka_harness.start_process(relays=False))
             await passing(kafka_harness.rng.uniform(0.2, 1.0))
-            gone = consumers.pop(kafka_harness.rng.randrange(len(consumers)))
-            leaving.create_task(_leave(gone, dies=number % 5 == 4))
+            stopped = consumers.pop(kafka_harness.rng.randrange(len(consumers)))
+            leaving.create_task(_leave(stopped, dies=number % 5 == 4))
     result = await kafka_harness.result("F13 members come and go", 2 * rounds, writers, time.monotonic())
     result.settle(table)
 
@@ -125,7 +125,7 @@ async def test_f19_records_are_deleted_before_they_are_read(kafka_harness: Fault
     healed = time.monotonic()
     await _replay(kafka_harness, kafka_harness.kafka)
     result = await kafka_harness.result("F19 deleted before they were read", deleted, writers, healed)
-    assert _told(consumer.output()) >= deleted  # what it read last it need not have told the broker
+    assert _reported_losses(consumer.output()) >= deleted  # what it read last it need not have told the broker
     result.settle(table)
 
 
@@ -180,6 +180,6 @@ async def _replay(harness: FaultHarness, servers: str) -> None:
         await transport.close()
 
 
-def _told(said: str) -> int:
+def _reported_losses(output: str) -> int:
     """How many records were missed, by the log."""
-    return sum(json.loads(line)["records"] for line in said.splitlines() if DELETED in line)
+    return sum(json.loads(line)["records"] for line in output.splitlines() if DELETED in line)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 PARTITIONS = 8  # as `kei topics create` makes them
 TIMES = 5
 _UNAVAILABLE, _UNKNOWN_MEMBER = 15, 25
-ANEW = (22, _UNKNOWN_MEMBER, 27)
+REJOIN = (22, _UNKNOWN_MEMBER, 27)
 CODES: Mapping[str, Mapping[Api, Sequence[int]]] = {
     "sending": {
         Api.PRODUCE: (6, 20, 2, 3, 5, 7, 19, 56),
@@ -31,13 +31,13 @@ CODES: Mapping[str, Mapping[Api, Sequence[int]]] = {
         Api.LIST_OFFSETS: (6, 3, 5, 7, 56),
         Api.OFFSET_FETCH: (_UNAVAILABLE, 16, 3, 14),
     },
-    "committing": {Api.OFFSET_COMMIT: (16, 3, 7, 14, 15, *ANEW)},
+    "committing": {Api.OFFSET_COMMIT: (16, 3, 7, 14, 15, *REJOIN)},
     "belonging": {
-        Api.HEARTBEAT: (16, 15, *ANEW),
+        Api.HEARTBEAT: (16, 15, *REJOIN),
         Api.FIND_COORDINATOR: (15, 14),
         Api.JOIN_GROUP: (15, 14, 16, _UNKNOWN_MEMBER),
     },
-    "syncing": {Api.SYNC_GROUP: (15, 14, 16, *ANEW)},
+    "syncing": {Api.SYNC_GROUP: (15, 14, 16, *REJOIN)},
 }
 """By Kafka's protocol, what can be tried again, or by joining the group anew; the telling ones first."""
 AT_START = set(Api) - {Api.PRODUCE, Api.FETCH, Api.OFFSET_COMMIT, Api.HEARTBEAT}
@@ -65,7 +65,7 @@ async def test_f17_the_broker_refuses_what_it_will_take_later(
                     if begins:
                         await begins.start()
                     workers = workers or await harness.start_pair()
-                    await _given(harness, broker, refusals)
+                    await _all_answered(harness, broker, refusals)
                 healed = time.monotonic()
             result = await harness.result(f"F17 {way} is refused", refused, writers, healed)
             assert [worker.process.returncode for worker in workers] == [None, None]
@@ -82,10 +82,10 @@ def _refuse(broker: MockBroker, refusals: Mapping[Api, int]) -> int:
 
 def _ends_membership(api: Api, code: int) -> bool:
     """Whether it has to join anew, which takes nine seconds on the mock; so that is asked for once."""
-    return api is Api.SYNC_GROUP or code in ANEW or (api, code) == (Api.OFFSET_FETCH, _UNAVAILABLE)
+    return api is Api.SYNC_GROUP or code in REJOIN or (api, code) == (Api.OFFSET_FETCH, _UNAVAILABLE)
 
 
-async def _given(harness: FaultHarness, broker: MockBroker, refusals: Mapping[Api, int]) -> None:
+async def _all_answered(harness: FaultHarness, broker: MockBroker, refusals: Mapping[Api, int]) -> None:
     """Wait until nobody asks in vain any more, and things go on."""
     seen = await harness.effects()
 

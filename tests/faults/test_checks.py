@@ -39,14 +39,14 @@ def swap(seen: Seen) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "found"),
+    ("plant", "expected"),
     [(lose, {"lost"}), (invent, {"phantom"}), (double, {"effect_dup"}), (swap, {"swaps"})],
     ids=["loss", "phantom", "duplicate", "swap"],
 )
-def test_what_is_planted_is_found(plant: Callable[[Seen], None], found: set[str]) -> None:
+def test_what_is_planted_is_found(plant: Callable[[Seen], None], expected: set[str]) -> None:
     seen = list(WRITTEN)
     plant(seen)
-    assert examine(ACKED, WRITTEN, seen, POSITIONS).broken.keys() == found
+    assert examine(ACKED, WRITTEN, seen, POSITIONS).broken.keys() == expected
 
 
 def test_a_loss_in_the_middle_of_a_key_is_a_swap_as_well() -> None:

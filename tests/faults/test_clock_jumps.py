@@ -63,8 +63,8 @@ def _skewed(file: Path, jump: str = "+0") -> dict[str, str]:
 def _hours_ahead(environment: dict[str, str]) -> int:
     """How far a process is that has this environment."""
     command = (sys.executable, "-c", "import time; print(time.time())")
-    said = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True)
-    return round((float(said.stdout) - time.time()) / 3600)
+    process = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True)
+    return round((float(process.stdout) - time.time()) / 3600)
 
 
 @contextmanager

@@ -86,19 +86,19 @@ class Ear:
         while await self._worker.step():
             pass
         async with self.database.reading() as session:
-            assert all((one.pending, one.dead) == (0, 0) for one in await pending_stats(session, consumer))
+            assert all((stats.pending, stats.dead) == (0, 0) for stats in await pending_stats(session, consumer))
 
     async def states(self, stories: Sequence[Story]) -> Counter[str]:
         """How many of the stories ended in which state, by its hash; ids are left out of it."""
-        names = {one.mentor: (place, "mentor") for place, one in enumerate(stories)}
-        names |= {one.learner: (place, "learner") for place, one in enumerate(stories)}
+        names = {story.mentor: (place, "mentor") for place, story in enumerate(stories)}
+        names |= {story.learner: (place, "learner") for place, story in enumerate(stories)}
         known: dict[int, list[str]] = defaultdict(list)
         async with self.database.reading() as session:
             for table in TABLES:
                 for row in await session.execute(select(*table.__table__.columns)):
                     place, role = names[getattr(row, OWNERS.get(table.__tablename__, "cluster_id"))]
-                    said = [str(value) for value in row if not isinstance(value, UUID)]
-                    known[place].append(repr((table.__tablename__, role, said)))
+                    values = [str(value) for value in row if not isinstance(value, UUID)]
+                    known[place].append(repr((table.__tablename__, role, values)))
         assert {len(rows) for rows in known.values()} == {ROWS}
         return Counter(hashlib.sha256("".join(sorted(rows)).encode()).hexdigest() for rows in known.values())
 
@@ -127,14 +127,18 @@ def doubled(event: Stored) -> list[Stored]:
 @pytest.mark.parametrize("copies", [once, doubled])
 async def test_every_order_of_six_events_ends_in_one_state(ear: Ear, copies: Callable[[Stored], list[Stored]]) -> None:
     stories = [Story(order) for order in ORDERS]
-    told = [story.events() for story in stories]
+    histories = [story.events() for story in stories]
     await ear.hear([event for story in stories for event in story.past()])
     for place in range(6):
         await ear.hear(
-            [copy for story, events in zip(stories, told, strict=True) for copy in copies(events[story.order[place]])]
+            [
+                copy
+                for story, events in zip(stories, histories, strict=True)
+                for copy in copies(events[story.order[place]])
+            ]
         )
     assert list((await ear.states(stories)).values()) == [len(ORDERS)]
-    assert await ear.pairs() == {(one.mentor, one.learner): 1 for one in stories if one.has_answer}
+    assert await ear.pairs() == {(story.mentor, story.learner): 1 for story in stories if story.has_answer}
 
 
 async def test_without_versions_the_order_would_decide(ear: Ear) -> None:

@@ -22,7 +22,7 @@ from shared.events.envelope import Stored
 from tests.faults.deployment import Instance, client, running
 from tests.faults.http_clients import Log, read
 from tests.faults.report import Result, count
-from tests.faults.sse_clients import Listener, heard, listening, request
+from tests.faults.sse_clients import Listener, findings_of, listening, request
 from tests.support import factories
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
@@ -46,10 +46,10 @@ class Feed:
         self._database = database
         self._key, self._newest = uuid4(), 0
 
-    async def tell(self, number: int) -> None:
+    async def publish(self, number: int) -> None:
         """So many events that everybody wants."""
         wished = [factories.service_requested(cluster_id=self._key) for _ in range(number)]
-        await self._put([factories.stored(one, version) for version, one in enumerate(wished, self._newest + 1)])
+        await self._put([factories.stored(event, version) for version, event in enumerate(wished, self._newest + 1)])
         self._newest += number
 
     async def tell_at_length(self) -> None:
@@ -61,13 +61,15 @@ class Feed:
             await outbox.forward(tx, events, PUBLIC_TOPIC)
             await tx.execute(text("NOTIFY outbox"))
 
-    async def heard(self, listeners: Sequence[Listener]) -> float:
+    async def wait_for(self, listeners: Sequence[Listener]) -> float:
         """Wait until they have heard of everything; how many seconds that took."""
         begun = time.monotonic()
-        await eventually(lambda: all(one.seen and one.seen[-1].version >= self._newest for one in listeners), 60.0)
+        await eventually(
+            lambda: all(listener.seen and listener.seen[-1].version >= self._newest for listener in listeners), 60.0
+        )
         return time.monotonic() - begun
 
-    def told(self, log: Log) -> Log:
+    def shown(self, log: Log) -> Log:
         """What everybody wanted of the whole."""
         log.events = [event for event in log.events if event.key == self._key]
         return log
@@ -84,34 +86,36 @@ async def test_f38_many_idle_readers_some_slow_ones_and_all_of_them_back_at_once
     async with running(instance), client(instance.url) as http:
         process = psutil.Process(instance.process.pid)
         await feed.tell_at_length()
-        await feed.tell(10)
+        await feed.publish(10)
         await eventually(lambda: _is_there(http, 10 + LARGE))
         empty = process.memory_info().rss
         async with _in_parts(listeners) as parts:
-            await feed.heard(listeners)
+            await feed.wait_for(listeners)
             each = (process.memory_info().rss - empty) / len(listeners)
             stall = await _slow_ones(feed, listeners, instance)
-            for gone, leave in enumerate(parts, 1):
+            for departed, leave in enumerate(parts, 1):
                 await leave()
-                await feed.tell(1)
-                await feed.heard([one for number, one in enumerate(listeners) if number % PARTS >= gone])
-        await feed.tell(20)
+                await feed.publish(1)
+                await feed.wait_for(
+                    [listener for number, listener in enumerate(listeners) if number % PARTS >= departed]
+                )
+        await feed.publish(20)
         async with _in_parts(listeners):
-            recovery = await feed.heard(listeners)
-        told = feed.told(await read(http.request, "/feed"))
+            recovery = await feed.wait_for(listeners)
+        shown = feed.shown(await read(http.request, "/feed"))
     await database.close()
     Result(
         fault=f"F38 {len(listeners)} readers, {each / 1000:.0f} kB each",
         transport="local",
         injected=len(listeners),
-        acked=len(told.events),
-        seen=sum(len(one.seen) for one in listeners),
-        raw_dup=sum(one.refused for one in listeners),
+        acked=len(shown.events),
+        seen=sum(len(listener.seen) for listener in listeners),
+        raw_dup=sum(listener.refused for listener in listeners),
         stall=stall,
         recovery=recovery,
-        findings=heard(listeners, told),
+        findings=findings_of(listeners, shown),
     ).settle(table)
-    assert [one.connects for one in listeners] == [2] * len(listeners)
+    assert [listener.connects for listener in listeners] == [2] * len(listeners)
 
 
 async def test_f38_more_readers_come_than_there_is_room_for(
@@ -130,32 +134,34 @@ async def test_f38_more_readers_come_than_there_is_room_for(
         first, rest = listeners[:room], listeners[room:]
         async with listening(rest):
             async with listening(first):
-                await feed.tell(10)
-                await eventually(lambda: sum(one.connects for one in listeners) == room and _all_asked(listeners), 30.0)
+                await feed.publish(10)
+                await eventually(
+                    lambda: sum(listener.connects for listener in listeners) == room and _all_asked(listeners), 30.0
+                )
                 async with client(instance.url) as prober:
                     assert (await prober.get("/readyz")).status_code == 200, "no room was left for the probes"
-            recovery = await feed.heard(rest)
+            recovery = await feed.wait_for(rest)
         async with listening(first):
-            await feed.heard(first)
-        told = feed.told(await read(http.request, "/feed"))
+            await feed.wait_for(first)
+        shown = feed.shown(await read(http.request, "/feed"))
     await database.close()
-    refused = sum(one.refused for one in listeners)
+    refused = sum(listener.refused for listener in listeners)
     Result(
         fault=f"F38 room for {room}, {many} came",
         transport="local",
         injected=refused,
-        acked=len(told.events),
-        seen=sum(len(one.seen) for one in listeners),
+        acked=len(shown.events),
+        seen=sum(len(listener.seen) for listener in listeners),
         raw_dup=0,
         stall=0.0,
         recovery=recovery,
-        findings=heard(listeners, told),
+        findings=findings_of(listeners, shown),
     ).settle(table)
-    assert all(one.broken == 0 for one in listeners)
+    assert all(listener.broken == 0 for listener in listeners)
 
 
 def _all_asked(listeners: Sequence[Listener]) -> bool:
-    return all(one.connects or one.refused for one in listeners)
+    return all(listener.connects or listener.refused for listener in listeners)
 
 
 async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instance) -> float:
@@ -166,8 +172,8 @@ async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instan
         ports = {await _silent(instance, stack) for _ in range(slow)}
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            await feed.tell(1)
-            stall = max(stall, await feed.heard(listeners))
+            await feed.publish(1)
+            stall = max(stall, await feed.wait_for(listeners))
             most = max(most, process.memory_info().rss)
             await passing(0.1)
         assert most - before < slow * COSTS, f"a slow reader costs {(most - before) / slow:.0f} bytes"
@@ -177,19 +183,19 @@ async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instan
 
 async def _silent(instance: Instance, stack: AsyncExitStack) -> int:
     """A client that asks for the whole feed and reads nothing; its port."""
-    one = stack.enter_context(socket.socket())
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    one.setblocking(False)  # noqa: FBT003  there is no other way to say it
+    connection = stack.enter_context(socket.socket())
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.setblocking(False)  # noqa: FBT003  there is no other way to say it
     loop = asyncio.get_running_loop()
-    await loop.sock_connect(one, ("127.0.0.1", instance.port))
-    await loop.sock_sendall(one, request("", factories.signed_in(Role.operator)))
-    port: int = one.getsockname()[1]
+    await loop.sock_connect(connection, ("127.0.0.1", instance.port))
+    await loop.sock_sendall(connection, request("", factories.signed_in(Role.operator)))
+    port: int = connection.getsockname()[1]
     return port
 
 
 def _open(process: psutil.Process) -> set[int]:
     """The ports of those clients whose connection the process still holds."""
-    return {one.raddr.port for one in process.net_connections("tcp4") if one.raddr}
+    return {connection.raddr.port for connection in process.net_connections("tcp4") if connection.raddr}
 
 
 async def _is_there(http: httpx2.AsyncClient, position: int) -> bool:

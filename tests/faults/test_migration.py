@@ -65,7 +65,7 @@ async def old(
     (tmp_path / "deploy").symlink_to(ROOT / "deploy")
     newest = len(list(migrations.iterdir()))
     for number, (name, statements) in enumerate(STEPS.items(), newest + 1):
-        alone = any("CONCURRENTLY" in one for one in statements)
+        alone = any("CONCURRENTLY" in statement for statement in statements)
         step = _STEP.format(number=number, before=number - 1, alone=alone, statements=statements)
         (migrations / f"{number:04}_{name}.py").write_text(step)
     monkeypatch.setattr("deploy.migrate._ROOT", tmp_path)

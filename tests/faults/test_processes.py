@@ -82,9 +82,9 @@ async def test_f14_a_consumer_is_frozen_past_its_session(harness: FaultHarness, 
     result.settle(table)
 
 
-def _leads(said: str) -> bool:
+def _leads(output: str) -> bool:
     """Whether the last word of a node about its lead is that it has it."""
-    words = re.findall(r"relay leads|relay fenced|relay lost its database, retrying", said)
+    words = re.findall(r"relay leads|relay fenced|relay lost its database, retrying", output)
     return bool(words) and words[-1] == "relay leads"
 
 

@@ -16,7 +16,7 @@ from tests.faults.conftest import with_empty_topics
 from tests.faults.deployment import Gateway, Instance, client, gateway, running
 from tests.faults.http_clients import Callers, drained
 from tests.faults.report import SEED, count
-from tests.faults.sse_clients import Listener, heard, listening
+from tests.faults.sse_clients import Listener, findings_of, listening
 from tests.support.kei import Kei
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
@@ -26,9 +26,9 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 @pytest.fixture
 async def kei(run: Run) -> AsyncIterator[Kei]:
-    one = Kei(run.new_folder())
-    yield one
-    await one.end()
+    kei = Kei(run.new_folder())
+    yield kei
+    await kei.end()
 
 
 async def test_f1_the_process_dies_while_clients_retry_what_was_not_answered(kei: Kei, table: Path) -> None:
@@ -76,20 +76,22 @@ async def test_f32_instances_are_restarted_one_after_the_other_and_nobody_notice
                         await _restarted(side, (members, feed))
             healed = time.monotonic()
             log, seen = await drained(members.ask, feed.ask)
-            await eventually(lambda: all(one.position >= len(seen.events) for one in listeners))
+            await eventually(lambda: all(listener.position >= len(seen.events) for listener in listeners))
     fault = f"F32 restarts, {len(callers.failures)} failed, {members.moved} moved"
     result = callers.result(fault, "kafka", 4 * rounds, log, seen, time.monotonic() - healed)
-    replace(result, findings=total([result.findings, heard(listeners, seen)])).settle(table)
+    replace(result, findings=total([result.findings, findings_of(listeners, seen)])).settle(table)
     assert callers.failures + callers.refused == []
-    assert [(one.broken, one.refused) for one in listeners] == [(0, 0)] * len(listeners)
-    assert not any("deleted before they were read" in one.output() for side in sides for one in side), "a false alarm"
-    assert all(one.connects > rounds for one in listeners), "streams were not interrupted"
+    assert [(listener.broken, listener.refused) for listener in listeners] == [(0, 0)] * len(listeners)
+    assert not any("deleted before they were read" in instance.output() for side in sides for instance in side), (
+        "a false alarm"
+    )
+    assert all(listener.connects > rounds for listener in listeners), "streams were not interrupted"
 
 
 async def _restarted(side: Sequence[Instance], gateways: Sequence[Gateway]) -> None:
-    async def restart(one: Instance) -> None:
-        assert await one.stop() == 0
-        await one.start()
+    async def restart(instance: Instance) -> None:
+        assert await instance.stop() == 0
+        await instance.start()
 
-    await asyncio.gather(*(restart(one) for one in side))
-    await eventually(lambda: all(one.sees_all() for one in gateways))
+    await asyncio.gather(*(restart(instance) for instance in side))
+    await eventually(lambda: all(gateway.sees_all() for gateway in gateways))

@@ -29,9 +29,9 @@ HOW = ["silent", "killed"] if FULL else ["silent"]  # the first is the harder on
 @pytest.fixture
 async def kei(own_kafka: Own, run: Run) -> AsyncIterator[tuple[Kei, Broker]]:
     broker = await own_kafka()
-    one = Kei(run.new_folder(), broker.address)
-    yield one, broker
-    await one.end()
+    instance = Kei(run.new_folder(), broker.address)
+    yield instance, broker
+    await instance.end()
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -44,10 +44,10 @@ async def test_f33_services_are_told_to_end_while_kafka_is_down(
     services = [Instance(name, await service_database(name), folder, kafka=broker.address) for name in names]
 
     async def stop() -> set[int]:
-        return set(await asyncio.gather(*(one.stop() for one in services)))
+        return set(await asyncio.gather(*(service.stop() for service in services)))
 
     async def start() -> None:
-        await asyncio.gather(*(one.start() for one in services))
+        await asyncio.gather(*(service.start() for service in services))
 
     async with running(*services), client(services[0].url) as members, client(services[1].url) as feed:
         await _told_to_end(f"{how}, each", broker, (stop, start), (members.request, feed.request), table)
@@ -57,18 +57,18 @@ async def test_f33_services_are_told_to_end_while_kafka_is_down(
 async def test_f33_all_services_in_one_process_are_told_to_end_while_kafka_is_down(
     kei: tuple[Kei, Broker], table: Path, how: str
 ) -> None:
-    one, broker = kei
+    instance, broker = kei
 
     async def stop() -> set[int]:
-        return {await one.stop()}
+        return {await instance.stop()}
 
     async def start() -> None:
-        await one.start("--no-import")
-        await one.ready()
+        await instance.start("--no-import")
+        await instance.ready()
 
     await start()
-    operator = {"Authorization": f"Bearer {operator_token(DataDirectory(one.home))}"}
-    members, feed = (client(f"{one.url}/api/{name}", operator) for name in ("members", "notifications"))
+    operator = {"Authorization": f"Bearer {operator_token(DataDirectory(instance.home))}"}
+    members, feed = (client(f"{instance.url}/api/{name}", operator) for name in ("members", "notifications"))
     async with members, feed:
         await _told_to_end(f"{how}, as one", broker, (stop, start), (members.request, feed.request), table)
 
@@ -89,9 +89,9 @@ async def _told_to_end(
         before = len(callers.answered)
         await passing(count(2, 30))
     meanwhile = len(callers.answered) - before
-    told = time.monotonic()
+    asked_at = time.monotonic()
     statuses = await stop()
-    took = time.monotonic() - told
+    took = time.monotonic() - asked_at
     await (broker.start() if how.startswith("killed") else asyncio.to_thread(broker.resume))
     await start()
     healed = time.monotonic()

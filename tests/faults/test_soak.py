@@ -23,12 +23,12 @@ async def test_a_short_soak_prints_samples_slopes_and_the_count() -> None:
         stderr=subprocess.STDOUT,
     )
     try:
-        said = (await process.communicate())[0].decode()
+        output = (await process.communicate())[0].decode()
     finally:
         if process.returncode is None:
             process.terminate()
-    assert process.returncode == 0, said
-    lines = said.splitlines()
+    assert process.returncode == 0, output
+    lines = output.splitlines()
     first = next(place for place, line in enumerate(lines) if "RSS 1" in line) + 1
     assert all(line.split()[0].isdigit() for line in lines[first : first + 4])
     growing = {line[:26].strip() for line in lines if line.endswith("an hour")}
@@ -50,12 +50,12 @@ def test_a_leak_is_seen_across_lives_and_a_warm_up_is_none() -> None:
             warming = 30.0 if age <= 60 else 0.0
             leaking = Process(life, age, rss=50 * life - warming + age / 3600, files=7, tasks=None)
             samples.append(seen(1000 * life + age, leaking, rows=1000 * life + age))
-    found = slopes(samples, warm=60)
-    assert found["RSS 1, MB"] == pytest.approx(1.0)
-    assert found["fds 1"] == 0
-    assert found["outbox, rows"] == pytest.approx(3600)
-    assert found["tasks 1"] is None
-    assert found["inbox, MB"] is None
+    growth = slopes(samples, warm=60)
+    assert growth["RSS 1, MB"] == pytest.approx(1.0)
+    assert growth["fds 1"] == 0
+    assert growth["outbox, rows"] == pytest.approx(3600)
+    assert growth["tasks 1"] is None
+    assert growth["inbox, MB"] is None
 
 
 def test_what_is_slow_because_of_a_fault_is_no_growth() -> None:

@@ -22,7 +22,7 @@ from shared.transport.local import LocalTransport
 from tests.faults import checks, schema_versions
 from tests.faults.report import Result, count
 from tests.faults.schema_versions import CHANGES, Sent
-from tests.shared.messaging.harness import Rig, prepare
+from tests.shared.messaging.harness import Harness, prepare
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(900)
@@ -36,7 +36,7 @@ New = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def rig(create: New, transport: str | None) -> AsyncIterator[Rig]:
+async def harness(create: New, transport: str | None) -> AsyncIterator[Harness]:
     """A writer, and a reader of everything."""
     urls, local = (await create(), await create()), LocalTransport()
     for url in urls:
@@ -45,70 +45,72 @@ async def rig(create: New, transport: str | None) -> AsyncIterator[Rig]:
     def make_transport() -> Transport:
         return KafkaTransport(transport, "versions") if transport else local
 
-    made = Rig(urls, make_transport)
+    made = Harness(urls, make_transport)
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def services(rig: Rig, service_database: New) -> AsyncIterator[dict[str, Rig]]:
+async def services(harness: Harness, service_database: New) -> AsyncIterator[dict[str, Harness]]:
     """The services that read others' events."""
-    made = {name: Rig((rig.urls[0], await service_database(name)), rig.make_transport) for name in SERVICES}
+    made = {name: Harness((harness.urls[0], await service_database(name)), harness.make_transport) for name in SERVICES}
     yield made
-    for one in made.values():
-        await one.close()
+    for service in made.values():
+        await service.close()
 
 
-async def test_f35_old_readers_and_a_newer_writer(rig: Rig, services: dict[str, Rig], table: Path) -> None:
+async def test_f35_old_readers_and_a_newer_writer(harness: Harness, services: dict[str, Harness], table: Path) -> None:
     name = f"v{uuid4().hex[:12]}"
     pairs = [(entry, change) for entry in registry().values() for change in CHANGES.values()]
     for entry, change in pairs:
         assert bool(schema_versions.judged(entry, change)) is not change.compatible, (entry.name, change)
     sent = [
-        one for pair in pairs * count(1, 10) for one in schema_versions.between_others(*pair)
+        event for pair in pairs * count(1, 10) for event in schema_versions.between_others(*pair)
     ] + schema_versions.of_types_to_come()
-    readers = [(rig, _everything(name, {}))]
-    readers += [(services[one], import_module(f"services.{one}.consumers").consumer) for one in SERVICES]
-    async with _reading(readers), _writing(rig):
-        await _publish(rig, sent)
+    readers = [(harness, _everything(name, {}))]
+    readers += [(services[service], import_module(f"services.{service}.consumers").consumer) for service in SERVICES]
+    async with _reading(readers), _writing(harness):
+        await _publish(harness, sent)
         begun = time.monotonic()
-        misjudged = [fault for one in readers for fault in await _misjudged(*one, sent)]
+        misjudged = [fault for reader in readers for fault in await _misjudged(*reader, sent)]
         recovery = time.monotonic() - begun
-    (await _result(rig, name, "F35 newer writer", len(pairs), sent, recovery)).settle(table)
+    (await _result(harness, name, "F35 newer writer", len(pairs), sent, recovery)).settle(table)
     assert misjudged == []
-    public = {one.event.id: one.event.data for one in sent if not one.dead and registry()[one.event.type].public}
+    public = {item.event.id: item.event.data for item in sent if not item.dead and registry()[item.event.type].public}
     assert await _feed(services["notifications"]) == public, "partners do not get what was written"
 
 
-async def test_f35_a_newer_reader_and_old_writers(rig: Rig, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_f35_a_newer_reader_and_old_writers(
+    harness: Harness, table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, types, read = f"v{uuid4().hex[:12]}", list(registry().values()), dict[UUID, Any]()
     first, left_out, more, last = schema_versions.one_after_the_other(
         types, "as it is", "optional left out", "fields more", "as it is"
     )
-    moon = [one for one in schema_versions.of_types_to_come() if one.event.type == schema_versions.MOON]
-    async with _writing(rig):
-        async with _reading([(rig, old := _everything(name, read))]):
-            await _publish(rig, first + moon)
-            assert await _misjudged(rig, old, first + moon) == []
+    moon = [item for item in schema_versions.of_types_to_come() if item.event.type == schema_versions.MOON]
+    async with _writing(harness):
+        async with _reading([(harness, old := _everything(name, read))]):
+            await _publish(harness, first + moon)
+            assert await _misjudged(harness, old, first + moon) == []
         schema_versions.grow(monkeypatch, types)
         begun = time.monotonic()
-        async with _reading([(rig, newer := _everything(name, read))]):
-            async with rig.sink.transaction() as tx:
+        async with _reading([(harness, newer := _everything(name, read))]):
+            async with harness.sink.transaction() as tx:
                 assert await inbox.retry(tx, name) == len(moon)
-            await _publish(rig, left_out + more)
-            sent = [Sent(one.event) for one in first + moon + left_out + more]
-            assert await _misjudged(rig, newer, sent) == []
+            await _publish(harness, left_out + more)
+            sent = [Sent(item.event) for item in first + moon + left_out + more]
+            assert await _misjudged(harness, newer, sent) == []
         recovery = time.monotonic() - begun
         schema_versions.grow(monkeypatch, types, demanding=True)
-        async with _reading([(rig, demanding := _everything(name, read))]):
-            await _publish(rig, last)
-            assert await _misjudged(rig, demanding, [Sent(one.event, "does not fit") for one in last]) == []
+        async with _reading([(harness, demanding := _everything(name, read))]):
+            await _publish(harness, last)
+            assert await _misjudged(harness, demanding, [Sent(item.event, "does not fit") for item in last]) == []
     assert all(schema_versions.judged(entry, schema_versions.DEMAND) for entry in types), (
         "what the reader demanded is no breaking change"
     )
-    assert {read[one.event.id].colour for one in left_out} == {None}
-    assert all(read[one.event.id].colour == schema_versions.COLOUR for one in more)
-    (await _result(rig, name, "F35 newer reader", 4 * len(types) + 1, sent, recovery)).settle(table)
+    assert {read[item.event.id].colour for item in left_out} == {None}
+    assert all(read[item.event.id].colour == schema_versions.COLOUR for item in more)
+    (await _result(harness, name, "F35 newer reader", 4 * len(types) + 1, sent, recovery)).settle(table)
 
 
 def _everything(name: str, read: dict[UUID, Any]) -> Consumer:
@@ -124,73 +126,75 @@ def _everything(name: str, read: dict[UUID, Any]) -> Consumer:
 
 
 @asynccontextmanager
-async def _reading(readers: Iterable[tuple[Rig, Consumer]]) -> AsyncIterator[None]:
+async def _reading(readers: Iterable[tuple[Harness, Consumer]]) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
-        for rig, consumer in readers:
-            await stack.enter_async_context(rig.consuming(consumer, rig.make_transport()))
+        for harness, consumer in readers:
+            await stack.enter_async_context(harness.consuming(consumer, harness.make_transport()))
         yield
 
 
 @asynccontextmanager
-async def _writing(rig: Rig) -> AsyncIterator[None]:
-    transport = rig.make_transport()
-    async with rig.relaying(transport):
+async def _writing(harness: Harness) -> AsyncIterator[None]:
+    transport = harness.make_transport()
+    async with harness.relaying(transport):
         yield
     await transport.close()
 
 
-async def _publish(rig: Rig, sent: Sequence[Sent]) -> None:
+async def _publish(harness: Harness, sent: Sequence[Sent]) -> None:
     for topic, part in groupby(sorted(sent, key=schema_versions.topic), key=schema_versions.topic):
-        async with rig.source.transaction() as tx:
-            await outbox.forward(tx, [one.event for one in part], topic)
+        async with harness.source.transaction() as tx:
+            await outbox.forward(tx, [item.event for item in part], topic)
 
 
-async def _misjudged(rig: Rig, consumer: Consumer, sent: Iterable[Sent]) -> list[str]:
+async def _misjudged(harness: Harness, consumer: Consumer, sent: Iterable[Sent]) -> list[str]:
     """Wait until a reader is through; whatever it did with an event that it should not have done."""
-    mine = {one.event.id: one for one in sent if schema_versions.topic(one) in consumer.topics}
+    mine = {item.event.id: item for item in sent if schema_versions.topic(item) in consumer.topics}
 
     async def judged() -> dict[UUID, tuple[str, str]] | None:
-        async with rig.sink.reading() as session:
+        async with harness.sink.reading() as session:
             rows = [
                 (UUID(str(row[0])), row[1], row[2]) for row in await session.execute(_STATES, {"name": consumer.name})
             ]
-        found = {id: (state, error) for id, state, error in rows if id in mine}
-        through = len(found) == len(mine) and all(state != "pending" for state, _ in found.values())
-        return found if through else None
+        states = {id: (state, error) for id, state, error in rows if id in mine}
+        through = len(states) == len(mine) and all(state != "pending" for state, _ in states.values())
+        return states if through else None
 
-    found = await eventually(judged, 120.0) or {}
+    states = await eventually(judged, 120.0) or {}
     return [
-        f"{consumer.name}: {one.event.type} is {found[id]}, not {one.dead or 'done'}: {one.event.data!r}"
-        for id, one in mine.items()
-        if found[id][0] != ("dead" if one.dead else "done") or one.dead not in found[id][1]
+        f"{consumer.name}: {item.event.type} is {states[id]}, not {item.dead or 'done'}: {item.event.data!r}"
+        for id, item in mine.items()
+        if states[id][0] != ("dead" if item.dead else "done") or item.dead not in states[id][1]
     ]
 
 
-async def _feed(rig: Rig) -> dict[UUID, bytes]:
-    async with rig.sink.reading() as session:
+async def _feed(harness: Harness) -> dict[UUID, bytes]:
+    async with harness.sink.reading() as session:
         return {UUID(str(row.id)): bytes(row.data) for row in await session.execute(_FEED)}
 
 
-async def _result(rig: Rig, name: str, fault: str, injected: int, sent: Iterable[Sent], recovery: float) -> Result:
+async def _result(
+    harness: Harness, name: str, fault: str, injected: int, sent: Iterable[Sent], recovery: float
+) -> Result:
     """Hold the effects against what a reader can read of what was sent; versions are counted without the rest."""
-    readable = [one.event for one in sent if not one.dead]
+    readable = [item.event for item in sent if not item.dead]
     behind: dict[UUID, int] = {}
     written = []
     for event in readable:
         behind[event.key] = behind.get(event.key, 0) + 1
         written.append(checks.Event(event.id, event.key, behind[event.key]))
     ranks = {event.id: event for event in written}
-    async with rig.sink.reading() as session:
+    async with harness.sink.reading() as session:
         rows = [(UUID(str(row[0])), UUID(str(row[1]))) for row in await session.execute(_SEEN, {"name": name})]
     seen = [ranks.get(id, checks.Event(id, key, 0)) for id, key in rows]
     return Result(
         fault=fault,
-        transport="local" if isinstance(rig.make_transport(), LocalTransport) else "kafka",
+        transport="local" if isinstance(harness.make_transport(), LocalTransport) else "kafka",
         injected=injected,
         acked=len(written),
         seen=len(seen),
         raw_dup=0,
         stall=0.0,
         recovery=recovery,
-        findings=checks.examine([event.id for event in written], written, seen, await rig.positions()),
+        findings=checks.examine([event.id for event in written], written, seen, await harness.positions()),
     )

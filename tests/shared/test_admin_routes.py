@@ -20,7 +20,7 @@ OPERATOR = factories.signed_in(Role.operator)
 Create = Callable[[str], Awaitable[str]]
 
 
-class LateWire(LocalTransport):
+class LateTransport(LocalTransport):
     """A transport that is behind, and has lost something."""
 
     def lag(self) -> Mapping[str, int]:
@@ -54,7 +54,7 @@ def test_a_service_without_a_database_has_no_revisions() -> None:
 
 
 async def test_the_status_tells_what_arrived_and_what_waits_on_the_transport(service_database: Create) -> None:
-    transport = LateWire()
+    transport = LateTransport()
     async with factories.running(trainings.build, await service_database("trainings"), transport=transport) as client:
         first, second = factories.cluster_registered_event(), factories.cluster_registered_event()
         await factories.deliver(transport, first)
@@ -77,7 +77,7 @@ async def test_the_status_tells_what_arrived_and_what_waits_on_the_transport(ser
 
 async def test_a_process_that_reads_nothing_does_not_guess(service_database: Create) -> None:
     url = await service_database("trainings")
-    async with factories.running(trainings.build, url, transport=LateWire(), role="web") as client:
+    async with factories.running(trainings.build, url, transport=LateTransport(), role="web") as client:
         topic = (await get_status(client))["inbox"][0]
         assert (topic["lag"], topic["lost_records"], topic["newest_handled"]) == (None, None, [])
 

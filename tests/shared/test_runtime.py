@@ -24,7 +24,7 @@ TOPIC = "kei.members.v1"
 Create = Callable[[str], Awaitable[str]]
 
 
-class SilentWire(LocalTransport):
+class SilentTransport(LocalTransport):
     """A transport on which something waits that nobody reads."""
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ def build(*settings: Any, **options: Any) -> FastAPI:
 
 
 async def test_liveness_names_the_ingest_that_reads_nothing(service_database: Create) -> None:
-    transport = SilentWire()
+    transport = SilentTransport()
     async with factories.running(build, await service_database("trainings"), transport=transport) as client:
         assert (await client.get("/livez")).status_code == 200
         transport.silence = 3.0
@@ -60,7 +60,7 @@ async def test_liveness_names_the_ingest_that_reads_nothing(service_database: Cr
 async def test_liveness_names_the_worker_whose_handler_never_ends(service_database: Create) -> None:
     url = await service_database("trainings")
     holder = Database(url, name="holder")
-    transport = SilentWire()
+    transport = SilentTransport()
     async with factories.running(build, url, transport=transport) as client, holder.transaction() as tx:
         await tx.execute(text("LOCK TABLE cluster IN ACCESS EXCLUSIVE MODE"))
         await factories.deliver(transport, factories.cluster_registered_event())
@@ -135,7 +135,7 @@ async def test_a_loop_that_lost_its_cancellation_is_ended_all_the_same(
 
 
 async def test_every_topic_has_its_figures_before_anything_arrives(service_database: Create) -> None:
-    async with factories.running(build, await service_database("trainings"), transport=SilentWire()) as client:
+    async with factories.running(build, await service_database("trainings"), transport=SilentTransport()) as client:
         lines = (await client.get("/metrics")).text.splitlines()
     for name in ("kei_inbox_pending_events", "kei_inbox_oldest_pending_age_seconds", "kei_inbox_dead_letters"):
         assert f'{name}{{topic="{TOPIC}"}} 0.0' in lines

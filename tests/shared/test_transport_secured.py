@@ -92,7 +92,7 @@ async def test_an_event_goes_from_one_service_to_another_each_as_itself(
             assert await eventually(known, 30) == [{"slug": cluster["slug"]}]
 
 
-class Kept:
+class RecordingInbox:
     """An inbox that keeps what it gets in memory."""
 
     consumer, topics = "trainings", frozenset({MEMBERS})
@@ -105,7 +105,7 @@ class Kept:
 
 
 async def test_a_reader_whose_rights_were_taken_reads_on_when_they_are_given_back(broker: SecuredBroker) -> None:
-    inbox, rules = Kept(), service_rules("trainings")
+    inbox, rules = RecordingInbox(), service_rules("trainings")
     transports = [
         KafkaTransport(KafkaConnectionSettings(broker.scram, user, f"{user}'s password"), user)
         for user in ("members", "trainings")

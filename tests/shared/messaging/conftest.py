@@ -9,7 +9,7 @@ from deploy.kafka.topics import create_topics
 from shared.transport import Transport
 from shared.transport.kafka import KafkaTransport
 from shared.transport.local import LocalTransport
-from tests.shared.messaging.harness import Rig, prepare
+from tests.shared.messaging.harness import Harness, prepare
 from tests.support.postgres import Postgres
 
 
@@ -53,10 +53,10 @@ async def urls(postgres: Postgres) -> AsyncIterator[tuple[str, str]]:
 
 
 @pytest.fixture
-async def rig(urls: tuple[str, str], make_transport: Callable[[], Transport]) -> AsyncIterator[Rig]:
-    rig = Rig(urls, make_transport)
-    yield rig
-    await rig.close()
+async def harness(urls: tuple[str, str], make_transport: Callable[[], Transport]) -> AsyncIterator[Harness]:
+    harness = Harness(urls, make_transport)
+    yield harness
+    await harness.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Wires and receivers around real ones that stop, wait or count at one point of the way."""
+"""Transports and receivers that wrap real ones and stop, wait or count at one point."""
 
 import asyncio
 from collections import Counter
@@ -8,8 +8,8 @@ from shared.events.envelope import Record
 from shared.transport import Receiver, Transport, TransportError
 
 
-class WireAround:
-    """Does what the transport inside does."""
+class TransportProxy:
+    """Passes every call to the wrapped transport."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -36,8 +36,8 @@ class WireAround:
         await self._transport.close()
 
 
-class BreakingWire(WireAround):
-    """Its `send` stops for good at one point, as a crash would."""
+class BreakingTransport(TransportProxy):
+    """`send` hangs for ever, before or after the records are sent, like a crash."""
 
     def __init__(self, transport: Transport, *, before: bool) -> None:
         super().__init__(transport)
@@ -51,8 +51,8 @@ class BreakingWire(WireAround):
         await asyncio.Event().wait()
 
 
-class FreezingWire(WireAround):
-    """Its first `send` waits until it is woken, then goes through."""
+class FreezingTransport(TransportProxy):
+    """The first `send` waits for `woken`, then sends."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -67,8 +67,8 @@ class FreezingWire(WireAround):
         self.through.set()
 
 
-class CountingWire(WireAround):
-    """Counts what goes over it, and keeps it."""
+class CountingTransport(TransportProxy):
+    """Records everything that is sent."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -79,8 +79,8 @@ class CountingWire(WireAround):
         self.records += records
 
 
-class RefusingWire(WireAround):
-    """Takes nothing while it refuses, and says so at once."""
+class RefusingTransport(TransportProxy):
+    """`send` fails at once while `refusing`."""
 
     def __init__(self, transport: Transport) -> None:
         super().__init__(transport)
@@ -93,8 +93,8 @@ class RefusingWire(WireAround):
         await super().send(topic, records)
 
 
-class ReceiverAround:
-    """Does what the receiver inside does."""
+class ReceiverProxy:
+    """Passes every call to the wrapped receiver."""
 
     def __init__(self, receiver: Receiver) -> None:
         self._receiver = receiver
@@ -111,8 +111,8 @@ class ReceiverAround:
         await self._receiver.receive(records)
 
 
-class DyingReceiver(ReceiverAround):
-    """Stops for good at the first batch with a certain key, before or after it is kept."""
+class DyingReceiver(ReceiverProxy):
+    """`receive` hangs for ever at the first batch with a certain key, before or after it is stored."""
 
     def __init__(self, receiver: Receiver, key: bytes, *, before: bool) -> None:
         super().__init__(receiver)
@@ -128,8 +128,8 @@ class DyingReceiver(ReceiverAround):
             await asyncio.Event().wait()
 
 
-class CountingReceiver(ReceiverAround):
-    """Counts what arrives, by key."""
+class CountingReceiver(ReceiverProxy):
+    """Counts the received records by key."""
 
     def __init__(self, receiver: Receiver) -> None:
         super().__init__(receiver)

@@ -1,4 +1,4 @@
-"""A producing and a consuming service cut down to the hand-over, over either transport, to be broken at will."""
+"""A producing and a consuming service reduced to their messaging, over either transport, for injected failures."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -26,7 +26,7 @@ EFFECTS = (
 
 
 async def prepare(url: str) -> None:
-    """Make the hand-over's tables and one for effects."""
+    """Create the messaging tables and a table for effects."""
     database = Database(url, name="preparing")
     async with database.transaction() as tx:
         for statement in (*MESSAGING_TABLES, EFFECTS):
@@ -43,7 +43,7 @@ async def put(database: Database, key: UUID, versions: Sequence[int]) -> None:
 
 
 def fact(key: UUID) -> CapacityChanged:
-    """Some data."""
+    """The data of an event."""
     return CapacityChanged(cluster_id=key, consortium_id=key, mentor_capacity=1, learner_capacity=1)
 
 
@@ -51,7 +51,7 @@ Hook = Callable[[Event[Any]], Awaitable[None]]
 
 
 def effects_consumer(name: str, hook: Hook | None = None) -> Consumer:
-    """Writes each event down; `hook` runs after the effect, inside the transaction."""
+    """A consumer that records each event; `hook` runs after that, in the same transaction."""
     consumer = Consumer(name)
 
     @consumer.on(CapacityChanged)
@@ -66,12 +66,12 @@ def effects_consumer(name: str, hook: Hook | None = None) -> Consumer:
     return consumer
 
 
-class Rig:
+class Harness:
     """One producer, any number of consumers."""
 
     def __init__(self, urls: tuple[str, str], make_transport: Callable[[], Transport]) -> None:
         self.urls, self.make_transport = urls, make_transport
-        self.source, self.sink = (Database(url, name="rig") for url in urls)
+        self.source, self.sink = (Database(url, name="harness") for url in urls)
 
     async def close(self) -> None:
         """Give all connections back."""
@@ -97,7 +97,7 @@ class Rig:
         around: Callable[[Receiver], Receiver] = lambda inbox: inbox,
         **options: Any,
     ) -> AsyncIterator[Worker]:
-        """A consumer on a transport, until the block ends; `around` may put something around its inbox."""
+        """A consumer on a transport, until the block ends; `around` may wrap its inbox."""
         inbox = Inbox(self.sink, consumer)
         transport.attach(around(inbox))
         settings = {"max_attempts": 3, "retry_base_seconds": 0.02, "poll": 0.2} | options
@@ -121,9 +121,9 @@ class Rig:
             return len(await self.effects(consumer, list(wanted))) >= sum(wanted.values())
 
         await eventually(complete, deadline=deadline)
-        got = await self.effects(consumer, list(wanted))
+        versions = await self.effects(consumer, list(wanted))
         for key, count in wanted.items():
-            assert [version for event_key, version in got if event_key == key] == list(range(1, count + 1))
+            assert [version for event_key, version in versions if event_key == key] == list(range(1, count + 1))
 
     async def dead(self, consumer: str) -> list[DeadLetter]:
         """The consumer's dead letters."""
@@ -131,19 +131,19 @@ class Rig:
             return await dead_letters(session, consumer, limit=10_000)
 
     async def states(self, consumer: str, key: UUID) -> list[tuple[str, int]]:
-        """State and attempts of what is in the inbox for a key, in its order."""
+        """State and attempts of the inbox events of a key, in order."""
         query = text("SELECT state, attempts FROM inbox WHERE consumer = :c AND key = :k ORDER BY seq")
         async with self.sink.reading() as session:
             rows = await session.execute(query, {"c": consumer, "k": str(key).encode()})
             return [(row.state, row.attempts) for row in rows]
 
     async def figures(self) -> outbox.OutboxStats:
-        """How far the relay is."""
+        """The statistics of the outbox."""
         async with self.source.reading() as session:
             return await outbox.stats(session)
 
     async def positions(self) -> list[int]:
-        """The positions given so far, in order."""
+        """The positions assigned so far, in order."""
         async with self.source.reading() as session:
             query = text("SELECT position FROM outbox WHERE position IS NOT NULL ORDER BY position")
             return list((await session.scalars(query)).all())

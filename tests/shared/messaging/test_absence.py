@@ -13,7 +13,7 @@ from structlog.typing import EventDict
 
 from deploy.kafka.topics import create_topics
 from shared.transport.kafka import KafkaTransport
-from tests.shared.messaging.harness import Rig, effects_consumer, put
+from tests.shared.messaging.harness import Harness, effects_consumer, put
 from tests.support.kafka import Broker
 from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
@@ -26,37 +26,37 @@ async def test_what_is_put_while_the_broker_is_away_is_delivered_when_it_is_back
 ) -> None:
     broker = await own_kafka()
     await create_topics(broker.address)
-    rig = Rig(urls, lambda: KafkaTransport(broker.address, "absence"))
+    harness = Harness(urls, lambda: KafkaTransport(broker.address, "absence"))
     keys = [uuid4() for _ in range(10)]
-    transport = rig.make_transport()
+    transport = harness.make_transport()
     async with (
         asyncio.timeout(None) as limit,
-        rig.consuming(effects_consumer(consumer_name), transport),
-        rig.relaying(transport),
+        harness.consuming(effects_consumer(consumer_name), transport),
+        harness.relaying(transport),
     ):
-        await asyncio.gather(*(put(rig.source, key, [1]) for key in keys))
-        await rig.expect(consumer_name, dict.fromkeys(keys, 1))
+        await asyncio.gather(*(put(harness.source, key, [1]) for key in keys))
+        await harness.expect(consumer_name, dict.fromkeys(keys, 1))
         for number, away in enumerate([_crashed, _stopped, _paused]):
             first = 2 + 4 * number
-            on_the_way = asyncio.gather(*(put(rig.source, key, [first, first + 1]) for key in keys))
+            on_the_way = asyncio.gather(*(put(harness.source, key, [first, first + 1]) for key in keys))
             async with away(broker):
                 await on_the_way
-                await asyncio.gather(*(put(rig.source, key, [first + 2, first + 3]) for key in keys))
+                await asyncio.gather(*(put(harness.source, key, [first + 2, first + 3]) for key in keys))
                 await eventually(lambda: _refused(logs), deadline=30)
-                assert (await rig.figures()).unsent > 0
-            await rig.expect(consumer_name, dict.fromkeys(keys, first + 3), deadline=45)
+                assert (await harness.figures()).unsent > 0
+            await harness.expect(consumer_name, dict.fromkeys(keys, first + 3), deadline=45)
             logs.clear()
         broker.pause()
-        await put(rig.source, keys[0], [14])
-        await eventually(lambda: _placed(rig, 131))
+        await put(harness.source, keys[0], [14])
+        await eventually(lambda: _placed(harness, 131))
         limit.reschedule(asyncio.get_running_loop().time() + 20)  # for everything to stop with the broker away
     broker.resume()
     await eventually(lambda: len(asyncio.all_tasks()) == 1, deadline=20)  # nothing goes on behind our back
-    await rig.close()
+    await harness.close()
 
 
-async def _placed(rig: Rig, count: int) -> bool:
-    return await rig.positions() == list(range(1, count + 1))
+async def _placed(harness: Harness, count: int) -> bool:
+    return await harness.positions() == list(range(1, count + 1))
 
 
 def _refused(logs: list[EventDict]) -> bool:
@@ -85,20 +85,20 @@ async def _paused(broker: Broker) -> AsyncIterator[None]:
 
 
 async def test_what_is_put_while_an_inbox_is_away_is_delivered_when_it_is_back(
-    rig: Rig, postgres: Postgres, consumer_name: str, logs: list[EventDict]
+    harness: Harness, postgres: Postgres, consumer_name: str, logs: list[EventDict]
 ) -> None:
     keys = [uuid4() for _ in range(10)]
-    transport = rig.make_transport()
-    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
-        await asyncio.gather(*(put(rig.source, key, [1]) for key in keys))
-        await rig.expect(consumer_name, dict.fromkeys(keys, 1))
-        on_the_way = asyncio.gather(*(put(rig.source, key, [2, 3]) for key in keys))
-        async with _unreachable(postgres, rig.urls[1]):
+    transport = harness.make_transport()
+    async with harness.consuming(effects_consumer(consumer_name), transport), harness.relaying(transport):
+        await asyncio.gather(*(put(harness.source, key, [1]) for key in keys))
+        await harness.expect(consumer_name, dict.fromkeys(keys, 1))
+        on_the_way = asyncio.gather(*(put(harness.source, key, [2, 3]) for key in keys))
+        async with _unreachable(postgres, harness.urls[1]):
             await on_the_way
-            await asyncio.gather(*(put(rig.source, key, [4, 5]) for key in keys))
+            await asyncio.gather(*(put(harness.source, key, [4, 5]) for key in keys))
             await eventually(lambda: _missed(logs))
-        await rig.expect(consumer_name, dict.fromkeys(keys, 5))
-    assert await rig.positions() == list(range(1, 51))
+        await harness.expect(consumer_name, dict.fromkeys(keys, 5))
+    assert await harness.positions() == list(range(1, 51))
 
 
 def _missed(logs: list[EventDict]) -> bool:
@@ -110,18 +110,18 @@ def _missed(logs: list[EventDict]) -> bool:
 
 
 async def test_what_is_put_before_the_outbox_was_away_is_sent_when_it_is_back(
-    rig: Rig, postgres: Postgres, consumer_name: str, logs: list[EventDict]
+    harness: Harness, postgres: Postgres, consumer_name: str, logs: list[EventDict]
 ) -> None:
     keys = [uuid4() for _ in range(10)]
-    transport = rig.make_transport()
-    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
-        await asyncio.gather(*(put(rig.source, key, [1, 2, 3]) for key in keys))
-        async with _unreachable(postgres, rig.urls[0]):
+    transport = harness.make_transport()
+    async with harness.consuming(effects_consumer(consumer_name), transport), harness.relaying(transport):
+        await asyncio.gather(*(put(harness.source, key, [1, 2, 3]) for key in keys))
+        async with _unreachable(postgres, harness.urls[0]):
             await eventually(lambda: any(entry["event"] == "relay lost its database, retrying" for entry in logs))
-        await rig.expect(consumer_name, dict.fromkeys(keys, 3))
-        await asyncio.gather(*(put(rig.source, key, [4]) for key in keys))
-        await rig.expect(consumer_name, dict.fromkeys(keys, 4))
-    assert await rig.positions() == list(range(1, 41))
+        await harness.expect(consumer_name, dict.fromkeys(keys, 3))
+        await asyncio.gather(*(put(harness.source, key, [4]) for key in keys))
+        await harness.expect(consumer_name, dict.fromkeys(keys, 4))
+    assert await harness.positions() == list(range(1, 41))
 
 
 @asynccontextmanager

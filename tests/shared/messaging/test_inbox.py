@@ -17,22 +17,22 @@ from shared.events.matching import PairProposed
 from shared.events.members import CapacityChanged
 from shared.inbox import Consumer, DoneStats, Inbox, PendingStats
 from shared.transport.local import LocalTransport
-from tests.shared.messaging.harness import TOPIC, Hook, Rig, effects_consumer, fact
+from tests.shared.messaging.harness import TOPIC, Harness, Hook, effects_consumer, fact
 from tests.support import factories
 from tests.support.waiting import eventually
 
 
 @pytest.fixture
-async def rig(urls: tuple[str, str]) -> AsyncIterator[Rig]:
-    rig = Rig(urls, LocalTransport)
-    yield rig
-    await rig.close()
+async def harness(urls: tuple[str, str]) -> AsyncIterator[Harness]:
+    harness = Harness(urls, LocalTransport)
+    yield harness
+    await harness.close()
 
 
-async def arrive(rig: Rig, consumer: Consumer, keys: Sequence[UUID], version: int = 1) -> None:
+async def arrive(harness: Harness, consumer: Consumer, keys: Sequence[UUID], version: int = 1) -> None:
     """Put an event of each key into the inbox."""
     records = [(TOPIC, factories.stored(fact(key), version).record()) for key in keys]
-    await Inbox(rig.sink, consumer).receive(records)
+    await Inbox(harness.sink, consumer).receive(records)
 
 
 def only(key: UUID, hook: Hook) -> Hook:
@@ -45,18 +45,18 @@ def only(key: UUID, hook: Hook) -> Hook:
     return chosen
 
 
-async def test_a_handler_that_never_ends_parks_its_key_only(rig: Rig, consumer_name: str) -> None:
+async def test_a_handler_that_never_ends_parks_its_key_only(harness: Harness, consumer_name: str) -> None:
     bad, good = uuid4(), [uuid4() for _ in range(5)]
 
     async def hang(_: Event[Any]) -> None:
         await asyncio.Event().wait()
 
     consumer = effects_consumer(consumer_name, only(bad, hang))
-    await arrive(rig, consumer, [*good, bad])
-    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, max_attempts=2):
-        await rig.expect(consumer_name, dict.fromkeys(good, 1))
-        await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 2)]))
-    assert (await rig.dead(consumer_name))[0].reason == "TimeoutError: "
+    await arrive(harness, consumer, [*good, bad])
+    async with harness.consuming(consumer, LocalTransport(), deadline=0.2, max_attempts=2):
+        await harness.expect(consumer_name, dict.fromkeys(good, 1))
+        await eventually(lambda: _states(harness, consumer_name, bad, [("dead", 2)]))
+    assert (await harness.dead(consumer_name))[0].reason == "TimeoutError: "
 
 
 def slow_consumer(name: str, seconds: dict[UUID, float]) -> Consumer:
@@ -76,23 +76,25 @@ async def write(tx: WriteSession, name: str, event: Event[Any]) -> None:
     await tx.execute(text("INSERT INTO effect (consumer, event_id, key, version) VALUES (:c, :id, :k, :v)"), row)
 
 
-async def test_a_handler_that_waits_in_the_database_for_ever_parks_its_key_only(rig: Rig, consumer_name: str) -> None:
+async def test_a_handler_that_waits_in_the_database_for_ever_parks_its_key_only(
+    harness: Harness, consumer_name: str
+) -> None:
     """Cut off inside a statement the connection is lost, and the failure has to be written down by another."""
     bad, good = uuid4(), [uuid4() for _ in range(5)]
     consumer = slow_consumer(consumer_name, {bad: 5.0})
-    await arrive(rig, consumer, [*good, bad])
-    async with rig.consuming(consumer, LocalTransport(), deadline=0.2, max_attempts=2):
-        await rig.expect(consumer_name, dict.fromkeys(good, 1))
-        await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 2)]))
+    await arrive(harness, consumer, [*good, bad])
+    async with harness.consuming(consumer, LocalTransport(), deadline=0.2, max_attempts=2):
+        await harness.expect(consumer_name, dict.fromkeys(good, 1))
+        await eventually(lambda: _states(harness, consumer_name, bad, [("dead", 2)]))
 
 
-async def test_events_that_together_take_too_long_are_handled_one_by_one(rig: Rig, consumer_name: str) -> None:
+async def test_events_that_together_take_too_long_are_handled_one_by_one(harness: Harness, consumer_name: str) -> None:
     keys = [uuid4() for _ in range(6)]
     consumer = slow_consumer(consumer_name, dict.fromkeys(keys, 0.1))
-    await arrive(rig, consumer, keys)
-    async with rig.consuming(consumer, LocalTransport(), deadline=0.4):
-        await rig.expect(consumer_name, dict.fromkeys(keys, 1))
-    assert [await rig.states(consumer_name, key) for key in keys] == [[("done", 0)]] * 6
+    await arrive(harness, consumer, keys)
+    async with harness.consuming(consumer, LocalTransport(), deadline=0.4):
+        await harness.expect(consumer_name, dict.fromkeys(keys, 1))
+    assert [await harness.states(consumer_name, key) for key in keys] == [[("done", 0)]] * 6
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ async def test_events_that_together_take_too_long_are_handled_one_by_one(rig: Ri
     ids=lambda error: type(error).__name__,
 )
 async def test_a_handlers_own_error_is_never_taken_for_the_databases(
-    rig: Rig, consumer_name: str, error: Exception
+    harness: Harness, consumer_name: str, error: Exception
 ) -> None:
     bad, good = uuid4(), uuid4()
 
@@ -109,15 +111,15 @@ async def test_a_handlers_own_error_is_never_taken_for_the_databases(
         raise error
 
     consumer = effects_consumer(consumer_name, only(bad, fail))
-    await arrive(rig, consumer, [bad, good])
-    async with rig.consuming(consumer, LocalTransport()):
-        await rig.expect(consumer_name, {good: 1})
-        await eventually(lambda: _states(rig, consumer_name, bad, [("dead", 3)]))
-    assert (await rig.dead(consumer_name))[0].reason.startswith(type(error).__name__)
+    await arrive(harness, consumer, [bad, good])
+    async with harness.consuming(consumer, LocalTransport()):
+        await harness.expect(consumer_name, {good: 1})
+        await eventually(lambda: _states(harness, consumer_name, bad, [("dead", 3)]))
+    assert (await harness.dead(consumer_name))[0].reason.startswith(type(error).__name__)
 
 
 async def test_a_lost_connection_is_no_failure_of_the_event(
-    rig: Rig, consumer_name: str, logs: list[EventDict]
+    harness: Harness, consumer_name: str, logs: list[EventDict]
 ) -> None:
     key = uuid4()
     cut = asyncio.Event()
@@ -130,25 +132,25 @@ async def test_a_lost_connection_is_no_failure_of_the_event(
             await tx.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
         await write(tx, consumer_name, event)
 
-    await arrive(rig, consumer, [key])
-    async with rig.consuming(consumer, LocalTransport()):
-        await rig.expect(consumer_name, {key: 1})
-    assert await rig.states(consumer_name, key) == [("done", 0)]
+    await arrive(harness, consumer, [key])
+    async with harness.consuming(consumer, LocalTransport()):
+        await harness.expect(consumer_name, {key: 1})
+    assert await harness.states(consumer_name, key) == [("done", 0)]
     assert "inbox worker failed, retrying" in [entry["event"] for entry in logs]
 
 
-async def _states(rig: Rig, consumer: str, key: UUID, wanted: list[tuple[str, int]]) -> bool:
-    return await rig.states(consumer, key) == wanted
+async def _states(harness: Harness, consumer: str, key: UUID, wanted: list[tuple[str, int]]) -> bool:
+    return await harness.states(consumer, key) == wanted
 
 
-async def test_figures_are_there_for_every_topic_and_say_what_waits(rig: Rig, consumer_name: str) -> None:
+async def test_figures_are_there_for_every_topic_and_say_what_waits(harness: Harness, consumer_name: str) -> None:
     consumer = two_topics(consumer_name)
-    await arrive(rig, consumer, [uuid4() for _ in range(9)])
-    async with rig.sink.transaction() as tx:
+    await arrive(harness, consumer, [uuid4() for _ in range(9)])
+    async with harness.sink.transaction() as tx:
         await _set(tx, "done", 4)
         await _set(tx, "dead", 2)
         await _set(tx, "discarded", 1)
-    async with rig.sink.reading() as session:
+    async with harness.sink.reading() as session:
         waiting = await inbox.pending_stats(session, consumer)
         finished = await inbox.done_stats(session, consumer)
     assert waiting[0] == PendingStats("kei.matching.v1", 0, 0, 0.0)
@@ -157,14 +159,14 @@ async def test_figures_are_there_for_every_topic_and_say_what_waits(rig: Rig, co
     assert finished == [DoneStats("kei.matching.v1", 0, 0), DoneStats(TOPIC, 4, 1)]
 
 
-async def test_what_is_done_costs_the_metrics_nothing(rig: Rig, consumer_name: str) -> None:
+async def test_what_is_done_costs_the_metrics_nothing(harness: Harness, consumer_name: str) -> None:
     consumer = two_topics(consumer_name)
-    await arrive(rig, consumer, [uuid4() for _ in range(2000)])
-    async with rig.sink.transaction() as tx:
+    await arrive(harness, consumer, [uuid4() for _ in range(2000)])
+    async with harness.sink.transaction() as tx:
         await _set(tx, "done", 1990)
         await _set(tx, "dead", 5)
         await tx.execute(text("ANALYZE inbox"))
-    async with rig.sink.transaction() as tx:
+    async with harness.sink.transaction() as tx:
         before = await _read(tx)
         await inbox.pending_stats(tx, consumer)  # type: ignore[arg-type]  # what one transaction read can be asked in it only
         after = await _read(tx)
@@ -197,26 +199,26 @@ async def _set(tx: WriteSession, state: str, count: int) -> None:
     await tx.execute(text(change), {"state": state, "count": count})
 
 
-async def test_only_what_was_done_long_ago_is_forgotten_a_part_at_a_time(rig: Rig, consumer_name: str) -> None:
+async def test_only_what_was_done_long_ago_is_forgotten_a_part_at_a_time(harness: Harness, consumer_name: str) -> None:
     consumer = effects_consumer(consumer_name)
-    await arrive(rig, consumer, [uuid4() for _ in range(9)])
-    async with rig.sink.transaction() as tx:
+    await arrive(harness, consumer, [uuid4() for _ in range(9)])
+    async with harness.sink.transaction() as tx:
         await _set(tx, "done", 5)
         await _set(tx, "dead", 1)
     later = clock.now() + timedelta(seconds=1)
-    await arrive(rig, consumer, [uuid4()])
-    async with rig.sink.transaction() as tx:
+    await arrive(harness, consumer, [uuid4()])
+    async with harness.sink.transaction() as tx:
         await tx.execute(text("UPDATE inbox SET done_at = :then WHERE seq = 1"), {"then": later + timedelta(days=1)})
-    assert await _purged(rig, consumer_name, clock.now() - timedelta(days=1)) == [0]
-    assert await _purged(rig, consumer_name, later) == [2, 2, 0]
-    async with rig.sink.reading() as session:
+    assert await _purged(harness, consumer_name, clock.now() - timedelta(days=1)) == [0]
+    assert await _purged(harness, consumer_name, later) == [2, 2, 0]
+    async with harness.sink.reading() as session:
         left = await session.execute(text("SELECT state, count(*) FROM inbox GROUP BY state ORDER BY state"))
         assert left.all() == [("dead", 1), ("done", 1), ("pending", 4)]
 
 
-async def _purged(rig: Rig, consumer: str, before: datetime) -> list[int]:
+async def _purged(harness: Harness, consumer: str, before: datetime) -> list[int]:
     counts = [-1]
     while counts[-1]:
-        async with rig.sink.transaction() as tx:
+        async with harness.sink.transaction() as tx:
             counts.append(await inbox.purge(tx, consumer, before, limit=2))
     return counts[1:]

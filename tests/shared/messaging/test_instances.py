@@ -15,7 +15,7 @@ from deploy.kafka.topics import create_topics
 from shared.events.envelope import Event
 from shared.transport.kafka import KafkaTransport
 from shared.transport.local import LocalTransport
-from tests.shared.messaging.harness import Hook, Rig, effects_consumer, put
+from tests.shared.messaging.harness import Harness, Hook, effects_consumer, put
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(90)
@@ -26,24 +26,24 @@ async def test_two_members_split_the_partitions_and_one_takes_over_the_others(
 ) -> None:
     await create_topics(kafka)
     keys = [uuid4() for _ in range(30)]
-    rig = Rig(urls, lambda: KafkaTransport(kafka, "instances"))
-    first, second = rig.make_transport(), rig.make_transport()
+    harness = Harness(urls, lambda: KafkaTransport(kafka, "instances"))
+    first, second = harness.make_transport(), harness.make_transport()
     async with (
         _group(kafka, consumer_name) as group,
-        rig.consuming(effects_consumer(consumer_name), first),
+        harness.consuming(effects_consumer(consumer_name), first),
         AsyncExitStack() as leaving,
     ):
-        await leaving.enter_async_context(rig.consuming(effects_consumer(consumer_name), second))
+        await leaving.enter_async_context(harness.consuming(effects_consumer(consumer_name), second))
         assert sorted(await group.shares(members=2)) == [4, 4]
-        async with rig.relaying(first):
-            await asyncio.gather(*(put(rig.source, key, range(1, 4)) for key in keys))
-            await rig.expect(consumer_name, dict.fromkeys(keys, 3), deadline=40.0)
-            leaving_soon = asyncio.gather(*(put(rig.source, key, range(4, 7)) for key in keys))
+        async with harness.relaying(first):
+            await asyncio.gather(*(put(harness.source, key, range(1, 4)) for key in keys))
+            await harness.expect(consumer_name, dict.fromkeys(keys, 3), deadline=40.0)
+            leaving_soon = asyncio.gather(*(put(harness.source, key, range(4, 7)) for key in keys))
             await leaving.aclose()
             await leaving_soon
             assert await group.shares(members=1) == [8]
-            await rig.expect(consumer_name, dict.fromkeys(keys, 6), deadline=40.0)
-    await rig.close()
+            await harness.expect(consumer_name, dict.fromkeys(keys, 6), deadline=40.0)
+    await harness.close()
 
 
 class _Group:
@@ -82,20 +82,20 @@ async def _group(kafka: str, name: str) -> AsyncIterator[_Group]:
 async def test_two_workers_of_an_inbox_share_the_lanes(urls: tuple[str, str], consumer_name: str) -> None:
     """Each waits until the other has an event in hand: alone, neither would come to an end."""
     keys = [uuid4() for _ in range(30)]
-    rig = Rig(urls, LocalTransport)
-    transport = rig.make_transport()
+    harness = Harness(urls, LocalTransport)
+    transport = harness.make_transport()
     mine, theirs = asyncio.Event(), asyncio.Event()
     first = effects_consumer(consumer_name, _meeting(mine, theirs))
     second = effects_consumer(consumer_name, _meeting(theirs, mine))
     async with (
-        rig.consuming(first, transport, batch=5),
-        rig.consuming(second, transport, batch=5),
-        rig.relaying(transport),
+        harness.consuming(first, transport, batch=5),
+        harness.consuming(second, transport, batch=5),
+        harness.relaying(transport),
     ):
-        await asyncio.gather(*(put(rig.source, key, range(1, 6)) for key in keys))
-        await rig.expect(consumer_name, dict.fromkeys(keys, 5))
+        await asyncio.gather(*(put(harness.source, key, range(1, 6)) for key in keys))
+        await harness.expect(consumer_name, dict.fromkeys(keys, 5))
     assert mine.is_set()
-    await rig.close()
+    await harness.close()
 
 
 def _meeting(here: asyncio.Event, there: asyncio.Event) -> Hook:
@@ -110,8 +110,8 @@ async def test_a_failing_key_is_tried_as_often_as_it_should_by_two_workers(
     urls: tuple[str, str], consumer_name: str
 ) -> None:
     bad, good = uuid4(), [uuid4() for _ in range(10)]
-    rig = Rig(urls, LocalTransport)
-    transport = rig.make_transport()
+    harness = Harness(urls, LocalTransport)
+    transport = harness.make_transport()
     tried: list[int] = []
 
     async def refuse(event: Event[Any]) -> None:
@@ -121,17 +121,17 @@ async def test_a_failing_key_is_tried_as_often_as_it_should_by_two_workers(
 
     consumer = effects_consumer(consumer_name, refuse)
     async with (
-        rig.consuming(consumer, transport, max_attempts=4),
-        rig.consuming(consumer, transport, max_attempts=4),
-        rig.relaying(transport),
+        harness.consuming(consumer, transport, max_attempts=4),
+        harness.consuming(consumer, transport, max_attempts=4),
+        harness.relaying(transport),
     ):
-        await put(rig.source, bad, [1, 2])
-        await asyncio.gather(*(put(rig.source, key, range(1, 4)) for key in good))
-        await rig.expect(consumer_name, dict.fromkeys(good, 3))
-        await eventually(lambda: _both_dead(rig, consumer_name, bad))
+        await put(harness.source, bad, [1, 2])
+        await asyncio.gather(*(put(harness.source, key, range(1, 4)) for key in good))
+        await harness.expect(consumer_name, dict.fromkeys(good, 3))
+        await eventually(lambda: _both_dead(harness, consumer_name, bad))
     assert tried == sorted(tried), "the second version was handled before the first was given up"
-    await rig.close()
+    await harness.close()
 
 
-async def _both_dead(rig: Rig, consumer: str, key: UUID) -> bool:
-    return await rig.states(consumer, key) == [("dead", 4), ("dead", 4)]
+async def _both_dead(harness: Harness, consumer: str, key: UUID) -> bool:
+    return await harness.states(consumer, key) == [("dead", 4), ("dead", 4)]

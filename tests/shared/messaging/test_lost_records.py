@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(90)
 Create = Callable[..., Awaitable[str]]
 
 
-class Kept:
+class RecordingInbox:
     """An inbox in memory."""
 
     def __init__(self, consumer: str, topic: str) -> None:
@@ -38,7 +38,7 @@ class Kept:
         self.values += [record.value or b"" for _, record in records]
 
 
-def reading(kafka: str, inbox: Kept) -> KafkaTransport:
+def reading(kafka: str, inbox: RecordingInbox) -> KafkaTransport:
     transport = KafkaTransport(kafka, "gaps")
     transport.attach(inbox)
     return transport
@@ -53,7 +53,7 @@ async def send(kafka: str, topic: str, *values: bytes) -> None:
 
 async def test_what_was_deleted_while_nobody_read_is_told(kafka: str, topic: Create, consumer_name: str) -> None:
     name = await topic()
-    inbox = Kept(consumer_name, name)
+    inbox = RecordingInbox(consumer_name, name)
     await send(kafka, name, b"1", b"2")
     transport = reading(kafka, inbox)
     async with running(transport.run()):
@@ -89,7 +89,7 @@ async def test_a_group_that_is_new_begins_with_what_there_is(kafka: str, topic: 
     name = await topic()
     await send(kafka, name, b"1", b"2")
     await delete_records(kafka, [name])
-    inbox = Kept(f"c{uuid4().hex}", name)
+    inbox = RecordingInbox(f"c{uuid4().hex}", name)
     transport = reading(kafka, inbox)
     async with running(transport.run()):
         await send(kafka, name, b"3")
@@ -102,7 +102,7 @@ async def test_records_deleted_in_a_partition_from_which_nothing_was_ever_read_a
     kafka: str, topic: Create, consumer_name: str
 ) -> None:
     name = await topic()
-    inbox = Kept(consumer_name, name)
+    inbox = RecordingInbox(consumer_name, name)
     transport = reading(kafka, inbox)
     async with running(transport.run()):
         await eventually(lambda: _committed(kafka, consumer_name, name, 0), 40.0)

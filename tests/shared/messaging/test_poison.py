@@ -7,7 +7,7 @@ import pytest
 
 from shared.events.envelope import MAX_BYTES, Record
 from shared.inbox.receive import event_id_of
-from tests.shared.messaging.harness import TOPIC, Rig, effects_consumer, put
+from tests.shared.messaging.harness import TOPIC, Harness, effects_consumer, put
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(90)
@@ -69,21 +69,21 @@ POISON = {
 }
 
 
-async def test_poison_is_dead_with_its_reason_and_the_rest_flows(rig: Rig, consumer_name: str) -> None:
+async def test_poison_is_dead_with_its_reason_and_the_rest_flows(harness: Harness, consumer_name: str) -> None:
     good = uuid4()
-    transport = rig.make_transport()
-    async with rig.consuming(effects_consumer(consumer_name), transport), rig.relaying(transport):
-        await put(rig.source, good, [1])
+    transport = harness.make_transport()
+    async with harness.consuming(effects_consumer(consumer_name), transport), harness.relaying(transport):
+        await put(harness.source, good, [1])
         for record, _ in POISON.values():
             await transport.send(TOPIC, [record])
         for record in _strange_but_good(good):
             await transport.send(TOPIC, [record])
-        await put(rig.source, good, [2])
-        await eventually(lambda: _effects(rig, consumer_name, good, [1, 3, 4, 2]))
+        await put(harness.source, good, [2])
+        await eventually(lambda: _effects(harness, consumer_name, good, [1, 3, 4, 2]))
         wanted = {event_id_of(TOPIC, record): reason for record, reason in POISON.values()}
 
         async def all_dead() -> dict[Any, str] | None:
-            reasons = {letter.event_id: letter.reason for letter in await rig.dead(consumer_name)}
+            reasons = {letter.event_id: letter.reason for letter in await harness.dead(consumer_name)}
             return reasons if wanted.keys() <= reasons.keys() else None
 
         reasons = await eventually(all_dead, deadline=20.0)
@@ -101,5 +101,5 @@ def _strange_but_good(key: UUID) -> list[Record]:
     return [Record(third.key, (*third.headers, *foreign), third.value), fourth]
 
 
-async def _effects(rig: Rig, consumer: str, key: UUID, versions: list[int]) -> bool:
-    return [version for _, version in await rig.effects(consumer, [key])] == versions
+async def _effects(harness: Harness, consumer: str, key: UUID, versions: list[int]) -> bool:
+    return [version for _, version in await harness.effects(consumer, [key])] == versions

@@ -173,16 +173,16 @@ async def test_a_service_whose_ingest_stands_still_is_not_alive(
     transport = KafkaTransport(kafka, "progress", progress_check=0.1)
     async with factories.running(build, url, transport=transport) as client:
 
-        async def says(status: int, words: str) -> bool:
+        async def status_is(status: int, words: str) -> bool:
             reply = await client.get("/livez")
             return reply.status_code == status and words in reply.text
 
         async with holder.transaction() as tx:
             await tx.execute(text("LOCK TABLE inbox IN SHARE MODE"))
             await transport.send(TOPIC, some_records())
-            await eventually(lambda: says(503, "ingest"), 30.0)
+            await eventually(lambda: status_is(503, "ingest"), 30.0)
             assert transport.lag()[TOPIC] >= 3
-        await eventually(lambda: says(200, "alive"), 20.0)
+        await eventually(lambda: status_is(200, "alive"), 20.0)
         metrics = (await client.get("/metrics")).text
     assert f'kei_consumer_lag_records{{topic="{TOPIC}"}} ' in metrics
     await holder.close()

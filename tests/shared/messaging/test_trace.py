@@ -17,8 +17,8 @@ from shared.db import WriteSession
 from shared.events.envelope import Event
 from shared.events.members import ClusterRegistered
 from shared.inbox import Consumer
-from tests.shared.messaging.faulty_transport import CountingWire
-from tests.shared.messaging.harness import Rig, fact
+from tests.shared.messaging.faulty_transport import CountingTransport
+from tests.shared.messaging.harness import Harness, fact
 from tests.support import factories
 from tests.support.waiting import eventually
 
@@ -45,20 +45,20 @@ def answering(name: str) -> Consumer:
 
 
 async def test_one_trace_leads_from_the_request_to_the_effects_own_event(
-    rig: Rig,
+    harness: Harness,
     service_database: Callable[[str], Awaitable[str]],
     consumer_name: str,
     spans: InMemorySpanExporter,
 ) -> None:
     trace, caller = uuid4().hex, uuid4().hex[:16]
     url = await service_database("members")
-    transport = CountingWire(rig.make_transport())
+    transport = CountingTransport(harness.make_transport())
     async with (
-        rig.consuming(answering(consumer_name), transport),
+        harness.consuming(answering(consumer_name), transport),
         factories.running(main.build, url, transport=transport) as client,
     ):
         cluster = await _register(client, traceparent=f"00-{trace}-{caller}-01")
-        put = await eventually(lambda: _traceparent(rig.urls[1], cluster), deadline=20.0)
+        put = await eventually(lambda: _traceparent(harness.urls[1], cluster), deadline=20.0)
     requested = await _traceparent(url, cluster)
     sent = {
         dict(item.headers)["ce_traceparent"].decode() for item in transport.records if item.key == str(cluster).encode()

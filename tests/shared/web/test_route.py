@@ -18,7 +18,7 @@ from tests.shared.web import example_service
 PUBLIC = [public()]
 
 
-class Thing(RequestModel):
+class SampleBody(RequestModel):
     """Any body."""
 
     name: str
@@ -94,7 +94,7 @@ def test_a_body_is_one_body_model() -> None:
     with pytest.raises(TypeError, match="derived from RequestModel"):
 
         @router.post("/two")
-        async def two_bodies(body: Thing, other: Thing) -> None: ...
+        async def two_bodies(body: SampleBody, other: SampleBody) -> None: ...
 
 
 async def test_a_write_is_stored_and_answered(client: httpx2.AsyncClient, database: Database) -> None:
