@@ -51,7 +51,7 @@ def issuer_of(data_dir: DataDirectory) -> Issuer:
 
 
 def operator_token(data_dir: DataDirectory, lifetime: timedelta = timedelta(hours=1)) -> str:
-    """An operator token; whoever can read the data directory may have one."""
+    """An operator token, for users that can read the data directory."""
     return issuer_of(data_dir).token(Principal("local-operator", frozenset({Role.operator})), lifetime)
 
 

@@ -1,6 +1,6 @@
 #!/bin/bash
-# A database and a role for each service, by the addresses in its secret: nobody may enter another's.
-# The public image runs this once, when the server's folder is empty.
+# Create a database and a role for each service, with the password of its secret. No role can connect to another database.
+# The official image runs this script once, when the data directory is empty.
 set -euo pipefail
 
 for service in members trainings matching notifications; do

@@ -10,7 +10,7 @@ from shared.events.registry import Data, event
 
 @event("kei.matching.run.published.v1", key="run_id", public=True)
 class RunPublished(Data):
-    """A plan for a whole consortium was published; each of its pairs is proposed in an event of its own."""
+    """A plan for a whole consortium was published; each pair of it is proposed by its own event."""
 
     run_id: UUID
     consortium_id: UUID
@@ -27,16 +27,16 @@ class ReasonTerm(Data):
 
 
 class Cause(Data):
-    """The event because of which something was decided."""
+    """The event that caused a decision."""
 
     event_id: UUID = Field(description="its id")
     type: str = Field(description="its type")
-    cluster_id: UUID | None = Field(default=None, description="the cluster it is about, if it is about one")
+    cluster_id: UUID | None = Field(default=None, description="the cluster that the event concerns, if it concerns one")
 
 
 @event("kei.matching.pair.proposed.v1", key="pair_id", public=True)
 class PairProposed(Data):
-    """A mentor and a learner are asked whether they want to work together."""
+    """A pair was proposed: mentor and learner are asked to accept it."""
 
     pair_id: UUID
     consortium_id: UUID
@@ -44,13 +44,13 @@ class PairProposed(Data):
     learner_id: UUID
     score_hundredths: int = Field(description="0 to 10000 hundredths of a point; the sum of the terms")
     terms: list[ReasonTerm]
-    run_id: UUID | None = Field(default=None, description="the run it comes from")
-    request_id: UUID | None = Field(default=None, description="the service request it answers")
-    cause: Cause | None = Field(default=None, description="the event that led to it; none if a person planned it")
+    run_id: UUID | None = Field(default=None, description="the run that planned the pair")
+    request_id: UUID | None = Field(default=None, description="the service request that the pair answers")
+    cause: Cause | None = Field(default=None, description="the event that caused the proposal, if any")
 
 
 class PairAnswer(Data):
-    """A pair that was answered."""
+    """A pair whose proposal is closed."""
 
     pair_id: UUID
     consortium_id: UUID
@@ -60,29 +60,29 @@ class PairAnswer(Data):
 
 @event("kei.matching.pair.accepted.v1", key="pair_id", public=True)
 class PairAccepted(PairAnswer):
-    """Both sides said yes; a place on each side is taken. The pair goes on as a mentorship of the same id."""
+    """Both sides accepted; each gives one of its places. The pair becomes a mentorship with the same id."""
 
 
 @event("kei.matching.pair.declined.v1", key="pair_id", public=True)
 class PairDeclined(PairAnswer):
-    """One side said no."""
+    """One side declined."""
 
     side: str = Field(description="mentor or learner")
 
 
 @event("kei.matching.pair.expired.v1", key="pair_id", public=True)
 class PairExpired(PairAnswer):
-    """A proposal was not answered by both sides in time."""
+    """The proposal expired before both sides answered."""
 
 
 @event("kei.matching.pair.withdrawn.v1", key="pair_id", public=True)
 class PairWithdrawn(PairAnswer):
-    """A proposal that was open is taken back."""
+    """An open proposal was withdrawn."""
 
-    run_id: UUID | None = Field(default=None, description="the run whose plan does without it, if it is for a plan")
+    run_id: UUID | None = Field(default=None, description="the run whose plan does not contain the pair, if any")
     why: str = Field(
         default="plan",
-        description="plan: a newer plan does without it; answered: another pair answers the request it was for;"
+        description="plan: a newer plan does not contain the pair; answered: another pair answers its request;"
         " full: a side has no place left; archived: a side has left",
     )
 
@@ -94,15 +94,15 @@ class MentorshipGoal(Data):
     indicator: str
     level: int = Field(description="at the start")
     target: int = Field(description="the level to reach")
-    due_on: Day = Field(description="until when")
-    reached: int | None = Field(default=None, description="the level that the two report")
+    due_on: Day = Field(description="the day until which it should be reached")
+    reached: int | None = Field(default=None, description="the level that mentor and learner report")
     confirmed: int | None = Field(default=None, description="the level that an assessment measured after the end")
 
 
 class MentorshipFact(Data):
-    """Something happened to a mentorship. It has the id of the pair that was accepted, and goes on in its sequence."""
+    """A change of a mentorship. Its id is that of the accepted pair, whose sequence it continues."""
 
-    mentorship_id: UUID = Field(description="the id of the pair that was accepted")
+    mentorship_id: UUID = Field(description="the id of the accepted pair")
     consortium_id: UUID
     mentor_id: UUID
     learner_id: UUID
@@ -110,49 +110,49 @@ class MentorshipFact(Data):
 
 @event("kei.matching.mentorship.started.v1", key="mentorship_id", public=True)
 class MentorshipStarted(MentorshipFact):
-    """Both sides confirmed what they set out to do."""
+    """Both sides confirmed the goals and the schedule."""
 
-    goals: list[MentorshipGoal] = Field(description="what the learner wants to reach")
-    every_days: int = Field(description="how often they mean to meet, in days")
-    ends_on: Day = Field(description="until when they mean to work together")
+    goals: list[MentorshipGoal] = Field(description="the levels that the learner wants to reach")
+    every_days: int = Field(description="planned days between two meetings")
+    ends_on: Day = Field(description="the planned last day")
 
 
 @event("kei.matching.mentorship.met.v1", key="mentorship_id", public=True)
 class MentorshipMet(MentorshipFact):
-    """The mentor and the learner met."""
+    """Mentor and learner held a meeting."""
 
-    meeting_id: UUID = Field(description="the same for all mentorships whose learners met the mentor together")
-    on: Day = Field(description="the day")
-    minutes: int = Field(description="how long they met")
+    meeting_id: UUID = Field(description="shared by all mentorships that had this meeting together")
+    on: Day = Field(description="the day of the meeting")
+    minutes: int = Field(description="duration in minutes")
 
 
 @event("kei.matching.mentorship.nudged.v1", key="mentorship_id", public=True)
 class MentorshipNudged(MentorshipFact):
-    """Nothing was heard of it for long; both sides are reminded."""
+    """The mentorship had no activity for some time; both sides are reminded."""
 
-    quiet_days: int = Field(description="days since anything was heard of it")
-    closes_on: Day | None = Field(default=None, description="the day on which it ends if it stays quiet")
+    quiet_days: int = Field(description="days since the last activity")
+    closes_on: Day | None = Field(default=None, description="the day on which it ends without new activity")
 
 
 @event("kei.matching.mentorship.asked.v1", key="mentorship_id", public=True)
 class MentorshipAsked(MentorshipFact):
-    """Both sides are asked how it goes, or at the end, how it went."""
+    """Both sides are asked to rate the mentorship, during it or at its end."""
 
     day: int = Field(description="days since the start; 0 stands for the end")
 
 
 @event("kei.matching.mentorship.ended.v1", key="mentorship_id", public=True)
 class MentorshipEnded(MentorshipFact):
-    """It is over; its places are free."""
+    """The mentorship ended; its places are free again."""
 
-    how: str = Field(description="completed, early (one side ended it) or quiet (nothing was heard of it)")
-    meetings: int = Field(description="how often they met")
-    goals: list[MentorshipGoal] = Field(description="what the learner wants to reach")
+    how: str = Field(description="completed, early (one side ended it) or quiet (no activity)")
+    meetings: int = Field(description="number of meetings")
+    goals: list[MentorshipGoal] = Field(description="the levels that the learner wants to reach")
 
 
 @event("kei.matching.mentorship.confirmed.v1", key="mentorship_id", public=True)
 class MentorshipConfirmed(MentorshipFact):
-    """Assessments after its end measured all its goals."""
+    """Assessments after the end have measured all goals."""
 
-    outcome: int | None = Field(description="the share of the wanted levels that were reached, out of 100")
-    goals: list[MentorshipGoal] = Field(description="what the learner wants to reach")
+    outcome: int | None = Field(description="the reached share of the targeted levels, 0 to 100")
+    goals: list[MentorshipGoal] = Field(description="the levels that the learner wants to reach")

@@ -99,7 +99,7 @@ def _inbox_findings(name: str, topic: InboxStatus) -> Iterator[Finding]:
     if topic.lost_records:
         records = counted(topic.lost_records, "record was", "records were")
         message = f"{name}: {records} deleted from {topic.topic} before they were read."
-        remedy = f"Send them again: kei events replay {producer}. The count begins anew when {name} is started again."
+        remedy = f"Send them again: kei events replay {producer}. The count is reset when {name} restarts."
         yield Finding(name, "lost", message, remedy)
 
 

@@ -168,7 +168,7 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
             "matching",
             "lost",
             "matching: 2 records were deleted from kei.members.v1 before they were read.",
-            "Send them again: kei events replay members. The count begins anew when matching is started again.",
+            "Send them again: kei events replay members. The count is reset when matching restarts.",
         ),
     ),
     "the producer lacks an event": (
