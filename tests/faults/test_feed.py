@@ -93,12 +93,10 @@ async def test_f38_many_idle_readers_some_slow_ones_and_all_of_them_back_at_once
             await feed.wait_for(listeners)
             each = (process.memory_info().rss - empty) / len(listeners)
             stall = await _slow_ones(feed, listeners, instance)
-            for departed, leave in enumerate(parts, 1):
+            for gone_parts, leave in enumerate(parts, 1):
                 await leave()
                 await feed.publish(1)
-                await feed.wait_for(
-                    [listener for number, listener in enumerate(listeners) if number % PARTS >= departed]
-                )
+                await feed.wait_for([reader for n, reader in enumerate(listeners) if n % PARTS >= gone_parts])
         await feed.publish(20)
         async with _in_parts(listeners):
             recovery = await feed.wait_for(listeners)
