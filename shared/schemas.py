@@ -3,44 +3,105 @@
 The constraints of a type are also in its JSON Schema, so that the OpenAPI document is complete.
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    TypeAdapter,
+)
 from pydantic_core import CoreSchema, core_schema
 
-# Controls, zero-width space, bidirectional marks, line separators, byte order mark. The two joiners (200C, 200D) are
-# allowed: Persian and emoji need them.
+# Controls, zero-width space, bidirectional marks, line separators, byte order mark; private use, noncharacters and
+# tags, which no reader sees alike. The two joiners (200C, 200D) are allowed: Persian and emoji need them.
 _CONTROL = r"\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+_NO_TEXT = "".join(
+    f"{chr(first)}-{chr(last)}"
+    for first, last in (
+        *((0xE000, 0xF8FF), (0xFDD0, 0xFDEF), (0xFFF0, 0xFFF8), (0xFFFE, 0xFFFF)),
+        *((0xE0000, 0xE0FFF), (0xF0000, 0x10FFFF)),
+    )
+)
 _SPACE = r" \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000"
-_LINE = rf"[^\u0000-\u001f{_CONTROL}]"
-_MANY = rf"[^\u0000-\u0008\u000b\u000c\u000e-\u001f{_CONTROL}]"
-_VISIBLE = rf"[^\u0000-\u001f{_CONTROL}{_SPACE}]"
+_LINE = rf"[^\u0000-\u001f{_CONTROL}{_NO_TEXT}]"
+_MANY = rf"[^\u0000-\u0008\u000b\u000c\u000e-\u001f{_CONTROL}{_NO_TEXT}]"
+_BLANK = r"\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0"
+_VISIBLE = rf"[^\u0000-\u001f{_CONTROL}{_NO_TEXT}{_SPACE}{_BLANK}]"
+_SPACES = "".join(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
+_INVISIBLE = re.compile(f"[{_SPACE}{_BLANK}\U0001bca0-\U0001bca3\U0001d173-\U0001d17a]")
+_HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))*", re.ASCII)
+_URL = TypeAdapter(AnyHttpUrl)
 MAX_NAME = 200
 MAX_TEXT = 2_000
 MAX_NOTE = 500
+MAX_URL = 500
 MAX_INT4 = 2**31 - 1
 
 
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
+def _composed(value: object) -> object:
+    """Text in its one spelling, before its characters are counted: NFC, and LF for each line break."""
+    if not isinstance(value, str):
+        return value
+    return unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _stripped(value: object) -> object:
+    composed = _composed(value)
+    return composed.strip(_SPACES) if isinstance(composed, str) else composed
+
+
+def _visible(name: str) -> str:
+    if not any(unicodedata.category(char)[0] in "LNSP" for char in _INVISIBLE.sub("", name)):
+        raise ValueError("a name has a letter, a digit or a sign that can be seen")
+    if any(ord(char) & 0xFFFE == 0xFFFE for char in name):  # noqa: PLR2004  the last two of each plane
+        raise ValueError("a name has no characters that are none")
+    return name
+
+
+def _web_address(text: str) -> str:
+    url = _URL.validate_python(text)
+    if url.username or url.password or not _HOST.fullmatch(url.host or ""):
+        raise ValueError("a web address has the name of a host, as in https://example.org")
+    address = str(url) if text.endswith("/") else str(url).removesuffix("/")
+    if len(address) > MAX_URL:
+        raise ValueError(f"a web address has at most {MAX_URL} characters")
+    return address
 
 
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=MAX_NAME, pattern=f"^{_LINE}*{_VISIBLE}{_LINE}*$"),
-    AfterValidator(lambda text: _nfc(text.strip())),
+    BeforeValidator(_stripped),
+    AfterValidator(_visible),
 ]
-"""One line, 1..200 characters, at least one of them visible; no controls or bidi marks; NFC, outer spaces removed."""
+"""One line, 1..200 characters in NFC, at least one letter, digit or sign that can be seen; outer spaces are removed.
 
-LongText = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)]
-"""Several lines, up to 2,000 characters; tab and line breaks, but no other controls and no bidi marks; NFC."""
+No controls, marks of direction, tags, private use or noncharacters.
+"""
+
+LongText = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=f"^{_MANY}*$"), BeforeValidator(_composed)]
+"""Several lines, up to 2,000 characters in NFC; a line break is one LF. Else no controls, as in a `Name`."""
 
 ShortText = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=f"^{_MANY}*$"), AfterValidator(_nfc)
+    str, StringConstraints(min_length=1, max_length=MAX_NOTE, pattern=f"^{_MANY}*$"), BeforeValidator(_composed)
 ]
 """An optional remark: 1..500 characters, else as `LongText`."""
+
+WebAddress = Annotated[
+    str,
+    StringConstraints(max_length=MAX_URL, pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\\/][^\s\\]*$"),
+    AfterValidator(_web_address),
+]
+"""An address for browsers, normalised: the host in small ASCII letters (IDNA), without a user name."""
 
 Slug = Annotated[str, StringConstraints(min_length=1, max_length=80, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
 """A code such as `textile` or `ecei.2-1`."""

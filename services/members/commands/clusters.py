@@ -15,7 +15,7 @@ from shared.dates import Day, PartialDay
 from shared.db import WriteSession
 from shared.errors import Conflict, NotFound, Stale
 from shared.events.members import CapacityChanged, ClusterArchived, ClusterChanged, ClusterRegistered
-from shared.schemas import LongText, Name, RequestModel, Slug
+from shared.schemas import LongText, Name, RequestModel, Slug, WebAddress
 
 Capacity = Annotated[int, Field(ge=0, le=100)]
 
@@ -28,7 +28,7 @@ class ClusterFacts(RequestModel):
     country: Country
     region: Name | None = None
     founded_on: PartialDay | None = None
-    website: Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(/[!-~]*)?$", max_length=500)] | None = None
+    website: WebAddress | None = None
     ecosystems: Annotated[list[Ecosystem], Field(max_length=14)]
     languages: Annotated[list[Language], Field(max_length=20)]
     value_chain_stages: Annotated[list[Stage], Field(max_length=7, default_factory=list)]
