@@ -1,4 +1,4 @@
-"""The invariants, as pure functions from what was written and what was seen to what is wrong. See test_checks.py."""
+"""The invariants, as pure functions from written events and seen effects to findings. See test_checks.py."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +17,7 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """How often each promise was broken; all of them 0 is the promise kept."""
+    """How often each guarantee was broken; all are 0 if every guarantee holds."""
 
     lost: int
     phantom: int
@@ -27,7 +27,7 @@ class Findings:
 
     @property
     def broken(self) -> dict[str, int]:
-        """The promises that were broken, with how often."""
+        """The broken guarantees, with their numbers."""
         return {name: count for name in self.__slots__ if (count := getattr(self, name))}
 
 
@@ -40,13 +40,13 @@ def total(parts: Iterable[Findings]) -> Findings:
 def examine(
     acked: Collection[UUID], written: Sequence[Event], seen: Sequence[Event], positions: Sequence[int]
 ) -> Findings:
-    """Hold what was seen against what was written.
+    """Compare the seen effects with the written events.
 
     Args:
         acked: ids of the events whose commit was answered.
-        written: the outbox when all is over.
+        written: the outbox at the end.
         seen: the effects, in the order in which they were committed.
-        positions: those of the outbox, in order.
+        positions: of the outbox, in order.
     """
     committed = {event.id for event in written}
     effects = Counter(event.id for event in seen)
@@ -60,9 +60,9 @@ def examine(
 
 
 def swaps(seen: Iterable[Event]) -> int:
-    """Sightings that do not follow on the one before of their key; versions begin at 1 and have no gap.
+    """The number of effects that do not follow the previous version of their key; versions have no gap and begin at 1.
 
-    A second sighting is a duplicate and counted as such, not here.
+    A repeated effect counts as a duplicate, not here.
     """
     known: set[UUID] = set()
     newest: dict[UUID, int] = defaultdict(int)
@@ -77,5 +77,5 @@ def swaps(seen: Iterable[Event]) -> int:
 
 
 def over_capacity(samples: Iterable[tuple[int, int]]) -> int:
-    """How many samples (used, allowed) show more used than allowed."""
+    """The number of samples (used, allowed) with more used than allowed."""
     return sum(used > allowed for used, allowed in samples)

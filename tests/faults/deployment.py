@@ -1,4 +1,4 @@
-"""Services in processes of their own, as a deployment runs them, and what a gateway before them does."""
+"""Services in separate processes, as in a deployment, and a gateway in front of them."""
 
 import asyncio
 import itertools
@@ -27,14 +27,14 @@ _LIMITS = httpx2.Limits(max_connections=None, keepalive_expiry=2.0)
 
 
 class Instance:
-    """A process that serves a service; may be started again at its port.
+    """A process that serves a service; it can be restarted on its port.
 
     Args:
-        service: which one.
+        service: its name.
         url: of its database.
         folder: for its log and the issuer's keys.
-        kafka: host:port; the local transport if left out.
-        patience: seconds until a stream's reader is cut off, on the local transport.
+        kafka: host:port; by default the local transport.
+        patience: seconds after which a slow reader of a stream is disconnected, on the local transport.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Instance:
         return self._process
 
     async def start(self) -> None:
-        """Begin, and return when it is ready."""
+        """Start it, and return when it is ready."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -82,30 +82,30 @@ class Instance:
         return await is_ready(http)
 
     def output(self) -> str:
-        """What it has logged since its first start."""
+        """Its log since the first start."""
         return self._log.read_text()
 
     async def stop(self) -> int:
-        """Tell it to end, and wait for that; its exit status."""
+        """Stop it gracefully; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_TIMEOUT):
             return await self.process.wait()
 
     async def end(self) -> None:
-        """Leave nothing running."""
+        """End the process."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
 
 
 def client(url: str, headers: dict[str, str] | None = None) -> httpx2.AsyncClient:
-    """A client of the service at `url`, as an operator if nothing else is said."""
+    """A client of the service at `url`, by default as an operator."""
     caller = headers or factories.signed_in(Role.operator)
     return httpx2.AsyncClient(base_url=url, headers=caller, timeout=_TIMEOUT, limits=_LIMITS, trust_env=False)
 
 
 async def is_ready(http: httpx2.AsyncClient) -> bool:
-    """Whether an instance says so."""
+    """Whether an instance reports that it is ready."""
     try:
         return (await http.get("/readyz", timeout=1.0)).status_code == 200
     except httpx2.TransportError:
@@ -114,7 +114,7 @@ async def is_ready(http: httpx2.AsyncClient) -> bool:
 
 @asynccontextmanager
 async def running(*instances: Instance) -> AsyncIterator[None]:
-    """All of them while the block lasts."""
+    """Run the instances until the block ends."""
     try:
         await asyncio.gather(*(instance.start() for instance in instances))
         yield
@@ -123,7 +123,7 @@ async def running(*instances: Instance) -> AsyncIterator[None]:
 
 
 class Gateway:
-    """What stands before the instances of a service: asks who is ready, and passes on what was not even taken."""
+    """A gateway: it checks which instances are ready, and retries refused connections at another instance."""
 
     def __init__(self, doors: Sequence[tuple[str, httpx2.AsyncClient]]) -> None:
         self._doors = dict(doors)
@@ -133,17 +133,17 @@ class Gateway:
         """Requests that were tried elsewhere, since an instance had left before its leaving was seen."""
 
     def in_turn(self) -> list[str]:
-        """Whom to ask, each time another one first, but always the ready ones first."""
+        """The instances in the order in which to try them: ready instances first, and another one first each time."""
         urls = list(self._doors)
         turn = next(self._turns) % len(urls)
         return sorted(urls[turn:] + urls[:turn], key=lambda url: url not in self._ready)
 
     def sees_all(self) -> bool:
-        """Whether every instance was ready when it was last asked."""
+        """Whether every instance was ready at the last check."""
         return len(self._ready) == len(self._doors)
 
     async def watch(self) -> None:
-        """Ask each instance again and again, until cancelled."""
+        """Check each instance regularly, until cancelled."""
         await asyncio.gather(*(self._watch(url) for url in self._doors))
 
     async def _watch(self, url: str) -> None:
@@ -152,10 +152,10 @@ class Gateway:
             await passing(WATCH_EVERY)
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx2.Response:
-        """One request. Only a refused connection is tried elsewhere: what was sent may have had its effect.
+        """Send a request. Only a refused connection is retried elsewhere: a sent request may have had its effect.
 
         Raises:
-            httpx2.TransportError: no instance took it, or one did and gave no answer.
+            httpx2.TransportError: no instance accepted the request, or an instance accepted it and did not respond.
         """
         for url in self.in_turn():
             with suppress(httpx2.ConnectError):
@@ -166,7 +166,7 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(*urls: str) -> AsyncIterator[Gateway]:
-    """A gateway before the instances at these addresses."""
+    """A gateway in front of the instances at these addresses."""
     async with AsyncExitStack() as stack:
         made = Gateway([(url, await stack.enter_async_context(client(url))) for url in urls])
         watching = asyncio.create_task(made.watch())

@@ -1,4 +1,4 @@
-"""Clients of members over HTTP: each call has a key of its own and is made with it again until it is answered."""
+"""HTTP clients of members: each call has its own idempotency key and is retried with it until it is answered."""
 
 import asyncio
 import time
@@ -25,11 +25,11 @@ _PAGE = 1000
 
 
 class Callers:
-    """Clients who come at a steady rate, whether those before them were answered or not, unless too many wait.
+    """Clients that call at a constant rate, whether or not earlier calls were answered, unless too many calls wait.
 
     Args:
         ask: makes a request to members, as an operator.
-        at_once: who may wait: a machine that is busy with other things is no fault.
+        at_once: limit of waiting calls, so that a busy machine does not count as a fault.
     """
 
     def __init__(self, ask: Ask, at_once: int = 16) -> None:
@@ -37,17 +37,17 @@ class Callers:
         self._consortium = ""
         self._answered_at: list[float] = []
         self.answered: list[tuple[str, int]] = []
-        """Cluster and version of each answered write, which is one event."""
+        """Cluster and version of each answered write; each write is one event."""
         self.failures: list[str] = []
-        """Tries without an answer, or with one that asks to come back."""
+        """Attempts without a response, or with a response that asks for a retry."""
         self.replayed = 0
-        """Answers to a retry of what had had its effect."""
+        """Responses to a retry of a call that already had its effect."""
         self.refused: list[str] = []
-        """Other answers: a second effect, or a wrong one."""
+        """Other responses: a second effect, or a wrong effect."""
 
     @asynccontextmanager
     async def calling(self, rate: float = 50.0) -> AsyncIterator[None]:
-        """Make so many calls a second while the block lasts; at its end wait until all are answered."""
+        """Make calls at a rate per second until the block ends, then wait until all are answered."""
         self._consortium = self._consortium or (await self._call("POST", "/consortia", factories.consortium()))["id"]
         async with asyncio.TaskGroup() as group:
             coming = group.create_task(self._come(group, CALLS / rate))
@@ -98,7 +98,7 @@ class Callers:
             wait = min(wait * 2, 0.2)
 
     def result(self, fault: str, transport: str, injected: int, log: "Log", seen: "Log", recovery: float) -> Result:
-        """What became of the calls, by the log of members and by where its events should be seen."""
+        """Compare the calls with the log of members and with the log that should have its events."""
         ids = {(str(event.key), event.version): event.id for event in log.events}
         acked = [ids.get(write, uuid4()) for write in self.answered]
         return Result(
@@ -115,11 +115,11 @@ class Callers:
 
 
 class _RefusedError(Exception):
-    """An answer that no retry makes better."""
+    """A response that a retry would not change."""
 
 
 class Log:
-    """A log of events, such as a service's own or the feed, as it is read over HTTP."""
+    """A log of events read over HTTP: that of a service, or the feed."""
 
     def __init__(self, items: Sequence[Json]) -> None:
         feed_events = [item["event"] for item in items]
@@ -142,7 +142,7 @@ async def read(ask: Ask, path: str) -> Log:
 
 
 async def drained(ask: Ask, feed: Ask, deadline: float = 60.0) -> tuple[Log, Log]:
-    """Wait until all that members has committed is in the feed; the log and the feed."""
+    """Wait until the feed has all committed events of members; return the log and the feed."""
 
     async def arrived() -> tuple[Log, Log] | None:
         status = await ask("GET", "/ops/status")

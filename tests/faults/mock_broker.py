@@ -1,7 +1,7 @@
-"""librdkafka's mock of a Kafka cluster, out of the wheel of confluent-kafka. It refuses whatever it is told to refuse.
+"""librdkafka's mock of a Kafka cluster, from the wheel of confluent-kafka. It refuses requests on demand.
 
-One broker, in memory, in a thread of this process; one member a group. A real broker gives most of these codes only at
-moments that a test cannot choose.
+One broker, in memory, in a thread of this process; one member per group. A real broker returns most of these codes at
+times that a test cannot control.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ _BROKER = 1
 
 
 class Api(IntEnum):
-    """The requests that a service makes, by their numbers in Kafka's protocol."""
+    """The requests of a service, with their numbers in Kafka's protocol."""
 
     PRODUCE = 0
     FETCH = 1
@@ -35,7 +35,7 @@ class MockBroker:
 
     Args:
         library: librdkafka.
-        cluster: what it calls the cluster.
+        cluster: librdkafka's handle of the cluster.
     """
 
     def __init__(self, library: ctypes.CDLL, cluster: int) -> None:
@@ -56,7 +56,7 @@ class MockBroker:
         self._library.rd_kafka_mock_broker_push_request_error_rtts(self._cluster, _BROKER, api, times, *answers)
 
     def unanswered(self, api: Api) -> int:
-        """How many refusals nobody has asked for yet."""
+        """The number of refusals that no request has received yet."""
         count = ctypes.c_size_t()
         self._library.rd_kafka_mock_broker_error_stack_cnt(self._cluster, _BROKER, api, ctypes.byref(count))
         return count.value
@@ -79,7 +79,7 @@ def mock_broker() -> Iterator[MockBroker]:
 
 
 def _library() -> ctypes.CDLL:
-    """The librdkafka that the Python module is linked with, wherever the wheel keeps it."""
+    """The librdkafka that the Python module is linked with."""
     library = ctypes.CDLL(cimpl.__file__)
     pointer, size = ctypes.c_void_p, ctypes.c_size_t
     library.rd_kafka_new.restype = pointer

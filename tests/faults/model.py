@@ -1,6 +1,6 @@
-"""What members and trainings should answer and put, in plain dicts: half of the oracle of test_model.py.
+"""The model of members and trainings in plain dicts: responses and events. The first half of test_model.py's oracle.
 
-A command gives the slug of its refusal, or what is to be done to the model once it is known to be committed.
+A command returns the slug of its refusal, or the effect on the model to apply after the commit.
 """
 
 from collections import defaultdict
@@ -19,7 +19,7 @@ Answer = str | Effect
 
 
 class Fact(NamedTuple):
-    """An event that has to be in the log; its version is its place among those of its key."""
+    """An event that the log must have; its version is its number among the events of its key."""
 
     kind: str
     data: Mapping[str, Any]
@@ -27,7 +27,7 @@ class Fact(NamedTuple):
 
 @dataclass
 class Log:
-    """What was put, by key."""
+    """The published events by key."""
 
     facts: dict[UUID, list[Fact]] = field(default_factory=lambda: defaultdict(list))
     newest: list[tuple[UUID, int]] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Log:
 
 
 class Members:
-    """Who the clusters are."""
+    """The model of members: clusters and assessments."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
@@ -71,7 +71,7 @@ class Members:
         return lambda: self._log.put("capacity", id, capacity=capacity)
 
     def assess(self, id: UUID, kind: str, on: date, scores: dict[str, int], *, lasts: bool) -> Answer:
-        """`lasts`: it counts today; else it has run out."""
+        """`lasts`: the assessment is valid today; otherwise it has expired."""
         if max(scores.values()) > TOP:
             return "off-scale"
         known = self._scores[id]
@@ -125,7 +125,7 @@ class Activity:
 
 
 class Trainings:
-    """What is taught, and who is there."""
+    """The model of trainings: activities and registrations."""
 
     def __init__(self, log: Log) -> None:
         self._log = log

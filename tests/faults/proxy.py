@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that makes the network bad: slow, narrow, one-way, silent, or cut in the middle."""
+"""A TCP proxy on loopback that simulates a bad network: slow, narrow, one-way, silent, or cut."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -14,15 +14,15 @@ Connect = Callable[[], Awaitable[tuple[StreamReader, StreamWriter]]]
 
 @dataclass
 class Weather:
-    """What the network is like; may change at any time.
+    """The state of the network; it may change at any time.
 
     Args:
-        latency: seconds that each piece is held back, in each direction.
-        bandwidth: bytes a second in each direction; 0 for no limit.
-        up: whether what clients send arrives.
-        down: whether what they are answered arrives.
-        accepts: whether new connections are let in; else they are cut at once.
-        cut_after: cut a connection after so many bytes from the client, once for each connection; 0 for never.
+        latency: delay in seconds of each piece, in each direction.
+        bandwidth: bytes per second in each direction; 0 for no limit.
+        up: whether data from clients arrives.
+        down: whether data from the server arrives.
+        accepts: whether new connections are accepted; otherwise they are cut at once.
+        cut_after: bytes from the client after which a connection is cut, once per connection; 0 for never.
     """
 
     latency: float = 0.0
@@ -34,7 +34,7 @@ class Weather:
 
 
 class Proxy:
-    """Between clients and one server."""
+    """A proxy between clients and one server."""
 
     def __init__(self, connect: Connect, port: int) -> None:
         self._connect, self.port = connect, port
@@ -49,13 +49,13 @@ class Proxy:
         return f"127.0.0.1:{self.port}"
 
     def cut(self) -> None:
-        """Break every connection there is."""
+        """Break every open connection."""
         for writer in self._open:
             writer.transport.abort()
             self.cuts += 1
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
-        """One client."""
+        """Serve a client."""
         if not self.weather.accepts:
             self.cuts += 1
             writer.transport.abort()
@@ -105,7 +105,7 @@ class _CutError(Exception):
 
 @asynccontextmanager
 async def proxy(connect: Connect, port: int = 0) -> AsyncIterator[Proxy]:
-    """A proxy in fair weather."""
+    """A proxy without faults."""
     made = Proxy(connect, port)
     server = await asyncio.start_server(made.serve, "127.0.0.1", port)
     made.port = server.sockets[0].getsockname()[1]

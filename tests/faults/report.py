@@ -1,4 +1,4 @@
-"""One line for each fault: what was done, what was seen, what was wrong. A run that injected nothing has failed."""
+"""A table with a line per fault: injections, effects and findings. A run without an injection fails."""
 
 import os
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ HEAD = (
 
 
 def count(reduced: int, full: int) -> int:
-    """How often: in `make test`, and in `make test-faults`."""
+    """The number of repetitions: in `make test`, and in `make test-faults`."""
     return full if FULL else reduced
 
 
 def table(run: Run) -> Path:
-    """Where the lines of a run are kept."""
+    """The file with the lines of a run."""
     return run.root / "faults"
 
 
@@ -36,7 +36,7 @@ def results(run: Run) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one fault. Times in seconds: the longest pause between two effects, and from heal to drained."""
+    """The result of a fault. Times in seconds: the longest pause between two effects, and from recovery to drained."""
 
     fault: str
     transport: str
@@ -49,7 +49,7 @@ class Result:
     findings: Findings
 
     def line(self) -> str:
-        """For the table."""
+        """The result as a line of the table."""
         lost, twice, swaps = self.findings.lost, self.findings.effect_dup, self.findings.swaps
         return (
             f"{self.fault:34} {self.transport:6} {self.injected:8} {self.acked:7} {self.seen:7} {lost:5}"
@@ -57,10 +57,10 @@ class Result:
         )
 
     def settle(self, table: Path) -> None:
-        """Note the line, then judge: every promise kept, and something really injected.
+        """Write the line, then assert that every guarantee holds and that faults were injected.
 
         Raises:
-            AssertionError: with the command that replays it.
+            AssertionError: with the command that repeats the run.
         """
         with table.open("a") as file:
             file.write(f"{self.line()}\n")

@@ -1,4 +1,4 @@
-"""What a long run looks like from outside, every few seconds, and how fast each figure grows."""
+"""Measurements of a long run every few seconds, and the growth of each figure."""
 
 import time
 from collections import defaultdict
@@ -31,7 +31,7 @@ _BACK = 1000
 
 
 class Process(NamedTuple):
-    """A node as it is now: its life by its process id, and how long that has lasted in seconds."""
+    """The current figures of a worker process: its id and age in seconds among them."""
 
     life: int
     age: float
@@ -41,7 +41,7 @@ class Process(NamedTuple):
 
 
 class Table(NamedTuple):
-    """How large a table is, with its indexes, in MB, and how many rows it has."""
+    """The size of a table with its indexes in MB, and its number of rows."""
 
     size: float
     rows: int
@@ -49,10 +49,10 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True)
 class Sample:
-    """One look.
+    """The figures at one moment.
 
-    `pending` events have arrived and are not handled yet. `p99` is in milliseconds, from the writing of an event to its
-    effect, of all effects since the last look.
+    `pending` events have arrived and are not handled yet. `p99` is in milliseconds, from the commit of an event to its
+    effect, over all effects since the previous sample.
     """
 
     at: float
@@ -64,7 +64,7 @@ class Sample:
     p99: float | None
 
     def line(self) -> str:
-        """For the table."""
+        """The sample as a line of the table."""
         workers = [
             _cell(worker and worker.rss, 1) + _cell(worker and worker.files) + _cell(worker and worker.tasks)
             for worker in self.workers
@@ -76,7 +76,7 @@ class Sample:
 
 
 def head(workers: int) -> str:
-    """What stands above the samples' lines."""
+    """The header of the samples' table."""
     each = "".join(f"{f'RSS {n}':>7}{'fds':>7}{'tasks':>7}" for n in range(1, workers + 1))
     return f"{'s':>7}{each}{'out MB':>7}{'rows':>7}{'in MB':>7}{'rows':>7}{'open':>7}{'p99 ms':>9}  fault"
 
@@ -87,7 +87,7 @@ def _cell(value: float | None, digits: int = 0) -> str:
 
 @dataclass
 class Sampler:
-    """Looks at a stage."""
+    """Takes samples of a harness."""
 
     harness: FaultHarness
     workers: Sequence[WorkerProcess]
@@ -97,7 +97,7 @@ class Sampler:
     _read: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     async def look(self, fault: str) -> Sample:
-        """One look more; `fault` is what has been wrong since the last one."""
+        """Take a sample; `fault` is the fault since the previous sample."""
         workers = [await _process(worker) for worker in self.workers]
         outbox, inbox = await _table(self.harness.source, "outbox"), await _table(self.harness.sink, "inbox")
         measures = await self._pending(), await self._p99()
@@ -129,7 +129,7 @@ class Sampler:
 
 
 async def _process(worker: WorkerProcess) -> Process | None:
-    """None while it is dead."""
+    """The figures of a process; None while it is dead."""
     try:
         process = psutil.Process(worker.process.pid)
         with process.oneshot():
@@ -141,7 +141,7 @@ async def _process(worker: WorkerProcess) -> Process | None:
 
 
 async def _table(database: Database, name: str) -> Table | None:
-    """None while the database is away."""
+    """The figures of a table; None while the database is absent."""
     try:
         async with database.reading() as session:
             size, rows = (await session.execute(text(_SIZE.format(name)))).one()
@@ -155,7 +155,7 @@ Point = tuple[int, float, float]
 
 
 def slope(points: Iterable[Point]) -> float | None:
-    """Growth per hour by least squares. Each life has a level of its own: a new process begins low and is no gain."""
+    """Growth per hour by least squares. Each process has its own level, since a new process begins low."""
     lives: dict[int, list[tuple[float, float]]] = defaultdict(list)
     for life, at, value in points:
         lives[life].append((at / 3600, value))
@@ -168,7 +168,7 @@ def slope(points: Iterable[Point]) -> float | None:
 
 
 def slopes(samples: Sequence[Sample], warm: float) -> dict[str, float | None]:
-    """How fast each figure grows in an hour. What a process takes in its first `warm` seconds is its warming up."""
+    """The growth of each figure per hour, without the first `warm` seconds of each process."""
     series: dict[str, list[Point]] = {}
     for number in range(len(samples[0].workers)):
         lives = [(sample.at, worker) for sample in samples if (worker := sample.workers[number]) and worker.age > warm]

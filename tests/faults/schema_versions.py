@@ -1,4 +1,4 @@
-"""Versions of the published language that are not today's: each type as it may be tomorrow, or may not."""
+"""Other versions of the event schemas: compatible and incompatible changes of each type."""
 
 import copy
 import json
@@ -28,12 +28,12 @@ COLOUR = {"of": ["the", "moon"]}
 
 @dataclass(frozen=True)
 class Change:
-    """What is different tomorrow.
+    """A change of the schemas.
 
     Args:
-        schema: makes today's schema into tomorrow's.
-        data: likewise today's data, by the schema of today.
-        compatible: whether it may happen within one version.
+        schema: changes a schema.
+        data: changes data accordingly; it gets the current schema too.
+        compatible: whether it is allowed within a version.
     """
 
     schema: Callable[[Json], object]
@@ -42,11 +42,11 @@ class Change:
 
 
 def _same(_: Json) -> None:
-    """Data may differ where the schema does not say how it has to be."""
+    """Leave the schema as it is: the change concerns data only."""
 
 
 def _last(whole: Json) -> str:
-    """A required field that is not the key."""
+    """A required field other than the key."""
     return str(whole["required"][-1])
 
 
@@ -56,7 +56,7 @@ def _leave_out(data: Json, whole: Json) -> None:
 
 
 def _say_new_words(data: Json, whole: Json) -> None:
-    """Every text that has no closed form is one that nobody has ever seen."""
+    """Replace every text without a format by an unknown value."""
     for name in data.keys() & whole["properties"].keys():
         field = whole["properties"][name]
         if any(kind.get("type") == "string" and "format" not in kind for kind in field.get("anyOf", [field])):
@@ -64,7 +64,7 @@ def _say_new_words(data: Json, whole: Json) -> None:
 
 
 def _add_colour(worker: Any) -> None:  # noqa: ANN401  any JSON
-    """A field more in each object, but for `scores`, whose fields are indicators."""
+    """Add a field to each object, except `scores`, whose fields are indicators."""
     if isinstance(worker, list):
         for node in worker:
             _add_colour(node)
@@ -114,7 +114,7 @@ DEMAND = Change(
 
 
 class Sent(NamedTuple):
-    """An event, and why a reader of today cannot read it, if it cannot."""
+    """An event, and the reason why a current reader cannot read it, if any."""
 
     event: Stored
     dead: str = ""
@@ -125,7 +125,7 @@ class _Landed(Data):
 
 
 def judged(entry: EventType, change: Change) -> list[str]:
-    """What the check of schemas finds wrong with a change."""
+    """The faults that the schema check reports for a change."""
     old = schema(entry)
     new = copy.deepcopy(old)
     change.schema(new)
@@ -133,13 +133,13 @@ def judged(entry: EventType, change: Change) -> list[str]:
 
 
 def sample(entry: EventType) -> Json:
-    """An event as it was once published, in structured mode."""
+    """A golden sample of an event type, in structured mode."""
     whole: Json = json.loads((_SAMPLES / f"{entry.name}.json").read_bytes())
     return whole
 
 
 def _event(entry: EventType, key: UUID, version: int, change: Change) -> Stored:
-    """The published event, as another of this key, with the change in its data."""
+    """The sample as an event of this key, with the change in its data."""
     whole = sample(entry)
     whole["data"][entry.key] = whole["partitionkey"] = str(key)
     stored = mirrored(parse_structured(json.dumps(whole).encode()))
@@ -148,14 +148,14 @@ def _event(entry: EventType, key: UUID, version: int, change: Change) -> Stored:
 
 
 def between_others(entry: EventType, change: Change) -> list[Sent]:
-    """A changed event between two of its key that are as they are today."""
+    """A changed event between two unchanged events of its key."""
     key, reason = uuid4(), "" if change.compatible else "does not fit"
     kinds = ((CHANGES["as it is"], ""), (change, reason), (CHANGES["as it is"], ""))
     return [Sent(_event(entry, key, version, kind), dead) for version, (kind, dead) in enumerate(kinds, 1)]
 
 
 def one_after_the_other(types: Sequence[EventType], *changes: str) -> list[list[Sent]]:
-    """An event of each type, and then one of each with the next change, on the same keys."""
+    """An event of each type, then an event of each type with each further change, on the same keys."""
     keys = [uuid4() for _ in types]
     return [
         [Sent(_event(entry, key, version, CHANGES[change])) for entry, key in zip(types, keys, strict=True)]
@@ -164,7 +164,7 @@ def one_after_the_other(types: Sequence[EventType], *changes: str) -> list[list[
 
 
 def of_types_to_come() -> list[Sent]:
-    """Events of types and versions that nobody knows yet, on known topics."""
+    """Events of unknown types and versions, on known topics."""
     same, known = CHANGES["as it is"], list(registry().values())
     names = [(entry, entry.name.replace(".v1", ".v2")) for entry in known]
     names += [(entry, MOON) for entry in known if (entry.service, entry.key) == ("members", "cluster_id")]
@@ -172,12 +172,12 @@ def of_types_to_come() -> list[Sent]:
 
 
 def topic(sent: Sent) -> str:
-    """The topic of its service, whether the type is known or not."""
+    """The topic of the event's service, for known and unknown types."""
     return f"kei.{sent.event.type.split('.')[1]}.v1"
 
 
 def grow(monkeypatch: pytest.MonkeyPatch, types: Sequence[EventType], *, demanding: bool = False) -> None:
-    """Let the code know tomorrow's types: one more, and one more field in each; `demanding`: it may not be missing."""
+    """Register changed types: an additional type, and an additional field in each; `demanding`: it is required."""
     colour: Any = (Any, ... if demanding else None)
     changed = [replace(entry, model=create_model(entry.name, __base__=entry.model, colour=colour)) for entry in types]
     changed.append(EventType(MOON, _Landed, "cluster_id", public=False))

@@ -1,4 +1,4 @@
-"""One service in a process of its own, over the local transport: what `kei serve` does over Kafka.
+"""A service in its own process, over the local transport, as `kei serve` runs it over Kafka.
 
 python -m tests.faults.service_process SERVICE PORT PATIENCE    (settings from KEI_…; seconds for a stream reader)
 """

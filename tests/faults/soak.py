@@ -1,4 +1,4 @@
-"""A long run under load with a fault every minute: what grows, and whether every promise is kept.
+"""A long run under load with a fault every minute: the growth of each figure, and whether every guarantee holds.
 
 python -m tests.faults.soak --minutes 10    (for each transport)
 """
@@ -34,7 +34,7 @@ CATCHING_UP = 20.0
 
 @dataclass(frozen=True)
 class Plan:
-    """How long (s), and every how many seconds a fault and a sample."""
+    """Length, and intervals of faults and samples, in seconds."""
 
     length: float
     fault_every: float
@@ -43,7 +43,7 @@ class Plan:
 
 @dataclass
 class Soak:
-    """One transport's run."""
+    """The run on one transport."""
 
     plan: Plan
     harness: FaultHarness
@@ -70,13 +70,13 @@ class Soak:
         await self.server.start()
 
     async def slow(self, _: WorkerProcess, seconds: float) -> None:
-        """Everything to and from the database takes a tenth of a second."""
+        """Delay all data to and from the database by a tenth of a second."""
         self.door.weather.latency = 0.1
         await passing(seconds)
         self.door.weather.latency = 0.0
 
     async def silent(self, _: WorkerProcess, seconds: float) -> None:
-        """Nothing arrives at the database, and nothing comes from it."""
+        """Drop all data to and from the database."""
         self.door.weather.up = self.door.weather.down = False
         await passing(seconds)
         self.door.weather.up = self.door.weather.down = True
@@ -88,7 +88,7 @@ class Soak:
         await self.broker.start()
 
     def known(self) -> Mapping[str, Callable[[WorkerProcess, float], Awaitable[None]]]:
-        """The faults that there are on this transport."""
+        """The faults of this transport."""
         on_both = {
             "node killed": self.kill,
             "node frozen": self.freeze,
@@ -99,7 +99,7 @@ class Soak:
         return on_both | ({"broker killed": self.crash_broker} if self.broker else {})
 
     async def disturb(self) -> None:
-        """One fault in each interval; all that there are before one comes again."""
+        """Inject a fault in each interval; all faults occur before the first is repeated."""
         rng, left = self.rng, list[str]()
         for _ in range(int(self.plan.length // self.plan.fault_every)):
             began = time.monotonic()
@@ -113,17 +113,17 @@ class Soak:
             await passing(max(0.0, self.plan.fault_every - (time.monotonic() - began)))
 
     def check(self) -> None:
-        """Nobody may have ended by itself.
+        """Assert that no process has ended by itself.
 
         Raises:
-            RuntimeError: with the last words of one that has.
+            RuntimeError: with the last output of a process that has ended.
         """
         for worker in self.workers:
             if worker.process.returncode is not None:
                 raise RuntimeError(f"a node ended by itself, {worker.process.returncode}:\n{worker.output()[-2000:]}")
 
     def wrong(self) -> str:
-        """What is wrong, or was until a moment ago."""
+        """The current fault, or the one that has just ended."""
         if not self.noted:
             return ""
         name, at = self.noted[-1]
@@ -131,7 +131,7 @@ class Soak:
         return "" if over else name
 
     async def watch(self) -> Sampler:
-        """Look and tell until the time is over."""
+        """Take and print samples until the end."""
         sampler = Sampler(self.harness, self.workers)
         print_now(head(len(self.workers)))
         while time.monotonic() - sampler.began < self.plan.length:
@@ -142,7 +142,7 @@ class Soak:
 
 @asynccontextmanager
 async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
-    """A stage on servers of its own, which its nodes reach through a proxy."""
+    """A run with its own servers, which its processes reach through a proxy."""
     async with AsyncExitStack() as stack:
         server = OwnPostgres(run, run.new_folder() / "postgres", {})
         await server.start()
@@ -164,7 +164,7 @@ async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
 
 
 async def soak(run: Run, transport: str, plan: Plan) -> Result:
-    """Load, faults and samples; then the slopes, and the count when all is drained."""
+    """Run with load, faults and samples; print the growth, and count when all events are handled."""
     async with soaked(run, transport, plan) as soak:
         writers = soak.harness.writers(rollbacks=0.05, dawdle=0.02)
         writing = asyncio.create_task(writers.run())
@@ -188,7 +188,7 @@ def print_now(line: str) -> None:
 
 
 def main() -> int:
-    """Each transport that is asked for; 1 if a promise was broken."""
+    """Run each requested transport; return 1 if a guarantee was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10.0, help="for each transport")
     parser.add_argument("--transport", choices=["local", "kafka", "both"], default="both")

@@ -1,4 +1,4 @@
-"""Readers of the feed as server-sent events, many of them in one process; each remembers what it has seen."""
+"""Readers of the feed as server-sent events, many in one process; each records the events that it has received."""
 
 import asyncio
 import json
@@ -20,11 +20,11 @@ _RETRY = 0.5
 
 
 class Listener:
-    """A client that comes back after each break with the last position it has.
+    """A client that reconnects after each interruption with its last position.
 
     Args:
-        where: gives the address to go to, at each coming.
-        types: what it wants to hear of; everything if left out.
+        where: returns the base URL for each connection.
+        types: event types to subscribe to; by default all.
     """
 
     def __init__(self, where: Callable[[], str], *types: str) -> None:
@@ -54,7 +54,7 @@ class Listener:
             await passing(jitter(wait))
 
     async def listen(self) -> float:
-        """One stream to its end; after how many seconds the server wants it back."""
+        """Read a stream to its end; return the seconds after which the server asks to reconnect."""
         reader = await self._come()
         wait = 2.0
         lines: list[bytes] = []
@@ -92,7 +92,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(listeners: Iterable[Listener]) -> AsyncIterator[None]:
-    """All of them while the block lasts."""
+    """Run the listeners until the block ends."""
     tasks = [asyncio.create_task(listener.run()) for listener in listeners]
     try:
         yield
@@ -106,7 +106,7 @@ async def listening(listeners: Iterable[Listener]) -> AsyncIterator[None]:
 
 
 def findings_of(listeners: Iterable[Listener], feed: Log) -> Findings:
-    """What was wrong for all of them together."""
+    """The findings of all listeners together."""
     acked = [event.id for event in feed.events]
     return total(examine(acked, feed.events, listener.seen, feed.positions) for listener in listeners)
 
@@ -119,7 +119,7 @@ def request(path: str, headers: dict[str, str], types: tuple[str, ...] = ()) -> 
 
 
 async def _lines(reader: StreamReader) -> AsyncIterator[bytes]:
-    """The lines of a chunked body, without their ends; all of them only if the body was ended as it should be."""
+    """The lines of a chunked body, without line ends; raises if the body was cut."""
     rest = b""
     while size := int(await reader.readuntil(b"\r\n"), 16):
         rest += (await reader.readexactly(size + 2))[:-2]

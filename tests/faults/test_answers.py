@@ -1,4 +1,4 @@
-"""Everything that can end a proposal, at once: one of them does, and the others are told."""
+"""Concurrent replies, expiry and withdrawal of a proposal: exactly one succeeds, and the others get an error."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ async def database(service_database: Callable[[str], Awaitable[str]]) -> AsyncIt
 
 
 async def proposed(database: Database) -> Pair:
-    """A pair of two new clusters of a consortium of their own, to which the mentor has said yes."""
+    """A proposed pair of two new clusters in a new consortium; the mentor has accepted."""
     mentor, learner, consortium = (clock.new_id() for _ in range(3))
     ends = {id: factories.cluster_registered(cluster_id=id, consortium_id=consortium) for id in (mentor, learner)}
     async with database.transaction() as tx:
@@ -53,7 +53,7 @@ async def proposed(database: Database) -> Pair:
 
 
 def reply_by(pair: Pair, *, accepts: bool) -> Work:
-    """The learner's answer."""
+    """The learner's reply."""
 
     async def work(tx: WriteSession) -> None:
         locked = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
@@ -64,7 +64,7 @@ def reply_by(pair: Pair, *, accepts: bool) -> Work:
 
 
 def expires(pair: Pair) -> Work:
-    """Its time is over, and whoever looks after that comes by."""
+    """Expire proposals at a time after its expiry."""
 
     async def work(tx: WriteSession) -> None:
         over = update(Pair).where(Pair.id == pair.id, Pair.state == "proposed")
@@ -77,7 +77,7 @@ def expires(pair: Pair) -> Work:
 
 
 def is_withdrawn(pair: Pair) -> Work:
-    """A plan does without it."""
+    """A newer plan withdraws the proposal."""
 
     async def work(tx: WriteSession) -> None:
         locked = await proposal_replies.lock_proposal(tx, pair.id, lambda _: True)
@@ -89,7 +89,7 @@ def is_withdrawn(pair: Pair) -> Work:
 
 
 def loses_its_places(pair: Pair) -> Work:
-    """The mentor's capacity is lowered to nothing."""
+    """The mentor's capacity is reduced to 0."""
     data = CapacityChanged(
         cluster_id=pair.mentor_id, consortium_id=pair.consortium_id, mentor_capacity=0, learner_capacity=0
     )
@@ -97,7 +97,7 @@ def loses_its_places(pair: Pair) -> Work:
 
 
 async def tried(database: Database, work: Work, late: float) -> str:
-    """What became of it, when it begins so many seconds late."""
+    """The outcome of the work, started after a delay in seconds."""
     try:
         async with database.transaction() as tx:
             await tx.execute(_LATER, {"seconds": late})
@@ -108,7 +108,7 @@ async def tried(database: Database, work: Work, late: float) -> str:
 
 
 async def race(database: Database, seed: int) -> str:
-    """One race; how the pair ended."""
+    """Run a race; return the final state of the pair."""
     rng = random.Random(seed)
     pair = await proposed(database)
     runners: list[tuple[str, Work]] = [
@@ -127,7 +127,7 @@ async def race(database: Database, seed: int) -> str:
 
 
 async def judged(database: Database, id: UUID, came: dict[str, str]) -> None:
-    """Exactly one ended it, one event says so, places are as they are to be, and nobody else was told a wrong thing."""
+    """Assert that exactly one succeeded, with one event and right slots, and that the others got the right errors."""
     won = [name for name, what in came.items() if what == DONE and name != "lowered"]
     allowed = {DONE, f"{LATE}: already-decided", f"{LATE}: no-free-place", f"{LATE}: expired"}
     assert set(came.values()) <= allowed

@@ -137,7 +137,7 @@ async def _leave(worker: WorkerProcess, *, dies: bool) -> None:
 
 
 async def _first_effect_after(harness: FaultHarness, seen: int) -> float:
-    """The time at which there are more effects."""
+    """The time of the next effect."""
 
     async def more() -> bool:
         return await harness.effects() > seen
@@ -147,7 +147,7 @@ async def _first_effect_after(harness: FaultHarness, seen: int) -> float:
 
 
 async def _lose_answers(harness: FaultHarness, door: Proxy) -> None:
-    """Once until the client tries again, and once until the relay gives up and sends anew."""
+    """Lose responses: once until the client retries, and once until the relay gives up and sends again."""
     for seconds in (harness.rng.uniform(0.1, 0.5), DEADLINE + 1):
         door.weather.down = False
         await passing(seconds)
@@ -157,7 +157,7 @@ async def _lose_answers(harness: FaultHarness, door: Proxy) -> None:
 
 
 async def _records_in(servers: str) -> int:
-    """How many there are in all topics, on a broker that has deleted none."""
+    """The number of records in all topics, on a broker that has deleted none."""
     consumer = AIOKafkaConsumer(*topics(), bootstrap_servers=servers)
     await consumer.start()
     try:
@@ -172,7 +172,7 @@ async def _all_sent(harness: FaultHarness) -> bool:
 
 
 async def _replay(harness: FaultHarness, servers: str) -> None:
-    """What `kei events replay` does."""
+    """Replay all events, as `kei events replay` does."""
     transport = KafkaTransport(servers, "faults")
     try:
         await outbox.replay(harness.source, transport)
@@ -181,5 +181,5 @@ async def _replay(harness: FaultHarness, servers: str) -> None:
 
 
 def _reported_losses(output: str) -> int:
-    """How many records were missed, by the log."""
+    """The number of lost records that the log reports."""
     return sum(json.loads(line)["records"] for line in output.splitlines() if DELETED in line)

@@ -1,4 +1,4 @@
-"""F17: a broker that refuses. Each kind of request is answered with every code that means "not now", five times."""
+"""F17: a broker that refuses. It answers each kind of request with every retryable error code, five times."""
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -73,7 +73,7 @@ async def test_f17_the_broker_refuses_what_it_will_take_later(
 
 
 def _refuse(broker: MockBroker, refusals: Mapping[Api, int]) -> int:
-    """Refuse the next requests of each kind; how many."""
+    """Refuse the next requests of each kind; return their number."""
     times = {api: 1 if _ends_membership(api, code) else TIMES for api, code in refusals.items()}
     for api, code in refusals.items():
         broker.refuse(api, code, times[api])
@@ -81,12 +81,12 @@ def _refuse(broker: MockBroker, refusals: Mapping[Api, int]) -> int:
 
 
 def _ends_membership(api: Api, code: int) -> bool:
-    """Whether it has to join anew, which takes nine seconds on the mock; so that is asked for once."""
+    """Whether the member has to join again, which takes nine seconds on the mock, so it is done once."""
     return api is Api.SYNC_GROUP or code in REJOIN or (api, code) == (Api.OFFSET_FETCH, _UNAVAILABLE)
 
 
 async def _all_answered(harness: FaultHarness, broker: MockBroker, refusals: Mapping[Api, int]) -> None:
-    """Wait until nobody asks in vain any more, and things go on."""
+    """Wait until no refusal is left and events are handled again."""
     seen = await harness.effects()
 
     async def went_on() -> bool:

@@ -1,4 +1,4 @@
-"""The checkers find what is planted: a loss, a phantom, a duplicate, a swap, a gap, too much of a capacity."""
+"""The checks find each planted fault: a loss, a phantom, a duplicate, a swap, a gap, an exceeded capacity."""
 
 from collections.abc import Callable
 from uuid import UUID

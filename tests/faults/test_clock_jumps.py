@@ -1,4 +1,4 @@
-"""Clocks that jump, differ and run too fast: order is by version and position, leases are on the database's clock."""
+"""Clocks that jump, differ and run too fast: order follows version and position, leases the database's clock."""
 
 import os
 import random
@@ -30,7 +30,7 @@ JUMPS = ("+1h", "-1h", "+0", "-10m", "+0 x2", "+10m", "+0")
 async def test_f29_the_clocks_of_nodes_and_writers_jump(
     harness: FaultHarness, table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nodes by a clock that is changed under them, each of its own; writers by one that is never the same."""
+    """Each process has its own changing clock; writers have a random clock."""
     for name in ("one", "other"):
         harness.environment = _skewed(tmp_path / name)
         role = {} if harness.kafka is None else {"consumes": name == "one", "relays": name == "other"}
@@ -50,7 +50,7 @@ async def test_f29_the_clocks_of_nodes_and_writers_jump(
 
 
 def _skewed(file: Path, jump: str = "+0") -> dict[str, str]:
-    """What gives a process the clock that the file says, read again each second; its stopwatch is left alone."""
+    """The environment that sets a process's clock by a file, read each second; its monotonic clock is unchanged."""
     file.write_text(jump)
     return {
         "LD_PRELOAD": str(_LIBRARY),
@@ -61,7 +61,7 @@ def _skewed(file: Path, jump: str = "+0") -> dict[str, str]:
 
 
 def _hours_ahead(environment: dict[str, str]) -> int:
-    """How far a process is that has this environment."""
+    """The offset of the clock of a process with this environment, in hours."""
     command = (sys.executable, "-c", "import time; print(time.time())")
     process = subprocess.run(command, env={**os.environ, **environment}, check=True, capture_output=True)
     return round((float(process.stdout) - time.time()) / 3600)
@@ -69,7 +69,7 @@ def _hours_ahead(environment: dict[str, str]) -> int:
 
 @contextmanager
 def _no_two_alike(monkeypatch: pytest.MonkeyPatch, rng: random.Random) -> Iterator[None]:
-    """Each event of this process is an hour earlier or later than it is, at most; its id too."""
+    """Shift the time and id of each event of this process by up to an hour."""
     real = clock.now
 
     def now() -> datetime:

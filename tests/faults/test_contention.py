@@ -109,7 +109,7 @@ async def test_f41_years_are_in_the_tables_and_are_let_go(harness: FaultHarness,
 
 
 async def _insert_old_rows(harness: FaultHarness, rows: int) -> None:
-    """Insert that many events that were handled long ago."""
+    """Insert a number of events that were handled long ago."""
     await outbox.maintain_partitions(harness.source, LONG_AGO)
     for first in range(1, rows + 1, _CHUNK):
         span = {"first": first, "last": min(first + _CHUNK - 1, rows), "day": LONG_AGO}

@@ -1,4 +1,4 @@
-"""A database that stops in the middle, answers no more, is full or has no connection left."""
+"""A database that crashes, does not respond, is full or has no free connection."""
 
 import asyncio
 import os
@@ -144,7 +144,7 @@ async def behind_proxy(
 
 
 async def _hold_all(url: str) -> "list[asyncpg.Connection[asyncpg.Record]]":
-    """Take every connection that the server still gives."""
+    """Take every free connection of the server."""
     held = []
     while True:
         try:
@@ -155,7 +155,7 @@ async def _hold_all(url: str) -> "list[asyncpg.Connection[asyncpg.Record]]":
 
 @contextmanager
 def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A file system of some megabytes on a folder."""
+    """Mount a file system of some megabytes on a folder."""
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,mode=777", "tmpfs", folder], check=True)
     try:
         yield folder
@@ -164,7 +164,7 @@ def _small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 
 def _fill(file: Path) -> None:
-    """Write until nothing fits any more."""
+    """Write until the disk is full."""
     with file.open("wb", buffering=0) as out:
         try:
             while out.write(bytes(64 * 1024)):

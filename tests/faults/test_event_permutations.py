@@ -1,6 +1,6 @@
-"""All 720 orders of six related events of one mentor and one learner, each event once and doubled: one state.
+"""All 720 orders of six related events of a mentor and a learner, each event once and twice, lead to one state.
 
-On the transport the events of a key keep their order; here not even that is given.
+A transport keeps the order of a key's events; these orders do not.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ TABLES: tuple[type[Base], ...] = (*PROJECTED, Slots)
 
 @dataclass(frozen=True)
 class Story:
-    """A mentor and a learner of a consortium of their own, so that a thousand of them fit into one database."""
+    """A mentor and a learner in their own consortium, so that one database has room for a thousand of them."""
 
     order: Order
     mentor: UUID = field(default_factory=uuid4)
@@ -46,7 +46,7 @@ class Story:
     consortium: UUID = field(default_factory=uuid4)
 
     def past(self) -> list[Stored]:
-        """What was heard before, in every order: the learner, who can little."""
+        """The events before the permuted ones: the learner, with low levels."""
         return [
             factories.cluster_registered_event(
                 1, cluster_id=self.learner, name="L", slug="l", consortium_id=self.consortium
@@ -55,7 +55,7 @@ class Story:
         ]
 
     def events(self) -> list[Stored]:
-        """The six, as they happened."""
+        """The six events in their original order."""
         facts = {"name": "M", "slug": "m", "mentor_capacity": 3, "learner_capacity": 2}
         return [
             factories.cluster_registered_event(1, cluster_id=self.mentor, consortium_id=self.consortium, **facts),
@@ -68,12 +68,12 @@ class Story:
 
     @property
     def has_answer(self) -> bool:
-        """Whether the request comes when the mentor is known and known to be better: what is known then decides."""
+        """Whether the request arrives after the mentor and its levels are known, so that it gets a proposal."""
         return {REGISTERED, ASSESSED} <= set(self.order[: self.order.index(REQUESTED)])
 
 
 class Ear:
-    """matching's inbox and worker, driven by hand."""
+    """The inbox and worker of matching, run step by step."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -81,7 +81,7 @@ class Ear:
         self._worker = Worker(database, consumer, self._inbox)
 
     async def hear(self, events: Sequence[Stored]) -> None:
-        """Take these in, and handle them to the end."""
+        """Receive these events and handle all of them."""
         await self._inbox.receive([(registry()[event.type].topic, event.record()) for event in events])
         while await self._worker.step():
             pass
@@ -89,7 +89,7 @@ class Ear:
             assert all((stats.pending, stats.dead) == (0, 0) for stats in await pending_stats(session, consumer))
 
     async def states(self, stories: Sequence[Story]) -> Counter[str]:
-        """How many of the stories ended in which state, by its hash; ids are left out of it."""
+        """The number of stories by hash of their final state, without ids."""
         names = {story.mentor: (place, "mentor") for place, story in enumerate(stories)}
         names |= {story.learner: (place, "learner") for place, story in enumerate(stories)}
         known: dict[int, list[str]] = defaultdict(list)
@@ -103,7 +103,7 @@ class Ear:
         return Counter(hashlib.sha256("".join(sorted(rows)).encode()).hexdigest() for rows in known.values())
 
     async def pairs(self) -> Counter[tuple[UUID, UUID]]:
-        """How often each mentor was proposed to each learner."""
+        """The number of proposals by mentor and learner."""
         async with self.database.reading() as session:
             return Counter((row.mentor_id, row.learner_id) for row in (await session.scalars(select(Pair))).all())
 
@@ -120,7 +120,7 @@ def once(event: Stored) -> list[Stored]:
 
 
 def doubled(event: Stored) -> list[Stored]:
-    """Again by the transport, which the inbox knows, and again as after the inbox has forgotten it."""
+    """The event twice: a redelivery that the inbox ignores, and one after the inbox has deleted it."""
     return [event, event, replace(event, id=uuid4())]
 
 

@@ -1,4 +1,4 @@
-"""F2 and F3: a process ends at each named point of the way; whoever comes after it loses and doubles nothing."""
+"""F2 and F3: a process ends at each failpoint; its successor loses and duplicates no event."""
 
 import time
 from pathlib import Path

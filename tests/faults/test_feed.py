@@ -1,4 +1,4 @@
-"""F38: readers of the feed who are many, idle, slow or gone, and all of them back at once."""
+"""F38: many readers of the feed: idle, slow, disconnected, and all reconnecting at once."""
 
 import asyncio
 import socket
@@ -40,20 +40,20 @@ PATIENCE = count(2, 60)
 
 
 class Feed:
-    """The feed as its service's database has it."""
+    """The feed in the database of its service."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._key, self._newest = uuid4(), 0
 
     async def publish(self, number: int) -> None:
-        """So many events that everybody wants."""
+        """Publish a number of events that all listeners subscribe to."""
         wished = [factories.service_requested(cluster_id=self._key) for _ in range(number)]
         await self._put([factories.stored(event, version) for version, event in enumerate(wished, self._newest + 1)])
         self._newest += number
 
     async def tell_at_length(self) -> None:
-        """Events that only slow readers ask for."""
+        """Publish large events that only slow readers subscribe to."""
         await self._put([factories.stored(factories.training_published(title="x" * SIZE)) for _ in range(LARGE)])
 
     async def _put(self, events: Sequence[Stored]) -> None:
@@ -62,7 +62,7 @@ class Feed:
             await tx.execute(text("NOTIFY outbox"))
 
     async def wait_for(self, listeners: Sequence[Listener]) -> float:
-        """Wait until they have heard of everything; how many seconds that took."""
+        """Wait until the listeners have all events; return the seconds that it took."""
         begun = time.monotonic()
         await eventually(
             lambda: all(listener.seen and listener.seen[-1].version >= self._newest for listener in listeners), 60.0
@@ -70,7 +70,7 @@ class Feed:
         return time.monotonic() - begun
 
     def shown(self, log: Log) -> Log:
-        """What everybody wanted of the whole."""
+        """The part of the log that all listeners subscribe to."""
         log.events = [event for event in log.events if event.key == self._key]
         return log
 
@@ -163,7 +163,7 @@ def _all_asked(listeners: Sequence[Listener]) -> bool:
 
 
 async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instance) -> float:
-    """Readers come that take nothing. They cost little, are cut off, and hold up nobody; the longest delay."""
+    """Readers connect that read nothing. They cost little and are disconnected; return the longest delay of others."""
     process, slow, stall = psutil.Process(instance.process.pid), count(20, 50), 0.0
     before = most = process.memory_info().rss
     async with AsyncExitStack() as stack:
@@ -180,7 +180,7 @@ async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instan
 
 
 async def _silent(instance: Instance, stack: AsyncExitStack) -> int:
-    """A client that asks for the whole feed and reads nothing; its port."""
+    """Connect a client that requests the whole feed and reads nothing; return its port."""
     connection = stack.enter_context(socket.socket())
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.setblocking(False)  # noqa: FBT003  there is no other way to say it
@@ -192,7 +192,7 @@ async def _silent(instance: Instance, stack: AsyncExitStack) -> int:
 
 
 def _open(process: psutil.Process) -> set[int]:
-    """The ports of those clients whose connection the process still holds."""
+    """The ports of the clients that are still connected to the process."""
     return {connection.raddr.port for connection in process.net_connections("tcp4") if connection.raddr}
 
 
@@ -203,7 +203,7 @@ async def _is_there(http: httpx2.AsyncClient, position: int) -> bool:
 
 @asynccontextmanager
 async def _in_parts(listeners: Sequence[Listener]) -> AsyncIterator[list[Callable[[], Awaitable[None]]]]:
-    """All listen; gives what lets the next part of them leave."""
+    """Run all listeners; yields functions that disconnect one part of them after the other."""
     async with AsyncExitStack() as stack:
         parts = [await stack.enter_async_context(AsyncExitStack()) for _ in range(PARTS)]
         for number, part in enumerate(parts):

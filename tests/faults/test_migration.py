@@ -1,4 +1,4 @@
-"""F34: a big table changes while the code before the change serves requests, and somebody reads it for long."""
+"""F34: a large table is migrated while the previous version serves requests and a long read holds it."""
 
 import asyncio
 import shutil
@@ -58,7 +58,7 @@ _ALL_SENT = "SELECT sent = (SELECT count(*) FROM outbox) FROM outbox_relay"
 async def old(
     service_database: Callable[[str], Awaitable[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> str:
-    """A database of members for which there are migrations still to come; all others are made without them."""
+    """A database of members at an earlier revision, with migrations still to run."""
     url = await service_database("members")
     migrations = tmp_path / "services" / "members" / "migrations"
     shutil.copytree(ROOT / "services" / "members" / "migrations", migrations, ignore=shutil.ignore_patterns("__*"))
@@ -108,7 +108,7 @@ async def _connection(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Rec
 
 @asynccontextmanager
 async def _watching(connection: "asyncpg.Connection[asyncpg.Record]", waits: list[bool]) -> AsyncIterator[None]:
-    """Note again and again whether a step waits for a table, while the block lasts."""
+    """Record until the block ends whether a step waits for a table lock."""
 
     async def watch() -> None:
         while True:

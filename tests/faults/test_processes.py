@@ -1,4 +1,4 @@
-"""Processes that die, freeze, stall or are there twice."""
+"""Processes that die, freeze, stall or run twice."""
 
 import asyncio
 import re
@@ -83,7 +83,7 @@ async def test_f14_a_consumer_is_frozen_past_its_session(harness: FaultHarness, 
 
 
 def _leads(output: str) -> bool:
-    """Whether the last word of a node about its lead is that it has it."""
+    """Whether the last relay message in the output of a process is that it leads."""
     words = re.findall(r"relay leads|relay fenced|relay lost its database, retrying", output)
     return bool(words) and words[-1] == "relay leads"
 

@@ -1,4 +1,4 @@
-"""Whole services: the process dies again and again, instances are restarted one after the other."""
+"""Whole services: repeated crashes, and a rolling restart of all instances."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""F33: whoever is told to end while Kafka is down ends by itself, and what was taken is delivered later."""
+"""F33: a process that is stopped while Kafka is down ends by itself, and accepted writes are delivered later."""
 
 import asyncio
 import time
@@ -80,7 +80,7 @@ async def _told_to_end(
     asks: tuple[Ask, Ask],
     table: Path,
 ) -> None:
-    """Take writes while the broker is away, end, come back with it, and look for what was taken."""
+    """Accept writes while the broker is down, stop, restart with the broker, and look for the accepted writes."""
     stop, start = processes
     callers = Callers(asks[0])
     async with callers.calling():

@@ -1,4 +1,4 @@
-"""The long run, in short: it tells what it sees and how that grows, and judges."""
+"""A short soak run: it prints samples and their growth, and decides."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""F35: old readers and a newer writer, a newer reader and old writers, over the whole way of an event."""
+"""F35: old readers and a newer writer, a newer reader and old writers, from the outbox to the effect."""
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -114,7 +114,7 @@ async def test_f35_a_newer_reader_and_old_writers(
 
 
 def _everything(name: str, read: dict[UUID, Any]) -> Consumer:
-    """A consumer of every type that is known when it is made; `read` is what it has read."""
+    """A consumer of every type known at that moment; `read` collects the data of its events."""
     consumer = Consumer(name)
 
     @consumer.on(*(entry.model for entry in registry().values()))
@@ -148,7 +148,7 @@ async def _publish(harness: Harness, sent: Sequence[Sent]) -> None:
 
 
 async def _misjudged(harness: Harness, consumer: Consumer, sent: Iterable[Sent]) -> list[str]:
-    """Wait until a reader is through; whatever it did with an event that it should not have done."""
+    """Wait until a reader has handled all events; return its wrong outcomes."""
     mine = {item.event.id: item for item in sent if schema_versions.topic(item) in consumer.topics}
 
     async def judged() -> dict[UUID, tuple[str, str]] | None:
@@ -176,7 +176,7 @@ async def _feed(harness: Harness) -> dict[UUID, bytes]:
 async def _result(
     harness: Harness, name: str, fault: str, injected: int, sent: Iterable[Sent], recovery: float
 ) -> Result:
-    """Hold the effects against what a reader can read of what was sent; versions are counted without the rest."""
+    """Compare the effects with the readable events; versions are counted without the unreadable ones."""
     readable = [item.event for item in sent if not item.dead]
     behind: dict[UUID, int] = {}
     written = []
