@@ -50,17 +50,17 @@ class Callers:
         """Make calls at a rate per second until the block ends, then wait until all are answered."""
         self._consortium = self._consortium or (await self._call("POST", "/consortia", factories.consortium()))["id"]
         async with asyncio.TaskGroup() as group:
-            coming = group.create_task(self._come(group, CALLS / rate))
+            calls = group.create_task(self._call_regularly(group, CALLS / rate))
             yield
-            coming.cancel()
+            calls.cancel()
 
-    async def _come(self, group: asyncio.TaskGroup, every: float) -> None:
+    async def _call_regularly(self, group: asyncio.TaskGroup, every: float) -> None:
         while True:
             await self._places.acquire()
-            group.create_task(self._visit()).add_done_callback(lambda _: self._places.release())
+            group.create_task(self._make_calls()).add_done_callback(lambda _: self._places.release())
             await passing(every)
 
-    async def _visit(self) -> None:
+    async def _make_calls(self) -> None:
         cluster = await self._write("POST", "/clusters", factories.cluster(self._consortium))
         for places in range(1, CALLS):
             capacity = {"mentor_capacity": places + 5, "learner_capacity": 1}

@@ -69,10 +69,10 @@ class Known:
         ]
         return min(TOP, level + sum(more)) if more else level
 
-    def speak(self, mentor: UUID, learner: UUID) -> bool:
+    def share_a_language(self, mentor: UUID, learner: UUID) -> bool:
         return mentor != learner and bool(self.clusters[mentor][0] & self.clusters[learner][0])
 
-    def above(self, mentor: UUID, learner: UUID, name: str) -> bool:
+    def is_above(self, mentor: UUID, learner: UUID, name: str) -> bool:
         return self.level(mentor, name) > self.level(learner, name)
 
     def fits(self, mentor: UUID, learner: UUID) -> bool:
@@ -83,7 +83,7 @@ class Known:
             if caller == learner and level > self.level(caller, what)
         }
         needs |= {what for caller, what in self.requests.values() if caller == learner}
-        return self.speak(mentor, learner) and any(self.above(mentor, learner, name) for name in needs)
+        return self.share_a_language(mentor, learner) and any(self.is_above(mentor, learner, name) for name in needs)
 
 
 class Matching:
@@ -125,8 +125,8 @@ class Matching:
             cluster
             for cluster in self.known.clusters
             if self._free(cluster, "mentor")
-            and self.known.speak(cluster, learner)
-            and self.known.above(cluster, learner, name)
+            and self.known.share_a_language(cluster, learner)
+            and self.known.is_above(cluster, learner, name)
         ]
         self._propose_best(new_pairs, {(mentor, learner) for mentor in able}, MAX_MENTORS_PER_REQUEST)
 
@@ -282,7 +282,7 @@ class Matching:
             return [
                 (mentor, learner)
                 for mentor in able
-                if known.speak(mentor, learner) and known.above(mentor, learner, name)
+                if known.share_a_language(mentor, learner) and known.is_above(mentor, learner, name)
             ]
         open_pairs = [self.pairs[id] for id in self.open if self.pairs[id].request is None]
         taken = Counter(("mentor", other.mentor) for other in open_pairs) + Counter(

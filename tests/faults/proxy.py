@@ -13,7 +13,7 @@ Connect = Callable[[], Awaitable[tuple[StreamReader, StreamWriter]]]
 
 
 @dataclass
-class Weather:
+class Network:
     """The state of the network; it may change at any time.
 
     Args:
@@ -38,7 +38,7 @@ class Proxy:
 
     def __init__(self, connect: Connect, port: int) -> None:
         self._connect, self.port = connect, port
-        self.weather = Weather()
+        self.network = Network()
         self.cuts = 0
         self.held = 0
         self._open: set[StreamWriter] = set()
@@ -56,7 +56,7 @@ class Proxy:
 
     async def serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         """Serve a client."""
-        if not self.weather.accepts:
+        if not self.network.accepts:
             self.cuts += 1
             writer.transport.abort()
             return
@@ -81,17 +81,17 @@ class Proxy:
     async def _pump(self, reader: StreamReader, writer: StreamWriter, *, up: bool) -> None:
         passed = 0
         while data := await reader.read(_CHUNK):
-            weather = self.weather
+            network = self.network
             passed += len(data)
-            if up and weather.cut_after and passed > weather.cut_after:
+            if up and network.cut_after and passed > network.cut_after:
                 self.cuts += 1
                 writer.write(data)
                 await writer.drain()
                 raise _CutError
-            if not (weather.up if up else weather.down):
+            if not (network.up if up else network.down):
                 self.held += 1
                 continue
-            if wait := weather.latency + (len(data) / weather.bandwidth if weather.bandwidth else 0.0):
+            if wait := network.latency + (len(data) / network.bandwidth if network.bandwidth else 0.0):
                 self.held += 1
                 await passing(wait)
             writer.write(data)

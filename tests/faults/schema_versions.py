@@ -55,7 +55,7 @@ def _leave_out(data: Json, whole: Json) -> None:
         data.pop(name, None)
 
 
-def _say_new_words(data: Json, whole: Json) -> None:
+def _use_unknown_values(data: Json, whole: Json) -> None:
     """Replace every text without a format by an unknown value."""
     for name in data.keys() & whole["properties"].keys():
         field = whole["properties"][name]
@@ -96,7 +96,7 @@ CHANGES = {
         compatible=True,
     ),
     "optional left out": Change(_same, _leave_out, compatible=True),
-    "values more": Change(_same, _say_new_words, compatible=True),
+    "values more": Change(_same, _use_unknown_values, compatible=True),
     "a field gone": Change(_lose, lambda data, whole: data.pop(_last(whole)), compatible=False),
     "a field renamed": Change(_rename, lambda data, whole: data.update(new=data.pop(_last(whole))), compatible=False),
     "a field of another type": Change(
@@ -124,7 +124,7 @@ class _Landed(Data):
     cluster_id: UUID
 
 
-def judged(entry: EventType, change: Change) -> list[str]:
+def schema_faults(entry: EventType, change: Change) -> list[str]:
     """The faults that the schema check reports for a change."""
     old = schema(entry)
     new = copy.deepcopy(old)
@@ -154,7 +154,7 @@ def between_others(entry: EventType, change: Change) -> list[Sent]:
     return [Sent(_event(entry, key, version, kind), dead) for version, (kind, dead) in enumerate(kinds, 1)]
 
 
-def one_after_the_other(types: Sequence[EventType], *changes: str) -> list[list[Sent]]:
+def in_stages(types: Sequence[EventType], *changes: str) -> list[list[Sent]]:
     """An event of each type, then an event of each type with each further change, on the same keys."""
     keys = [uuid4() for _ in types]
     return [
@@ -163,7 +163,7 @@ def one_after_the_other(types: Sequence[EventType], *changes: str) -> list[list[
     ]
 
 
-def of_types_to_come() -> list[Sent]:
+def of_unknown_types() -> list[Sent]:
     """Events of unknown types and versions, on known topics."""
     same, known = CHANGES["as it is"], list(registry().values())
     names = [(entry, entry.name.replace(".v1", ".v2")) for entry in known]
@@ -176,7 +176,9 @@ def topic(sent: Sent) -> str:
     return f"kei.{sent.event.type.split('.')[1]}.v1"
 
 
-def grow(monkeypatch: pytest.MonkeyPatch, types: Sequence[EventType], *, demanding: bool = False) -> None:
+def register_changed_types(
+    monkeypatch: pytest.MonkeyPatch, types: Sequence[EventType], *, demanding: bool = False
+) -> None:
     """Register changed types: an additional type, and an additional field in each; `demanding`: it is required."""
     colour: Any = (Any, ... if demanding else None)
     changed = [replace(entry, model=create_model(entry.name, __base__=entry.model, colour=colour)) for entry in types]

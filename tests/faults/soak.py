@@ -71,15 +71,15 @@ class Soak:
 
     async def slow(self, _: WorkerProcess, seconds: float) -> None:
         """Delay all data to and from the database by a tenth of a second."""
-        self.door.weather.latency = 0.1
+        self.door.network.latency = 0.1
         await passing(seconds)
-        self.door.weather.latency = 0.0
+        self.door.network.latency = 0.0
 
     async def silent(self, _: WorkerProcess, seconds: float) -> None:
         """Drop all data to and from the database."""
-        self.door.weather.up = self.door.weather.down = False
+        self.door.network.up = self.door.network.down = False
         await passing(seconds)
-        self.door.weather.up = self.door.weather.down = True
+        self.door.network.up = self.door.network.down = True
 
     async def crash_broker(self, _: WorkerProcess, seconds: float) -> None:
         assert self.broker is not None
@@ -166,7 +166,7 @@ async def soaked(run: Run, transport: str, plan: Plan) -> AsyncIterator[Soak]:
 async def soak(run: Run, transport: str, plan: Plan) -> Result:
     """Run with load, faults and samples; print the growth, and count when all events are handled."""
     async with soaked(run, transport, plan) as soak:
-        writers = soak.harness.writers(rollbacks=0.05, dawdle=0.02)
+        writers = soak.harness.writers(rollbacks=0.05, max_hold=0.02)
         writing = asyncio.create_task(writers.run())
         try:
             async with asyncio.TaskGroup() as group:

@@ -55,7 +55,7 @@ class Listener:
 
     async def listen(self) -> float:
         """Read a stream to its end; return the seconds after which the server asks to reconnect."""
-        reader = await self._come()
+        reader = await self._connect()
         wait = 2.0
         lines: list[bytes] = []
         async for line in _lines(reader):
@@ -65,7 +65,7 @@ class Listener:
             fields = dict(line.split(b": ", 1) for line in lines if not line.startswith(b":"))
             wait = int(fields.get(b"retry", wait * 1000)) / 1000
             if b"id" in fields:
-                self._hear(int(fields[b"id"]), json.loads(fields[b"data"]))
+                self._record(int(fields[b"id"]), json.loads(fields[b"data"]))
             lines = []
         return wait
 
@@ -74,11 +74,11 @@ class Listener:
         if self._writer is not None:
             self._writer.transport.abort()
 
-    def _hear(self, position: int, event: dict[str, str]) -> None:
+    def _record(self, position: int, event: dict[str, str]) -> None:
         self.position = position
         self.seen.append(Event(UUID(event["id"]), UUID(event["partitionkey"]), int(event["sequence"])))
 
-    async def _come(self) -> StreamReader:
+    async def _connect(self) -> StreamReader:
         url = urlsplit(self._where())
         reader, self._writer = await asyncio.open_connection(url.hostname, url.port, limit=_LINE)
         self._writer.write(request(url.path, self._headers | {"Last-Event-ID": str(self.position)}, self._types))

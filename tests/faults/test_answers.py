@@ -96,7 +96,7 @@ def loses_its_places(pair: Pair) -> Work:
     return lambda tx: upsert_slots(tx, [(data, 2)])
 
 
-async def tried(database: Database, work: Work, late: float) -> str:
+async def outcome_after(database: Database, work: Work, late: float) -> str:
     """The outcome of the work, started after a delay in seconds."""
     try:
         async with database.transaction() as tx:
@@ -120,27 +120,27 @@ async def race(database: Database, seed: int) -> str:
     rng.shuffle(runners)
     lowered = ("lowered", loses_its_places(pair))
     started = [*runners[: rng.randint(2, 4)], *([lowered] if rng.random() < 0.5 else [])]
-    works = [tried(database, work, rng.random() / 200) for _, work in started]
-    came = dict(zip((name for name, _ in started), await asyncio.gather(*works), strict=True))
-    await judged(database, pair.id, came)
-    return next((name for name, what in came.items() if what == DONE and name != "lowered"), "proposed")
+    works = [outcome_after(database, work, rng.random() / 200) for _, work in started]
+    outcomes = dict(zip((name for name, _ in started), await asyncio.gather(*works), strict=True))
+    await assert_outcome(database, pair.id, outcomes)
+    return next((name for name, what in outcomes.items() if what == DONE and name != "lowered"), "proposed")
 
 
-async def judged(database: Database, id: UUID, came: dict[str, str]) -> None:
+async def assert_outcome(database: Database, id: UUID, outcomes: dict[str, str]) -> None:
     """Assert that exactly one succeeded, with one event and right slots, and that the others got the right errors."""
-    won = [name for name, what in came.items() if what == DONE and name != "lowered"]
+    won = [name for name, what in outcomes.items() if what == DONE and name != "lowered"]
     allowed = {DONE, f"{LATE}: already-decided", f"{LATE}: no-free-place", f"{LATE}: expired"}
-    assert set(came.values()) <= allowed
-    assert len(won) <= 1, came
+    assert set(outcomes.values()) <= allowed
+    assert len(won) <= 1, outcomes
     async with database.transaction() as tx:
         pair = (await tx.scalars(select(Pair).where(Pair.id == id))).one()
         slots_by_role = {
             side.role: side for side in await tx.scalars(select(Slots).where(Slots.cluster_id == pair.mentor_id))
         }
         types = (await tx.execute(_PUBLISHED, {"key": id})).scalars().all()
-    assert pair.state == (won[0] if won else "proposed"), came
+    assert pair.state == (won[0] if won else "proposed"), outcomes
     if not won:
-        assert came["accepted"] == f"{LATE}: no-free-place"
+        assert outcomes["accepted"] == f"{LATE}: no-free-place"
     assert [kind.split(".")[3] for kind in types] == ["proposed", *won]
     assert (slots_by_role["mentor"].used, pair.version) == (int(pair.state == "accepted"), 3 if won else 2)
 

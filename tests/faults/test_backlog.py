@@ -23,7 +23,7 @@ async def test_f28_a_backlog_passes_over_a_slow_and_narrow_way(
     async with behind_proxy(await own_postgres(), transport, tmp_path) as (harness, door):
         writers = harness.writers()
         await writers.write(count(800, 1500))
-        door.weather.latency, door.weather.bandwidth = 0.1, 125_000
+        door.network.latency, door.network.bandwidth = 0.1, 125_000
         await harness.start_pair()
 
         async def arrived() -> bool:
@@ -32,6 +32,6 @@ async def test_f28_a_backlog_passes_over_a_slow_and_narrow_way(
             return int(received or 0) >= len(writers.acked)
 
         await eventually(arrived, 180.0)
-        door.weather.latency, door.weather.bandwidth = 0.0, 0
+        door.network.latency, door.network.bandwidth = 0.0, 0
         result = await harness.result("F28 backlog, 200 ms, 1 Mbit/s", door.held, writers, time.monotonic())
     result.settle(table)

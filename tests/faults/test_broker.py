@@ -149,10 +149,10 @@ async def _first_effect_after(harness: FaultHarness, seen: int) -> float:
 async def _lose_answers(harness: FaultHarness, door: Proxy) -> None:
     """Lose responses: once until the client retries, and once until the relay gives up and sends again."""
     for seconds in (harness.rng.uniform(0.1, 0.5), DEADLINE + 1):
-        door.weather.down = False
+        door.network.down = False
         await passing(seconds)
         door.cut()
-        door.weather.down = True
+        door.network.down = True
         await passing(1.0)
 
 

@@ -73,7 +73,7 @@ async def test_f25_handlers_lock_each_other_out(contended: FaultHarness, table: 
 async def test_f25_writers_lock_each_other_out(contended: FaultHarness, table: Path) -> None:
     """Each transaction also changes a second, random key, and PostgreSQL aborts one of two deadlocked ones."""
     await contended.start_pair()
-    writers = Writers(contended.source, contended.keys[:12], contended.rng, crosses=1.0, dawdle=0.02)
+    writers = Writers(contended.source, contended.keys[:12], contended.rng, crosses=1.0, max_hold=0.02)
     await writers.write(count(600, 5_000), at_once=30)
     healed = time.monotonic()
     deadlocks = await eventually(lambda: _count(contended.source, _DEADLOCKS))

@@ -48,9 +48,9 @@ async def test_f22_connections_are_dead_without_a_word(
         await harness.start_pair()
         async with harness.writing() as writers:
             await passing(1.0)
-            door.weather.up = door.weather.down = False
+            door.network.up = door.network.down = False
             await passing(count(12, 60))
-            door.weather.up = door.weather.down = True
+            door.network.up = door.network.down = True
             healed = time.monotonic()
             await passing(1.0)
         result = await harness.result("F22 dead connections", door.held, writers, healed)
@@ -65,9 +65,9 @@ async def test_f27_what_is_asked_arrives_and_the_answer_does_not(
         await harness.start_pair(lease=2.0)
         async with harness.writing() as writers:
             await passing(1.0)
-            door.weather.down = False
+            door.network.down = False
             await passing(count(12, 60))
-            door.weather.down = True
+            door.network.down = True
             healed = time.monotonic()
             await passing(1.0)
         result = await harness.result("F27 answers are lost", door.held, writers, healed)
@@ -79,10 +79,10 @@ async def test_f28_the_way_to_the_database_is_slow_and_narrow(
 ) -> None:
     async with behind_proxy(await own_postgres(), transport, tmp_path) as (harness, door):
         await harness.start_pair()
-        door.weather.latency, door.weather.bandwidth = 0.1, 125_000
+        door.network.latency, door.network.bandwidth = 0.1, 125_000
         writers = harness.writers()
         await writers.write(count(200, 600))
-        door.weather.latency, door.weather.bandwidth = 0.0, 0
+        door.network.latency, door.network.bandwidth = 0.0, 0
         result = await harness.result("F28 200 ms, 1 Mbit/s", door.held, writers, time.monotonic())
     result.settle(table)
 

@@ -47,7 +47,7 @@ async def test_f9_what_cannot_be_read_is_dead_with_its_reason(harness: FaultHarn
         async with harness.source.transaction() as tx:
             await _put_poison(tx)
     begun = time.monotonic()
-    strange = await _send_strange(harness)
+    strange = await _send_malformed(harness)
     dead = rounds * len(UNREADABLE)
     await eventually(lambda: _dead(harness, dead + strange), PROMPT)
     result = await harness.result("F9 poison", dead + strange, writers, begun)
@@ -91,7 +91,7 @@ async def _put_poison(tx: WriteSession) -> None:
     await outbox.forward(tx, events, TOPIC)
 
 
-async def _send_strange(harness: FaultHarness) -> int:
+async def _send_malformed(harness: FaultHarness) -> int:
     """Send records that no outbox can contain: no key, no headers, no value, a very large value."""
     if harness.kafka is None:
         return 0

@@ -72,7 +72,7 @@ class Story:
         return {REGISTERED, ASSESSED} <= set(self.order[: self.order.index(REQUESTED)])
 
 
-class Ear:
+class MatchingInbox:
     """The inbox and worker of matching, run step by step."""
 
     def __init__(self, database: Database) -> None:
@@ -80,7 +80,7 @@ class Ear:
         self._inbox = Inbox(database, consumer)
         self._worker = Worker(database, consumer, self._inbox)
 
-    async def hear(self, events: Sequence[Stored]) -> None:
+    async def handle(self, events: Sequence[Stored]) -> None:
         """Receive these events and handle all of them."""
         await self._inbox.receive([(registry()[event.type].topic, event.record()) for event in events])
         while await self._worker.step():
@@ -109,9 +109,9 @@ class Ear:
 
 
 @pytest.fixture
-async def ear(service_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[Ear]:
+async def matching_inbox(service_database: Callable[[str], Awaitable[str]]) -> AsyncIterator[MatchingInbox]:
     database = Database(await service_database("matching"), name="orders")
-    yield Ear(database)
+    yield MatchingInbox(database)
     await database.close()
 
 
@@ -119,33 +119,35 @@ def once(event: Stored) -> list[Stored]:
     return [event]
 
 
-def doubled(event: Stored) -> list[Stored]:
+def twice(event: Stored) -> list[Stored]:
     """The event twice: a redelivery that the inbox ignores, and one after the inbox has deleted it."""
     return [event, event, replace(event, id=uuid4())]
 
 
-@pytest.mark.parametrize("copies", [once, doubled])
-async def test_every_order_of_six_events_ends_in_one_state(ear: Ear, copies: Callable[[Stored], list[Stored]]) -> None:
+@pytest.mark.parametrize("copies", [once, twice])
+async def test_every_order_of_six_events_ends_in_one_state(
+    matching_inbox: MatchingInbox, copies: Callable[[Stored], list[Stored]]
+) -> None:
     stories = [Story(order) for order in ORDERS]
     histories = [story.events() for story in stories]
-    await ear.hear([event for story in stories for event in story.past()])
+    await matching_inbox.handle([event for story in stories for event in story.past()])
     for place in range(6):
-        await ear.hear(
+        await matching_inbox.handle(
             [
                 copy
                 for story, events in zip(stories, histories, strict=True)
                 for copy in copies(events[story.order[place]])
             ]
         )
-    assert list((await ear.states(stories)).values()) == [len(ORDERS)]
-    assert await ear.pairs() == {(story.mentor, story.learner): 1 for story in stories if story.has_answer}
+    assert list((await matching_inbox.states(stories)).values()) == [len(ORDERS)]
+    assert await matching_inbox.pairs() == {(story.mentor, story.learner): 1 for story in stories if story.has_answer}
 
 
-async def test_without_versions_the_order_would_decide(ear: Ear) -> None:
+async def test_without_versions_the_order_would_decide(matching_inbox: MatchingInbox) -> None:
     stories = [Story(ORDERS[0]), Story(ORDERS[-1])]
     for story in stories:
         events = story.events()
         arriving = [*story.past(), *(events[place] for place in story.order)]
         for version, event in enumerate(arriving, 1):
-            await ear.hear([replace(event, version=version)])
-    assert len(await ear.states(stories)) == 2
+            await matching_inbox.handle([replace(event, version=version)])
+    assert len(await matching_inbox.states(stories)) == 2

@@ -19,7 +19,7 @@ KAFKA = {"ingest.committed"}
 
 @pytest.mark.parametrize("point", [point for point in get_args(Failpoint) if point not in KAFKA])
 async def test_f2_a_process_ends_at_a_point(harness: FaultHarness, table: Path, point: str) -> None:
-    result = await _died_again_and_again(harness, point)
+    result = await _crash_repeatedly(harness, point)
     if point == "relay.sent":  # F3: the transport had them all, the mark was not made
         assert result.raw_dup > 0
     result.settle(table)
@@ -29,10 +29,10 @@ async def test_f2_a_process_ends_at_a_point(harness: FaultHarness, table: Path, 
 @pytest.mark.long
 @pytest.mark.parametrize("point", sorted(KAFKA))
 async def test_f2_a_reader_of_kafka_ends_at_a_point(kafka_harness: FaultHarness, table: Path, point: str) -> None:
-    (await _died_again_and_again(kafka_harness, point)).settle(table)
+    (await _crash_repeatedly(kafka_harness, point)).settle(table)
 
 
-async def _died_again_and_again(harness: FaultHarness, point: str) -> Result:
+async def _crash_repeatedly(harness: FaultHarness, point: str) -> Result:
     times = count(1, 12)
     role = {"relays": point in RELAY, "consumes": point not in RELAY} if harness.kafka else {}
     if harness.kafka:

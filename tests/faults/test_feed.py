@@ -52,7 +52,7 @@ class Feed:
         await self._put([factories.stored(event, version) for version, event in enumerate(wished, self._newest + 1)])
         self._newest += number
 
-    async def tell_at_length(self) -> None:
+    async def publish_large(self) -> None:
         """Publish large events that only slow readers subscribe to."""
         await self._put([factories.stored(factories.training_published(title="x" * SIZE)) for _ in range(LARGE)])
 
@@ -85,14 +85,14 @@ async def test_f38_many_idle_readers_some_slow_ones_and_all_of_them_back_at_once
     listeners = [Listener(lambda: instance.url, SMALL) for _ in range(count(100, 1000))]
     async with running(instance), client(instance.url) as http:
         process = psutil.Process(instance.process.pid)
-        await feed.tell_at_length()
+        await feed.publish_large()
         await feed.publish(10)
-        await eventually(lambda: _is_there(http, 10 + LARGE))
+        await eventually(lambda: _has_events(http, 10 + LARGE))
         empty = process.memory_info().rss
         async with _in_parts(listeners) as parts:
             await feed.wait_for(listeners)
             each = (process.memory_info().rss - empty) / len(listeners)
-            stall = await _slow_ones(feed, listeners, instance)
+            stall = await _add_slow_readers(feed, listeners, instance)
             for gone_parts, leave in enumerate(parts, 1):
                 await leave()
                 await feed.publish(1)
@@ -162,7 +162,7 @@ def _all_asked(listeners: Sequence[Listener]) -> bool:
     return all(listener.connects or listener.refused for listener in listeners)
 
 
-async def _slow_ones(feed: Feed, listeners: Sequence[Listener], instance: Instance) -> float:
+async def _add_slow_readers(feed: Feed, listeners: Sequence[Listener], instance: Instance) -> float:
     """Readers connect that read nothing. They cost little and are disconnected; return the longest delay of others."""
     process, slow, stall = psutil.Process(instance.process.pid), count(20, 50), 0.0
     before = most = process.memory_info().rss
@@ -196,7 +196,7 @@ def _open(process: psutil.Process) -> set[int]:
     return {connection.raddr.port for connection in process.net_connections("tcp4") if connection.raddr}
 
 
-async def _is_there(http: httpx2.AsyncClient, position: int) -> bool:
+async def _has_events(http: httpx2.AsyncClient, position: int) -> bool:
     reply = await http.get("/feed/head")
     return bool(reply.raise_for_status().json()["position"] == position)
 

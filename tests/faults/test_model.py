@@ -88,7 +88,7 @@ def test_whatever_happens_is_what_the_model_says(history_runner: HistoryRunner, 
     assert history_runner.simulation.crashes.keys() == set(POINTS), "nobody ever died there"
 
 
-async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
+async def _take_without_capacity(tx: WriteSession, pair: Pair) -> list[tuple[UUID, str]]:
     for cluster, side in sorted([(pair.mentor_id, "mentor"), (pair.learner_id, "learner")]):
         slots = update(Slots).where(Slots.cluster_id == cluster, Slots.role == side)
         await tx.execute(slots.values(used=Slots.used + 1, ceiling=Slots.ceiling + 1))
@@ -96,7 +96,7 @@ async def _take_what_is_not_there(tx: WriteSession, pair: Pair) -> list[tuple[UU
 
 
 def no_capacity(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("services.matching.commands.proposal_replies._take_slots", _take_what_is_not_there)
+    patch.setattr("services.matching.commands.proposal_replies._take_slots", _take_without_capacity)
 
 
 def no_memory(patch: pytest.MonkeyPatch) -> None:

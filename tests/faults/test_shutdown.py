@@ -50,7 +50,7 @@ async def test_f33_services_are_told_to_end_while_kafka_is_down(
         await asyncio.gather(*(service.start() for service in services))
 
     async with running(*services), client(services[0].url) as members, client(services[1].url) as feed:
-        await _told_to_end(f"{how}, each", broker, (stop, start), (members.request, feed.request), table)
+        await _stop_without_kafka(f"{how}, each", broker, (stop, start), (members.request, feed.request), table)
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -70,10 +70,10 @@ async def test_f33_all_services_in_one_process_are_told_to_end_while_kafka_is_do
     operator = {"Authorization": f"Bearer {operator_token(DataDirectory(instance.home))}"}
     members, feed = (client(f"{instance.url}/api/{name}", operator) for name in ("members", "notifications"))
     async with members, feed:
-        await _told_to_end(f"{how}, as one", broker, (stop, start), (members.request, feed.request), table)
+        await _stop_without_kafka(f"{how}, as one", broker, (stop, start), (members.request, feed.request), table)
 
 
-async def _told_to_end(
+async def _stop_without_kafka(
     how: str,
     broker: Broker,
     processes: tuple[Callable[[], Awaitable[set[int]]], Callable[[], Awaitable[None]]],

@@ -63,10 +63,10 @@ async def test_f35_old_readers_and_a_newer_writer(harness: Harness, services: di
     name = f"v{uuid4().hex[:12]}"
     pairs = [(entry, change) for entry in registry().values() for change in CHANGES.values()]
     for entry, change in pairs:
-        assert bool(schema_versions.judged(entry, change)) is not change.compatible, (entry.name, change)
+        assert bool(schema_versions.schema_faults(entry, change)) is not change.compatible, (entry.name, change)
     sent = [
         event for pair in pairs * count(1, 10) for event in schema_versions.between_others(*pair)
-    ] + schema_versions.of_types_to_come()
+    ] + schema_versions.of_unknown_types()
     readers = [(harness, _everything(name, {}))]
     readers += [(services[service], import_module(f"services.{service}.consumers").consumer) for service in SERVICES]
     async with _reading(readers), _writing(harness):
@@ -84,15 +84,15 @@ async def test_f35_a_newer_reader_and_old_writers(
     harness: Harness, table: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, types, read = f"v{uuid4().hex[:12]}", list(registry().values()), dict[UUID, Any]()
-    first, left_out, more, last = schema_versions.one_after_the_other(
+    first, left_out, more, last = schema_versions.in_stages(
         types, "as it is", "optional left out", "fields more", "as it is"
     )
-    moon = [item for item in schema_versions.of_types_to_come() if item.event.type == schema_versions.MOON]
+    moon = [item for item in schema_versions.of_unknown_types() if item.event.type == schema_versions.MOON]
     async with _writing(harness):
         async with _reading([(harness, old := _everything(name, read))]):
             await _publish(harness, first + moon)
             assert await _misjudged(harness, old, first + moon) == []
-        schema_versions.grow(monkeypatch, types)
+        schema_versions.register_changed_types(monkeypatch, types)
         begun = time.monotonic()
         async with _reading([(harness, newer := _everything(name, read))]):
             async with harness.sink.transaction() as tx:
@@ -101,11 +101,11 @@ async def test_f35_a_newer_reader_and_old_writers(
             sent = [Sent(item.event) for item in first + moon + left_out + more]
             assert await _misjudged(harness, newer, sent) == []
         recovery = time.monotonic() - begun
-        schema_versions.grow(monkeypatch, types, demanding=True)
+        schema_versions.register_changed_types(monkeypatch, types, demanding=True)
         async with _reading([(harness, demanding := _everything(name, read))]):
             await _publish(harness, last)
             assert await _misjudged(harness, demanding, [Sent(item.event, "does not fit") for item in last]) == []
-    assert all(schema_versions.judged(entry, schema_versions.DEMAND) for entry in types), (
+    assert all(schema_versions.schema_faults(entry, schema_versions.DEMAND) for entry in types), (
         "what the reader demanded is no breaking change"
     )
     assert {read[item.event.id].colour for item in left_out} == {None}

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(1800)
 
 async def test_f6_thirty_writers_with_long_transactions(harness: FaultHarness, table: Path) -> None:
     await harness.start_pair()
-    writers = harness.writers(dawdle=0.2 if FULL else 0.05)
+    writers = harness.writers(max_hold=0.2 if FULL else 0.05)
     async with harness.source.transaction() as early:
         for name in ("transaction_timeout", "idle_in_transaction_session_timeout"):
             await early.execute(text(f"SET LOCAL {name} = 0"))

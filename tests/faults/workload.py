@@ -64,7 +64,7 @@ class Writers:
         keys: of the aggregates, which are in the table `aggregate`.
         rng: chooses keys and event types.
         rollbacks: the share of transactions that are rolled back.
-        dawdle: maximum seconds between the lock and the commit of a transaction.
+        max_hold: maximum seconds between the lock and the commit of a transaction.
         crosses: the share of transactions that also change a second, random key, which causes deadlocks.
     """
 
@@ -75,11 +75,11 @@ class Writers:
         rng: random.Random,
         *,
         rollbacks: float = 0.0,
-        dawdle: float = 0.0,
+        max_hold: float = 0.0,
         crosses: float = 0.0,
     ) -> None:
         self._database, self._keys, self._rng = database, keys, rng
-        self._rollbacks, self._dawdle, self._crosses = rollbacks, dawdle, crosses
+        self._rollbacks, self._dawdle, self._crosses = rollbacks, max_hold, crosses
         self.acked: list[UUID] = []
         self.refused = 0
 
