@@ -12,8 +12,8 @@ from bench.harness import Bench, Metrics, Variant, percentile
 from bench.request_latency import new_key, with_consortium
 from bench.servers import Servers
 from deploy.api_client import Api
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import operator_token
 from tests.support.kei import Kei
 
 SIZES = (500, 5_000)

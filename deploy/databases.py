@@ -1,10 +1,15 @@
-"""Addresses of the services' databases, from the environment or from secret files."""
+"""The services that have a database, and its addresses, from the environment or from secret files."""
 
 import os
 from pathlib import Path
 
+from deploy.errors import UserError
 
-class SettingsError(Exception):
+SERVICES = ("members", "trainings", "matching", "notifications")
+"""The services that have a database."""
+
+
+class SettingsError(UserError):
     """A setting is missing or cannot be used; the text names it."""
 
 

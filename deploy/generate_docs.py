@@ -17,7 +17,7 @@ import yaml
 from pydantic import SecretStr
 
 from deploy import response_models, settings_docs
-from deploy.migrate import SERVICES
+from deploy.databases import SERVICES
 from shared.auth import KeySource
 from shared.events import EventType, registry
 from shared.events.asyncapi import document

@@ -18,11 +18,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from deploy.databases import SettingsError
+from deploy.errors import UserError
 from shared.background import poll_until
 from shared.web.problems import sqlstate
-
-SERVICES = ("members", "trainings", "matching", "notifications")
-"""The services that have a database."""
 
 MIGRATION_LOCK = 0x4B6569_4D
 """The advisory lock under which migrations run, one at a time."""
@@ -55,7 +53,7 @@ def _is_in_metadata(name: str | None, kind: str, _: Any) -> bool:  # noqa: ANN40
     return not (kind == "table" and _MESSAGING_TABLES.match(name or ""))
 
 
-class DatabaseBusy(Exception):
+class DatabaseBusy(UserError):
     """The database was in use for `RETRY_TIMEOUT` seconds; the text is a message for the operator."""
 
 

@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import structlog
 
-from deploy.migrate import SERVICES
+from deploy.databases import SERVICES
+from deploy.errors import UserError
 from shared.background import retry_until
 from shared.version import revisions
 
@@ -18,7 +19,7 @@ _CONNECTION_ERRORS = (OSError, TimeoutError, asyncpg.PostgresConnectionError, as
 _log = structlog.get_logger(__name__)
 
 
-class SchemaError(Exception):
+class SchemaError(UserError):
     """The service cannot work with its database; the text is a message for the operator."""
 
 

@@ -8,8 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from deploy import certificates
-from deploy.embedded.app import AUDIENCE, ISSUER
-from deploy.migrate import SERVICES
+from deploy.databases import SERVICES
+from deploy.embedded.issuer import AUDIENCE, ISSUER
+from deploy.errors import UserError
 from shared import clock
 from shared.auth import Issuer
 
@@ -19,7 +20,7 @@ LIFETIME = timedelta(days=397)
 AUTHORITY_LIFETIME = timedelta(days=3650)
 
 
-class SecretsError(Exception):
+class SecretsError(UserError):
     """The folder cannot be used; the text is a message for the operator."""
 
 

@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.common import token_source, user_errors
 from deploy.cli.options import DATA_DIR, DataDirOption
-from deploy.embedded.app import issuer_of
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import issuer_of
 from shared.auth import Principal, Role
 
 

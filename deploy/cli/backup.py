@@ -18,9 +18,8 @@ from deploy.backup.archive import Archive, BackupError, Manifest
 from deploy.backup.restore import restore as put_back
 from deploy.cli.common import err, in_loop, out, progress, user_errors
 from deploy.cli.options import DATA_DIR, known
-from deploy.databases import database_url
+from deploy.databases import SERVICES, database_url
 from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
-from deploy.migrate import SERVICES
 
 FileArgument = Annotated[Path, typer.Argument(help="Backup file.", show_default=False)]
 OptionalDataDirOption = Annotated[

@@ -10,38 +10,12 @@ from typing import Any, TypeVar
 import typer
 from rich.console import Console
 
-from deploy.databases import SettingsError
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
-from deploy.kafka.admin import KafkaAdminError
-from deploy.kafka.topics import TopicsError
-from deploy.migrate import DatabaseBusy
-from deploy.sample_data.load import AlreadyLoadedDifferently, NoProposal
-from deploy.sample_data.read import InvalidFile
-from deploy.sample_data.wait import WaitTimeout
-from deploy.schema_check import SchemaError
-from deploy.secrets import SecretsError
+from deploy.embedded.issuer import operator_token
+from deploy.errors import UserError
 from shared.api_client import ApiError, ServiceUnavailable
-from shared.web import ProcessFailed
 
 T = TypeVar("T")
-
-_USER_ERRORS = (
-    SecretsError,
-    SettingsError,
-    DatabaseBusy,
-    AlreadyLoadedDifferently,
-    DataDirectoryError,
-    TopicsError,
-    KafkaAdminError,
-    ApiError,
-    NoProposal,
-    ServiceUnavailable,
-    WaitTimeout,
-    SchemaError,
-    ProcessFailed,
-)
-"""Errors whose text is a message for the user."""
 
 out = Console()
 err = Console(stderr=True)
@@ -77,12 +51,7 @@ def user_errors() -> Iterator[None]:
     """End the command with a message, without a stack trace, after an error that a user can mend."""
     try:
         yield
-    except InvalidFile as error:
-        err.print(f"[bold]Nothing was loaded; {len(error.faults)} errors:[/]")
-        for fault in error.faults:
-            err.print(f"  {fault}", markup=False, highlight=False)
-        raise typer.Exit(2) from error
-    except (*_USER_ERRORS, OSError) as error:
+    except (UserError, ApiError, ServiceUnavailable, OSError) as error:
         err.print(str(error), markup=False, highlight=False)
         raise typer.Exit(1) from error
 

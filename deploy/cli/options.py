@@ -12,7 +12,7 @@ import typer
 
 from deploy.api_client import Api, open_client
 from deploy.cli.common import in_loop, token_source, user_errors
-from deploy.migrate import SERVICES
+from deploy.databases import SERVICES
 
 DataDirOption = Annotated[
     Path, typer.Option("--data-dir", envvar="KEI_DATA_DIR", help="Data directory of the embedded Kei.")

@@ -9,12 +9,13 @@ from typing import Annotated
 import typer
 
 from deploy.api_client import open_client
-from deploy.cli.common import in_loop, out, progress, user_errors
+from deploy.cli.common import err, in_loop, out, progress, user_errors
 from deploy.cli.options import DATA_DIR, ApiOptions, DataDirOption, with_option_groups
-from deploy.embedded.app import EmbeddedConfig, build, check_port, operator_token
+from deploy.embedded.app import EmbeddedConfig, build, check_port
 from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
+from deploy.embedded.issuer import operator_token
 from deploy.sample_data.load import Loader
-from deploy.sample_data.read import ParsedFile, read_file
+from deploy.sample_data.read import InvalidFile, ParsedFile, read_file
 from deploy.sample_data.report import report
 from shared import gc_tuning, logs, telemetry
 from shared.background import retry_until
@@ -43,7 +44,7 @@ def run(
 ) -> None:
     """Start everything in one process, with an embedded PostgreSQL, and import sample data."""
     with user_errors():
-        parsed = None if no_import else read_file(sample_data)
+        parsed = None if no_import else _read(sample_data)
         check_port(host, port)
         config = EmbeddedConfig(DataDirectory(data_dir), host, port, kafka)
         with config.data_dir.locked():
@@ -60,9 +61,20 @@ def import_file(
 ) -> None:
     """Import a consortium through the public APIs of a running Kei. Safe to repeat."""
     with user_errors():
-        parsed = read_file(file)
+        parsed = _read(file)
         complete = in_loop(_import(connection.url, connection.token_source(), parsed))
     raise typer.Exit(0 if complete else 1)
+
+
+def _read(file: Path) -> ParsedFile:
+    """The sample data in a file; ends the command with all faults if it has any."""
+    try:
+        return read_file(file)
+    except InvalidFile as error:
+        err.print(f"[bold]Nothing was loaded; {len(error.faults)} errors:[/]")
+        for fault in error.faults:
+            err.print(f"  {fault}", markup=False, highlight=False)
+        raise typer.Exit(2) from error
 
 
 async def _run(config: EmbeddedConfig, parsed: ParsedFile | None, *, stay: bool) -> bool:

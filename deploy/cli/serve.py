@@ -12,8 +12,8 @@ from pydantic_settings import BaseSettings
 
 from deploy.cli.common import in_loop, out, user_errors
 from deploy.cli.options import known
-from deploy.databases import SettingsError, database_url
-from deploy.migrate import SERVICES, upgrade
+from deploy.databases import SERVICES, SettingsError, database_url
+from deploy.migrate import upgrade
 from deploy.schema_check import check_schema
 from shared import gc_tuning, logs, telemetry, web
 from shared.settings import Settings

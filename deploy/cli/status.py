@@ -13,8 +13,8 @@ from rich.text import Text
 from deploy.api_client import tls_context
 from deploy.cli.common import err, in_loop, out
 from deploy.cli.options import ApiOptions, with_option_groups
+from deploy.databases import SERVICES
 from deploy.embedded.data_dir import DataDirectoryError
-from deploy.migrate import SERVICES
 from shared.api_client import ApiClient
 from shared.status import AccessDenied, Finding, ServiceReport, ServiceStatus, age, collect_status, diagnose
 

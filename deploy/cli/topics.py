@@ -7,11 +7,10 @@ import typer
 
 from deploy.cli.common import err, in_loop, out, user_errors
 from deploy.cli.kafka_options import PASSWORD_HELP, USER_HELP, kafka_access
-from deploy.databases import SettingsError
+from deploy.databases import SERVICES, SettingsError
 from deploy.kafka.acls import service_rules
 from deploy.kafka.admin import KafkaAdmin
 from deploy.kafka.topics import PARTITIONS, create_topics, differences
-from deploy.migrate import SERVICES
 from shared.events import topics as topic_names
 from shared.transport.kafka_connection import KafkaConnectionSettings
 

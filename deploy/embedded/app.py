@@ -6,7 +6,6 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from fastapi import FastAPI
 from starlette.applications import Starlette
@@ -14,16 +13,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from deploy.databases import SERVICES
 from deploy.embedded.data_dir import DataDirectory, DataDirectoryError
+from deploy.embedded.issuer import AUDIENCE, ISSUER, issuer_of
 from deploy.kafka.topics import create_topics
-from deploy.migrate import SERVICES
-from shared.auth import Issuer, KeySource, Principal, Role, Verifier
+from shared.auth import Issuer, KeySource, Verifier
 from shared.settings import Settings
 from shared.transport import Transport
 from shared.transport.local import LocalTransport
-
-ISSUER = "urn:kei:embedded"
-AUDIENCE = "kei"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +40,6 @@ class EmbeddedConfig:
     def url(self) -> str:
         """The address for a browser."""
         return f"http://{self.host}:{self.port}"
-
-
-def issuer_of(data_dir: DataDirectory) -> Issuer:
-    """The embedded issuer; its key is created at the first call."""
-    return Issuer.load(data_dir.issuer_key, issuer=ISSUER, audience=AUDIENCE)
-
-
-def operator_token(data_dir: DataDirectory, lifetime: timedelta = timedelta(hours=1)) -> str:
-    """An operator token, for users that can read the data directory."""
-    return issuer_of(data_dir).token(Principal("local-operator", frozenset({Role.operator})), lifetime)
 
 
 def check_port(host: str, port: int) -> None:

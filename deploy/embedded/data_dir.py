@@ -9,11 +9,12 @@ from pathlib import Path
 
 import asyncpg
 
-from deploy.migrate import SERVICES, upgrade
+from deploy.databases import SERVICES
+from deploy.errors import UserError
 from shared import clock
 
 
-class DataDirectoryError(Exception):
+class DataDirectoryError(UserError):
     """The data directory cannot be used; the text is a message for the user."""
 
 
@@ -99,5 +100,7 @@ async def _prepare_database(connection: "asyncpg.Connection[asyncpg.Record]", su
         await connection.execute(f"CREATE DATABASE {service} OWNER {service}")
         await connection.execute(f"REVOKE ALL ON DATABASE {service} FROM PUBLIC")
     url = superuser.replace("postgres:@/postgres", f"{service}:@/{service}")
+    from deploy.migrate import upgrade  # noqa: PLC0415  Alembic is slow to import, and most commands only read the key
+
     await upgrade(service, url)
     return url

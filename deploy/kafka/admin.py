@@ -30,6 +30,7 @@ from kafka.protocol.admin import (  # type: ignore[import-untyped]  # likewise
     DescribeClientQuotasRequest,
 )
 
+from deploy.errors import UserError
 from deploy.kafka.acls import Rule
 from shared.transport.kafka_connection import KafkaConnectionSettings
 
@@ -39,7 +40,7 @@ _QUOTA = "consumer_byte_rate"
 _EXACT = 0  # how an entity's name is matched
 
 
-class KafkaAdminError(Exception):
+class KafkaAdminError(UserError):
     """The cluster cannot be reached, or refuses; the text is a message for the operator."""
 
 

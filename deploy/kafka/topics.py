@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
+from deploy.errors import UserError
 from shared.events import topics
 from shared.transport.kafka_connection import KafkaConnectionSettings
 
@@ -24,7 +25,7 @@ _BROKER_TIMESTAMPS = {"message.timestamp.type": "LogAppendTime"}
 _DAY = timedelta(days=1) // timedelta(milliseconds=1)
 
 
-class TopicsError(Exception):
+class TopicsError(UserError):
     """The topics could not be created or seen; the text is a message for the operator."""
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from deploy.api_client import Api
+from deploy.errors import UserError
 from deploy.sample_data.mentorships import load_mentorship
 from deploy.sample_data.model import Activity, Cluster, ProposalReply, SampleData
 from deploy.sample_data.read import ParsedFile
@@ -15,7 +16,7 @@ ShowStep = Callable[[str], None]
 """Shows the current step."""
 
 
-class AlreadyLoadedDifferently(Exception):
+class AlreadyLoadedDifferently(UserError):
     """Data of this name were imported before with other content."""
 
 
@@ -23,7 +24,7 @@ MAX_CONCURRENT = 32
 """Clusters whose assessments are written concurrently; more would wait longer for a connection than the client does."""
 
 
-class NoProposal(Exception):
+class NoProposal(UserError):
     """The data reply to a proposal that does not exist."""
 
 

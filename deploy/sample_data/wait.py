@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from time import monotonic
 
 from deploy.api_client import Api
-from deploy.migrate import SERVICES
+from deploy.databases import SERVICES
+from deploy.errors import UserError
 from shared.api_client import Json
 from shared.background import poll_until
 from shared.events import registry
@@ -15,7 +16,7 @@ MAX_EVENT_CHAIN = 3
 """Services that publish because of one event, each because of the previous one: members, matching, notifications."""
 
 
-class WaitTimeout(Exception):
+class WaitTimeout(UserError):
     """The services were not idle in time; the text says which, and how many events are left."""
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import httpx2
 
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import operator_token
 from tests.faults.http_clients import Ask, Callers, Log, read
 from tests.faults.report import Result
 from tests.support.compose import Deployment

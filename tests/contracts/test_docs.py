@@ -10,8 +10,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator, Draft202012Validator
 
+from deploy.databases import SERVICES
 from deploy.generate_docs import FOLDERS, ROOT, SAMPLES, generated, write
-from deploy.migrate import SERVICES
 from shared.events import registry, topics
 
 Json = dict[str, Any]

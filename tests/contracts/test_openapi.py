@@ -14,8 +14,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from deploy.databases import SERVICES
 from deploy.generate_docs import ROOT
-from deploy.migrate import SERVICES
 from shared.auth import Principal, Role
 from tests.contracts.serving import CLUSTERS, FRAMEWORK, INDICATORS, issuer_at
 from tests.support import factories

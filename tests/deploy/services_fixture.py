@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import asyncpg
 import httpx2
 
-from deploy.migrate import SERVICES
+from deploy.databases import SERVICES
 from shared.auth import Role
 from shared.transport.local import LocalTransport
 from tests.faults.http_clients import Callers

@@ -11,7 +11,8 @@ import pytest
 from deploy.backup.archive import Archive, BackupError, Manifest
 from deploy.backup.create import back_up
 from deploy.backup.restore import STAGING_SCHEMA, restore
-from deploy.migrate import SERVICES, differences, upgrade
+from deploy.databases import SERVICES
+from deploy.migrate import differences, upgrade
 from shared import clock
 from shared.db import Database
 from shared.outbox import maintain_partitions

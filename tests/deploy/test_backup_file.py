@@ -15,7 +15,8 @@ import pytest
 
 from deploy.backup.archive import Archive, BackupError
 from deploy.backup.create import back_up
-from deploy.migrate import MIGRATION_LOCK, SERVICES
+from deploy.databases import SERVICES
+from deploy.migrate import MIGRATION_LOCK
 from tests.deploy import services_fixture
 from tests.support import factories
 from tests.support.kei import KEI, ROOT, START_TIMEOUT

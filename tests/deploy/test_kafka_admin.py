@@ -14,11 +14,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 
 from deploy.cli.kafka_options import kafka_access
+from deploy.databases import SERVICES
 from deploy.kafka.acls import Rule, partner_rules, service_rules
 from deploy.kafka.admin import KafkaAdmin, KafkaAdminError
 from deploy.kafka.partners import grant_access, partners_on_kafka, revoke_access
 from deploy.kafka.topics import create_topics
-from deploy.migrate import SERVICES
 from shared.events import topics
 from shared.transport.kafka_connection import KafkaConnectionSettings
 from tests.support.kafka_secured import SecuredBroker

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from deploy.migrate import SERVICES
+from deploy.databases import SERVICES
 from deploy.response_models import TABLE, BadTableError, Table, generated
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,8 @@ from deploy.backup import snapshot as cutting
 from deploy.backup.archive import BackupError
 from deploy.backup.catalogue import Connection
 from deploy.backup.snapshot import BackupSide, snapshot
-from deploy.migrate import MIGRATION_LOCK, SERVICES, upgrade
+from deploy.databases import SERVICES
+from deploy.migrate import MIGRATION_LOCK, upgrade
 from tests.deploy import services_fixture
 from tests.faults.report import count
 from tests.support.waiting import eventually, passing

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import operator_token
 from tests.faults.checks import total
 from tests.faults.conftest import with_empty_topics
 from tests.faults.deployment import Gateway, Instance, client, gateway, running

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import operator_token
 from deploy.kafka.topics import create_topics
 from tests.faults.deployment import Instance, client, running
 from tests.faults.http_clients import Ask, Callers, drained

@@ -14,8 +14,8 @@ import pytest
 
 from deploy.api_client import Api
 from deploy.backup.archive import Archive, Manifest
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import operator_token
 from deploy.sample_data.wait import compare_feed, read_log, wait_until_idle
 from shared import clock, outbox
 from shared.db import Database

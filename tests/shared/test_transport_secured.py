@@ -10,10 +10,10 @@ import pytest
 import structlog
 from pydantic import SecretStr
 
+from deploy.databases import SERVICES
 from deploy.kafka.acls import Rule, service_rules
 from deploy.kafka.admin import KafkaAdmin
 from deploy.kafka.topics import create_topics
-from deploy.migrate import SERVICES
 from services.members import main as members
 from services.trainings import main as trainings
 from shared.auth import Role

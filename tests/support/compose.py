@@ -13,8 +13,8 @@ from uuid import uuid4
 import httpx2
 
 from deploy.api_client import Api
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import operator_token
 from deploy.secrets import create_missing
 from tests.support import docker
 from tests.support.kafka_local import free_ports

@@ -13,8 +13,8 @@ import httpx2
 import psutil
 
 from deploy.api_client import Api, open_client
-from deploy.embedded.app import operator_token
 from deploy.embedded.data_dir import DataDirectory
+from deploy.embedded.issuer import operator_token
 from tests.support.kafka_local import free_ports
 from tests.support.waiting import eventually
 
