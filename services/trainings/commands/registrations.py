@@ -13,7 +13,7 @@ from services.trainings.commands.clusters import require_active_cluster
 from services.trainings.rules import completion
 from services.trainings.rules.seats import QueueEntry, Seats, decide, promote
 from services.trainings.rules.vocabulary import RegistrationState
-from services.trainings.tables import Activity, Registration
+from services.trainings.tables import Activity, Archived, Registration
 from shared.db import WriteSession
 from shared.errors import Conflict, Invalid, NotFound
 from shared.events.registry import Data
@@ -37,16 +37,27 @@ class Attendance(RequestModel):
     absent: Annotated[list[UUID], Field(max_length=500, default_factory=list)]
 
 
-async def register(tx: WriteSession, id: UUID, activity_id: UUID, new: NewRegistration) -> Registration:
+async def register(
+    tx: WriteSession, id: UUID, activity_id: UUID, new: NewRegistration, today: date | None = None
+) -> Registration:
     """Give a cluster seats, or put it at the end of the queue.
+
+    Args:
+        tx: the transaction.
+        id: of the new registration.
+        activity_id: the activity.
+        new: cluster and seats.
+        today: the activity may not have ended before this day; None to record history.
 
     Raises:
         NotFound: no such activity.
-        Conflict: it is not open, or the cluster is registered already or has left.
+        Conflict: it is not open or over, or the cluster is registered already or has left.
         Invalid: the cluster is not of this consortium, or the activity has fewer seats.
     """
     activity = await lock_activity(tx, activity_id)
     require_open(activity)
+    if today is not None:
+        completion.check_not_over(activity.ends_on, today)
     if await require_active_cluster(tx, new.cluster_id, "cluster_id") != activity.consortium_id:
         message = "The cluster is not of the consortium that the activity is for."
         raise Invalid("unknown-cluster", message, field="cluster_id")
@@ -68,8 +79,10 @@ async def register(tx: WriteSession, id: UUID, activity_id: UUID, new: NewRegist
     return registration
 
 
-async def cancel(tx: WriteSession, activity_id: UUID, id: UUID) -> None:
-    """Cancel a registration; its seats go to the clusters that wait. To cancel it again has no effect.
+async def cancel(tx: WriteSession, activity_id: UUID, id: UUID, today: date) -> None:
+    """Cancel a registration; its seats go to the clusters that wait, unless the activity ended before `today`.
+
+    To cancel it again has no effect.
 
     Raises:
         NotFound: no such registration.
@@ -88,7 +101,7 @@ async def cancel(tx: WriteSession, activity_id: UUID, id: UUID) -> None:
     if registration.state == RegistrationState.confirmed:
         activity.seats_taken -= registration.seats
     registration.state = RegistrationState.cancelled.value
-    await publish_change(tx, activity, await _promote(tx, activity))
+    await publish_change(tx, activity, [] if activity.ends_on < today else await _promote(tx, activity))
 
 
 async def record_attendance(tx: WriteSession, activity_id: UUID, attendance: Attendance, today: date) -> Activity:
@@ -138,10 +151,16 @@ async def _active(tx: WriteSession, activity_id: UUID) -> Sequence[Registration]
 
 
 async def _promote(tx: WriteSession, activity: Activity) -> list[Data]:
-    """Give the free seats to the queue; return the events of the registrations that got seats."""
+    """Give the free seats to the queue, without clusters that have left; return the events of those that got seats."""
     await tx.flush()
     active = await _active(tx, activity.id)
-    queue = [registration for registration in active if registration.state == RegistrationState.waitlisted]
+    archived = select(Archived.cluster_id).where(Archived.cluster_id.in_([row.cluster_id for row in active]))
+    left = set(await tx.scalars(archived))
+    queue = [
+        registration
+        for registration in active
+        if registration.state == RegistrationState.waitlisted and registration.cluster_id not in left
+    ]
     free = Seats(activity.capacity, activity.seats_taken).free
     promoted = set(promote(free, [QueueEntry(registration.id, registration.seats) for registration in queue]))
     events: list[Data] = []

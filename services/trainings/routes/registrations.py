@@ -13,7 +13,7 @@ from services.trainings.queries import registrations as queries
 from services.trainings.queries.activities import activity
 from services.trainings.routes.activities import ActivityView, require_host_permission, require_visible
 from shared import clock
-from shared.auth import Anyone, Manager
+from shared.auth import Anyone, Manager, Role
 from shared.errors import Forbidden
 from shared.web import Page, Paging, Read, ResponseModel, Router, Tx, etag
 
@@ -35,12 +35,16 @@ class RegistrationView(ResponseModel):
 
 @router.post("/registrations", status_code=201)
 async def register(caller: Manager, tx: Tx, id: UUID, body: NewRegistration, response: Response) -> RegistrationView:
-    """Register a cluster: it gets its seats at once, or a place in the queue."""
+    """Register a cluster: it gets its seats at once, or a place in the queue.
+
+    After the last day only coordinators and operators may, to record history.
+    """
     await require_visible(tx, caller, id)
     consortium_id = await require_active_cluster(tx, body.cluster_id, "cluster_id")
     if not caller.speaks_for(body.cluster_id, consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for this cluster.", field="cluster_id")
-    registration = await commands.register(tx, clock.new_id(), id, body)
+    today = None if caller.has(Role.coordinator, Role.operator) else clock.now().date()
+    registration = await commands.register(tx, clock.new_id(), id, body, today)
     response.headers["Location"] = "registrations"
     return RegistrationView.model_validate(registration)
 
@@ -55,12 +59,12 @@ async def list_registrations(caller: Anyone, db: Read, id: UUID, paging: Paging)
 
 @router.delete("/registrations/{registration_id}", status_code=204)
 async def cancel(caller: Manager, tx: Tx, id: UUID, registration_id: UUID) -> None:
-    """Cancel a registration. Its seats go to the clusters that wait, first come, first served."""
+    """Cancel a registration. Until the last day its seats go to the clusters that wait, first come, first served."""
     host = await require_visible(tx, caller, id)
     cluster_id = await commands.cluster_of(tx, id, registration_id)
     if not caller.speaks_for(cluster_id, host.consortium_id):
         raise Forbidden("not-your-cluster", "You may not act for this cluster.")
-    await commands.cancel(tx, id, registration_id)
+    await commands.cancel(tx, id, registration_id, clock.now().date())
 
 
 @router.put("/attendance")

@@ -51,6 +51,17 @@ def check_cluster_count(registered: int, taught: int) -> None:
         raise Conflict("too-many-clusters", message)
 
 
+def check_not_over(ends_on: date, today: date) -> None:
+    """Refuse a registration after the last day.
+
+    Raises:
+        Conflict: the activity ended before `today`.
+    """
+    if ends_on < today:
+        message = f"The activity ended on {ends_on}. Only a coordinator may still register a cluster."
+        raise Conflict("over", message)
+
+
 def check_begun(starts_on: date, today: date) -> None:
     """Refuse attendance and completion before the first day.
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import httpx2
 
+from shared import clock
 from shared.auth import Role
 from tests.support import factories
 from tests.support.waiting import eventually
@@ -41,8 +42,9 @@ async def post_step(
 
 
 async def publish_activity(client: httpx2.AsyncClient, host: UUID, **other: Any) -> str:
-    """The id of a new, published activity."""
-    id: str = (await draft_activity(client, host, **other))["id"]
+    """The id of a new, published activity, which has begun and is not over."""
+    dates = {"ends_on": clock.now().date().isoformat()}
+    id: str = (await draft_activity(client, host, **dates | other))["id"]
     assert (await post_step(client, id, "publication")).status_code == 200
     return id
 

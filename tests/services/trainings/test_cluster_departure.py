@@ -73,3 +73,30 @@ async def test_who_registers_while_it_leaves_has_no_seat_after_it(
     assert (await registering).status_code == 201
     await archiving
     assert [item["state"] for item in await registrations(client, id)] == ["cancelled"]
+
+
+async def test_it_leaves_every_queue_and_is_promoted_nowhere(
+    client: httpx2.AsyncClient, url: str, transport: LocalTransport, clusters: list[UUID]
+) -> None:
+    host, seated, leaving, waiting = clusters
+    id = await publish_activity(client, host, capacity=1)
+    created = [(await register(client, id, cluster)).json() for cluster in (seated, leaving, waiting)]
+    await archive(transport, url, leaving)
+
+    async def states() -> list[str]:
+        return [item["state"] for item in await registrations(client, id)]
+
+    assert await states() == ["confirmed", "cancelled", "waitlisted"]
+    await client.delete(f"/activities/{id}/registrations/{created[0]['id']}", headers=OPERATOR)
+    assert await states() == ["cancelled", "cancelled", "confirmed"]
+    confirmed = [event for event in await factories.published_events(url) if event.type == "registration.confirmed"]
+    assert [event.data["cluster_id"] for event in confirmed] == [str(seated), str(waiting)]
+
+
+async def test_a_queue_of_before_skips_who_has_left(client: httpx2.AsyncClient, url: str, clusters: list[UUID]) -> None:
+    host, seated, left, waiting = clusters
+    id = await publish_activity(client, host, capacity=1)
+    created = [(await register(client, id, cluster)).json() for cluster in (seated, left, waiting)]
+    await factories.rows(url, "INSERT INTO archived VALUES ($1)", left)
+    await client.delete(f"/activities/{id}/registrations/{created[0]['id']}", headers=OPERATOR)
+    assert [item["state"] for item in await registrations(client, id)] == ["cancelled", "waitlisted", "confirmed"]

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 
+from shared import clock
 from shared.auth import Role
 from tests.services.trainings.actions import (
     OPERATOR,
@@ -125,7 +126,7 @@ async def test_completion_tells_who_gained_what(client: httpx2.AsyncClient, clus
     event = (await factories.published_events(url))[-1]
     assert (event.type, event.version) == ("training.completed", 6)
     assert event.data["attended"] == [str(host), str(present)]
-    assert event.data["ended_on"] == "2017-06-29"
+    assert event.data["ended_on"] == clock.now().date().isoformat()
     assert event.data["gains"] == [
         {"cluster_id": str(present)} | taught for taught in factories.training(host)["teaches"]
     ]
@@ -175,3 +176,54 @@ async def test_an_activity_takes_no_more_clusters_than_its_completion_can_name(
     )
     assert {(await register(client, id, cluster)).status_code for cluster in many} == {201}
     assert problem(await register(client, id, clusters[1])) == (409, "too-many-clusters", [])
+
+
+async def test_to_leave_the_queue_frees_no_seat(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
+    id = await publish_activity(client, clusters[0], capacity=1)
+    created = [(await register(client, id, cluster)).json() for cluster in clusters[:3]]
+    assert [item["state"] for item in created] == ["confirmed", "waitlisted", "waitlisted"]
+    path = f"/activities/{id}/registrations/{created[1]['id']}"
+    assert (await client.delete(path, headers=OPERATOR)).status_code == 204
+    assert (await client.get(f"/activities/{id}", headers=OPERATOR)).json()["seats_taken"] == 1
+    states = [(item["state"], item["place_in_queue"]) for item in await registrations(client, id)]
+    assert states == [("confirmed", None), ("cancelled", None), ("waitlisted", 1)]
+
+
+async def test_attendance_that_is_recorded_again_replaces_all_of_it(
+    client: httpx2.AsyncClient, clusters: list[UUID]
+) -> None:
+    id = await publish_activity(client, clusters[0])
+    for cluster in clusters[:3]:
+        await register(client, id, cluster)
+    await record_attendance(client, id, clusters[:2], clusters[2:3])
+    assert (await record_attendance(client, id, clusters[:1])).status_code == 200
+    assert [item["state"] for item in await registrations(client, id)] == ["attended", "confirmed", "confirmed"]
+    missing = await post_step(client, id, "completion")
+    assert problem(missing) == (409, "attendance-missing", [])
+    assert missing.json()["detail"].endswith("Attendance is missing for: Cluster 1, Cluster 2.")
+
+
+OVER = {"starts_on": "2017-06-28", "ends_on": "2017-06-29"}
+
+
+async def test_nobody_is_promoted_when_the_activity_is_over(
+    client: httpx2.AsyncClient, clusters: list[UUID], url: str
+) -> None:
+    id = await publish_activity(client, clusters[0], capacity=1, **OVER)
+    created = [(await register(client, id, cluster)).json() for cluster in clusters[:2]]
+    events = await factories.published_events(url)
+    path = f"/activities/{id}/registrations/{created[0]['id']}"
+    assert (await client.delete(path, headers=OPERATOR)).status_code == 204
+    assert [item["state"] for item in await registrations(client, id)] == ["cancelled", "waitlisted"]
+    assert await factories.published_events(url) == events
+
+
+async def test_only_coordinators_register_for_what_is_over(client: httpx2.AsyncClient, clusters: list[UUID]) -> None:
+    path = f"/activities/{await publish_activity(client, clusters[0], **OVER)}/registrations"
+    today = f"/activities/{await publish_activity(client, clusters[0])}/registrations"
+    body = {"cluster_id": str(clusters[1])}
+    manager = factories.signed_in(Role.manager, consortium=factories.CONSORTIUM, cluster=clusters[1])
+    assert problem(await client.post(path, json=body, headers=manager)) == (409, "over", [])
+    assert (await client.post(today, json=body, headers=manager)).status_code == 201, "its last day is today"
+    coordinator = factories.signed_in(Role.coordinator, consortium=factories.CONSORTIUM)
+    assert (await client.post(path, json=body, headers=coordinator)).status_code == 201
