@@ -38,6 +38,8 @@ _HABIT_WORDS = frozenset(
     [
         "anew",
         "beside",
+        "found",
+        "kept",
         "laid",
         "making",
         "one",
@@ -50,10 +52,6 @@ _HABIT_WORDS = frozenset(
         "whoever",
         "worths",
     ]
-)
-_NOT_RENAMED_YET = (
-    *("tests/browser", "tests/compose", "tests/contracts"),
-    *("tests/flows", "tests/support"),
 )
 
 _PLACES = re.compile(r"(?<![\w.~/-])/(?:root|work|farm)/|(?<![\w.~/-])/home/[a-z]|[A-Z]:\\+Users")
@@ -86,10 +84,9 @@ def too_long_files(root: Path) -> Iterator[str]:
 def habit_words(root: Path) -> Iterator[str]:
     """Names that nobody can search for; docs/glossary.md has the terms."""
     for path, nodes in modules(root, ""):
-        if not any(path.is_relative_to(exempt) for exempt in _NOT_RENAMED_YET):
-            for line, name in _defined(nodes):
-                if name.strip("_").lower() in _HABIT_WORDS:
-                    yield f"{path}:{line}: {name} says nothing; name the thing"
+        for line, name in _defined(nodes):
+            if name.strip("_").lower() in _HABIT_WORDS:
+                yield f"{path}:{line}: {name} says nothing; name the thing"
 
 
 def _defined(nodes: list[ast.AST]) -> Iterator[tuple[int, str]]:

@@ -38,12 +38,12 @@ async def signed_in(browser: Browser, url: str, token: str, **options: Any) -> B
 async def faults(page: Page) -> list[str]:
     """What does not fit, and what not everybody can read."""
     wide = await page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    found = [f"{wide} px too wide"] if wide > 0 else []
+    problems = [f"{wide} px too wide"] if wide > 0 else []
     report = await Axe().run(page)
     for violation in report.response["violations"]:
         places = ", ".join(str(node["target"]) for node in violation["nodes"][:3])
-        found.append(f"{violation['id']}: {violation['help']} at {places}")
-    return found
+        problems.append(f"{violation['id']}: {violation['help']} at {places}")
+    return problems
 
 
 async def keep(page: Page, name: str) -> None:

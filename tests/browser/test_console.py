@@ -40,11 +40,11 @@ async def _faults_of_all(story: World, page: Page, width: int, scheme: Literal["
     await page.emulate_media(color_scheme=scheme)
     faults = []
 
-    def heard(said: ConsoleMessage) -> None:
-        if "404" not in said.text:  # that one is asked for
-            faults.append(f"{page.url}: {said.text}")
+    def record_error(message: ConsoleMessage) -> None:
+        if "404" not in message.text:  # that one is asked for
+            faults.append(f"{page.url}: {message.text}")
 
-    page.on("console", heard)
+    page.on("console", record_error)
     for name, path in PAGES.items():
         await page.goto(story.url + path.format_map(story.ids))
         await page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
@@ -140,12 +140,12 @@ async def test_a_coordinator_tries_weights_by_keyboard(story: World, browser: Br
 async def test_a_page_says_that_what_it_shows_has_changed(story: World, browser: Browser) -> None:
     page = await browser.new_page()
     await page.goto(f"{story.url}/pairs")
-    said = page.get_by_text("This page has changed.")
-    await expect(said).to_be_hidden()
-    open_ = next(one for one in (await story.get("matching/pairs?limit=100"))["items"] if one["state"] == "proposed")
+    notice = page.get_by_text("This page has changed.")
+    await expect(notice).to_be_hidden()
+    open_ = next(pair for pair in (await story.get("matching/pairs?limit=100"))["items"] if pair["state"] == "proposed")
     body = {"side": "learner", "answer": "decline"}
     await story.post(f"matching/pairs/{open_['id']}/answers", body, version=open_["version"])
-    await expect(said).to_be_visible()
+    await expect(notice).to_be_visible()
     await page.get_by_role("link", name="Show it").click()
-    await expect(said).to_be_hidden()
+    await expect(notice).to_be_hidden()
     await expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -16,23 +16,23 @@ IDS = (UUID(int=1), UUID(int=2), UUID(int=3))
 
 
 async def test_the_pages_fit_and_can_be_read_by_everybody(service_database: Create, browser: Browser) -> None:
-    found = []
+    problems = []
     async with world(service_database, without=("trainings",)) as running:
         await poison(running.databases["matching"], *IDS)
         for width in WIDTHS:
-            found += await _faults_of_all(running, browser, width, "light")
-            found += await _faults_of_all(running, browser, width, "dark")
-    assert not found, "\n".join(found)
+            problems += await _faults_of_all(running, browser, width, "light")
+            problems += await _faults_of_all(running, browser, width, "dark")
+    assert not problems, "\n".join(problems)
 
 
 async def _faults_of_all(running: World, browser: Browser, width: int, scheme: Literal["light", "dark"]) -> list[str]:
     context = await browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = await context.new_page()
-    found: list[str] = []
+    problems: list[str] = []
 
     async def look(name: str) -> None:
-        nonlocal found
-        found += [f"{name} {width} {scheme}: {fault}" for fault in await faults(page)]
+        nonlocal problems
+        problems += [f"{name} {width} {scheme}: {fault}" for fault in await faults(page)]
         await keep(page, f"{name}-{width}-{scheme}")
 
     await page.goto(f"{running.url}/operations")
@@ -51,7 +51,7 @@ async def _faults_of_all(running: World, browser: Browser, width: int, scheme: L
     await page.goto(f"{running.url}/sign-in")
     await look("signed-in")
     await context.close()
-    return found
+    return problems
 
 
 async def test_all_well_looks_well(service_database: Create, browser: Browser) -> None:
@@ -121,5 +121,7 @@ async def _sign_in(running: World, page: Page) -> None:
 
 
 async def _cookies(context: BrowserContext, number: int) -> None:
-    kept = await context.cookies()
-    assert [(one["name"], one["httpOnly"], one["sameSite"]) for one in kept] == [("kei", True, "Strict")] * number
+    cookies = await context.cookies()
+    assert [(cookie["name"], cookie["httpOnly"], cookie["sameSite"]) for cookie in cookies] == [
+        ("kei", True, "Strict")
+    ] * number

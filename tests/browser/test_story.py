@@ -29,12 +29,12 @@ async def of_manager(story: World, browser: Browser, slug: str, path: str) -> Pa
 
 async def comes(page: Page, wanted: Locator) -> None:
     """Follow what the page says by itself when something has changed, until it shows what is wanted."""
-    said = page.locator("[data-changes]:not([hidden])")
+    notice = page.locator("[data-changes]:not([hidden])")
     assert not await wanted.is_visible()
     while not await wanted.is_visible():
-        await expect(said).to_be_visible(timeout=20_000)
+        await expect(notice).to_be_visible(timeout=20_000)
         async with page.expect_navigation():
-            await said.get_by_role("link", name="Show it").click()
+            await notice.get_by_role("link", name="Show it").click()
 
 
 async def offer_places(story: World, slug: str, mentor: int) -> None:
@@ -70,8 +70,8 @@ async def test_a_request_becomes_confirmed_knowledge_on_the_pages(story: World, 
     await expect(need).to_contain_text("1 → 3")
     await expect(need).to_contain_text("Mentorship with BIOMASTEC.")
     line = mentor.get_by_role("row").filter(has_text="BIOMASTEC taught").filter(has_text="Value-chain analysis")
-    told = await line.get_by_role("cell").all_inner_texts()
-    assert [one.split()[0] for one in told[-3:]] == ["2", "2", "2"], "planned, reported, confirmed"
+    cells = await line.get_by_role("cell").all_inner_texts()
+    assert [cell.split()[0] for cell in cells[-3:]] == ["2", "2", "2"], "planned, reported, confirmed"
 
 
 def _for_the_request(page: Page) -> Locator:

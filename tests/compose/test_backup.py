@@ -50,5 +50,5 @@ async def test_a_destroyed_deployment_is_put_back_from_its_backup(deployed: Depl
 
 
 async def _events(load: UnderLoad) -> list[object]:
-    found: list[Log] = [await read(load.members, "/ops/events"), await read(load.feed, "/feed")]
-    return [(log.events, log.positions) for log in found]
+    logs: list[Log] = [await read(load.members, "/ops/events"), await read(load.feed, "/feed")]
+    return [(log.events, log.positions) for log in logs]

@@ -41,14 +41,14 @@ async def test_a_partner_reads_the_public_topic_and_nothing_else_until_it_is_rev
         await eventually(lambda: reader.poll(0.2) or refusals, 60.0)
     finally:
         reader.close()
-    assert {one.code() for one in refusals} <= {KafkaError._AUTHENTICATION, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001  its names
+    assert {refusal.code() for refusal in refusals} <= {KafkaError._AUTHENTICATION, KafkaError._ALL_BROKERS_DOWN}  # noqa: SLF001  its names
     assert refusals
 
 
-def _access(deployed: Deployment, said: str, ca: Path) -> KafkaConnectionSettings:
+def _access(deployed: Deployment, output: str, ca: Path) -> KafkaConnectionSettings:
     """By what was printed for the partner."""
-    password = re.search(rf'username="{USER}" password="(\S+)"', said)
-    authority = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", said, re.DOTALL)
+    password = re.search(rf'username="{USER}" password="(\S+)"', output)
+    authority = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", output, re.DOTALL)
     assert password
     assert authority
     ca.write_text(authority[0])

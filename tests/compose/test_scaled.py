@@ -26,6 +26,6 @@ async def _led_by_workers(deployed: Deployment) -> bool:
         status = json.loads(await deployed.kei("status", "--json"))
     except CommandError:  # while the lead passes over something may wait
         return False
-    workers = [one[:12] for name in SERVICES for one in await deployed.containers(f"{name}-worker")]
-    holders = [one["status"]["outbox"]["leader"].partition("/")[0] for one in status["services"]]
+    workers = [container[:12] for name in SERVICES for container in await deployed.containers(f"{name}-worker")]
+    holders = [service["status"]["outbox"]["leader"].partition("/")[0] for service in status["services"]]
     return len(workers) == len(SERVICES) and set(holders) == set(workers)

@@ -11,23 +11,23 @@ SERVICES = ("members", "trainings", "matching", "notifications")
 
 
 async def test_the_story_is_played_through_the_door_and_all_is_well(deployed: Deployment) -> None:
-    said = await deployed.kei("import", str(TRACE_KEI))
-    assert "Nothing was lost, nothing was done twice." in said
+    output = await deployed.kei("import", str(TRACE_KEI))
+    assert "Nothing was lost, nothing was done twice." in output
     assert "All is well." in await deployed.tool("status")
     assert "All is well." in await deployed.kei("status")
 
 
 async def test_a_partner_reads_the_feed_with_a_key_of_its_own(deployed: Deployment) -> None:
     await deployed.kei("import", str(TRACE_KEI))
-    said = await deployed.tool("partner", "add", "smoke-feed")
-    (key,) = re.findall(r"kei_\S+", said)
+    output = await deployed.tool("partner", "add", "smoke-feed")
+    (key,) = re.findall(r"kei_\S+", output)
     async with deployed.http() as client:
         reply = await client.get("/api/notifications/feed", headers={"X-API-Key": key})
         refused = await client.get("/api/notifications/feed", headers={"X-API-Key": key[:-1]})
         foreign = await client.get("/api/members/clusters", headers={"X-API-Key": key})
-    assert reply.status_code == 200, f"{said!r}: {reply.text}"
+    assert reply.status_code == 200, f"{output!r}: {reply.text}"
     items = reply.json()["items"]
-    assert [one["position"] for one in items] == list(range(1, len(items) + 1))
+    assert [item["position"] for item in items] == list(range(1, len(items) + 1))
     assert len(items) > 30
     assert (refused.status_code, foreign.status_code) == (401, 401)
 
@@ -74,7 +74,7 @@ async def test_containers_have_no_more_rights_than_they_need(deployed: Deploymen
         assert host["Memory"] > 0
         assert config["User"] == "10001:10001"
         assert not host["PortBindings"]
-        given = "\n".join(config["Env"])
+        environment = "\n".join(config["Env"])
         for secret in deployed.secrets.iterdir():
-            assert secret.read_text() not in given
+            assert secret.read_text() not in environment
         assert host["LogConfig"]["Config"]["max-size"]

@@ -41,9 +41,9 @@ class UnderLoad:
             seen.events = [event for event in seen.events if event.id in wanted]
             return (log, seen) if len(seen.events) >= len(wanted) else None
 
-        found = await eventually(arrived, 120.0)
-        assert found is not None
-        log, seen = found
+        logs = await eventually(arrived, 120.0)
+        assert logs is not None
+        log, seen = logs
         return self.callers.result(fault, "kafka", injected, log, seen, time.monotonic() - over)
 
     def _ask(self, service: str) -> Ask:

@@ -28,8 +28,8 @@ class Members:
         return factories.cluster(self.consortium) | other
 
     async def post(self, content: bytes, path: str = "/clusters", **headers: str) -> httpx2.Response:
-        given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.client.post(path, content=content, headers={**OPERATOR, **JSON, **given})
+        additional = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.client.post(path, content=content, headers={**OPERATOR, **JSON, **additional})
 
     async def clusters(self) -> int:
         """How many clusters there are, by the rows."""
@@ -43,7 +43,7 @@ def refused(reply: httpx2.Response) -> Refused:
     assert problem["status"] == reply.status_code
     assert problem["request_id"] == reply.headers["X-Request-ID"]
     assert not any(word in reply.text for word in ("Traceback", "sqlalchemy", "asyncpg", "pydantic", ".py"))
-    fields = [one["field"] for one in problem.get("errors", [])]
+    fields = [error["field"] for error in problem.get("errors", [])]
     return reply.status_code, problem["type"].removeprefix("urn:kei:problem:"), fields[0] if fields else ""
 
 

@@ -26,24 +26,24 @@ def _breaks(old: Any, new: Any, was: Json, now: Json, place: str) -> Iterator[st
     yield from (f"{place}.{name}: is required now" for name in sorted(after - before))
     properties = new.get("properties", {})
     yield from (f"{place}.{name}: may be missing now" for name in sorted((before - after) & properties.keys()))
-    for name, one in old.get("properties", {}).items():
+    for name, field in old.get("properties", {}).items():
         if name not in properties:
             yield f"{place}.{name}: is gone"
         else:
-            yield from _breaks(one, properties[name], was, now, f"{place}.{name}")
+            yield from _breaks(field, properties[name], was, now, f"{place}.{name}")
     for key in sorted((old.keys() | new.keys()) - _SAYS_NOTHING):
-        yield from _said(key, old, new, (was, now), place)
+        yield from _keyword_differences(key, old, new, (was, now), place)
 
 
-def _said(key: str, old: Json, new: Json, roots: tuple[Json, Json], place: str) -> Iterator[str]:
+def _keyword_differences(key: str, old: Json, new: Json, roots: tuple[Json, Json], place: str) -> Iterator[str]:
     """The differences in one keyword, such as `type`, `items` or `anyOf`."""
     at = f"{place}/{key}"
-    one, other = old.get(key), new.get(key)
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, (left, right) in enumerate(zip(one, other, strict=True)):
+    before, after = old.get(key), new.get(key)
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (left, right) in enumerate(zip(before, after, strict=True)):
             yield from _breaks(left, right, *roots, f"{at}/{number}")
     else:
-        yield from _breaks(one, other, *roots, at)
+        yield from _breaks(before, after, *roots, at)
 
 
 def _resolved(node: Any, root: Json) -> Any:  # noqa: ANN401  any part of a schema

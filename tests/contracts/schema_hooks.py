@@ -19,7 +19,7 @@ from shared.events import registry
 from tests.contracts.serving import FRAMEWORK, INDICATORS
 
 _SEED: dict[str, str] = json.loads(os.environ.get("KEI_SEED", "{}"))
-_PUBLIC = [one.name for one in registry().values() if one.public]
+_PUBLIC = [entry.name for entry in registry().values() if entry.public]
 _SEEN = {"runs": '"v2"', "mentorships": '"v3"'}
 """A run was running at first, a mentorship was confirmed by two."""
 _NAMES = ("name", "title", "place", "region", "programme", "area", "sector_groups", "deliverables", "topics")

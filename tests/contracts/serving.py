@@ -30,7 +30,9 @@ def past() -> Iterator[Stored]:
         yield factories.cluster_registered_event(cluster_id=cluster, mentor_capacity=50, learner_capacity=50)
         level = 4 if place % 2 else 1
         common = {"cluster_id": cluster, "consortium_id": factories.CONSORTIUM, "framework": FRAMEWORK}
-        levels = [IndicatorLevel(indicator=one, level=level, kind="self", assessed_on=TODAY) for one in INDICATORS]
+        levels = [
+            IndicatorLevel(indicator=indicator, level=level, kind="self", assessed_on=TODAY) for indicator in INDICATORS
+        ]
         assessed = {"kind": "self", "assessed_on": TODAY, "valid_until": date(2036, 1, 1), "scale_max": 5}
         scores = dict.fromkeys(INDICATORS, level)
         yield factories.stored(

@@ -104,8 +104,8 @@ BODIES: dict[str, tuple[Callable[[Members], bytes], Refused]] = {
 
 
 async def test_a_bad_body_is_refused_with_its_field_and_nothing_is_stored(members: Members) -> None:
-    found = {what: refused(await members.post(make_body(members))) for what, (make_body, _) in BODIES.items()}
-    assert found == {what: wanted for what, (_, wanted) in BODIES.items()}
+    replies = {what: refused(await members.post(make_body(members))) for what, (make_body, _) in BODIES.items()}
+    assert replies == {what: wanted for what, (_, wanted) in BODIES.items()}
     assert await members.clusters() == 1
     assert (await members.post(json.dumps(members.body()).encode())).status_code == 201
 
@@ -113,8 +113,8 @@ async def test_a_bad_body_is_refused_with_its_field_and_nothing_is_stored(member
 async def test_only_uncompressed_json_in_utf_8_is_read(members: Members) -> None:
     body = json.dumps(members.body()).encode()
     kinds = ["", "text/plain", "application/xml", "application/json; charset=latin-1", "multipart/form-data"]
-    found = {kind: refused(await members.post(body, Content_Type=kind))[:2] for kind in kinds}
-    assert found == dict.fromkeys(kinds, (415, "unsupported-media-type"))
+    replies = {kind: refused(await members.post(body, Content_Type=kind))[:2] for kind in kinds}
+    assert replies == dict.fromkeys(kinds, (415, "unsupported-media-type"))
     zipped = await members.post(body, Content_Encoding="gzip")
     assert refused(zipped)[:2] == (415, "unsupported-encoding")
     assert await members.clusters() == 1
@@ -178,12 +178,12 @@ async def test_what_the_rules_forbid_is_refused_with_its_field(members: Members)
         "@cluster": (await factories.rows(members.url, "SELECT slug FROM cluster"))[0]["slug"],
     }
     whole = {"/consortia": factories.consortium(), "/clusters": members.body()}
-    found = {}
+    replies = {}
     for what, (path, body, _) in RULES.items():
         content = json.dumps(whole.get(path, {}) | body | {"slug": slugs.get(body.get("slug", ""), body.get("slug"))})
         text = content if path in whole else json.dumps(body)
-        found[what] = refused(await members.post(text.encode(), path.replace("{id}", members.cluster)))
-    assert found == {what: wanted for what, (_, _, wanted) in RULES.items()}
+        replies[what] = refused(await members.post(text.encode(), path.replace("{id}", members.cluster)))
+    assert replies == {what: wanted for what, (_, _, wanted) in RULES.items()}
 
 
 async def test_what_looks_like_code_is_kept_as_it_is(members: Members) -> None:

@@ -50,7 +50,7 @@ async def test_what_is_others_is_as_good_as_not_there(members: Members, role: Ro
             reply = await members.client.request(method, path, json=body, headers=stranger)
             assert refused(reply) == (404, "no-such-cluster", ""), (method, path)
             answers.append({name: value for name, value in reply.json().items() if name != "request_id"})
-    assert all(one == answers[0] for one in answers)
+    assert all(answer == answers[0] for answer in answers)
     reply = await members.client.post("/clusters", json=members.body(), headers=stranger)
     assert refused(reply)[0] == (404 if role is Role.coordinator else 403)
     assert (await members.client.get("/clusters", headers=stranger)).json()["items"] == []
@@ -69,12 +69,12 @@ MALFORMED = ["v1", '"1"', 'W/"v1"', '"v0"', '"v01"', "*", '"v1", "v2"', '"v99999
 
 async def test_a_version_has_to_be_named_and_the_newest(members: Members) -> None:
     async def change(*seen: str) -> httpx2.Response:
-        headers = [*OPERATOR.items(), *(("If-Match", one) for one in seen)]
+        headers = [*OPERATOR.items(), *(("If-Match", tag) for tag in seen)]
         return await members.client.put(f"/clusters/{members.cluster}/capacity", json=CAPACITY, headers=headers)
 
     assert refused(await change()) == (428, "precondition-required", "If-Match")
-    for one in MALFORMED:
-        assert refused(await change(one)) == (400, "malformed-if-match", "If-Match"), one
+    for tag in MALFORMED:
+        assert refused(await change(tag)) == (400, "malformed-if-match", "If-Match"), tag
     assert refused(await change('"v1"', '"v1"')) == (400, "repeated-header", "if-match")
     assert (await change('"v1"')).headers["ETag"] == '"v2"'
     assert refused(await change('"v1"')) == (412, "stale", "")
@@ -107,11 +107,11 @@ async def test_a_key_is_good_for_one_request_of_one_caller(members: Members) -> 
 
 
 async def test_a_key_that_is_none_is_refused(members: Members) -> None:
-    found = {}
+    replies = {}
     for key in ("", " ", "a b", "x" * 256, "é", "a\tb"):
         headers = [(name.encode(), value.encode()) for name, value in {**OPERATOR, "Idempotency-Key": key}.items()]
-        found[key] = refused(await members.client.post("/clusters", json=members.body(), headers=headers))
-    assert found == dict.fromkeys(found, (400, "malformed-idempotency-key", "Idempotency-Key"))
+        replies[key] = refused(await members.client.post("/clusters", json=members.body(), headers=headers))
+    assert replies == dict.fromkeys(replies, (400, "malformed-idempotency-key", "Idempotency-Key"))
     twice = [*OPERATOR.items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "a")]
     reply = await members.client.post("/clusters", json=members.body(), headers=twice)
     assert refused(reply) == (400, "repeated-header", "idempotency-key")
@@ -227,7 +227,7 @@ async def test_without_a_good_token_there_is_one_answer_for_all(members: Members
         assert refused(reply) == (401, "unauthenticated", ""), what
         assert reply.headers["WWW-Authenticate"] == "Bearer"
         answers[what] = {name: value for name, value in reply.json().items() if name != "request_id"}
-    assert len({json.dumps(one) for one in answers.values()}) == 1
+    assert len({json.dumps(answer) for answer in answers.values()}) == 1
 
 
 async def test_a_token_in_the_address_is_none(members: Members) -> None:
@@ -238,8 +238,8 @@ async def test_a_token_in_the_address_is_none(members: Members) -> None:
 async def test_a_good_token_without_the_right_is_refused_otherwise(members: Members) -> None:
     associate = factories.signed_in(Role.associate, consortium=UUID(members.consortium))
     assert refused(await members.client.post("/consortia", json={}, headers=associate))[:2] == (403, "forbidden")
-    nobody = factories.signed_in(Role.manager)
-    assert refused(await members.client.get("/clusters", headers=nobody))[:2] == (403, "no-consortium")
+    without_consortium = factories.signed_in(Role.manager)
+    assert refused(await members.client.get("/clusters", headers=without_consortium))[:2] == (403, "no-consortium")
 
 
 # --- addresses and heads

@@ -41,8 +41,8 @@ def _holds(path: Path, text: str) -> bool:
 
 
 def test_the_documents_are_what_the_code_says(documents: dict[Path, str]) -> None:
-    found = outdated(ROOT, documents)
-    assert found == [], f"Run `make docs` and look at what changed in {', '.join(found)}."
+    changed = outdated(ROOT, documents)
+    assert changed == [], f"Run `make docs` and look at what changed in {', '.join(changed)}."
 
 
 def test_documents_are_written_and_repaired_and_then_left_alone(tmp_path: Path) -> None:
@@ -68,18 +68,20 @@ def test_documents_are_written_and_repaired_and_then_left_alone(tmp_path: Path) 
 def faults(document: Json) -> list[str]:
     """What the specification's own schema, and then its rule about references, has against a document."""
     specification = json.loads((HERE / "asyncapi-3.0.0.schema.json").read_bytes())
-    found = [
+    faults = [
         f"{error.json_path}: {error.message[:200]}" for error in Draft7Validator(specification).iter_errors(document)
     ]
-    return found + [f"{one} leads nowhere" for one in _references(document) if not _leads(document, one)]
+    return faults + [
+        f"{reference} leads nowhere" for reference in _references(document) if not _leads(document, reference)
+    ]
 
 
 def _references(node: object) -> Iterator[str]:
     if isinstance(node, dict):
         yield from (value for key, value in node.items() if key == "$ref")
-        yield from (one for value in node.values() for one in _references(value))
+        yield from (reference for value in node.values() for reference in _references(value))
     elif isinstance(node, list):
-        yield from (one for value in node for one in _references(value))
+        yield from (reference for value in node for reference in _references(value))
 
 
 def _leads(document: Json, reference: str) -> bool:
@@ -96,20 +98,20 @@ def test_the_document_is_valid_asyncapi(asyncapi: Json) -> None:
 
 
 BROKEN: dict[str, Callable[[Json], object]] = {
-    "no version": lambda one: one["info"].pop("version"),
-    "another specification": lambda one: one.update(asyncapi="2.6.0"),
-    "unknown field": lambda one: one.update(topics={}),
-    "action": lambda one: one["operations"]["members.send"].update(action="publish"),
-    "operation without a channel": lambda one: one["operations"]["members.send"].pop("channel"),
-    "address is a number": lambda one: one["channels"]["kei.members.v1"].update(address=7),
-    "server without a protocol": lambda one: one["servers"]["kafka"].pop("protocol"),
-    "Kafka binding": lambda one: one["channels"]["kei.members.v1"]["bindings"]["kafka"].update(partitions=0),
-    "headers are a number": lambda one: next(iter(one["components"]["messages"].values())).update(headers=7),
-    "type of a field": lambda one: next(iter(one["components"]["schemas"].values())).update(type="thing"),
-    "example without content": lambda one: next(iter(one["components"]["messages"].values())).update(
+    "no version": lambda document: document["info"].pop("version"),
+    "another specification": lambda document: document.update(asyncapi="2.6.0"),
+    "unknown field": lambda document: document.update(topics={}),
+    "action": lambda document: document["operations"]["members.send"].update(action="publish"),
+    "operation without a channel": lambda document: document["operations"]["members.send"].pop("channel"),
+    "address is a number": lambda document: document["channels"]["kei.members.v1"].update(address=7),
+    "server without a protocol": lambda document: document["servers"]["kafka"].pop("protocol"),
+    "Kafka binding": lambda document: document["channels"]["kei.members.v1"]["bindings"]["kafka"].update(partitions=0),
+    "headers are a number": lambda document: next(iter(document["components"]["messages"].values())).update(headers=7),
+    "type of a field": lambda document: next(iter(document["components"]["schemas"].values())).update(type="thing"),
+    "example without content": lambda document: next(iter(document["components"]["messages"].values())).update(
         examples=[{"x": 1}]
     ),
-    "dangling reference": lambda one: one["components"]["schemas"].pop("ReasonTerm"),
+    "dangling reference": lambda document: document["components"]["schemas"].pop("ReasonTerm"),
 }
 
 
@@ -128,13 +130,13 @@ def test_the_document_has_all_topics_types_and_their_services(asyncapi: Json) ->
         message = {"$ref": f"#/channels/{entry.topic}/messages/{entry.name}"}
         sends = [
             name
-            for name, one in asyncapi["operations"].items()
-            if message in one["messages"] and one["action"] == "send"
+            for name, operation in asyncapi["operations"].items()
+            if message in operation["messages"] and operation["action"] == "send"
         ]
         assert sends == [f"{entry.service}.send"]
     reads = asyncapi["operations"]["trainings.receive.members"]
     assert reads["bindings"]["kafka"]["groupId"]["enum"] == ["trainings"]
-    names = [one["$ref"].rpartition("/")[2].split(".")[3] for one in reads["messages"]]
+    names = [message["$ref"].rpartition("/")[2].split(".")[3] for message in reads["messages"]]
     assert names == ["archived", "changed", "registered"]
 
 
@@ -158,10 +160,10 @@ def test_the_openapi_document_names_no_machine_and_describes_every_operation(
     document = json.loads(documents[Path(f"docs/openapi/{service}.json")])
     assert document["openapi"].startswith("3.1")
     assert "servers" not in document
-    operations = [one for path in document["paths"].values() for one in path.values()]
-    assert [one["operationId"] for one in operations if not one.get("description")] == []
-    for one in document["components"]["schemas"].values():
-        Draft202012Validator.check_schema(one)
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    assert [operation["operationId"] for operation in operations if not operation.get("description")] == []
+    for schema in document["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
 
 
 def test_the_page_tells_every_type_and_every_field(documents: dict[Path, str]) -> None:

@@ -34,8 +34,8 @@ def parsed(sample: Json) -> Event[Data]:
 
 def missing(root: Path) -> list[str]:
     """What types lack under `root`, and files that belong to no type."""
-    found = {folder: {path.stem for path in (root / folder).glob("*.json")} for folder in ("docs/schemas", SAMPLES)}
-    return [f"{folder}/{name}.json" for folder, names in found.items() for name in sorted(names ^ set(TYPES))]
+    stems = {folder: {path.stem for path in (root / folder).glob("*.json")} for folder in ("docs/schemas", SAMPLES)}
+    return [f"{folder}/{name}.json" for folder, names in stems.items() for name in sorted(names ^ set(TYPES))]
 
 
 def test_every_type_has_a_schema_and_a_sample() -> None:
@@ -105,7 +105,7 @@ def test_the_sample_has_only_fields_of_the_schema(name: str) -> None:
 def closed(node: Any) -> Any:  # noqa: ANN401 - any part of a schema
     """The schema without its tolerance for unknown fields."""
     if isinstance(node, list):
-        return [closed(one) for one in node]
+        return [closed(item) for item in node]
     if not isinstance(node, dict):
         return node
     made = {key: closed(value) for key, value in node.items()}
@@ -126,7 +126,7 @@ def test_what_a_reader_does_not_know_is_ignored(name: str) -> None:
 def _with_more(node: Any) -> Any:  # noqa: ANN401 - any JSON
     """The same data with a field more in each object, but for `scores`, whose fields are indicators."""
     if isinstance(node, list):
-        return [_with_more(one) for one in node]
+        return [_with_more(item) for item in node]
     if isinstance(node, dict):
         more = {key: value if key == "scores" else _with_more(value) for key, value in node.items()}
         return more | {"colour": {"of": ["the", "moon"]}}
@@ -151,7 +151,9 @@ def test_a_required_field_may_not_be_missing(name: str, field: str) -> None:
 def test_every_field_is_described(name: str) -> None:
     whole = schema(registry()[name])
     nodes = [whole, *whole.get("$defs", {}).values()]
-    bare = [field for node in nodes for field, one in node["properties"].items() if not one.get("description")]
+    bare = [
+        field for node in nodes for field, described in node["properties"].items() if not described.get("description")
+    ]
     assert bare == []
 
 
@@ -161,8 +163,8 @@ def test_every_field_is_described(name: str) -> None:
 def committed(name: str) -> Json | None:
     """The type's schema in the last commit; None if it is new."""
     show = ["git", "-C", str(ROOT), "show", f"HEAD:docs/schemas/{name}.json"]
-    found = subprocess.run(show, capture_output=True, text=True, check=False)
-    return json.loads(found.stdout) if found.returncode == 0 else None
+    shown = subprocess.run(show, capture_output=True, text=True, check=False)
+    return json.loads(shown.stdout) if shown.returncode == 0 else None
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -171,10 +173,10 @@ def test_the_schema_only_grew_since_the_last_commit(name: str) -> None:
     assert before is None or breaks(before, schema(registry()[name])) == []
 
 
-def _grow(one: Json) -> None:
-    one["properties"]["colour"] = {"type": "string"}
-    one["$defs"]["ReasonTerm"]["properties"]["colour"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-    one["properties"]["score_hundredths"]["description"] = "said better"
+def _grow(schema: Json) -> None:
+    schema["properties"]["colour"] = {"type": "string"}
+    schema["$defs"]["ReasonTerm"]["properties"]["colour"] = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+    schema["properties"]["score_hundredths"]["description"] = "said better"
 
 
 def test_growth_and_better_words_are_compatible() -> None:
@@ -185,21 +187,27 @@ def test_growth_and_better_words_are_compatible() -> None:
 
 
 BREAKING: dict[str, tuple[Callable[[Json], object], str]] = {
-    "removed": (lambda one: one["properties"].pop("run_id"), "data.run_id: is gone"),
-    "renamed": (lambda one: one["properties"].update(runs=one["properties"].pop("run_id")), "data.run_id: is gone"),
-    "required": (lambda one: one["required"].append("run_id"), "data.run_id: is required now"),
+    "removed": (lambda schema: schema["properties"].pop("run_id"), "data.run_id: is gone"),
+    "renamed": (
+        lambda schema: schema["properties"].update(runs=schema["properties"].pop("run_id")),
+        "data.run_id: is gone",
+    ),
+    "required": (lambda schema: schema["required"].append("run_id"), "data.run_id: is required now"),
     "new and required": (
-        lambda one: (one["properties"].update(x={"type": "string"}), one["required"].append("x")),
+        lambda schema: (schema["properties"].update(x={"type": "string"}), schema["required"].append("x")),
         "data.x: is required now",
     ),
-    "promise dropped": (lambda one: one["required"].remove("terms"), "data.terms: may be missing now"),
-    "other type": (lambda one: one["properties"]["score_hundredths"].update(type="string"), "score_hundredths/type"),
-    "other format": (lambda one: one["properties"]["pair_id"].pop("format"), "pair_id/format"),
-    "closed list": (lambda one: one["properties"]["run_id"].update(enum=["a"]), "run_id/enum"),
-    "null no more": (lambda one: one["properties"]["run_id"]["anyOf"].pop(), "run_id/anyOf"),
-    "inside a list": (lambda one: one["$defs"]["ReasonTerm"]["properties"].pop("reason"), "reason: is gone"),
-    "other items": (lambda one: one["properties"]["terms"].update(items={"type": "string"}), "terms/items"),
-    "closed": (lambda one: one.update(additionalProperties=False), "data/additionalProperties"),
+    "promise dropped": (lambda schema: schema["required"].remove("terms"), "data.terms: may be missing now"),
+    "other type": (
+        lambda schema: schema["properties"]["score_hundredths"].update(type="string"),
+        "score_hundredths/type",
+    ),
+    "other format": (lambda schema: schema["properties"]["pair_id"].pop("format"), "pair_id/format"),
+    "closed list": (lambda schema: schema["properties"]["run_id"].update(enum=["a"]), "run_id/enum"),
+    "null no more": (lambda schema: schema["properties"]["run_id"]["anyOf"].pop(), "run_id/anyOf"),
+    "inside a list": (lambda schema: schema["$defs"]["ReasonTerm"]["properties"].pop("reason"), "reason: is gone"),
+    "other items": (lambda schema: schema["properties"]["terms"].update(items={"type": "string"}), "terms/items"),
+    "closed": (lambda schema: schema.update(additionalProperties=False), "data/additionalProperties"),
 }
 
 
@@ -209,5 +217,5 @@ def test_a_breaking_change_is_found(what: str) -> None:
     new = copy.deepcopy(old)
     change, place = BREAKING[what]
     change(new)
-    found = breaks(old, new)
-    assert any(place in one for one in found), found
+    breaking = breaks(old, new)
+    assert any(place in change for change in breaking), breaking

@@ -66,7 +66,7 @@ async def made(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> s
 
 
 async def seed_members(client: httpx2.AsyncClient) -> Seed:
-    indicators = [{"code": one, "title": one} for one in INDICATORS]
+    indicators = [{"code": indicator, "title": indicator} for indicator in INDICATORS]
     framework = {"code": FRAMEWORK, "title": FRAMEWORK, "scale_max": 5, "indicators": indicators}
     await made(client, "/frameworks", framework)
     consortium = await made(client, "/consortia", factories.consortium())

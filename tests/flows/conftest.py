@@ -10,6 +10,6 @@ from tests.support.run import Run
 
 @pytest.fixture
 async def kei(run: Run) -> AsyncIterator[Kei]:
-    one = Kei(run.new_folder())
-    yield one
-    await one.end()
+    instance = Kei(run.new_folder())
+    yield instance
+    await instance.end()

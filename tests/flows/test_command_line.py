@@ -25,9 +25,9 @@ async def running(kei: Kei) -> Kei:
 
 
 async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.run_command(*command)
-    assert status == 0, said
-    return said
+    status, output = await kei.run_command(*command)
+    assert status == 0, output
+    return output
 
 
 async def test_an_operator_reads_replays_rebuilds_and_grants(running: Kei) -> None:
@@ -41,18 +41,20 @@ async def test_an_operator_reads_replays_rebuilds_and_grants(running: Kei) -> No
         assert (await done(running, "matching", "rebuild")).endswith("The same.\n")
         assert (await wait_until_idle(api)).published == before
         (run, *_) = await api.items("matching", "/runs")
-        (mentor, *_) = [one for one in await api.items("members", "/clusters") if one["slug"] == "innoskart"]
+        (mentor, *_) = [
+            cluster for cluster in await api.items("members", "/clusters") if cluster["slug"] == "innoskart"
+        ]
     assert (await done(running, "matching", "replay", run["id"])).endswith("The same plan.\n")
-    told = await done(running, "matching", "show", run["id"], "--against", mentor["id"])
-    assert "points; no plan is better." in told
-    assert " mentors " in told
-    assert "Other possible mentors" in told
-    assert f"What a pair with {mentor['name']} would take" in told
+    output = await done(running, "matching", "show", run["id"], "--against", mentor["id"])
+    assert "points; no plan is better." in output
+    assert " mentors " in output
+    assert "Other possible mentors" in output
+    assert f"What a pair with {mentor['name']} would take" in output
 
     key = (await done(running, "partner", "add", "Observatory", "--type", "kei.matching.pair.accepted.v1")).split()[-1]
     async with httpx2.AsyncClient(base_url=f"{running.url}/api/notifications", trust_env=False) as partner:
         reply = await partner.get("/feed", headers={"X-API-Key": key})
-        assert {one["event"]["type"] for one in reply.json()["items"]} == {"kei.matching.pair.accepted.v1"}
+        assert {item["event"]["type"] for item in reply.json()["items"]} == {"kei.matching.pair.accepted.v1"}
         assert (await partner.get("/feed", headers={"X-API-Key": f"{key}x"})).status_code == 401
 
     token = (await done(running, "token", "--role", "manager", "--cluster", str(uuid4()))).strip()
@@ -65,8 +67,8 @@ async def test_dead_letters_are_listed_tried_again_and_given_up(running: Kei) ->
     await _poison(running, UUID(int=1), UUID(int=2))
 
     async def listed() -> str:
-        said = await done(running, "dead-letters", "list", "matching")
-        return said if str(UUID(int=2)) in said else ""
+        output = await done(running, "dead-letters", "list", "matching")
+        return output if str(UUID(int=2)) in output else ""
 
     assert "unknown type 'kei.members.moon.landed.v1'" in await eventually(listed)
     assert "1 dead letters: retry." in await done(running, "dead-letters", "retry", "matching", str(UUID(int=1)))
@@ -82,7 +84,7 @@ async def _poison(kei: Kei, *ids: UUID) -> None:
     try:
         header = (("ce_specversion", b"1.0"), ("ce_type", b"kei.members.moon.landed.v1"))
         await Inbox(database, consumer).receive(
-            [("kei.members.v1", Record(b"k", (*header, ("ce_id", str(one).encode())), b"{}")) for one in ids]
+            [("kei.members.v1", Record(b"k", (*header, ("ce_id", str(event_id).encode())), b"{}")) for event_id in ids]
         )
     finally:
         await database.close()

@@ -69,16 +69,16 @@ async def test_what_was_answered_survives_twenty_kills(kei: Kei) -> None:
 
 async def check(api: Api, answered: dict[str, int]) -> None:
     """Every answered write is there, as a row, in the log and in the feed; versions have no gap."""
-    rows = {one["id"]: one["version"] for one in await api.items("members", "/clusters")}
+    rows = {cluster["id"]: cluster["version"] for cluster in await api.items("members", "/clusters")}
     assert {id for id, version in answered.items() if rows.get(id, 0) < version} == set()
-    told: dict[str, list[int]] = defaultdict(list)
-    for one in await read_log(api, "members", "/ops/events"):
-        told[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))
-    assert {id: list(range(1, version + 1)) for id, version in rows.items()} == dict(told)
+    versions: dict[str, list[int]] = defaultdict(list)
+    for item in await read_log(api, "members", "/ops/events"):
+        versions[item["event"]["partitionkey"]].append(int(item["event"]["sequence"]))
+    assert {id: list(range(1, version + 1)) for id, version in rows.items()} == dict(versions)
     feed = await compare_feed(api, await wait_until_idle(api))
     assert (feed.lost, feed.duplicated, feed.gaps) == (0, 0, 0)
     shown: dict[str, list[int]] = defaultdict(list)
-    for one in await read_log(api, "notifications", "/feed"):
-        shown[one["event"]["partitionkey"]].append(int(one["event"]["sequence"]))
+    for item in await read_log(api, "notifications", "/feed"):
+        shown[item["event"]["partitionkey"]].append(int(item["event"]["sequence"]))
     assert all(versions == sorted(set(versions)) for versions in shown.values())
     assert {id: shown[id][-1] for id in answered} == {id: rows[id] for id in answered}

@@ -47,28 +47,28 @@ async def running(kei: Kei, secured_kafka: SecuredBroker) -> Kei:
 
 
 async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.run_command("partner", *command)
-    assert status == 0, said
-    return said
+    status, output = await kei.run_command("partner", *command)
+    assert status == 0, output
+    return output
 
 
 async def refused(kei: Kei, *command: str) -> str:
-    status, said = await kei.run_command("partner", *command)
-    assert status != 0, said
-    assert "Traceback" not in said
-    return said
+    status, output = await kei.run_command("partner", *command)
+    assert status != 0, output
+    assert "Traceback" not in output
+    return output
 
 
-def key_in(said: str) -> str:
+def key_in(output: str) -> str:
     """The API key that was printed."""
-    (key,) = re.findall(r"^kei_\S+$", said, re.MULTILINE)
+    (key,) = re.findall(r"^kei_\S+$", output, re.MULTILINE)
     return str(key)
 
 
-def parts(said: str) -> dict[str, str]:
+def parts(output: str) -> dict[str, str]:
     """What was printed for the partner, by the first word of each part's title."""
-    found = re.split(r"^--- (\S+?),? .*\n", said, flags=re.MULTILINE)[1:]
-    return dict(zip(found[::2], found[1::2], strict=True))
+    pieces = re.split(r"^--- (\S+?),? .*\n", output, flags=re.MULTILINE)[1:]
+    return dict(zip(pieces[::2], pieces[1::2], strict=True))
 
 
 async def first_line(folder: Path, *command: str) -> str:
@@ -93,14 +93,14 @@ async def test_what_is_printed_for_a_partner_works_as_it_is_printed(
     running: Kei, secured_kafka: SecuredBroker, tmp_path: Path
 ) -> None:
     where = ("--kafka-address", secured_kafka.tls, "--kafka-ca", str(secured_kafka.ca))
-    said = await done(running, "add", "acme", "--kafka", "--type", REGISTERED, *where)
-    assert "On Kafka acme sees every public event: --type is for the feed only." in said
-    printed = parts(said)
+    output = await done(running, "add", "acme", "--kafka", "--type", REGISTERED, *where)
+    assert "On Kafka acme sees every public event: --type is for the feed only." in output
+    printed = parts(output)
     for name in ("client.properties", CA_FILE_NAME):
         (tmp_path / name).write_text(printed[name])
 
     async def items() -> Any:  # noqa: ANN401  as JSON has it
-        return (await fed(running, key_in(said))).json()["items"]
+        return (await fed(running, key_in(output))).json()["items"]
 
     event = (await eventually(items, 30))[0]["event"]
     assert event["type"] == REGISTERED
@@ -124,17 +124,17 @@ async def by_console(folder: Path) -> str:
     process = await asyncio.create_subprocess_exec(
         *kafka_local.java_command(), consumer, *options, *once, cwd=folder, stdout=PIPE
     )
-    said, _ = await process.communicate()
-    return next(line for line in said.decode().splitlines() if line.startswith("{"))
+    output, _ = await process.communicate()
+    return next(line for line in output.decode().splitlines() if line.startswith("{"))
 
 
 def by_librdkafka(folder: Path, line: str) -> str:
     """What the library under kcat reads with the options of the printed line."""
     words = shlex.split(line)
-    given = dict(one.split("=", 1) for flag, one in pairwise(words) if flag == "-X")
-    given["ssl.ca.location"] = str(folder / given["ssl.ca.location"])
+    options = dict(option.split("=", 1) for flag, option in pairwise(words) if flag == "-X")
+    options["ssl.ca.location"] = str(folder / options["ssl.ca.location"])
     where = {"bootstrap.servers": words[words.index("-b") + 1], "group.id": "partner-acme.kcat"}
-    consumer = Consumer({**where, **given, "auto.offset.reset": "earliest"})
+    consumer = Consumer({**where, **options, "auto.offset.reset": "earliest"})
     consumer.subscribe([words[words.index("-t") + 1]])
     try:
         message = consumer.poll(60)
@@ -161,9 +161,9 @@ async def test_a_partners_way_into_kafka_is_renewed_told_and_closed(
     assert re.search(r"acme\s*│ all public ones\s*│ \S+\s*│ yes", listed)
     assert re.search(rf"Not on Kafka │ {REGISTERED}\s*│ \S+\s*│ no", listed)
     assert f"The key {prefix} of acme is revoked." in await done(running, "revoke", "acme", "--key", prefix)
-    assert [(await fed(running, key_in(one))).status_code for one in (old, new)] == [401, 200]
-    said = await done(running, "revoke", "acme", "--kafka")
-    assert "Kafka's user partner-acme is removed." in said
+    assert [(await fed(running, key_in(output_of_key))).status_code for output_of_key in (old, new)] == [401, 200]
+    output = await done(running, "revoke", "acme", "--kafka")
+    assert "Kafka's user partner-acme is removed." in output
     assert (await fed(running, key_in(new))).status_code == 401
     assert await first_line(tmp_path, sys.executable, "-c", parts(new)["Python"]) == ""
     assert "Kafka's user partner-acme does not exist." in await done(running, "revoke", "acme", "--kafka")
@@ -189,10 +189,10 @@ async def test_what_cannot_be_is_said_before_anything_is_made_or_with_what_is_le
     assert "the password of user nobody is refused" in await refused(running, "add", "acme", *where, *auditor, "nobody")
     assert "There are no partners." in await done(running, "list")
 
-    said = await refused(running, "add", "acme", *where, *auditor, "auditor")
-    assert "User auditor may not administer Kafka" in said
-    assert "For Kafka run: kei partner rotate acme --kafka" in said
-    assert (await fed(running, key_in(said))).status_code == 200
+    output = await refused(running, "add", "acme", *where, *auditor, "auditor")
+    assert "User auditor may not administer Kafka" in output
+    assert "For Kafka run: kei partner rotate acme --kafka" in output
+    assert (await fed(running, key_in(output))).status_code == 200
     assert "partner-acme" in parts(await done(running, "rotate", "acme", *where))["Python"]
     assert "There is no partner 'other'." in await refused(running, "rotate", "other", *where)
     assert "There is no partner 'other'." in await refused(running, "revoke", "other")

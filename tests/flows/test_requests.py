@@ -25,14 +25,14 @@ async def test_a_request_gives_proposals_within_a_second(kei: Kei) -> None:
 
 async def answered(api: Api, learner: str, indicator: str) -> timedelta:
     """Ask for help, check the proposals that this gives, and return how long after the request the last one came."""
-    clusters = {one["slug"]: one["id"] for one in await api.items("members", "/clusters")}
+    clusters = {cluster["slug"]: cluster["id"] for cluster in await api.items("members", "/clusters")}
     wish = {"framework": "self-check-8.1", "indicator": indicator, "urgency": 4}
     path, once = f"/clusters/{clusters[learner]}/requests", f"flow/{learner}/{indicator}"
     request = await api.write("members", path, wish, key=once)
 
     async def proposals() -> list[dict[str, Any]]:
         log = await read_log(api, "matching", "/ops/events")
-        return [one["event"] for one in log if one["event"]["data"].get("request_id") == request["id"]]
+        return [item["event"] for item in log if item["event"]["data"].get("request_id") == request["id"]]
 
     proposed = await eventually(proposals)
     for event in proposed:
@@ -40,9 +40,11 @@ async def answered(api: Api, learner: str, indicator: str) -> timedelta:
         assert data["learner_id"] == clusters[learner]
         assert sum(term["hundredths"] for term in data["terms"]) == data["score_hundredths"]
         assert all(term["reason"].endswith(".") for term in data["terms"])
-        assert indicator.replace("-", " ") in next(one["reason"] for one in data["terms"] if one["term"] == "requests")
+        assert indicator.replace("-", " ") in next(
+            term["reason"] for term in data["terms"] if term["term"] == "requests"
+        )
     log = await read_log(api, "members", "/ops/events")
-    asked = next(one["event"] for one in log if one["event"]["data"].get("request_id") == request["id"])
+    asked = next(item["event"] for item in log if item["event"]["data"].get("request_id") == request["id"])
     return max(_time(event) for event in proposed) - _time(asked)
 
 

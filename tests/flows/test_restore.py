@@ -75,14 +75,14 @@ async def machine(run: Run) -> AsyncIterator[Machine]:
         return made[-1]
 
     yield another
-    for one in made:
-        await one.end()
+    for installation in made:
+        await installation.end()
 
 
 async def done(kei: Kei, *command: str) -> str:
-    status, said = await kei.run_command(*command)
-    assert status == 0, said
-    return said
+    status, output = await kei.run_command(*command)
+    assert status == 0, output
+    return output
 
 
 def inside(file: Path) -> Manifest:
@@ -121,7 +121,7 @@ async def test_a_new_broker_has_everything_again(
     brokers = [await own_kafka() for _ in range(2)]
     new = machine(brokers[1].address)
     feed = await lost_and_restored(machine(brokers[0].address), new, tmp_path, report.table(run))
-    assert {one["id"] for one in await public_topic(brokers[1].address)} == {str(event.id) for event in feed.events}
+    assert {event["id"] for event in await public_topic(brokers[1].address)} == {str(event.id) for event in feed.events}
 
 
 async def lost_and_restored(lost: Kei, new: Kei, folder: Path, table: Path) -> Log:
@@ -158,7 +158,7 @@ async def lost_and_restored(lost: Kei, new: Kei, folder: Path, table: Path) -> L
 
 async def came_again(kei: Kei, before: Manifest) -> bool:
     """Whether all that had come has come again."""
-    had = [one.rows for held in before.services.values() for one in held.tables if one.table == "inbox"]
+    had = [table.rows for held in before.services.values() for table in held.tables if table.table == "inbox"]
     return await repeated(kei, before) >= sum(had) > 0
 
 
@@ -166,8 +166,8 @@ async def repeated(kei: Kei, before: Manifest) -> int:
     """How many records have come since that had come before: each took a number in the inbox, and no row."""
     came = 0
     for service, held in before.services.items():
-        rows = next(one.rows for one in held.tables if one.table == "inbox")
-        last = next((one.last for one in held.sequences if one.table == "inbox"), 0)
+        rows = next(table.rows for table in held.tables if table.table == "inbox")
+        last = next((sequence.last for sequence in held.sequences if sequence.table == "inbox"), 0)
         spent = (await factories.rows(database(kei, service), _SPENT))[0]["spent"]
         came += spent - (last - rows)
     return came
@@ -219,7 +219,7 @@ async def test_how_long_it_takes(machine: Machine, tmp_path: Path) -> None:
         replayed = await timed(wait_until_idle(api, timeout=600))
         assert await api.get("matching", "/projection") == before
     manifest = inside(file)
-    rows = sum(one.rows for held in manifest.services.values() for one in held.tables)
+    rows = sum(table.rows for held in manifest.services.values() for table in held.tables)
     assert manifest.services["members"].assigned >= events
     sys.stdout.write(
         f"\n{events} events, {rows} rows: backup {written:.1f} s, {file.stat().st_size / 1e6:.1f} MB, writers held up"
@@ -244,8 +244,8 @@ async def publish(url: str, events: int) -> None:
     for version in range(1, events // CLUSTERS + 1):
         async with log.transaction() as tx:
             for id in ids:
-                told = CapacityChanged(
+                change = CapacityChanged(
                     cluster_id=id, consortium_id=factories.CONSORTIUM, mentor_capacity=version % 100, learner_capacity=1
                 )
-                outbox.append(tx, told, version=version)
+                outbox.append(tx, change, version=version)
     await log.close()

@@ -12,10 +12,10 @@ pytestmark = pytest.mark.timeout(120)
 
 async def refused(kei: Kei, *command: str) -> tuple[int, list[str]]:
     """Exit status and lines of a command that has to fail, without a stack trace."""
-    status, said = await kei.run_command(*command)
-    assert status != 0, said
-    assert "Traceback" not in said
-    return status, [line for line in said.splitlines() if not line.endswith("…")]
+    status, output = await kei.run_command(*command)
+    assert status != 0, output
+    assert "Traceback" not in output
+    return status, [line for line in output.splitlines() if not line.endswith("…")]
 
 
 async def test_a_taken_port(kei: Kei) -> None:

@@ -23,42 +23,46 @@ HERE = ("members", "matching")
 
 @pytest.mark.timeout(180)
 async def test_the_exit_status_says_whether_all_is_well(kei: Kei) -> None:
-    nowhere, said = await kei.run_command("status")
-    assert (nowhere, "There is no signing key" in said) == (2, True)
+    nowhere, output = await kei.run_command("status")
+    assert (nowhere, "There is no signing key" in output) == (2, True)
     await kei.start("--no-import")
     await kei.ready()
 
     async def well() -> str:
-        status, said = await kei.run_command("status")
-        assert "Traceback" not in said
-        return said if status == 0 else ""
+        status, output = await kei.run_command("status")
+        assert "Traceback" not in output
+        return output if status == 0 else ""
 
-    said = await eventually(well, 60)
-    assert said.startswith("All is well.")
-    assert "epoch 1, heard " in said
+    output = await eventually(well, 60)
+    assert output.startswith("All is well.")
+    assert "epoch 1, heard " in output
 
     socket = (kei.home / "postgres" / "postmaster.pid").read_text().splitlines()[4]
     await poison(f"postgresql://matching:@/matching?host={socket}", UUID(int=1), UUID(int=2))
 
-    async def found() -> str:
-        status, said = await kei.run_command("status")
-        return said if status == 1 else ""
+    async def with_problem() -> str:
+        status, output = await kei.run_command("status")
+        return output if status == 1 else ""
 
-    said = await eventually(found, 60)
-    assert said.startswith("1 problem:")
+    output = await eventually(with_problem, 60)
+    assert output.startswith("1 problem:")
     assert (
         "matching: 2 dead letters.\n  Look: kei dead-letters list matching. Then: kei dead-letters retry matching."
-        in said
+        in output
     )
     await _told_to_programs(kei)
     await _not_to_be_told(kei)
 
 
 async def _told_to_programs(kei: Kei) -> None:
-    status, said = await kei.run_command("status", "--json")
-    told = json.loads(said)
-    assert (status, told["well"], [one["kind"] for one in told["findings"]]) == (1, False, ["dead"])
-    reached = [one["service"] for one in told["services"] if one["reached"]]
+    status, output = await kei.run_command("status", "--json")
+    status_report = json.loads(output)
+    assert (status, status_report["well"], [finding["kind"] for finding in status_report["findings"]]) == (
+        1,
+        False,
+        ["dead"],
+    )
+    reached = [service["service"] for service in status_report["services"] if service["reached"]]
     assert reached == ["members", "trainings", "matching", "notifications"]
 
 
@@ -67,13 +71,13 @@ async def _not_to_be_told(kei: Kei) -> None:
     manager = (await kei.run_command("token", "--role", "manager"))[1].strip()
     refused = (("x.y.z", "Sign in first"), ("é", "it has characters"), (manager, "Your role does not allow this"))
     for token, reason in refused:
-        status, said = await kei.run_command("status", "--token", token)
-        assert status == 2, said
-        assert f"does not admit this token: {reason}" in said
+        status, output = await kei.run_command("status", "--token", token)
+        assert status == 2, output
+        assert f"does not admit this token: {reason}" in output
     assert await kei.stop() == 0
-    status, said = await kei.run_command("status")
+    status, output = await kei.run_command("status")
     assert status == 2
-    assert f"Nothing of Kei is reached at {kei.url}: members is not reached:" in said
+    assert f"Nothing of Kei is reached at {kei.url}: members is not reached:" in output
 
 
 async def test_a_service_that_was_restored_alone_is_noticed(
@@ -81,11 +85,11 @@ async def test_a_service_that_was_restored_alone_is_noticed(
 ) -> None:
     async with world(service_database, without=AWAY) as running:
         await _clusters(running, 3)
-        assert await _found(running) == []
+        assert await _findings(running) == []
 
         lost = [dict(row) for row in await _execute(running, "SELECT * FROM outbox ORDER BY id DESC LIMIT 2")]
         await _execute(running, "DELETE FROM outbox WHERE id = ANY($1)", [row["id"] for row in lost])
-        finding = (await _found(running))[0]
+        finding = (await _findings(running))[0]
         assert (finding.service, finding.kind) == ("matching", "ahead")
         assert f"that members does not have (newest {lost[0]['id']} of " in finding.message
         page = await Person(running, Role.operator).get("/operations")
@@ -96,7 +100,7 @@ async def test_a_service_that_was_restored_alone_is_noticed(
         insert = f"INSERT INTO outbox ({', '.join(names)}) VALUES ({values})"  # noqa: S608  names of columns
         for row in lost:
             await _execute(running, insert, *(row[name] for name in names))
-        assert await _found(running) == []
+        assert await _findings(running) == []
 
 
 async def test_what_is_lost_is_noticed_also_behind_what_is_new(
@@ -106,7 +110,7 @@ async def test_what_is_lost_is_noticed_also_behind_what_is_new(
         await _clusters(running, 14)
         await _execute(running, "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id DESC LIMIT 12)")
         await _clusters(running, 1)
-        assert [one.kind for one in await _found(running)] == ["ahead"]
+        assert [finding.kind for finding in await _findings(running)] == ["ahead"]
 
 
 async def test_what_was_forgotten_in_good_order_is_not_missed(
@@ -115,9 +119,9 @@ async def test_what_was_forgotten_in_good_order_is_not_missed(
     async with world(service_database, without=AWAY) as running:
         await _clusters(running, 12)
         await _execute(running, "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT 6)")
-        assert await _found(running) == []
+        assert await _findings(running) == []
         await _execute(running, "DELETE FROM outbox")
-        assert await _found(running) == []
+        assert await _findings(running) == []
 
 
 async def test_a_database_without_a_past_is_behind_all_who_have_had_events_of_it(
@@ -127,7 +131,7 @@ async def test_a_database_without_a_past_is_behind_all_who_have_had_events_of_it
         await _clusters(running, 1)
         await _execute(running, "DELETE FROM outbox")
         await _execute(running, "UPDATE outbox_relay SET assigned = 0, sent = 0")
-        assert [one.kind for one in await _found(running)] == ["ahead"]
+        assert [finding.kind for finding in await _findings(running)] == ["ahead"]
 
 
 async def test_a_schema_that_is_not_the_newest_known_is_told(
@@ -135,11 +139,11 @@ async def test_a_schema_that_is_not_the_newest_known_is_told(
 ) -> None:
     async with world(service_database, without=AWAY) as running:
         await _execute(running, "UPDATE alembic_version SET version_num = 'members_9999'")
-        assert [one.message for one in await _found(running)] == [
+        assert [finding.message for finding in await _findings(running)] == [
             f"members: its database is at members_9999, ahead of {revisions('members')[0]}, the newest that it knows."
         ]
         await _execute(running, "DROP TABLE alembic_version")
-        assert [one.remedy for one in await _found(running)] == ["Run: kei migrate members."]
+        assert [finding.remedy for finding in await _findings(running)] == ["Run: kei migrate members."]
 
 
 async def test_a_token_without_the_right_is_of_no_use(service_database: Callable[[str], Awaitable[str]]) -> None:
@@ -150,7 +154,7 @@ async def test_a_token_without_the_right_is_of_no_use(service_database: Callable
         assert refused.value.status == 403
 
 
-async def _found(running: World) -> list[Finding]:
+async def _findings(running: World) -> list[Finding]:
     return diagnose(await collect_status(ApiClient(running.http, f"{running.url}/api"), running.token, HERE))
 
 

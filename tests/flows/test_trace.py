@@ -96,10 +96,10 @@ async def test_one_trace_leads_from_the_request_to_the_last_effect(
     wish = {"framework": "f", "indicator": "i", "urgency": 3}
     await made(client, f"/clusters/{learner}/requests", wish, traceparent=f"00-{TRACE}-{CALLER}-01")
 
-    async def told() -> list[str]:
+    async def published() -> list[str]:
         return await _of_trace(urls["notifications"], "outbox")
 
-    assert await eventually(lambda: _both(told), 60) == ["pair.proposed", "service.requested"]
+    assert await eventually(lambda: _both(published), 60) == ["pair.proposed", "service.requested"]
     assert await _of_trace(urls["members"], "outbox") == ["service.requested"]
     assert await _arrived(urls["matching"]) == ["service.requested"]
     assert await _of_trace(urls["matching"], "outbox") == ["pair.proposed"]
@@ -117,13 +117,13 @@ async def test_one_trace_leads_from_the_request_to_the_last_effect(
 def _batched(spans: InMemorySpanExporter) -> bool:
     """Whether a batch that notifications handled is part of the trace, by its parent or by a link."""
     batches = [span for span in spans.get_finished_spans() if span.name.startswith("notifications handles")]
-    contexts = [one for span in batches for one in (span.context, *(link.context for link in span.links))]
-    return any(format(one.trace_id, "032x") == TRACE for one in contexts)
+    contexts = [context for span in batches for context in (span.context, *(link.context for link in span.links))]
+    return any(format(context.trace_id, "032x") == TRACE for context in contexts)
 
 
-async def _both(told: Callable[[], Awaitable[list[str]]]) -> list[str]:
-    found = await told()
-    return found if len(found) > 1 else []
+async def _both(read: Callable[[], Awaitable[list[str]]]) -> list[str]:
+    types = await read()
+    return types if len(types) > 1 else []
 
 
 async def _assessed(url: str) -> bool:
@@ -139,5 +139,5 @@ async def _of_trace(url: str, table: str) -> list[str]:
 async def _arrived(url: str) -> list[str]:
     """The kinds of the events that came over the transport as part of the trace, by their headers."""
     headers = [dict(json.loads(row["headers"])) for row in await factories.rows(url, "SELECT headers FROM inbox")]
-    mine = [one for one in headers if TRACE in one.get("ce_traceparent", "")]
-    return sorted(".".join(one["ce_type"].split(".")[2:4]) for one in mine)
+    mine = [header for header in headers if TRACE in header.get("ce_traceparent", "")]
+    return sorted(".".join(header["ce_type"].split(".")[2:4]) for header in mine)

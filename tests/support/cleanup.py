@@ -33,13 +33,13 @@ def end(run: Run) -> None:
 
 def processes(run: Run) -> list[psutil.Process]:
     """Running processes of the run, except this one and Python's resource trackers, which end after their owners."""
-    found = []
+    leftovers = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             ours = process.environ().get(_MARK) == str(run.root) and process.pid != os.getpid()
             if ours and not any("multiprocessing.resource_tracker" in part for part in process.cmdline()):
-                found.append(process)
-    return found
+                leftovers.append(process)
+    return leftovers
 
 
 def _end_processes(run: Run) -> None:

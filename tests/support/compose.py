@@ -36,8 +36,8 @@ def _why_none() -> str:
         return "no Docker engine"
     if _run("docker", "compose", "version").returncode:
         return "no Docker Compose"
-    found = {name for name in _wanted() if not _run("docker", "image", "inspect", name).returncode}
-    missing = sorted(_wanted() - found)
+    present = {name for name in _wanted() if not _run("docker", "image", "inspect", name).returncode}
+    missing = sorted(_wanted() - present)
     try:
         fetched = not any(_run("docker", "pull", "--quiet", name).returncode for name in missing)
     except subprocess.TimeoutExpired:
@@ -145,8 +145,8 @@ class Deployment:
             stdout=PIPE,
             stderr=STDOUT,
         )
-        said, _ = await process.communicate()
-        text = said.decode(errors="replace")
+        output, _ = await process.communicate()
+        text = output.decode(errors="replace")
         if process.returncode:
             raise CommandError(f"{' '.join(command)} ended with {process.returncode}:\n{text[-6000:]}")
         return text

@@ -105,20 +105,24 @@ def remove_all(run: Run) -> None:
     engine = library.from_env()
     try:
         containers = engine.containers.list(all=True, filters={"label": f"{_RUN_LABEL}={run.name}"})
-        containers += [one for one in engine.containers.list(all=True, filters=_OF_COMPOSE) if _deployed(one, run)]
-        for one in containers:
+        containers += [
+            container
+            for container in engine.containers.list(all=True, filters=_OF_COMPOSE)
+            if _deployed(container, run)
+        ]
+        for container in containers:
             with suppress(library.errors.NotFound):
-                one.remove(force=True, v=True)
-        for one in (*engine.networks.list(filters=_OF_COMPOSE), *engine.volumes.list(filters=_OF_COMPOSE)):
-            if _deployed(one, run):
-                one.remove()
+                container.remove(force=True, v=True)
+        for resource in (*engine.networks.list(filters=_OF_COMPOSE), *engine.volumes.list(filters=_OF_COMPOSE)):
+            if _deployed(resource, run):
+                resource.remove()
     finally:
         engine.close()
 
 
-def _deployed(thing: Any, run: Run) -> bool:  # noqa: ANN401 - as above
+def _deployed(resource: Any, run: Run) -> bool:  # noqa: ANN401 - as above
     """Whether a container, network or volume belongs to a deployment of the run."""
-    marks = thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels") or {}
+    marks = resource.attrs.get("Labels") or resource.attrs.get("Config", {}).get("Labels") or {}
     return str(marks.get(_PROJECT_LABEL, "")).startswith(project(run))
 
 

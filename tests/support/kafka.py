@@ -80,7 +80,9 @@ class Topics:
 
     async def _has_leaders(self, name: str, partitions: int) -> bool:
         described = (await self._admin.describe_topics([name]))[0]["partitions"]
-        return len(described) == partitions and all(one["leader"] >= 0 and not one["error_code"] for one in described)
+        return len(described) == partitions and all(
+            partition["leader"] >= 0 and not partition["error_code"] for partition in described
+        )
 
 
 def unavailable_reason(run: Run, *, own: bool) -> str:
@@ -102,8 +104,8 @@ def require_broker(run: Run) -> None:
 
 def skip_reason(report: pytest.TestReport) -> str:
     """The skip reason if the test was skipped because there is no broker."""
-    said = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
-    return next((reason for reason in (_NO_BROKER, _NO_OWN_BROKER) if said.endswith(reason)), "")
+    message = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
+    return next((reason for reason in (_NO_BROKER, _NO_OWN_BROKER) if message.endswith(reason)), "")
 
 
 def shared_broker(run: Run) -> str:
@@ -146,8 +148,8 @@ def _in_docker(run: Run) -> bool:
 
 
 def _start(run: Run) -> Facts:
-    if given := os.environ.get("KEI_TEST_KAFKA"):
-        return {"address": given}
+    if address := os.environ.get("KEI_TEST_KAFKA"):
+        return {"address": address}
     if _in_docker(run):
         from tests.support.kafka_docker import DockerBroker  # noqa: PLC0415 - as above
 

@@ -78,8 +78,8 @@ class LocalBroker:
     @property
     def address(self) -> str:
         """`127.0.0.1:port`."""
-        found = re.search(r"PLAINTEXT://([\d.:]+)", self._properties.read_text())
-        return found[1] if found else ""
+        listener = re.search(r"PLAINTEXT://([\d.:]+)", self._properties.read_text())
+        return listener[1] if listener else ""
 
     async def start(self, properties: dict[str, str] | None = None, advertised: str = "") -> None:
         """Start it, or start it again.
@@ -124,11 +124,11 @@ class LocalBroker:
         self._halt(signal.SIGKILL)
 
     def _halt(self, how: signal.Signals) -> None:
-        if not self._gone():
+        if not self._has_ended():
             self._signal(how)
             if how != signal.SIGKILL:
                 self.resume()  # a frozen process does not hear a polite signal
-            wait_until(self._gone, _STOP_TIMEOUT, f"Kafka did not end after {how.name}")
+            wait_until(self._has_ended, _STOP_TIMEOUT, f"Kafka did not end after {how.name}")
         self._pid.unlink(missing_ok=True)
 
     def _configure(self, properties: dict[str, str]) -> None:
@@ -153,8 +153,8 @@ class LocalBroker:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self._processes[self._home] = child
         record_process(self._pid, child.pid)
-        wait_until(lambda: self._gone() or self._logged(_STARTED), _START_TIMEOUT, "Kafka did not start")
-        if not self._gone():
+        wait_until(lambda: self._has_ended() or self._logged(_STARTED), _START_TIMEOUT, "Kafka did not start")
+        if not self._has_ended():
             return True
         if self._logged(_IN_USE) and not (self._home / "data" / "bootstrap.checkpoint").exists():
             return False
@@ -165,11 +165,11 @@ class LocalBroker:
         return text in self._log.read_text(errors="replace")
 
     def _signal(self, which: signal.Signals) -> None:
-        found = recorded_process(self._pid)
-        if found:
-            found.send_signal(which)
+        process = recorded_process(self._pid)
+        if process:
+            process.send_signal(which)
 
-    def _gone(self) -> bool:
+    def _has_ended(self) -> bool:
         child = self._processes.get(self._home)
         if child and child.poll() is None:
             return False
@@ -228,11 +228,11 @@ def java_command() -> list[str]:
 @functools.cache
 def _java_version() -> int:
     try:
-        said = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
+        output = subprocess.run(["java", "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
     except OSError:
         return 0
-    found = re.search(r'version "(\d+)', said)
-    return int(found[1]) if found else 0
+    match = re.search(r'version "(\d+)', output)
+    return int(match[1]) if match else 0
 
 
 def free_ports(wanted: int = 2) -> list[int]:

@@ -138,7 +138,7 @@ class Kei:
             return
         if master.name() != "postgres":
             return
-        for one in family:
+        for process in family:
             with suppress(psutil.NoSuchProcess):
-                one.kill()
+                process.kill()
         psutil.wait_procs(family, timeout=5)

@@ -140,15 +140,15 @@ def report(results: Iterable[Result]) -> list[str]:
     done = list(results)
     lines = [f"{'part':12}{'passed':>8}{'failed':>8}{'skipped':>9}{'errors':>8}{'time':>9}"]
     total: Counter[str] = Counter()
-    for one in done:
-        counts = Counter(one.counts)
+    for result in done:
+        counts = Counter(result.counts)
         total += counts
-        minutes = f"{int(one.seconds) // 60}:{int(one.seconds) % 60:02}"
-        shown = f"{one.part:12}{counts['passed']:8}{counts['failed']:8}{counts['skipped']:9}{counts['errors']:8}"
-        lines += [f"{shown}{minutes:>9}", *(f"    {notice}" for notice in one.notices)]
-    seconds = sum(one.seconds for one in done)
-    said = ", ".join(f"{total[name]} {name}" for name in COUNTED if total[name]) or "no tests ran"
-    return [*lines, f" {said} in {seconds:.2f}s ".center(80, "=")]
+        minutes = f"{int(result.seconds) // 60}:{int(result.seconds) % 60:02}"
+        shown = f"{result.part:12}{counts['passed']:8}{counts['failed']:8}{counts['skipped']:9}{counts['errors']:8}"
+        lines += [f"{shown}{minutes:>9}", *(f"    {notice}" for notice in result.notices)]
+    seconds = sum(result.seconds for result in done)
+    summary = ", ".join(f"{total[name]} {name}" for name in COUNTED if total[name]) or "no tests ran"
+    return [*lines, f" {summary} in {seconds:.2f}s ".center(80, "=")]
 
 
 def stored(tally: Path) -> list[Result]:
@@ -176,7 +176,7 @@ def main(arguments: Sequence[str]) -> int:
     results = stored(tally)
     if chosen.report or chosen.tally is None:
         sys.stdout.write("\n" + "\n".join(report(results)) + "\n")
-    return int(any(one.status for one in results))
+    return int(any(result.status for result in results))
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ def end(run: Run) -> None:
 
 
 def _start(run: Run) -> Facts:
-    if given := os.environ.get("KEI_TEST_POSTGRES"):
-        return {"source": "given", "url": given}
+    if url := os.environ.get("KEI_TEST_POSTGRES"):
+        return {"source": "given", "url": url}
     if docker.provides(run, docker.POSTGRES_IMAGE):
         return _start_container(run)
     return _start_embedded(run)

@@ -102,7 +102,7 @@ def recorded_process(file: Path) -> psutil.Process | None:
     """The process recorded in `file` if it still runs."""
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
         pid, began = file.read_text().split()
-        found = psutil.Process(int(pid))
-        if abs(found.create_time() - float(began)) < 1 and found.status() != psutil.STATUS_ZOMBIE:
-            return found
+        process = psutil.Process(int(pid))
+        if abs(process.create_time() - float(began)) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+            return process
     return None

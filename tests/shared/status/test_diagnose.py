@@ -77,7 +77,7 @@ AHEAD = (
 )
 RESTORE = "Stop members before it publishes more. Then restore all from one backup: kei restore FILE --replace."
 
-FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
+FINDINGS: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
     "away": (
         [ServiceReport("matching", None, "is not reached: connection refused")],
         Finding(
@@ -182,9 +182,9 @@ FOUND: dict[str, tuple[Sequence[ServiceReport], Finding]] = {
 }
 
 
-@pytest.mark.parametrize("name", FOUND)
+@pytest.mark.parametrize("name", FINDINGS)
 def test_what_is_found_says_what_to_do(name: str) -> None:
-    rows, finding = FOUND[name]
+    rows, finding = FINDINGS[name]
     assert diagnose(rows) == [finding]
 
 
