@@ -6,8 +6,8 @@ in between. What the members report is compared with what is true in the model.
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 from shared.transport.lost_records import PartitionReading, State
 
@@ -22,8 +22,7 @@ class ModelError(AssertionError):
     """What the members report is not what is true; the message tells the events that lead there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """One member of the group. Spans are first offset and end."""
 
     reading: PartitionReading
@@ -41,14 +40,13 @@ class Member:
         return self.reading.state is not State.UNASSIGNED
 
     def key(self) -> tuple[object, ...]:
-        return (*vars(self.reading).values(), *(getattr(self, name) for name in self.__slots__[1:]))
+        return (*vars(self.reading).values(), *self[1:])
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(NamedTuple):
     """The broker, the members, what is true and what was reported."""
 
-    members: tuple[Member, ...]
+    members: tuple[Member, Member]
     committed: int | None
     log_start: int = 0
     began: int | None = None
@@ -65,8 +63,8 @@ class World:
     """How many deaths, failed commits, lost answers and exceeded time limits may still come."""
 
     def key(self) -> tuple[object, ...]:
-        members = tuple(sorted((member.key() for member in self.members), key=hash))  # the members are interchangeable
-        return (members, *(getattr(self, name) for name in self.__slots__[1:]))
+        members = frozenset(member.key() for member in self.members)  # they are interchangeable
+        return (members, *self[1:])
 
     def lost(self) -> set[int]:
         """Offsets deleted before any member had read them."""
@@ -79,9 +77,9 @@ class World:
     def events(self) -> Iterator[Step]:
         """Everything that can happen next."""
         for offset in range(self.log_start + 1, END + 1 if self.deletions else 0):
-            yield f"delete below {offset}", replace(self, log_start=offset, deletions=self.deletions - 1)
+            yield f"delete below {offset}", self._replace(log_start=offset, deletions=self.deletions - 1)
         if self.late_commit is not None:
-            yield "late commit", replace(self, committed=self.late_commit, late_commit=None)
+            yield "late commit", self._replace(committed=self.late_commit, late_commit=None)
         for number, member in enumerate(self.members):
             events = chain(self._ownership(number, member), self._reading(number, member), self._commit(number, member))
             for name, world in chain(events, self._failures(number, member) if self.failures else ()):
@@ -93,8 +91,8 @@ class World:
         if member.reading.state is State.STARTING:
             yield from self._start(number, member)
         if member.owns and not member.rejoining and self.rebalances:
-            fewer = replace(self, rebalances=self.rebalances - 1)
-            yield "rejoins", _with(fewer, number, replace(member, rejoining=True))
+            fewer = self._replace(rebalances=self.rebalances - 1)
+            yield "rejoins", _with(fewer, number, member._replace(rejoining=True))
         idle = member.unstored is None and member.commit is None
         if member.rejoining and idle and member.reading.due is None:
             yield "revoked", _revoked(self, number, member)
@@ -102,51 +100,51 @@ class World:
     def _start(self, number: int, member: Member) -> Iterator[Step]:
         if member.position is None:
             position = self.log_start if self.committed is None else self.committed
-            yield "has its position", _with(self, number, replace(member, position=position))
+            yield "has its position", _with(self, number, member._replace(position=position))
         elif member.log_start is None:
-            yield "has the log start", _with(self, number, replace(member, log_start=self.log_start))
-            yield "has no log start", _with(self, number, replace(member, log_start=-1))
+            yield "has the log start", _with(self, number, member._replace(log_start=self.log_start))
+            yield "has no log start", _with(self, number, member._replace(log_start=-1))
         else:
             position, log_start = member.position, None if member.log_start < 0 else member.log_start
-            started = replace(member, log_start=None)
-            world = replace(self, began=position if self.began is None else self.began)
+            started = member._replace(log_start=None)
+            world = self._replace(began=position if self.began is None else self.began)
             yield "starts", _with(world, number, started, lambda reading: reading.started(position, log_start))
 
     def _reading(self, number: int, member: Member) -> Iterator[Step]:
         if member.reading.state is State.READING and member.position is not None and member.fetched is None:
             if member.position < self.log_start:
-                yield "resets its position", _with(self, number, replace(member, position=self.log_start))
+                yield "resets its position", _with(self, number, member._replace(position=self.log_start))
             else:
                 for end in {min(member.position + 1, END), END} - {member.position}:
-                    yield f"fetches to {end}", _with(self, number, replace(member, fetched=(member.position, end)))
+                    yield f"fetches to {end}", _with(self, number, member._replace(fetched=(member.position, end)))
         if member.fetched and not member.rejoining and member.unstored is None:
             first, end = member.fetched
-            reads = replace(member, fetched=None, unstored=member.fetched, position=end)
+            reads = member._replace(fetched=None, unstored=member.fetched, position=end)
             world = _with(self, number, reads, lambda reading: reading.read(range(first, end)))
-            yield "reads", replace(world, read=self.read | set(range(first, end)))
+            yield "reads", world._replace(read=self.read | set(range(first, end)))
         if member.unstored:
             stored = member.unstored[1]
-            yield "stores", _with(self, number, replace(member, unstored=None), lambda reading: reading.stored(stored))
+            yield "stores", _with(self, number, member._replace(unstored=None), lambda reading: reading.stored(stored))
 
     def _commit(self, number: int, member: Member) -> Iterator[Step]:
         due = member.reading.due
         if due is not None and member.commit is None:
-            yield f"commits {due}", _with(self, number, replace(member, commit=(due, False)))
+            yield f"commits {due}", _with(self, number, member._replace(commit=(due, False)))
         if member.commit and not member.commit[1]:
-            landed = _with(self, number, replace(member, commit=(member.commit[0], True)))
-            yield "commit takes effect", replace(landed, committed=member.commit[0])
+            landed = _with(self, number, member._replace(commit=(member.commit[0], True)))
+            yield "commit takes effect", landed._replace(committed=member.commit[0])
         elif member.commit:
             offset = member.commit[0]
-            answered = replace(member, commit=None)
+            answered = member._replace(commit=None)
             yield "commit is answered", _with(self, number, answered, lambda reading: reading.committed(offset))
 
     def _failures(self, number: int, member: Member) -> Iterator[Step]:
-        failed = replace(self, failures=self.failures - 1)
+        failed = self._replace(failures=self.failures - 1)
         if member.commit and not member.commit[1]:
-            yield "commit fails", _with(failed, number, replace(member, commit=None))
-            failed = replace(failed, late_commit=member.commit[0])
+            yield "commit fails", _with(failed, number, member._replace(commit=None))
+            failed = failed._replace(late_commit=member.commit[0])
         if member.commit:
-            yield "answer is lost", _with(failed, number, replace(member, commit=None))
+            yield "answer is lost", _with(failed, number, member._replace(commit=None))
         if member.owns:
             yield "dies", _with(failed, number, Member(type(member.reading)()))
         if member.rejoining:
@@ -158,13 +156,17 @@ def _revoked(world: World, number: int, member: Member) -> World:
 
 
 def _with(world: World, number: int, member: Member, event: Event | None = None) -> World:
-    reading = copy.copy(member.reading)
-    lost = event(reading) if event else None
-    members = list(world.members)
-    members[number] = replace(member, reading=reading)
-    offsets = set(chain.from_iterable(lost or ()))
-    reported = tuple(times + (offset in offsets) for offset, times in enumerate(world.reported))
-    return replace(world, members=tuple(members), reported=reported)
+    lost = None
+    if event:
+        member = member._replace(reading=copy.copy(member.reading))
+        lost = event(member.reading)
+    first, second = world.members
+    world = world._replace(members=(first, member) if number else (member, second))
+    if lost:
+        offsets = set(chain.from_iterable(lost))
+        reported = tuple(times + (offset in offsets) for offset, times in enumerate(world.reported))
+        world = world._replace(reported=reported)
+    return world
 
 
 def explore(begin: World, check: Callable[[World], str]) -> int:
@@ -178,16 +180,15 @@ def explore(begin: World, check: Callable[[World], str]) -> int:
         ModelError: something is wrong.
     """
     came_from: dict[object, tuple[object, str]] = {begin.key(): (None, "")}
-    open_worlds = [begin]
+    open_worlds = [(begin.key(), begin)]
     while open_worlds:
-        world = open_worlds.pop()
-        key = world.key()
+        key, world = open_worlds.pop()
         if wrong := check(world):
             raise ModelError(f"{wrong} after: " + ", ".join(reversed(list(_history(came_from, key)))))
         for name, after in world.events():
             if (after_key := after.key()) not in came_from:
                 came_from[after_key] = (key, name)
-                open_worlds.append(after)
+                open_worlds.append((after_key, after))
     return len(came_from)
 
 
