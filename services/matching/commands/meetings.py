@@ -11,8 +11,10 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.matching.commands.mentorship_events import publish_fact
 from services.matching.commands.mentorships import record_activity
+from services.matching.queries.projection import scale_ends
 from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.profile import Skill
+from services.matching.rules.mentoring.outcome import check_on_scale
 from services.matching.rules.mentoring.reminders import CLOSING_SURVEY, survey_days
 from services.matching.tables import CheckIn, Goal, Meeting, MeetingMentorship, Mentorship, Survey
 from shared.clock import new_id
@@ -124,11 +126,13 @@ async def report_progress(tx: WriteSession, mentorship: Mentorship, skill: Skill
     Raises:
         Conflict: the mentorship is not active.
         NotFound: it has no such goal.
+        Invalid: the level is off its scale.
     """
     _require_active(mentorship)
     goal = await tx.get(Goal, (mentorship.id, *skill))
     if goal is None:
         raise NotFound("no-such-goal", f"{skill.text.capitalize()} is not a goal of this mentorship.")
+    check_on_scale(reached, (await scale_ends(tx, {skill.framework})).get(skill.framework), "reached")
     goal.reached = reached
     record_activity(mentorship, now)
 

@@ -11,8 +11,10 @@ from sqlalchemy import delete, func, select, update
 from services.matching.commands import mentorship_outcomes, replan
 from services.matching.commands.mentorship_events import event_goals, publish_fact
 from services.matching.queries.plan_input import load_profiles
+from services.matching.queries.projection import scale_ends
 from services.matching.rules.inputs.criteria import Role
 from services.matching.rules.inputs.profile import Skill
+from services.matching.rules.mentoring.outcome import check_on_scale
 from services.matching.rules.mentoring.programme import (
     DEFAULT_TEMPLATE,
     TEMPLATES,
@@ -139,7 +141,7 @@ async def change_programme(
     Raises:
         Stale
         Conflict: the mentorship has started.
-        Invalid: the learner has reached a target already, or the end is not in the future.
+        Invalid: the learner has reached a target already, a target is off its scale, or the end is not in the future.
     """
     require_version(mentorship, expected_version)
     if mentorship.state != "agreed":
@@ -166,6 +168,7 @@ async def _replace_goals(
 ) -> None:
     learner_id = mentorship.pair.learner_id
     learner = (await load_profiles(tx, [learner_id], today)).get(learner_id)
+    scales = await scale_ends(tx, {skill.framework for skill, _, _ in goals})
     levels = learner.levels if learner else {}
     await tx.execute(delete(Goal).where(Goal.mentorship_id == mentorship.id))
     for number, (skill, target, due_on) in enumerate(goals):
@@ -173,6 +176,7 @@ async def _replace_goals(
         if target <= level:
             message = f"The learner is at {level} in {skill.text} already."
             raise Invalid("no-gain", message, field=f"goals.{number}.target")
+        check_on_scale(target, scales.get(skill.framework), f"goals.{number}.target")
         tx.add(_goal(mentorship.id, PlannedGoal(skill, level, target, due_on)))
     await tx.flush()
 

@@ -1,11 +1,12 @@
 """Figures of the projection: its fingerprint, and the unresolved service requests."""
 
 import hashlib
+from collections.abc import Collection
 
 from sqlalchemy import exists, func, select
 
-from services.matching.tables import PROJECTED, Base, Request, ResolvedRequest, Slots
-from shared.db import ReadSession
+from services.matching.tables import PROJECTED, Base, Level, Request, ResolvedRequest, Slots
+from shared.db import ReadSession, WriteSession
 
 _NOT_PROJECTED = {"used", "ceiling", "event_id"}
 
@@ -20,6 +21,13 @@ async def state_hash(db: ReadSession) -> str:
         rows = (await db.execute(select(*columns).order_by(*keys))).all()
         digest.update(repr((table.__tablename__, [tuple(map(str, row)) for row in rows])).encode())
     return digest.hexdigest()
+
+
+async def scale_ends(db: ReadSession | WriteSession, frameworks: Collection[str]) -> dict[str, int]:
+    """The highest level of each framework, as far as a cluster was assessed in it."""
+    query = select(Level.framework, func.max(Level.scale_max).label("scale_max")).where(Level.framework.in_(frameworks))
+    rows = (await db.execute(query.group_by(Level.framework))).all()
+    return {row.framework: row.scale_max for row in rows}
 
 
 async def count_unresolved_requests(db: ReadSession) -> int:

@@ -8,12 +8,13 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from services.members.rules.names import name_key
 from services.members.rules.vocabulary import Country, Ecosystem, Label, Language, Stage
 from services.members.tables import Cluster, Consortium
 from shared import outbox
 from shared.dates import Day, PartialDay
 from shared.db import WriteSession
-from shared.errors import Conflict, NotFound, Stale
+from shared.errors import Conflict, Forbidden, NotFound, Stale
 from shared.events.members import CapacityChanged, ClusterArchived, ClusterChanged, ClusterRegistered
 from shared.schemas import LongText, Name, RequestModel, Slug, WebAddress
 
@@ -71,31 +72,42 @@ async def register(tx: WriteSession, id: UUID, new: NewCluster) -> Cluster:
 
     Raises:
         NotFound: no such consortium.
-        Conflict: the slug is taken there.
+        Conflict: the slug or the name is taken there.
     """
-    if await tx.get(Consortium, new.consortium_id) is None:
+    if await _lock_names(tx, new.consortium_id) is None:
         raise NotFound("no-such-consortium", "There is no such consortium.", field="consortium_id")
     cluster = Cluster(id=id, **new.model_dump())
     tx.add(cluster)
     await _flush(tx, new.slug)
+    await _require_own_name(tx, cluster)
     event = ClusterRegistered.model_validate(cluster, from_attributes=True)
     outbox.append(tx, event, version=cluster.version)
     return cluster
 
 
-async def change(tx: WriteSession, id: UUID, expected_version: int, facts: ClusterFacts) -> Cluster:
+async def change(
+    tx: WriteSession, id: UUID, expected_version: int, facts: ClusterFacts, *, may_label: bool = True
+) -> Cluster:
     """Replace what is known of a cluster. A changed label can expire again.
 
     Raises:
-        NotFound, Stale, Conflict.
+        NotFound, Stale.
+        Conflict: it has left, or another cluster has the slug or the name.
+        Forbidden: the label would change, and the caller `may_label` not.
     """
     cluster = await lock_cluster(tx, id, expected_version)
     same_label = (cluster.label, cluster.label_valid_until) == (facts.label, facts.label_valid_until)
+    if not (same_label or may_label):
+        raise Forbidden("not-your-label", "Only a coordinator changes the label of a cluster.", field="label")
+    if is_renamed := cluster.name != facts.name:
+        await _lock_names(tx, cluster.consortium_id)
     cluster.label_expired = cluster.label_expired and same_label
     for name, value in facts.model_dump().items():
         setattr(cluster, name, value)
     version = next_version(cluster)
     await _flush(tx, facts.slug)
+    if is_renamed:
+        await _require_own_name(tx, cluster)
     outbox.append(tx, ClusterChanged.model_validate(cluster, from_attributes=True), version=version)
     return cluster
 
@@ -105,6 +117,23 @@ async def _flush(tx: WriteSession, slug: str) -> None:
         await tx.flush()
     except IntegrityError as error:
         raise Conflict("slug-taken", f"The consortium has a cluster {slug!r} already.", field="slug") from error
+
+
+async def _lock_names(tx: WriteSession, consortium_id: UUID) -> UUID | None:
+    """Keep others from naming clusters of a consortium until the transaction ends; None if there is no consortium."""
+    query = select(Consortium.id).where(Consortium.id == consortium_id).with_for_update(key_share=True)
+    return await tx.scalar(query)
+
+
+async def _require_own_name(tx: WriteSession, cluster: Cluster) -> None:
+    """Refuse a name that people would take for that of another cluster of the consortium."""
+    others = select(Cluster.name).where(
+        Cluster.consortium_id == cluster.consortium_id, Cluster.id != cluster.id, ~Cluster.archived
+    )
+    taken = {name_key(name) for name in await tx.scalars(others)}
+    if name_key(cluster.name) in taken:
+        message = f"The consortium has a cluster {cluster.name!r} already."
+        raise Conflict("name-taken", message, field="name")
 
 
 async def set_capacity(tx: WriteSession, id: UUID, expected_version: int, capacity: NewCapacity) -> Cluster:

@@ -8,8 +8,10 @@ from services.members.commands.assessments import NewAssessment
 from services.members.commands.clusters import require_permission
 from services.members.queries import assessments as queries
 from services.members.queries.clusters import cluster
+from services.members.rules.vocabulary import AssessmentKind
 from shared import clock
-from shared.auth import Anyone, Manager
+from shared.auth import Anyone, Manager, Role
+from shared.errors import Forbidden
 from shared.web import Page, Paging, Read, ResponseModel, Router, Tx
 
 router = Router(prefix="/clusters/{id}/assessments")
@@ -30,8 +32,11 @@ class AssessmentView(ResponseModel):
 
 @router.post("", status_code=201)
 async def record_assessment(caller: Manager, tx: Tx, id: UUID, body: NewAssessment) -> AssessmentView:
-    """Record an assessment of the cluster."""
+    """Record an assessment of the cluster. Only a coordinator records that of an expert or a peer."""
     await require_permission(tx, caller.speaks_for, id)
+    if body.kind is not AssessmentKind.own and not caller.has(Role.coordinator, Role.operator):
+        message = f"Only a coordinator records the assessment of an expert or a peer; this one is {body.kind.value}."
+        raise Forbidden("not-your-kind", message, field="kind")
     assessment = await commands.record(tx, clock.new_id(), id, body, clock.now().date())
     return AssessmentView.model_validate(assessment)
 

@@ -9,7 +9,7 @@ from services.members.commands import clusters as commands
 from services.members.commands.clusters import ClusterFacts, NewCapacity, NewCluster
 from services.members.queries import clusters as queries
 from shared import clock
-from shared.auth import Anyone, Coordinator, Manager
+from shared.auth import Anyone, Coordinator, Manager, Role
 from shared.web import IfMatch, Page, Paging, Read, ResponseModel, Router, Tx, etag
 
 router = Router(prefix="/clusters")
@@ -69,9 +69,10 @@ async def show_cluster(caller: Anyone, db: Read, id: UUID, response: Response) -
 async def change_cluster(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: ClusterFacts, response: Response
 ) -> ClusterView:
-    """Replace what is known of a cluster."""
+    """Replace what is known of a cluster. Only a coordinator changes its label."""
     await commands.require_permission(tx, caller.speaks_for, id)
-    cluster = await commands.change(tx, id, expected_version, body)
+    may_label = caller.has(Role.coordinator, Role.operator)
+    cluster = await commands.change(tx, id, expected_version, body, may_label=may_label)
     etag(response, cluster.version)
     return ClusterView.model_validate(cluster)
 

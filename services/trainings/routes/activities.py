@@ -29,8 +29,8 @@ async def require_visible(tx: WriteSession, caller: Principal, id: UUID) -> comm
     return host
 
 
-async def require_host_permission(tx: WriteSession, caller: Principal, id: UUID) -> None:
-    """Refuse callers that may not act for the activity's host.
+async def require_host_permission(tx: WriteSession, caller: Principal, id: UUID) -> commands.Host:
+    """The activity's host, if the caller may act for it.
 
     Raises:
         NotFound, Forbidden.
@@ -38,6 +38,7 @@ async def require_host_permission(tx: WriteSession, caller: Principal, id: UUID)
     host = await require_visible(tx, caller, id)
     if not caller.speaks_for(*host):
         raise Forbidden("not-your-activity", "Only its host and the coordinator may do this.")
+    return host
 
 
 class TaughtIndicatorView(ResponseModel):
@@ -102,8 +103,10 @@ async def show_activity(caller: Anyone, db: Read, id: UUID, response: Response) 
 async def change_activity(
     caller: Manager, tx: Tx, id: UUID, expected_version: IfMatch, body: ActivityFacts, response: Response
 ) -> ActivityView:
-    """Replace what is planned for a draft."""
-    await require_host_permission(tx, caller, id)
+    """Replace what is planned for a draft. Another host may be named by its manager and by the coordinator."""
+    host = await require_host_permission(tx, caller, id)
+    if not caller.speaks_for(body.host_cluster_id, host.consortium_id):
+        raise Forbidden("not-your-cluster", "You may not act for the new host.", field="host_cluster_id")
     activity = await commands.change(tx, id, expected_version, body)
     etag(response, activity.version)
     return ActivityView.model_validate(activity)

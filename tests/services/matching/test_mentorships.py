@@ -3,6 +3,8 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from tests.services.matching.actions import (
     FRAMEWORK,
     NO_FREEZE,
@@ -151,3 +153,21 @@ async def test_a_pair_without_a_need_agrees_on_goals_later(matching: Matching) -
     assert "We agree on goals at the first meeting." in mentorship["agreement"]
     unseen = await matching.send(pair["id"], "POST confirmations", {"side": "mentor"})
     assert unseen.status_code == 428
+
+
+@pytest.mark.parametrize(("level", "status"), [(5, 200), (6, 422), (100, 422)])
+async def test_goals_and_reports_are_on_the_scale(matching: Matching, level: int, status: int) -> None:
+    _, bee, pair = await proposed_pair(matching)
+    await matching.accept(pair)
+    goal = {"framework": FRAMEWORK, "indicator": "foresight", "target": level, "due_on": TODAY.isoformat()}
+    planned = await matching.send(pair, "PUT plan", {"goals": [goal]}, 1, manager_of(bee))
+    assert planned.status_code == status
+    version = (await matching.mentorship(pair))["version"]
+    for place, side in enumerate(("mentor", "learner")):
+        await matching.send(pair, "POST confirmations", {"side": side}, version + place)
+    path = f"PUT goals/{FRAMEWORK}/foresight"
+    reported = await matching.send(pair, path, {"reached": level}, headers=manager_of(bee))
+    assert reported.status_code == status
+    if status == 422:
+        assert (problem(planned), planned.json()["errors"][0]["field"]) == ((422, "off-scale"), "goals.0.target")
+        assert (problem(reported), reported.json()["errors"][0]["field"]) == ((422, "off-scale"), "reached")

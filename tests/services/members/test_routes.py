@@ -86,7 +86,7 @@ async def test_every_change_is_a_version_and_an_event(
     path = f"/clusters/{cluster['id']}"
     manager = manager_of(cluster)
     facts = {key: value for key, value in CLUSTER.items() if key != "mentor_capacity"}
-    changed = await client.put(path, json={**facts, "label": "silver"}, headers={**manager, "If-Match": '"v1"'})
+    changed = await client.put(path, json={**facts, "region": "Pannonia"}, headers={**manager, "If-Match": '"v1"'})
     assert changed.headers["etag"] == '"v2"'
     capacity = {"mentor_capacity": 0, "learner_capacity": 3}
     assert (

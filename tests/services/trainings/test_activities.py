@@ -160,3 +160,17 @@ async def test_a_day_that_is_none_is_refused(client: httpx2.AsyncClient, cluster
         body = factories.training(clusters[0]) | {field: day}
         reply = await client.post("/activities", json=body, headers=COORDINATOR)
         assert problem(reply) == (422, "invalid-request", [f"body.{field}"])
+
+
+async def test_a_draft_moves_only_to_a_host_that_the_caller_acts_for(
+    client: httpx2.AsyncClient, clusters: list[UUID]
+) -> None:
+    own, neighbour, *_ = clusters
+    id = (await draft_activity(client, own))["id"]
+    manager = factories.signed_in(Role.manager, consortium=factories.CONSORTIUM, cluster=own)
+    moved = await client.put(f"/activities/{id}", json=facts(neighbour), headers=manager | {"If-Match": '"v1"'})
+    assert problem(moved) == (403, "not-your-cluster", ["host_cluster_id"])
+    same_host = await client.put(f"/activities/{id}", json=facts(own), headers=manager | {"If-Match": '"v1"'})
+    assert same_host.status_code == 200
+    moved = await client.put(f"/activities/{id}", json=facts(neighbour), headers=COORDINATOR | {"If-Match": '"v2"'})
+    assert (moved.status_code, moved.json()["host_cluster_id"]) == (200, str(neighbour))

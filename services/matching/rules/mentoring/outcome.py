@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from shared.errors import Invalid
+
 
 class MeasuredGoal(NamedTuple):
     """A goal's level at the start, its target, and the level that an assessment after the end measured."""
@@ -10,6 +12,16 @@ class MeasuredGoal(NamedTuple):
     level: int
     target: int
     measured: int
+
+
+def check_on_scale(level: int, scale_end: int | None, field: str) -> None:
+    """Refuse a level above the end of its scale, if that is known.
+
+    Raises:
+        Invalid
+    """
+    if scale_end is not None and level > scale_end:
+        raise Invalid("off-scale", f"{level} is over the scale's end, {scale_end}.", field=field)
 
 
 def outcome(goals: Sequence[MeasuredGoal]) -> int | None:
