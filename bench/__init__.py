@@ -1,1 +1,1 @@
-"""Benchmarks of Kei beside peers and limits of the machine, in the same run. No figure gates a test."""
+"""Benchmarks of Kei, of peers and of limits of the machine in the same run. No test depends on a figure."""

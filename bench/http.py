@@ -1,4 +1,4 @@
-"""HTTP: a cluster read and its capacity changed, beside FastAPI with SQLAlchemy's ORM."""
+"""HTTP: a cluster read and its capacity changed, compared with FastAPI and SQLAlchemy's ORM."""
 
 import asyncio
 import json

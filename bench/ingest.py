@@ -1,4 +1,4 @@
-"""From Kafka into the inbox, beside the insert alone and beside one message at a time."""
+"""From Kafka into the inbox, compared with the insert alone and with single messages."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager

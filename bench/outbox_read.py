@@ -1,4 +1,4 @@
-"""Reading the outbox without a transport: assign positions and mark them sent, beside a log without updates."""
+"""Reading the outbox without a transport: assign positions and mark them sent, compared with a log without updates."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager

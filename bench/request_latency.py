@@ -121,7 +121,7 @@ async def _request_latency(servers: Servers, kafka: str | None) -> AsyncIterator
 
 @asynccontextmanager
 async def request_latency_bench(servers: Servers) -> AsyncIterator[Bench]:
-    """Requests over each transport, beside a plain send over Kafka."""
+    """Requests over each transport, compared with a plain send over Kafka."""
     async with AsyncExitStack() as stack:
         variants: dict[str, Variant] = {}
         transports: dict[str, str | None] = {"local transport": None}

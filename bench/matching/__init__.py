@@ -1,1 +1,1 @@
-"""What the matching engine does, beside its peers."""
+"""The matching engine, compared with other solvers."""

@@ -1,4 +1,4 @@
-"""One change of a plan: an incremental solve, beside a solve from scratch."""
+"""One change of a plan: an incremental solve, compared with a solve from scratch."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Plans that follow an event: their time and their moves, beside a plan that may move everything."""
+"""Replans after an event: their time and moves, compared with a plan without a move limit."""
 
 from collections.abc import Callable
 from dataclasses import replace

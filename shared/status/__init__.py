@@ -1,4 +1,4 @@
-"""Whether all is well: what all services tell of themselves, and what of it needs somebody.
+"""The status of all services, and the findings that need an operator.
 
 `kei status` and the console's page for operators say the same, because they ask and judge by this.
 """

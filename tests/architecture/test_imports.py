@@ -1,4 +1,4 @@
-"""Who may import what, and that each contract breaks when somebody imports what they may not."""
+"""The import contracts, and that each contract breaks at a forbidden import."""
 
 import json
 import re
@@ -175,7 +175,7 @@ def _add(root: Path, importer: str, imported: str) -> None:
 
 
 def _lint(root: Path, plants: list[list[str]]) -> list[str]:
-    """What is said of all contracts without a plant, then of each plant's contract with it."""
+    """The results of all contracts without a plant, then of each plant's contract with it."""
     command = [sys.executable, "-c", _LINT]
     done = subprocess.run(
         command, cwd=root, input=json.dumps(plants), capture_output=True, text=True, timeout=25, check=False

@@ -1,4 +1,4 @@
-"""Databases with rows in them: made once, then copied."""
+"""Databases with rows: created once, then copied."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +11,7 @@ from tests.support.postgres import Postgres
 
 @pytest.fixture(scope="session")
 def model(postgres: Postgres) -> dict[str, str]:
-    """Databases that others are copies of; nobody connects to them."""
+    """Template databases; no test connects to them."""
     return asyncio.run(services_fixture.filled_databases(postgres.create_service))
 
 

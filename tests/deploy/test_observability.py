@@ -1,4 +1,4 @@
-"""What Prometheus is told to look at and when it calls somebody: held against the services and the operations page."""
+"""The scrape configuration and alerts of Prometheus, compared with the services and the operations page."""
 
 import os
 import re

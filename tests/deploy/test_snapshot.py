@@ -1,4 +1,4 @@
-"""The cut is exact: no commit falls between the snapshots, and nobody waits long for it."""
+"""A snapshot is consistent: no commit falls between its databases, and writers wait only briefly."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence

@@ -23,7 +23,7 @@ MOON = "kei.members.moon.landed.v1"
 _SAMPLES = ROOT / "tests" / "contracts" / "samples"
 _NEVER_SEEN = "of-the-future"
 COLOUR = {"of": ["the", "moon"]}
-"""The value of a field that nobody knows yet."""
+"""The value of an unknown field."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ class Listener:
         self.seen: list[Event] = []
         self.connects = 0
         self.refused = 0
-        """Answers that were no stream, and addresses at which nobody was."""
+        """Responses other than a stream, and refused connections."""
         self.broken = 0
         """Streams that were cut instead of ended."""
 

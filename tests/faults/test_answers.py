@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 RACES = 1000
 AT_ONCE = 4
-"""Races that are run beside each other."""
+"""Number of concurrent races."""
 DONE, LATE = "done", "late"
 _LATER = text("SELECT pg_sleep(:seconds)")
 _PUBLISHED = text("SELECT type FROM outbox WHERE key = :key ORDER BY seq")

@@ -39,7 +39,7 @@ CODES: Mapping[str, Mapping[Api, Sequence[int]]] = {
     },
     "syncing": {Api.SYNC_GROUP: (15, 14, 16, *REJOIN)},
 }
-"""By Kafka's protocol, what can be tried again, or by joining the group anew; the telling ones first."""
+"""Errors that Kafka's protocol lets a client retry, at once or after it has joined again; important ones first."""
 AT_START = set(Api) - {Api.PRODUCE, Api.FETCH, Api.OFFSET_COMMIT, Api.HEARTBEAT}
 """Requests that a process makes when it begins, and seldom later."""
 

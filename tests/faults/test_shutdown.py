@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.kafka, pytest.mark.long, pytest.mark.timeout(300)]
 Own = Callable[..., Awaitable[Broker]]
 
 PATIENCE = 20.0
-"""Seconds that whoever starts and stops containers gives a process."""
+"""Seconds that a container runtime gives a process to stop."""
 HOW = ["silent", "killed"] if FULL else ["silent"]  # the first is the harder one
 
 

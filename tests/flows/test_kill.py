@@ -21,7 +21,7 @@ SEED = 20170628
 
 
 class Writer:
-    """Somebody who goes on writing, whatever happens to Kei, and remembers what was answered."""
+    """A client that writes whatever happens to Kei, and records the answered writes."""
 
     def __init__(self, api: Api) -> None:
         self._api = api

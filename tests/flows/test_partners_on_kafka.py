@@ -199,7 +199,7 @@ async def test_what_cannot_be_is_said_before_anything_is_made_or_with_what_is_le
 
 
 def _may_only_look(broker: str, user: str) -> None:
-    """Have a user who may ask who may do what, but change nothing."""
+    """Create a user who may read access rules but not change them."""
     with KafkaAdmin(KafkaConnectionSettings(broker)) as admin:
         admin.put_user(user, "secret")
     cluster = ResourcePattern(ResourceType.CLUSTER, "kafka-cluster")

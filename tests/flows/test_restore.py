@@ -99,7 +99,7 @@ def door(kei: Kei, service: str) -> httpx2.AsyncClient:
 
 
 async def under_load(kei: Kei, file: Path) -> Noted:
-    """Make a backup while somebody writes; what was answered."""
+    """Make a backup during writes; return the answered writes."""
     async with door(kei, "members") as members:
         noted = Noted(members.request)
         callers = Callers(noted)

@@ -1,4 +1,4 @@
-"""What stands in the way of a start is said in one sentence, and nothing is half done."""
+"""An obstacle to a start is reported in one sentence, and nothing is left half done."""
 
 import socket
 from pathlib import Path

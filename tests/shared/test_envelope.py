@@ -165,7 +165,7 @@ ACCEPTED = b'{"pair_id":"%b","consortium_id":"%b","mentor_id":"%b","learner_id":
 
 
 def record(*without: str, key: bytes | None = KEY, value: bytes | None = DATA, **headers: bytes) -> Record:
-    """A good record, but for what is said."""
+    """A valid record with the given changes."""
     present = {name: item for name, item in (HEADERS | headers).items() if name not in without}
     return Record(key, tuple(present.items()), value)
 

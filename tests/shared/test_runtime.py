@@ -25,7 +25,7 @@ Create = Callable[[str], Awaitable[str]]
 
 
 class SilentTransport(LocalTransport):
-    """A transport on which something waits that nobody reads."""
+    """A transport with records that nobody reads."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Services on a broker that wants to know who they are: each with its own user, in the open and over TLS."""
+"""Services on a broker with access control: each with its own user, with and without TLS."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager

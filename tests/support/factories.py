@@ -47,14 +47,14 @@ def keys() -> KeySource:
 def token(
     role: Role, *, consortium: UUID | None = None, cluster: UUID | None = None, partner: UUID | None = None
 ) -> str:
-    """A token for somebody with one role."""
+    """A token with one role."""
     return ISSUER.token(Principal(f"test {role}", frozenset({role}), consortium, cluster, partner))
 
 
 def signed_in(
     role: Role, *, consortium: UUID | None = None, cluster: UUID | None = None, partner: UUID | None = None
 ) -> dict[str, str]:
-    """The headers of a request by somebody with one role."""
+    """The headers of a request with one role."""
     return {"Authorization": f"Bearer {token(role, consortium=consortium, cluster=cluster, partner=partner)}"}
 
 

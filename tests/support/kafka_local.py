@@ -236,7 +236,7 @@ def _java_version() -> int:
 
 
 def free_ports(wanted: int = 2) -> list[int]:
-    """Ports of loopback that nobody listens on."""
+    """Free ports of loopback."""
     free: list[int] = []
     for port in random.sample(_PORTS, len(_PORTS)):
         with socket.socket() as probe:

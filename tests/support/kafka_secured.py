@@ -13,7 +13,7 @@ _SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
 
 
 class SecuredBroker(Protocol):
-    """Whoever comes by `address` may do everything, whoever comes by `scram` or `tls` what access rules allow."""
+    """Clients of `address` may do everything; clients of `scram` and `tls` only what access rules allow."""
 
     ca: Path
     scram: str
@@ -26,7 +26,7 @@ class SecuredBroker(Protocol):
 
 
 def authorizer_properties(certificate: Path) -> dict[str, str]:
-    """Lines of server.properties for listeners SCRAM and TLS, where the rules count, beside those where they do not."""
+    """Lines of server.properties for the listeners SCRAM and TLS with access rules, and for the listeners without."""
     return {
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,HOST:PLAINTEXT,"
         "SCRAM:SASL_PLAINTEXT,TLS:SASL_SSL",

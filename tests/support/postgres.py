@@ -44,11 +44,11 @@ class Postgres:
         self.url = url
 
     async def create(self, template: str | None = None) -> str:
-        """Make a database, empty or a copy of the database `template` (a URL that nobody is connected to)."""
+        """Create a database, empty or a copy of the database `template` (a URL without connections)."""
         return await self._create(f"{_prefix(self._run)}{self._worker}_{next(self._numbers)}", template)
 
     async def drop(self, url: str) -> None:
-        """Remove a database, whoever is still connected to it."""
+        """Drop a database, even if clients are connected to it."""
         await _execute(self.url, f'DROP DATABASE IF EXISTS "{make_url(url).database}" WITH (FORCE)')
 
     async def create_service(self, service: str) -> str:
@@ -79,7 +79,7 @@ class Postgres:
 
 
 def shared_server(run: Run) -> str:
-    """The URL of the run's server, started by whoever asks first."""
+    """The URL of the run's server, started by the first caller."""
     return run.once("postgres", lambda: _start(run))["url"]
 
 

@@ -1,4 +1,4 @@
-"""What an activity brought, and when that can be said."""
+"""The gains of an activity, and when they can be recorded."""
 
 from datetime import date
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Seats are given in the order of arrival, never twice, and nobody overtakes."""
+"""Seats are assigned in order of registration, never twice, and no registration overtakes another."""
 
 from uuid import UUID
 

@@ -21,7 +21,7 @@ from tests.support import factories
 from tests.support.waiting import eventually
 
 HERE = {"Sec-Fetch-Site": "same-origin"}
-"""What a browser says of a form that one of the site's own pages sent."""
+"""The headers of a browser for a form of the site's own page."""
 
 
 def text(html: str) -> str:
@@ -36,7 +36,7 @@ def forms(html: str, path: str) -> list[list[tuple[str, str]]]:
 
 
 class Person:
-    """Somebody with a token of these roles; without roles, somebody who is not signed in."""
+    """A user with a token of these roles; without roles, a user who is not signed in."""
 
     LIFETIME = timedelta(hours=1)
 

@@ -1,4 +1,4 @@
-"""A consortium with seven clusters, a completed training, a visit to come, a plan, and a request, told over HTTP."""
+"""A consortium with seven clusters, a completed training, a planned visit, a plan and a request, created over HTTP."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The match desk: who may use it, what it says of a plan, what would be, and what publishing does."""
+"""The match desk: access, plans, what-ifs and publishing."""
 
 import re
 from uuid import UUID, uuid4

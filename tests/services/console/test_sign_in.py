@@ -1,4 +1,4 @@
-"""Who gets in, with what, and what everybody else is told."""
+"""Sign-in: accepted tokens, and the messages of refusals."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta

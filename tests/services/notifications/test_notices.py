@@ -1,4 +1,4 @@
-"""Who gets a notice of an event, and who may read it."""
+"""The recipients of notices, and the access to them."""
 
 from datetime import date
 from typing import Any

@@ -102,7 +102,7 @@ async def test_what_is_put_while_an_inbox_is_away_is_delivered_when_it_is_back(
 
 
 def _missed(logs: list[EventDict]) -> bool:
-    """Both those who bring and those who handle have noticed."""
+    """Whether both ingest and worker have reported the absence."""
     messages = {entry["event"] for entry in logs}
     return "inbox worker failed, retrying" in messages and not messages.isdisjoint(
         {"transport send failed, retrying", "storing records failed, retrying"}

@@ -60,7 +60,7 @@ async def test_a_handler_that_never_ends_parks_its_key_only(harness: Harness, co
 
 
 def slow_consumer(name: str, seconds: dict[UUID, float]) -> Consumer:
-    """Its handler waits for the database as long as is said for a key."""
+    """A consumer whose handler waits in the database for the given seconds of a key."""
     consumer = Consumer(name)
 
     @consumer.on(CapacityChanged)

@@ -1,4 +1,4 @@
-"""What needs somebody, as a table: how the services are, and what is said about it."""
+"""The findings for each status of the services, as a table."""
 
 from collections.abc import Sequence
 from dataclasses import replace

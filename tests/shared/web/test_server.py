@@ -1,4 +1,4 @@
-"""A real process under uvicorn: what it does when told to end, and with clients that do not behave."""
+"""A real process under uvicorn: its shutdown, and misbehaving clients."""
 
 import asyncio
 import json
