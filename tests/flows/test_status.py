@@ -166,7 +166,7 @@ async def _clusters(running: World, number: int) -> None:
     facts = {"consortium_id": made["id"], "country": "HU", "ecosystems": ["digital"], "languages": ["en"]}
     more = {"value_chain_stages": ["services"], "label": "none", "mentor_capacity": 1, "learner_capacity": 1}
     for place in range(number):
-        await running.post("members/clusters", {"slug": f"{slug}-{place}", "name": "A cluster", **facts, **more})
+        await running.post("members/clusters", {"slug": f"{slug}-{place}", "name": f"Cluster {place}", **facts, **more})
     await running.settled()
 
 
