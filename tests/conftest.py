@@ -4,6 +4,7 @@
 broker.
 """
 
+import multiprocessing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -48,6 +49,11 @@ def pytest_configure_node(node: object) -> None:
     node.workerinput["run"] = str(node.config.stash[_RUN].root)  # type: ignore[attr-defined] # xdist has no types
 
 
+def pytest_sessionfinish() -> None:
+    for solver in multiprocessing.active_children():  # Python would wait for the end of a plan that is being made
+        solver.kill()
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput") and _RUN in config.stash:
         cleanup.end(config.stash[_RUN])
@@ -61,6 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             reason = brokers.unavailable_reason(config.stash[_RUN], own="own_kafka" in _fixtures(item))
             if reason:
                 item.add_marker(pytest.mark.skip(reason=reason))
+    items.sort(key=_time_limit, reverse=True)  # so that no worker is left alone with a long test at the end
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -79,6 +86,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             brokers.shared_broker(run)
         elif marked:
             brokers.download(run)
+
+
+def _time_limit(item: pytest.Item) -> float:
+    """Seconds; 0 if it has none but that of all tests."""
+    marker = item.get_closest_marker("timeout")
+    return float(marker.args[0]) if marker and marker.args else 0.0
 
 
 def _fixtures(item: pytest.Item) -> list[str]:

@@ -78,7 +78,8 @@ def _routes(module: ModuleType) -> Iterator[APIRoute]:
 
 def test_no_model_at_an_edge_has_a_bare_day_or_time() -> None:
     _modules(services, shared, deploy.sample_data, deploy.backup)
-    models = {model for edge in _EDGES for model in _models(edge)}
+    known = {model for edge in _EDGES for model in _models(edge)}
+    models = {model for model in known if not model.__module__.startswith("tests.")}  # other tests have models too
     assert len(models) > 80, "all edges were imported"
     assert [fault for model in models for fault in _model_faults(model)] == []
 

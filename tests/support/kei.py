@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
@@ -85,15 +86,16 @@ class Kei:
         """Kill it with SIGKILL, and its PostgreSQL too if `database`."""
         assert self._process is not None
         if database:
-            self._kill_postgres()
+            self._end_postgres(signal.SIGKILL)
         if self._process.returncode is None:
             self._process.kill()
         await self._process.wait()
 
     async def end(self) -> None:
-        """Kill everything that still runs."""
+        """End everything that still runs."""
         if self._process is not None:
-            await self.kill(database=True)
+            self._end_postgres(signal.SIGQUIT)
+            await self.kill()
 
     async def run_command(self, *command: str, timeout: float = START_TIMEOUT) -> tuple[int, str]:
         """Run one command of `kei`; return its exit status and what it printed on both streams."""
@@ -129,8 +131,8 @@ class Kei:
             stderr=asyncio.subprocess.STDOUT,
         )
 
-    def _kill_postgres(self) -> None:
-        """Kill by the process id in its lock file; no other server is affected."""
+    def _end_postgres(self, how: signal.Signals) -> None:
+        """End it by the process id in its lock file; no other server is affected. SIGKILL leaves its shared memory."""
         try:
             master = psutil.Process(int((self.home / "postgres" / "postmaster.pid").read_text().split()[0]))
             family = [master, *master.children(recursive=True)]
@@ -138,7 +140,7 @@ class Kei:
             return
         if master.name() != "postgres":
             return
-        for process in family:
+        for process in family if how == signal.SIGKILL else [master]:
             with suppress(psutil.NoSuchProcess):
-                process.kill()
+                process.send_signal(how)
         psutil.wait_procs(family, timeout=5)

@@ -16,6 +16,9 @@ from shared.transport import Transport
 from tests.support import factories
 from tests.support.waiting import eventually
 
+SOLVE_DEADLINE = 25.0
+"""Seconds. The solver runs at low priority: on a machine with other work it may have to wait."""
+
 OPERATOR = factories.signed_in(Role.operator)
 FRAMEWORK = "self-check"
 NO_FREEZE = {"rules": {"freeze_days": 0}}
@@ -182,7 +185,7 @@ class Matching:
             shown = await self.get(f"/runs/{run}")
             return {} if shown["run"]["state"] == "running" else shown
 
-        shown = await eventually(ended)
+        shown = await eventually(ended, SOLVE_DEADLINE)
         assert shown["run"]["state"] == state, shown["run"]["reason"]
         return shown
 

@@ -10,6 +10,7 @@ import structlog
 from shared.events.envelope import Stored
 from shared.transport.local import LocalTransport
 from tests.services.matching.actions import (
+    SOLVE_DEADLINE,
     Json,
     Matching,
     Member,
@@ -56,7 +57,7 @@ async def replanned(matching: Matching, *events: Stored) -> Json:
         causes = {cause["event_id"] for run in runs for cause in run["causes"]}
         return runs[-1] if event_ids <= causes and runs[-1]["state"] != "running" else {}
 
-    return await eventually(ended)
+    return await eventually(ended, SOLVE_DEADLINE)
 
 
 async def newest_pair(matching: Matching, able: Member, baker: Member) -> Json | None:
