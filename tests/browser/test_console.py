@@ -75,7 +75,7 @@ async def test_without_script_every_page_is_complete(story: World, browser: Brow
 
 
 async def test_the_feed_grows_by_itself_and_keys_reach_everything(story: World, browser: Browser) -> None:
-    page = await browser.new_page()
+    page = await (await signed_in(browser, story.url, story.token)).new_page()
     await page.goto(f"{story.url}/feed")
     rows = page.locator(".event")
     before = await rows.count()

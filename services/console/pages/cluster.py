@@ -12,6 +12,8 @@ from services.console.api.models.mentorships import Mentorship
 from services.console.pages import mentorships, pairs, trainings
 from services.console.pages.home import cluster_row
 from services.console.request.page_context import PageContext, render_page
+from services.console.request.private_fields import may_read, without_text
+from services.console.request.session import SignedInUser, signed_in_user
 from services.console.view import formatting, labels
 from services.console.view.charts import levels
 from shared import wording
@@ -75,12 +77,12 @@ async def cluster(
         cluster = next((known for known in context.clusters if known.slug == slug), None)
         if cluster is None:
             raise NotFound("no-such-cluster", "There is no cluster of this name.")
-        return await _build(context, cluster)
+        return await _build(context, cluster, signed_in_user(request))
 
     return await render_page(request, "cluster.html", consortium, build)
 
 
-async def _build(context: PageContext, cluster: Cluster) -> dict[str, Any]:
+async def _build(context: PageContext, cluster: Cluster, user: SignedInUser | None) -> dict[str, Any]:
     api = context.api
     statuses, requests, pair_cards, activities, own_mentorships = await asyncio.gather(
         context.or_default(api.members.levels(cluster.id), []),
@@ -102,7 +104,11 @@ async def _build(context: PageContext, cluster: Cluster) -> dict[str, Any]:
             for card in await trainings.activity_cards(context, activities)
             if cluster.name in {card.host, *(guest.name for guest in (*card.seated, *card.waitlisted))}
         ],
-        "requests": [_request_row(context, request) for request in requests if request.cluster_id == cluster.id],
+        "requests": [
+            _request_row(context, request if _reads_text(user, cluster, request, pair_cards) else without_text(request))
+            for request in requests
+            if request.cluster_id == cluster.id
+        ],
         "illustrative": bool(cluster.illustrative) or any(status.illustrative for status in statuses),
     }
 
@@ -185,6 +191,18 @@ def _level_row(title: str, status: IndicatorStatus) -> LevelRow:
         kind = labels.ASSESSMENT_KINDS.get(status.kind, formatting.title(status.kind))
         source = f"{kind}, {wording.day(status.assessed_on)}"
     return LevelRow(title, status, source, labels.PRIORITIES.get(status.priority or 0, ""))
+
+
+def _reads_text(
+    user: SignedInUser | None, cluster: Cluster, request: ServiceRequest, cards: Sequence[pairs.PairCard]
+) -> bool:
+    """Whether the user may read the text of a request of the cluster; its proposed and accepted mentors may, too."""
+    mentors = {
+        card.pair.mentor_id
+        for card in cards
+        if card.pair.request_id == request.id and card.pair.state in {"proposed", "accepted"}
+    }
+    return may_read(user, cluster.consortium_id, {cluster.id, *mentors})
 
 
 def _request_row(context: PageContext, request: ServiceRequest) -> RequestRow:

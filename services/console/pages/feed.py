@@ -12,6 +12,8 @@ from services.console.api.models.notifications import FeedEvent
 from services.console.api.models.trainings import Activity
 from services.console.api.public_client import PublicClient
 from services.console.request.page_context import PageContext, load_context, render_page
+from services.console.request.private_fields import may_read_event
+from services.console.request.session import SignedInUser, signed_in_user
 from services.console.view import templating
 from services.console.view.event_text import FeedRow, NameLookup, feed_row
 from shared.api_client import ServiceUnavailable
@@ -62,7 +64,8 @@ async def feed(
             newest_events(context, PAGE_SIZE, before), context.or_default(context.api.trainings.activities(), [])
         )
         names = name_lookup(context, activities)
-        rows = [feed_row(event, names) for event in events]
+        user = signed_in_user(request)
+        rows = [feed_row(event, names, with_payload=may_read_event(user, event.event)) for event in events]
         return {"rows": rows, "last": last, "live": before is None, "pagination": _pagination(rows, last)}
 
     return await render_page(request, "feed.html", consortium, build)
@@ -84,15 +87,18 @@ async def stream(
 ) -> StreamingResponse:
     """Server-sent events with a row of the page for each new event."""
     position = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else after
-    rows = live_rows(request.app.state.public_client, min(position, MAX_POSITION), DRAIN)
+    user = signed_in_user(request)
+    rows = live_rows(request.app.state.public_client, min(position, MAX_POSITION), DRAIN, user)
     return StreamingResponse(rows, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
 
-async def live_rows(api: PublicClient, after: int, drain: Drain) -> AsyncIterator[str]:
+async def live_rows(
+    api: PublicClient, after: int, drain: Drain, user: SignedInUser | None = None
+) -> AsyncIterator[str]:
     """A server-sent event for each event above a position, until the drain or until the service is unavailable."""
     yield "retry: 3000\n\n"
     events = api.notifications.feed_stream(after)
-    renderer = _RowRenderer(api)
+    renderer = _RowRenderer(api, user)
     drained = asyncio.ensure_future(drain.wait())
     next_event = asyncio.ensure_future(anext(events))
     try:
@@ -117,8 +123,8 @@ async def live_rows(api: PublicClient, after: int, drain: Drain) -> AsyncIterato
 class _RowRenderer:
     """Renders events as rows. Reloads the names after events that may have added some."""
 
-    def __init__(self, api: PublicClient) -> None:
-        self._api = api
+    def __init__(self, api: PublicClient, user: SignedInUser | None) -> None:
+        self._api, self._user = api, user
         self._names: NameLookup | None = None
 
     async def render(self, event: FeedEvent) -> str:
@@ -128,6 +134,7 @@ class _RowRenderer:
             context = await load_context(self._api, "/feed", None)
             activities = await context.or_default(self._api.trainings.activities(), [])
             self._names = name_lookup(context, activities)
-        row = templating.fragment("_feed_row.html", {"row": feed_row(event, self._names)})
-        data = "\n".join(f"data: {line}" for line in row.splitlines())
+        row = feed_row(event, self._names, with_payload=may_read_event(self._user, event.event))
+        text = templating.fragment("_feed_row.html", {"row": row})
+        data = "\n".join(f"data: {line}" for line in text.splitlines())
         return f"id: {event.position}\n{data}\n\n"

@@ -86,7 +86,7 @@ async def _build(context: PageContext) -> dict[str, Any]:
         "best": [card for card in pair_cards if card.pair.state in {"proposed", "accepted"}][:MAX_PAIRS],
         "activities": cards,
         "completed": sum(card.activity.state == "completed" for card in cards),
-        "latest": [feed_row(event, names) for event in events],
+        "latest": [feed_row(event, names, with_payload=False) for event in events],
         "illustrative": _illustrative_marks(context, [status for statuses in levels for status in statuses], cards),
     }
 

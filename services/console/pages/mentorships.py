@@ -11,6 +11,7 @@ from services.console.api.models.mentorships import Mentorship
 from services.console.pages.mentorship_actions import Action
 from services.console.pages.pairs import Role
 from services.console.request.page_context import PageContext, render_page
+from services.console.request.private_fields import may_read, without_private_fields
 from services.console.request.session import SignedInUser, signed_in_user
 from services.console.view.charts import goals as goal_chart
 from services.console.view.charts import terms
@@ -119,9 +120,12 @@ async def mentorship(
         context.require("matching")
         if mentorship is None:
             raise NotFound("no-such-mentorship", "There is no such mentorship.")
+        user = signed_in_user(request)
+        private = may_read(user, mentorship.consortium_id, {mentorship.mentor_id, mentorship.learner_id})
         return {
-            **_details(context, mentorship),
-            **_own_roles(signed_in_user(request), mentorship),
+            **_details(context, mentorship if private else without_private_fields(mentorship)),
+            **_own_roles(user, mentorship),
+            "private": private,
             "done": CONFIRMATIONS[done] if done else "",
             "position": position,
         }

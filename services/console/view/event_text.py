@@ -34,18 +34,18 @@ class EventText(NamedTuple):
 
 
 class FeedRow(NamedTuple):
-    """A row of the feed; `kind` is the event type without prefix and version."""
+    """A row of the feed; `kind` is the event type without prefix and version, `raw` is None unless it may be read."""
 
     position: int
     kind: str
     time: datetime | None
     text: EventText
-    raw: str
+    raw: str | None
 
 
-def feed_row(item: FeedEvent, names: NameLookup) -> FeedRow:
+def feed_row(item: FeedEvent, names: NameLookup, *, with_payload: bool) -> FeedRow:
     """The row of an event; of an unknown type if the service is newer than the console."""
-    raw = json.dumps(item.event, indent=2, ensure_ascii=False)
+    raw = json.dumps(item.event, indent=2, ensure_ascii=False) if with_payload else None
     try:
         event = parse_structured(json.dumps(item.event).encode())
     except Poison:
