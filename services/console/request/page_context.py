@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from services.console.api.models.members import Cluster, Consortium, Framework
 from services.console.api.public_client import PublicClient
+from services.console.request.session import signed_in_user
 from services.console.view import formatting, templating
 from shared.api_client import ServiceUnavailable
 from shared.errors import NotFound
@@ -130,8 +131,8 @@ class PageContext:
         return [title for service, title in SERVICE_TITLES.items() if service in self.unavailable]
 
 
-async def load_context(api: PublicClient, path: str, slug: str | None) -> PageContext:
-    """The context with the consortium of this slug, or with the only consortium.
+async def load_context(api: PublicClient, path: str, slug: str | None, own: UUID | None = None) -> PageContext:
+    """The context with the consortium of this slug, else with the only consortium, else with the user's `own`.
 
     Raises:
         NotFound: no consortium has this slug.
@@ -148,6 +149,8 @@ async def load_context(api: PublicClient, path: str, slug: str | None) -> PageCo
             raise NotFound("no-such-consortium", "There is no consortium of this name.", field="consortium")
     elif len(context.consortia) == 1:
         context.consortium = context.consortia[0]
+    else:
+        context.consortium = next((known for known in context.consortia if known.id == own), None)
     return context
 
 
@@ -155,8 +158,10 @@ Build = Callable[[PageContext], Awaitable[dict[str, Any]]]
 
 
 async def render_page(request: Request, template: str, slug: str | None, build: Build) -> HTMLResponse:
-    """The page with the values that `build` returns, or a choice of consortia if there are several."""
-    context = await load_context(request.app.state.public_client, request.url.path, slug)
+    """The page with the values that `build` returns, or a choice of consortia if it is not known which one is meant."""
+    user = signed_in_user(request)
+    own = user.principal.consortium if user else None
+    context = await load_context(request.app.state.public_client, request.url.path, slug, own)
     if context.consortium is None and context.consortia:
         return templating.page(request.scope, "choose.html", {"context": context, "nav": context.path})
     values = await build(context)

@@ -5,7 +5,9 @@ import pytest
 
 from services.console.api.public_client import PublicClient
 from services.console.pages.feed import live_rows
+from shared.auth import Role
 from shared.web import Drain
+from tests.services.console.actions import Person
 from tests.services.console.world import Create, World, world
 
 PAGES = ("/", "/clusters/innoskart", "/trainings", "/pairs", "/mentorships", "/ledger", "/next", "/feed")
@@ -139,6 +141,23 @@ async def test_of_several_consortia_one_is_chosen(service_database: Create) -> N
         assert (await running.page("/?consortium=three")).status_code == 404
 
 
+async def test_without_a_choice_a_page_is_about_the_users_own_consortium(service_database: Create) -> None:
+    async with world(service_database) as running:
+        await _consortium(running, "one")
+        running.ids["consortium"] = await _consortium(running, "two")
+        for role in (Role.manager, Role.coordinator):
+            person = Person(running, role, cluster="0190f3a0-0000-7000-8000-000000000001")
+            for path in ("/", "/trainings", "/pairs?done=accept", "/mentorships", "/ledger", "/next", "/feed"):
+                page = (await person.get(path)).text
+                assert "Which consortium?" not in page, path
+                assert 'href="/trainings?consortium=two"' in page, path
+            assert "You have said yes" in (await person.get("/pairs?done=accept")).text
+            assert 'href="/trainings?consortium=one"' in (await person.get("/pairs?consortium=one")).text
+        coordinator = Person(running, Role.coordinator, cluster="0190f3a0-0000-7000-8000-000000000001")
+        assert 'href="/desk?consortium=two"' in (await coordinator.get("/desk")).text
+        assert "Which consortium?" in (await Person(running, Role.operator).get("/pairs")).text
+
+
 async def test_static_files_may_be_kept_and_nothing_else_is_served(
     service_database: Create,
 ) -> None:
@@ -152,6 +171,8 @@ async def test_static_files_may_be_kept_and_nothing_else_is_served(
             assert (await running.http.get(f"{running.url}{path}")).status_code == 404
 
 
-async def _consortium(running: World, slug: str) -> None:
+async def _consortium(running: World, slug: str) -> str:
+    """The id of a new consortium."""
     dates = {"starts_on": "2026-01-01", "ends_on": "2027-12-31"}
-    await running.post("members/consortia", {"slug": slug, "name": f"Consortium {slug}", "programme": "P", **dates})
+    body = {"slug": slug, "name": f"Consortium {slug}", "programme": "P", **dates}
+    return str((await running.post("members/consortia", body))["id"])
