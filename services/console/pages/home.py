@@ -11,6 +11,7 @@ from fastapi.responses import HTMLResponse
 
 from services.console.api.models.matching import Pair
 from services.console.api.models.members import Cluster, IndicatorStatus
+from services.console.api.models.notifications import FeedEvent
 from services.console.pages import pairs
 from services.console.pages.feed import name_lookup, newest_events
 from services.console.pages.trainings import ActivityCard, activity_cards
@@ -25,6 +26,8 @@ from shared.web import Router
 MAX_INDICATORS = 3
 """Of each cluster, in each column of the table."""
 MAX_EVENTS = 6
+MAX_SEARCHED_EVENTS = 200
+"""The newest events of all consortia, in which those of the page's consortium are searched."""
 MAX_PAIRS = 3
 
 router = Router(dependencies=[public()], include_in_schema=False)
@@ -71,8 +74,9 @@ async def _build(context: PageContext) -> dict[str, Any]:
         asyncio.gather(*(context.or_default(api.members.levels(cluster.id), []) for cluster in context.clusters)),
         pairs.pair_cards(context),
         context.or_default(api.trainings.activities(), []),
-        newest_events(context, MAX_EVENTS),
+        newest_events(context, MAX_EVENTS if len(context.consortia) == 1 else MAX_SEARCHED_EVENTS),
     )
+    own_events = [event for event in events if _is_of(context, event)][:MAX_EVENTS]
     all_pairs = [card.pair for card in pair_cards]
     names = name_lookup(context, activities)
     cards = await activity_cards(context, activities)
@@ -86,9 +90,19 @@ async def _build(context: PageContext) -> dict[str, Any]:
         "best": [card for card in pair_cards if card.pair.state in {"proposed", "accepted"}][:MAX_PAIRS],
         "activities": cards,
         "completed": sum(card.activity.state == "completed" for card in cards),
-        "latest": [feed_row(event, names, with_payload=False) for event in events],
+        "latest": [feed_row(event, names, with_payload=False) for event in own_events],
         "illustrative": _illustrative_marks(context, [status for statuses in levels for status in statuses], cards),
     }
+
+
+def _is_of(context: PageContext, event: FeedEvent) -> bool:
+    """Whether an event happened in the consortium of the page."""
+    data = event.event.get("data")
+    return (
+        context.consortium is not None
+        and isinstance(data, dict)
+        and data.get("consortium_id") == str(context.consortium.id)
+    )
 
 
 class IllustrativeMarks(NamedTuple):

@@ -120,6 +120,7 @@ async def mentorship(
         context.require("matching")
         if mentorship is None:
             raise NotFound("no-such-mentorship", "There is no such mentorship.")
+        context.consortium = next((known for known in context.consortia if known.id == mentorship.consortium_id), None)
         user = signed_in_user(request)
         private = may_read(user, mentorship.consortium_id, {mentorship.mentor_id, mentorship.learner_id})
         return {
@@ -130,7 +131,7 @@ async def mentorship(
             "position": position,
         }
 
-    return await render_page(request, "mentorship.html", consortium, build)
+    return await render_page(request, "mentorship.html", consortium, build, of_consortium=False)
 
 
 def _details(context: PageContext, mentorship: Mentorship) -> dict[str, Any]:

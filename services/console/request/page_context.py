@@ -13,7 +13,7 @@ from fastapi.responses import HTMLResponse
 
 from services.console.api.models.members import Cluster, Consortium, Framework
 from services.console.api.public_client import PublicClient
-from services.console.request.session import signed_in_user
+from services.console.request.session import keep_consortium, last_consortium, signed_in_user
 from services.console.view import formatting, templating
 from shared.api_client import ServiceUnavailable
 from shared.errors import NotFound
@@ -131,8 +131,10 @@ class PageContext:
         return [title for service, title in SERVICE_TITLES.items() if service in self.unavailable]
 
 
-async def load_context(api: PublicClient, path: str, slug: str | None, own: UUID | None = None) -> PageContext:
-    """The context with the consortium of this slug, else with the only consortium, else with the user's `own`.
+async def load_context(
+    api: PublicClient, path: str, slug: str | None, own: UUID | None = None, last: str | None = None
+) -> PageContext:
+    """The context with the consortium of this slug, else the only one, else the user's `own`, else that chosen `last`.
 
     Raises:
         NotFound: no consortium has this slug.
@@ -150,19 +152,30 @@ async def load_context(api: PublicClient, path: str, slug: str | None, own: UUID
     elif len(context.consortia) == 1:
         context.consortium = context.consortia[0]
     else:
-        context.consortium = next((known for known in context.consortia if known.id == own), None)
+        by_id = {known.id: known for known in context.consortia}
+        by_slug = {known.slug: known for known in context.consortia}
+        context.consortium = by_id.get(own) if own else by_slug.get(last or "")
     return context
 
 
 Build = Callable[[PageContext], Awaitable[dict[str, Any]]]
 
 
-async def render_page(request: Request, template: str, slug: str | None, build: Build) -> HTMLResponse:
-    """The page with the values that `build` returns, or a choice of consortia if it is not known which one is meant."""
+async def render_page(
+    request: Request, template: str, slug: str | None, build: Build, *, of_consortium: bool = True
+) -> HTMLResponse:
+    """The page with the values that `build` returns, or a choice of consortia if it is not known which one is meant.
+
+    A page that is not `of_consortium` is about an object, and `build` sets the consortium of the object.
+    """
     user = signed_in_user(request)
     own = user.principal.consortium if user else None
-    context = await load_context(request.app.state.public_client, request.url.path, slug, own)
-    if context.consortium is None and context.consortia:
+    last = last_consortium(request)
+    context = await load_context(request.app.state.public_client, request.url.path, slug, own, last)
+    if of_consortium and context.consortium is None and context.consortia:
         return templating.page(request.scope, "choose.html", {"context": context, "nav": context.path})
     values = await build(context)
-    return templating.page(request.scope, template, {"context": context, "nav": context.path, **values})
+    page = templating.page(request.scope, template, {"context": context, "nav": context.path, **values})
+    if slug is not None and context.consortium is not None and len(context.consortia) > 1:
+        keep_consortium(request, page, context.consortium.slug)
+    return page

@@ -25,6 +25,8 @@ MAX_TOKEN_LENGTH = 3_800
 """Characters; browsers store no cookie above 4 kB."""
 USER = "kei.user"
 """Key of the scope with the SignedInUser, or None."""
+_CONSORTIUM = "kei-consortium"
+"""The cookie with the consortium that was chosen last; it is no secret."""
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
@@ -140,6 +142,16 @@ def signed_in(request: Request, name: str, token: str, to: str) -> Response:
     response = RedirectResponse(to, 303)
     response.set_cookie(name, token, secure=_is_secure(request.scope), httponly=True, samesite="strict")
     return response
+
+
+def last_consortium(request: Request) -> str | None:
+    """The slug of the consortium that was chosen last; it may name none."""
+    return request.cookies.get(_CONSORTIUM)
+
+
+def keep_consortium(request: Request, response: Response, slug: str) -> None:
+    """Keep the choice of a consortium until the browser's session ends."""
+    response.set_cookie(_CONSORTIUM, slug, secure=_is_secure(request.scope), httponly=True, samesite="lax")
 
 
 def cookie_name(scope: Scope) -> str | None:

@@ -158,6 +158,38 @@ async def test_without_a_choice_a_page_is_about_the_users_own_consortium(service
         assert "Which consortium?" in (await Person(running, Role.operator).get("/pairs")).text
 
 
+async def test_the_consortium_chosen_last_stays_chosen(service_database: Create) -> None:
+    async with world(service_database, without=("trainings", "matching", "notifications")) as running:
+        await _consortium(running, "one")
+        assert "set-cookie" not in (await running.page("/?consortium=one")).headers, "there is no choice"
+        await _consortium(running, "two")
+        assert "set-cookie" not in (await running.page("/")).headers
+        chosen = await running.page("/pairs?consortium=two")
+        assert chosen.headers["set-cookie"] == "kei-consortium=two; HttpOnly; Path=/; SameSite=lax"
+        for cookie, expected in (("two", 'href="/trainings?consortium=two"'), ("gone", "Which consortium?")):
+            headers = {"Accept": "text/html", "Cookie": f"kei-consortium={cookie}"}
+            assert expected in (await running.http.get(f"{running.url}/trainings", headers=headers)).text
+
+
+@pytest.mark.timeout(60)
+async def test_home_and_mentorship_are_of_one_consortium(story: World) -> None:
+    running = story
+    other = await _consortium(running, "other")
+    body = {"consortium_id": other, "slug": "lone", "name": "Lone Cluster", "country": "FI", "label": "none"}
+    lists = {"ecosystems": ["digital"], "languages": ["en"], "value_chain_stages": []}
+    await running.post("members/clusters", {**body, **lists, "mentor_capacity": 1, "learner_capacity": 1})
+    await running.settled()
+    sentence = "Lone Cluster from Finland joined."
+    assert sentence in text((await running.page("/?consortium=other")).text)
+    own = text((await running.page("/?consortium=trace-kei")).text)
+    assert sentence not in own
+    assert "will teach" in own or "begin to work together" in own or "met on" in own
+    for query in ("", "?consortium=other"):
+        page = await running.page(f"/mentorships/{running.ids['mentorship']}{query}")
+        assert page.status_code == 200
+        assert 'href="/mentorships?consortium=trace-kei"' in page.text
+
+
 async def test_static_files_may_be_kept_and_nothing_else_is_served(
     service_database: Create,
 ) -> None:
