@@ -61,6 +61,7 @@ def address(database_url: str, tmp_path: Path) -> Iterator[str]:
             server.kill()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(180)
 def test_schemathesis_finds_nothing(address: str, tmp_path: Path) -> None:
     issuer = Issuer.load(tmp_path / "key.json", issuer="i", audience="a")
