@@ -1,6 +1,8 @@
 """`/ledger`: who taught whom which indicator, to whom it was passed on, and the confirmed gains."""
 
 import asyncio
+import csv
+import io
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, NamedTuple
@@ -14,7 +16,7 @@ from services.console.request.page_context import PageContext, load_context, ren
 from services.console.view import formatting, labels
 from services.console.view.charts import europe, timeline
 from services.console.view.truncation import truncate
-from shared import clock, wording
+from shared import clock, csv_export, wording
 from shared.auth import public
 from shared.dates import Day
 from shared.errors import NotFound
@@ -142,7 +144,7 @@ async def ledger(
 async def download(
     request: Request, query: LedgerQueryParams, consortium: Annotated[str | None, Query(max_length=100)] = None
 ) -> Response:
-    """The same entries as a CSV file."""
+    """The same entries as a CSV file for spreadsheets."""
     context = await load_context(request.app.state.public_client, "/ledger", consortium)
     context.require("members")
     chosen = query.api_filter(context)
@@ -151,7 +153,8 @@ async def download(
     text = await context.or_default(context.api.matching.ledger_csv(chosen), "")
     context.require("matching")
     headers = {"Content-Disposition": f'attachment; filename="ledger-{context.consortium.slug}.csv"'}
-    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+    table = csv_export.for_spreadsheets(csv.reader(io.StringIO(text)))
+    return Response(table, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 async def _downstream(context: PageContext, chosen: LedgerFilter) -> list[DownstreamRow]:

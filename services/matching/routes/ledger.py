@@ -1,7 +1,5 @@
 """`/ledger`: who taught whom which indicator, as a list, as CSV, as balances, and downstream."""
 
-import csv
-import io
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated
@@ -13,13 +11,12 @@ from pydantic import Field
 from services.matching.queries import ledger as queries
 from services.matching.queries.ledger import LedgerFilter
 from services.matching.rules.mentoring.ledger import LedgerLine, LedgerSide, Reading, balances, downstream
+from shared import csv_export
 from shared.auth import Anyone, Principal
 from shared.dates import Day
 from shared.web import Page, Paging, Read, ResponseModel, Router
 
 router = Router()
-FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
-"""First characters of a cell that a spreadsheet would read as a formula."""
 COLUMNS = "by,state,teacher,learner,framework,indicator,began_on,ended_on,planned,reported,level_before,level_after"
 
 
@@ -129,14 +126,11 @@ async def show_ledger(caller: Anyone, db: Read, within: Within, conditions: Filt
 async def export_ledger(caller: Anyone, db: Read, within: Within, conditions: Filter) -> Response:
     """The same as CSV for a spreadsheet: UTF-8, with column names in the first line."""
     names = await queries.cluster_names(db, within)
-    text = io.StringIO()
-    table = csv.writer(text)
-    table.writerow([*COLUMNS.split(","), "confirmed_levels"])
-    for line in await queries.ledger_lines(db, within):
-        if conditions.matches(line):
-            table.writerow([_cell(value) for value in _row(line, names)])
+    lines = await queries.ledger_lines(db, within)
+    head = [*COLUMNS.split(","), "confirmed_levels"]
+    text = csv_export.for_programs([head, *(_row(line, names) for line in lines if conditions.matches(line))])
     headers = {"Content-Disposition": 'attachment; filename="ledger.csv"'}
-    return Response(text.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
 
 @router.get("/ledger/balances")
@@ -195,9 +189,3 @@ def _row(line: LedgerLine, names: dict[UUID, str]) -> Sequence[object]:
     confirmed = None if line.confirmed is None else f"{line.confirmed / 100:.2f}"
     days = (line.began_on, line.ended_on)
     return [line.by, line.state, *sides, *line.skill, *days, line.planned, line.reported, *levels, confirmed]
-
-
-def _cell(value: object) -> str:
-    """The value as text; a leading quote keeps a spreadsheet from running it as a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_PREFIXES) else text

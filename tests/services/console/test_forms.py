@@ -128,7 +128,7 @@ async def test_the_ledger_is_there_as_a_table(story: World) -> None:
     table = await user.get("/ledger.csv")
     assert table.headers["content-type"] == "text/csv; charset=utf-8"
     head, *lines = table.text.splitlines()
-    assert head.startswith("by,state,teacher,learner")
+    assert head.startswith('\ufeff"by";"state";"teacher";"learner"')
     assert len(lines) > 10
     filtered = await user.get("/ledger.csv?cluster=cluee&skill=self-check/strategy")
     own = [line for line in lines if "Cluster for Energy Efficiency" in line and "strategy" in line]
