@@ -8,6 +8,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -27,6 +28,7 @@ USER = "kei.user"
 """Key of the scope with the SignedInUser, or None."""
 _CONSORTIUM = "kei-consortium"
 """The cookie with the consortium that was chosen last; it is no secret."""
+_PATH = re.compile(r"/(?![/\\])[!-\[\]-~]{0,500}", re.ASCII)
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.ASCII | re.IGNORECASE)
 
 
@@ -123,9 +125,21 @@ async def _reason(request: Request) -> Exception:
 
 
 async def redirect_to_sign_in(request: Request, error: Exception) -> Response:
-    """The response to SignInRequired and TokenRejected; deletes the cookie."""
+    """The response to SignInRequired and TokenRejected; deletes a cookie that is of no use any more.
+
+    A request without a cookie may have come from another site, so that the browser has one.
+    """
     reason = "ended" if isinstance(error, TokenRejected) else str(error)
-    return signed_out(request, f"/sign-in?because={reason}")
+    query = {"because": reason}
+    if request.method == "GET":
+        query["next"] = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    to = f"/sign-in?{urlencode(query)}"
+    return signed_out(request, to) if reason == "ended" else RedirectResponse(to, 303)
+
+
+def own_page(address: str) -> str | None:
+    """The address if it is a path of this site; None for one of another site, and for one that browsers rewrite."""
+    return address if _PATH.fullmatch(address) else None
 
 
 def signed_out(request: Request, to: str) -> Response:
@@ -133,14 +147,17 @@ def signed_out(request: Request, to: str) -> Response:
     response = RedirectResponse(to, 303)
     name = cookie_name(request.scope)
     if name is not None:
-        response.delete_cookie(name, secure=_is_secure(request.scope), httponly=True, samesite="strict")
+        response.delete_cookie(name, secure=_is_secure(request.scope), httponly=True, samesite="lax")
     return response
 
 
 def signed_in(request: Request, name: str, token: str, to: str) -> Response:
-    """A redirect that sets the cookie `name` until the browser's session ends."""
+    """A redirect that sets the cookie `name` until the browser's session ends.
+
+    Browsers send it also with links of other sites; forms of other sites are refused by `require_same_origin`.
+    """
     response = RedirectResponse(to, 303)
-    response.set_cookie(name, token, secure=_is_secure(request.scope), httponly=True, samesite="strict")
+    response.set_cookie(name, token, secure=_is_secure(request.scope), httponly=True, samesite="lax")
     return response
 
 

@@ -36,7 +36,7 @@ async def test_it_is_for_coordinators_of_the_consortium(story: World) -> None:
     foreign = Person(story)
     foreign.token = story.issuer.token(Principal("far", frozenset({Role.coordinator}), uuid4()), foreign.LIFETIME)
     for path in paths:
-        assert (await Person(story).get(path)).headers["location"] == "/sign-in?because=needed"
+        assert (await Person(story).get(path)).headers["location"].startswith("/sign-in?because=needed&next=%2Fdesk")
         refused = await Person(story, Role.manager, cluster=story.ids["dare"]).get(path)
         assert refused.status_code == 403
         assert "This page is for coordinators" in text(refused.text)

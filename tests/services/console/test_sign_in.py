@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -44,9 +45,9 @@ async def test_a_token_is_kept_in_a_cookie_that_only_this_site_gets(alone: World
     broken = f" {token[:50]}\r\n{token[50:]} "  # as it comes out of a narrow terminal
     reply = await visitor.post("/sign-in", [("token", broken)])
     assert (reply.status_code, reply.headers["location"]) == (303, "/operations")
-    assert reply.headers["set-cookie"] == f"kei={token}; HttpOnly; Path=/; SameSite=strict"
+    assert reply.headers["set-cookie"] == f"kei={token}; HttpOnly; Path=/; SameSite=lax"
     reply = await visitor.post("/sign-in", [("token", token)], {**HERE, "X-Forwarded-Proto": "https"})
-    assert reply.headers["set-cookie"] == f"__Host-kei={token}; HttpOnly; Path=/; SameSite=strict; Secure"
+    assert reply.headers["set-cookie"] == f"__Host-kei={token}; HttpOnly; Path=/; SameSite=lax; Secure"
 
 
 async def test_each_cookie_counts_only_where_it_is_given(alone: World) -> None:
@@ -91,14 +92,16 @@ async def test_a_token_that_is_of_no_use_is_refused_in_a_sentence(alone: World, 
 
 
 async def test_who_is_not_signed_in_is_sent_to_do_so(alone: World) -> None:
-    for send in (
-        Person(alone).get("/operations"),
-        Person(alone).get("/operations/discard?service=matching"),
-        Person(alone).post(POSTS[0], []),
-        Person(alone).post(POSTS[1], []),
+    discard = "/operations/discard?service=matching"
+    for send, returns_to in (
+        (Person(alone).get("/operations"), "&next=%2Foperations"),
+        (Person(alone).get(discard), "&next=%2Foperations%2Fdiscard%3Fservice%3Dmatching"),
+        (Person(alone).post(POSTS[0], []), ""),
+        (Person(alone).post(POSTS[1], []), ""),
     ):
         reply = await send
-        assert (reply.status_code, reply.headers["location"]) == (303, "/sign-in?because=needed")
+        assert (reply.status_code, reply.headers["location"]) == (303, f"/sign-in?because=needed{returns_to}")
+        assert "set-cookie" not in reply.headers, "a link of another site may come without the cookie"
     assert "Sign in to go on" in (await Person(alone).get("/sign-in?because=needed")).text
 
 
@@ -107,7 +110,7 @@ async def test_a_sign_in_that_has_ended_begins_anew(alone: World, what: str) -> 
     person = Person(alone)
     person.token = forged() if what == "forged" else alone.issuer.token(OPERATOR, timedelta(minutes=-5))
     reply = await person.get("/operations")
-    assert (reply.status_code, reply.headers["location"]) == (303, "/sign-in?because=ended")
+    assert (reply.status_code, reply.headers["location"]) == (303, "/sign-in?because=ended&next=%2Foperations")
     assert reply.headers["set-cookie"].startswith('kei=""; ')
     assert "Max-Age=0" in reply.headers["set-cookie"]
     assert "Your sign-in has ended" in (await Person(alone).get("/sign-in?because=ended")).text
@@ -125,7 +128,40 @@ async def test_the_services_have_the_last_word_on_a_sign_in(service_database: Cr
             httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client,
         ):
             reply = await client.get("/operations", headers={"Cookie": f"kei={other.token(OPERATOR)}"})
-    assert (reply.status_code, reply.headers["location"]) == (303, "/sign-in?because=ended")
+    assert (reply.status_code, reply.headers["location"]) == (303, "/sign-in?because=ended&next=%2Foperations")
+
+
+async def test_after_signing_in_the_page_asked_for_is_shown(alone: World) -> None:
+    visitor, token = Person(alone), Person(alone, Role.manager).token
+    form = await visitor.get("/sign-in?because=needed&next=%2Fpairs%3Fconsortium%3Dtwo")
+    assert '<input type="hidden" name="next" value="/pairs?consortium=two">' in form.text
+    again = await visitor.post("/sign-in", [("token", "x"), ("next", "/pairs")])
+    assert '<input type="hidden" name="next" value="/pairs">' in again.text
+    reply = await visitor.post("/sign-in", [("token", token), ("next", "/pairs?consortium=two")])
+    assert (reply.status_code, reply.headers["location"]) == (303, "/pairs?consortium=two")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://evil.test/",
+        "//evil.test",
+        "/\\evil.test",
+        "/pairs\\..",
+        "/\t/evil.test",
+        "/\n/evil.test",
+        "javascript:alert(1)",
+        "evil",
+        " /pairs",
+        "/é",
+        "/" + "x" * 600,
+    ],
+)
+async def test_signing_in_leads_to_no_other_site(alone: World, address: str) -> None:
+    visitor = Person(alone)
+    assert 'name="next"' not in (await visitor.get(f"/sign-in?{urlencode({'next': address})}")).text
+    reply = await visitor.post("/sign-in", [("token", Person(alone, Role.manager).token), ("next", address)])
+    assert (reply.status_code, reply.headers["location"]) == (303, "/")
 
 
 async def test_other_roles_are_turned_away_on_a_page(alone: World) -> None:
