@@ -32,6 +32,9 @@ async def test_the_pages_tell_the_story(story: World) -> None:
     assert "No mentorship as mentor is confirmed yet." in texts["/clusters/innoskart"]
     assert "28–29 June 2017" in texts["/trainings"]
     assert "Waiting list, in order" in texts["/trainings"]
+    for path in ("/", "/clusters/innoskart", "/trainings"):
+        assert "Full, waiting list open" in texts[path], path
+        assert "Open for registration" not in texts[path].split("What happened")[0], path
     assert "of 100" in texts["/pairs"]
     assert "For the request of Cluster for Energy Efficiency for help with market foresight" in texts["/pairs"]
     assert re.search(r"said yes; \S.* said yes", texts["/pairs"])
@@ -131,6 +134,9 @@ async def test_a_service_that_is_away_costs_its_part_only(service_database: Crea
 async def test_of_several_consortia_one_is_chosen(service_database: Create) -> None:
     async with world(service_database) as running:
         assert "No consortium has been added yet" in (await running.page("/")).text
+        next_steps = (await running.page("/next")).text
+        assert "No clusters yet" in next_steps
+        assert "Every target is reached" not in next_steps
         await _consortium(running, "one")
         assert "Consortium one" in (await running.page("/")).text
         await _consortium(running, "two")
@@ -156,6 +162,22 @@ async def test_without_a_choice_a_page_is_about_the_users_own_consortium(service
         coordinator = Person(running, Role.coordinator, cluster="0190f3a0-0000-7000-8000-000000000001")
         assert 'href="/desk?consortium=two"' in (await coordinator.get("/desk")).text
         assert "Which consortium?" in (await Person(running, Role.operator).get("/pairs")).text
+
+
+@pytest.mark.timeout(60)
+async def test_two_frameworks_of_a_cluster_have_two_names(story: World) -> None:
+    assert _section_titles((await story.page("/clusters/agroco")).text) == ["Levels and targets"]
+    framework = {"code": "digital", "title": "Digital maturity", "scale_max": 5}
+    await story.post("members/frameworks", {**framework, "indicators": [{"code": "data", "title": "Data"}]})
+    target = {"level": 4, "priority": 2, "illustrative": False}
+    await story.put(f"members/clusters/{story.ids['agroco']}/targets/digital/data", target)
+    titles = _section_titles((await story.page("/clusters/agroco")).text)
+    expected = ["Levels and targets: Digital maturity", "Levels and targets: Self-check of eight areas"]
+    assert sorted(titles) == expected
+
+
+def _section_titles(html: str) -> list[str]:
+    return re.findall(r'<h2 id="levels-\d+">([^<]*)</h2>', html)
 
 
 async def test_the_consortium_chosen_last_stays_chosen(service_database: Create) -> None:
