@@ -59,7 +59,7 @@ class Cluster(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     consortium_id: Mapped[UUID] = mapped_column(ForeignKey("consortium.id"))
     slug: Mapped[str]
-    name: Mapped[str]
+    name: Mapped[str] = mapped_column()
     country: Mapped[str]
     region: Mapped[str | None]
     founded_on: Mapped[str | None]
@@ -81,6 +81,7 @@ class Cluster(Base):
     __table_args__ = (
         *db.date_limits("label_valid_until", "changed_at"),
         UniqueConstraint("consortium_id", "slug"),
+        Index("ix_cluster_name_key", "consortium_id", func.name_key(name), postgresql_where=~archived),
         CheckConstraint("mentor_capacity >= 0 AND learner_capacity >= 0", name="capacity"),
     )
 

@@ -5,10 +5,9 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from services.members.rules.names import name_key
 from services.members.rules.vocabulary import Country, Ecosystem, Label, Language, Stage
 from services.members.tables import Cluster, Consortium
 from shared import outbox
@@ -127,11 +126,13 @@ async def _lock_names(tx: WriteSession, consortium_id: UUID) -> UUID | None:
 
 async def _require_own_name(tx: WriteSession, cluster: Cluster) -> None:
     """Refuse a name that people would take for that of another cluster of the consortium."""
-    others = select(Cluster.name).where(
-        Cluster.consortium_id == cluster.consortium_id, Cluster.id != cluster.id, ~Cluster.archived
+    others = select(Cluster.id).where(
+        Cluster.consortium_id == cluster.consortium_id,
+        Cluster.id != cluster.id,
+        ~Cluster.archived,
+        func.name_key(Cluster.name) == func.name_key(cluster.name),
     )
-    taken = {name_key(name) for name in await tx.scalars(others)}
-    if name_key(cluster.name) in taken:
+    if await tx.scalar(others.limit(1)) is not None:
         message = f"The consortium has a cluster {cluster.name!r} already."
         raise Conflict("name-taken", message, field="name")
 
