@@ -7,10 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, validates
 from sqlalchemy.types import Text
 
 from services.members.rules.levels import IndicatorScore
+from services.members.rules.names import name_key
 from services.members.rules.vocabulary import AssessmentKind
 from shared import db
 
@@ -59,7 +60,8 @@ class Cluster(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True)
     consortium_id: Mapped[UUID] = mapped_column(ForeignKey("consortium.id"))
     slug: Mapped[str]
-    name: Mapped[str] = mapped_column()
+    name: Mapped[str]
+    name_key: Mapped[str | None]
     country: Mapped[str]
     region: Mapped[str | None]
     founded_on: Mapped[str | None]
@@ -81,9 +83,14 @@ class Cluster(Base):
     __table_args__ = (
         *db.date_limits("label_valid_until", "changed_at"),
         UniqueConstraint("consortium_id", "slug"),
-        Index("ix_cluster_name_key", "consortium_id", func.name_key(name), postgresql_where=~archived),
+        Index("ix_cluster_name_key", "consortium_id", "name_key"),
         CheckConstraint("mentor_capacity >= 0 AND learner_capacity >= 0", name="capacity"),
     )
+
+    @validates("name")
+    def _set_name_key(self, _: str, name: str) -> str:
+        self.name_key = name_key(name)
+        return name
 
     @property
     def cluster_id(self) -> UUID:

@@ -123,5 +123,5 @@ async def _sign_in(running: World, page: Page) -> None:
 async def _cookies(context: BrowserContext, number: int) -> None:
     cookies = await context.cookies()
     assert [(cookie["name"], cookie["httpOnly"], cookie["sameSite"]) for cookie in cookies] == [
-        ("kei", True, "Strict")
+        ("kei", True, "Lax")
     ] * number

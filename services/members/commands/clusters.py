@@ -5,7 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from pydantic import Field
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from services.members.rules.vocabulary import Country, Ecosystem, Label, Language, Stage
@@ -130,7 +130,7 @@ async def _require_own_name(tx: WriteSession, cluster: Cluster) -> None:
         Cluster.consortium_id == cluster.consortium_id,
         Cluster.id != cluster.id,
         ~Cluster.archived,
-        func.name_key(Cluster.name) == func.name_key(cluster.name),
+        Cluster.name_key == cluster.name_key,
     )
     if await tx.scalar(others.limit(1)) is not None:
         message = f"The consortium has a cluster {cluster.name!r} already."
