@@ -101,17 +101,18 @@ class Relay:
         """Stand by, then lead, until cancelled. Survives the absence of the database and of the transport."""
         await every(self._poll, self._lead_until_lost, job="relay")
 
-    async def _lead_until_lost(self) -> None:
-        while True:
-            try:
-                await self._stand_by_and_lead()
-            except Fenced:
-                _log.warning("relay fenced by another leader")
-            except CONNECTION_ERRORS as error:
-                self._halve_batch_size()
-                _log.warning("relay lost its database, retrying", reason=str(error))
-                self.progressed_at = monotonic()
-                await asyncio.sleep(jitter(self._poll))
+    async def _lead_until_lost(self) -> float | None:
+        """Returns: no pause after another leader took over, else the usual one."""
+        try:
+            await self._stand_by_and_lead()
+        except Fenced:
+            _log.warning("relay fenced by another leader")
+        except CONNECTION_ERRORS as error:
+            self._halve_batch_size()
+            _log.warning("relay lost its database, retrying", reason=str(error))
+            self.progressed_at = monotonic()
+            return None
+        return 0.0
 
     async def _stand_by_and_lead(self) -> None:
         connection = await self._database.connect()

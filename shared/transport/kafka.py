@@ -21,7 +21,6 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from shared.background import every
-from shared.clock import jitter
 from shared.events.envelope import Record
 from shared.transport import Receiver, TransportError
 from shared.transport.ingest import MAX_RETRY_SECONDS, PROGRESS_CHECK_SECONDS, Ingest
@@ -141,14 +140,12 @@ class KafkaTransport:
         await every(1.0, partial(self._read_until_failed, receiver), job="reading from Kafka")
 
     async def _read_until_failed(self, receiver: Receiver) -> None:
-        while True:
-            try:
-                await self._subscribe(receiver)
-            except CONNECTION_ERRORS as error:
-                topics = ", ".join(sorted(receiver.topics))
-                reason = self._connection.describe(error, f"read {topics} as group {receiver.consumer}")
-                _log.warning("reading from Kafka failed, retrying", consumer=receiver.consumer, reason=reason)
-                await asyncio.sleep(jitter(1.0))
+        try:
+            await self._subscribe(receiver)
+        except CONNECTION_ERRORS as error:
+            topics = ", ".join(sorted(receiver.topics))
+            reason = self._connection.describe(error, f"read {topics} as group {receiver.consumer}")
+            _log.warning("reading from Kafka failed, retrying", consumer=receiver.consumer, reason=reason)
 
     def _broker(self) -> KafkaBroker:
         # Errors in FastStream's own loop appear in its log only.
