@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx2
 import pytest
 from joserfc import jwt
@@ -18,6 +17,7 @@ from shared.auth import Issuer, Principal, Role
 from shared.web.idempotency import IdempotentRequest
 from tests.contracts.actions import OPERATOR, Members, refused
 from tests.support import factories
+from tests.support.connection import database_connection
 
 FACTS = ("consortium_id", "mentor_capacity", "learner_capacity")
 CAPACITY = {"mentor_capacity": 3, "learner_capacity": 3}
@@ -121,12 +121,9 @@ async def test_a_key_that_is_none_is_refused(members: Members) -> None:
 async def test_a_key_in_use_is_refused_until_it_is_free(members: Members) -> None:
     content = json.dumps(members.body()).encode()
     attempt = IdempotentRequest(principal=ME, key="one", request="POST /clusters?", body=content)
-    connection = await asyncpg.connect(members.url)
-    try:
+    async with database_connection(members.url) as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", attempt.lock)
         assert refused(await members.post(content, Idempotency_Key="one"))[:2] == (409, "idempotency-key-in-use")
-    finally:
-        await connection.close()
     assert (await members.post(content, Idempotency_Key="one")).status_code == 201
 
 

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-import asyncpg
 import httpx2
 
 from deploy.databases import SERVICES
@@ -13,6 +12,7 @@ from shared.auth import Role
 from shared.transport.local import LocalTransport
 from tests.faults.http_clients import Callers
 from tests.support import factories, services
+from tests.support.connection import database_connection
 from tests.support.waiting import eventually
 
 Create = Callable[[str], Awaitable[str]]
@@ -94,16 +94,13 @@ async def filled_databases(create: Create) -> dict[str, str]:
 
 async def rows_by_table(url: str) -> dict[str, list[str]]:
     """The rows of each table, as text; without those of the relay, which a restore resets, and of Alembic."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with database_connection(url) as connection:
         names = [row[0] for row in await connection.fetch(_TABLES)]
         return {
             name: [row[0] for row in await connection.fetch(_ROWS.format(name))]
             for name in names
             if name not in {"outbox_relay", "alembic_version"}
         }
-    finally:
-        await connection.close()
 
 
 async def rows_by_service(urls: Urls) -> dict[str, dict[str, list[str]]]:
@@ -118,12 +115,9 @@ async def value(url: str, query: str) -> object:
 
 async def run(url: str, *statements: str) -> None:
     """Execute statements, each in a transaction of its own."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with database_connection(url) as connection:
         for statement in statements:
             await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 def show_nothing(_: str) -> None:

@@ -1,9 +1,9 @@
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from deploy.migrate import differences, upgrade
+from tests.support.connection import database_connection
 
 BEFORE = {"members": "members_0002", "trainings": "trainings_0002", "matching": "matching_0006"}
 BEFORE["notifications"] = "notifications_0001"
@@ -20,8 +20,7 @@ _INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename IN ('outbox', 'inbo
 @pytest.mark.parametrize("service", BEFORE)
 async def test_columns_of_the_messaging_tables_are_renamed_and_their_rows_stay(service: str, database_url: str) -> None:
     await upgrade(service, database_url, BEFORE[service])
-    connection = await asyncpg.connect(database_url)
-    try:
+    async with database_connection(database_url) as connection:
         for statement in filter(str.strip, _ROWS.split(";")):
             await connection.execute(statement, *[ID, KEY][: statement.count("$")])
         await upgrade(service, database_url)
@@ -38,6 +37,4 @@ async def test_columns_of_the_messaging_tables_are_renamed_and_their_rows_stay(s
         indexes = {row[0] for row in await connection.fetch(_INDEXES)}
         assert {"ix_outbox_unassigned", "ix_inbox_partition_key"} <= indexes
         assert indexes.isdisjoint({"ix_outbox_unplaced", "ix_inbox_lane"})
-    finally:
-        await connection.close()
     assert await differences(service, database_url) == []

@@ -1,13 +1,13 @@
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from deploy.databases import SettingsError
 from deploy.migrate import upgrade
 from deploy.schema_check import SchemaError, check_schema
 from shared.version import revisions
+from tests.support.connection import database_connection
 from tests.support.kafka_local import free_ports
 
 Create = Callable[[str], Awaitable[str]]
@@ -15,13 +15,10 @@ Create = Callable[[str], Awaitable[str]]
 
 async def _at(url: str, revision: str | None) -> None:
     """Have the database say that it is at a revision, or at none."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with database_connection(url) as connection:
         await connection.execute("DELETE FROM alembic_version")
         if revision is not None:
             await connection.execute("INSERT INTO alembic_version VALUES ($1)", revision)
-    finally:
-        await connection.close()
 
 
 async def _refusal(service: str, url: str) -> str:
@@ -77,11 +74,8 @@ async def test_a_version_before_leaves_a_schema_that_is_ahead_as_it_is(service_d
     url = await service_database("members")
     await _at(url, "members_9999")
     await upgrade("members", url)
-    connection = await asyncpg.connect(url)
-    try:
+    async with database_connection(url) as connection:
         assert await connection.fetchval("SELECT version_num FROM alembic_version") == "members_9999"
-    finally:
-        await connection.close()
 
 
 async def test_the_database_of_another_service_is_not_migrated(service_database: Create) -> None:

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
-import asyncpg
 import pytest
 
 from deploy.migrate import upgrade
 from tests.faults.deployment import Instance, client, running
 from tests.faults.http_clients import Callers, read
 from tests.faults.report import count
+from tests.support.connection import Connection, database_connection
 from tests.support.kei import ROOT
 from tests.support.run import Run
 from tests.support.waiting import eventually, passing
@@ -75,7 +75,12 @@ async def old(
 async def test_f34_a_big_table_changes_under_traffic(old: str, run: Run, table: Path) -> None:
     waits = [False]
     instance = Instance("members", old, run.new_folder())
-    async with running(instance), client(instance.url) as http, _connection(old) as reader, _connection(old) as watch:
+    async with (
+        running(instance),
+        client(instance.url) as http,
+        database_connection(old) as reader,
+        database_connection(old) as watch,
+    ):
         callers = Callers(http.request)
         async with callers.calling():
             await eventually(lambda: len(callers.answered) > 10)
@@ -98,16 +103,7 @@ async def test_f34_a_big_table_changes_under_traffic(old: str, run: Run, table: 
 
 
 @asynccontextmanager
-async def _connection(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
-    connection = await asyncpg.connect(url)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@asynccontextmanager
-async def _watching(connection: "asyncpg.Connection[asyncpg.Record]", waits: list[bool]) -> AsyncIterator[None]:
+async def _watching(connection: Connection, waits: list[bool]) -> AsyncIterator[None]:
     """Record until the block ends whether a step waits for a table lock."""
 
     async def watch() -> None:

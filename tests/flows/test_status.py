@@ -14,6 +14,7 @@ from shared.status import AccessDenied, Finding, collect_status, diagnose
 from shared.version import revisions
 from tests.services.console.actions import Person, poison, text
 from tests.services.console.world import World, world
+from tests.support.connection import database_connection
 from tests.support.kei import Kei
 from tests.support.waiting import eventually
 
@@ -172,9 +173,6 @@ async def _clusters(running: World, number: int) -> None:
 
 async def _execute(running: World, statement: str, *values: object) -> list[asyncpg.Record]:
     """A statement in the database of members."""
-    connection = await asyncpg.connect(running.databases["members"])
-    try:
+    async with database_connection(running.databases["members"]) as connection:
         rows: list[asyncpg.Record] = await connection.fetch(statement, *values)
         return rows
-    finally:
-        await connection.close()

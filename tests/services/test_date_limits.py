@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Date, DateTime
 
 from deploy.migrate import upgrade
+from tests.support.connection import database_connection
 
 _ID, _OTHER = UUID(int=1), UUID(int=2)
 _CLUSTER = """
@@ -38,8 +39,7 @@ async def test_every_day_and_time_has_its_check(
 
 async def test_stored_days_outside_the_limits_are_repaired(database_url: str) -> None:
     await upgrade("members", database_url, "members_0003")
-    connection = await asyncpg.connect(database_url)
-    try:
+    async with database_connection(database_url) as connection:
         await connection.execute(
             "INSERT INTO consortium (id, slug, name, programme, starts_on, ends_on, version)"
             " VALUES ($1, 'c', 'C', 'P', '-infinity', 'infinity', 1)",
@@ -60,14 +60,11 @@ async def test_stored_days_outside_the_limits_are_repaired(database_url: str) ->
         assert await _texts(connection, query, "self") == [("1900-01-01", "1900-01-01")]
         with pytest.raises(asyncpg.CheckViolationError):
             await connection.execute(_ASSESSMENT, _ID, "peer", "2020-01-01", "infinity")
-    finally:
-        await connection.close()
 
 
 async def test_stored_times_outside_the_limits_are_repaired(database_url: str) -> None:
     await upgrade("matching", database_url, "matching_0008")
-    connection = await asyncpg.connect(database_url)
-    try:
+    async with database_connection(database_url) as connection:
         await connection.execute(
             "INSERT INTO pair (id, consortium_id, mentor_id, learner_id, score, terms, state, expires_at, events,"
             " version) VALUES ($1, $1, $1, $2, 0, '[]', 'proposed', '-infinity', 1, 1)",
@@ -79,8 +76,6 @@ async def test_stored_times_outside_the_limits_are_repaired(database_url: str) -
             ("None", "1900-01-01 00:00:00+00:00")
         ]
         assert await _texts(connection, "SELECT assessed_on FROM level") == [("1900-01-01",)]
-    finally:
-        await connection.close()
 
 
 async def _texts(

@@ -14,7 +14,6 @@ from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx2
 from fastapi import FastAPI
 from joserfc.jwk import ECKey
@@ -32,6 +31,7 @@ from shared.settings import Settings
 from shared.transport import Transport
 from shared.transport.local import LocalTransport
 from shared.web import Drain, serve
+from tests.support.connection import database_connection
 from tests.support.waiting import eventually
 
 ISSUER = Issuer(ECKey.generate_key("P-256"), issuer="http://issuer.test", audience="kei")
@@ -118,11 +118,8 @@ async def serving(app: FastAPI, drain: Drain | None = None) -> AsyncIterator[htt
 
 async def rows(url: str, query: str, *values: object) -> list[dict[str, Any]]:
     """What a query finds in the database at `url`."""
-    connection = await asyncpg.connect(url)
-    try:
+    async with database_connection(url) as connection:
         return [dict(row) for row in await connection.fetch(query, *values)]
-    finally:
-        await connection.close()
 
 
 class PublishedEvent(NamedTuple):

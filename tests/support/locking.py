@@ -2,13 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TypeAlias
 
 import asyncpg
 
+from tests.support.connection import Connection, database_connection
 from tests.support.waiting import eventually
-
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
@@ -16,12 +14,8 @@ _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databa
 @asynccontextmanager
 async def open_transaction(url: str) -> AsyncIterator[Connection]:
     """Another transaction; it ends well at the end of the block."""
-    connection = await asyncpg.connect(url)
-    try:
-        async with connection.transaction():
-            yield connection
-    finally:
-        await connection.close()
+    async with database_connection(url) as connection, connection.transaction():
+        yield connection
 
 
 async def wait_until_blocked(url: str, count: int) -> None:

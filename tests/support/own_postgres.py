@@ -5,9 +5,9 @@ import os
 import signal
 from pathlib import Path
 
-import asyncpg
 from sqlalchemy.engine import make_url
 
+from tests.support.connection import database_connection
 from tests.support.postgres import from_wheel
 from tests.support.run import Run
 from tests.support.waiting import eventually
@@ -60,11 +60,8 @@ class OwnPostgres:
         """The URL of a new database."""
         self._databases += 1
         name = f"own_{self._databases}"
-        connection = await asyncpg.connect(self._server.get_uri())
-        try:
+        async with database_connection(self._server.get_uri()) as connection:
             await connection.execute(f"CREATE DATABASE {name}")
-        finally:
-            await connection.close()
         return make_url(self._server.get_uri()).set(database=name).render_as_string(hide_password=False)
 
 

@@ -7,11 +7,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import asyncpg
 from sqlalchemy.engine import URL, make_url
 
 from shared import clock
 from tests.support import docker
+from tests.support.connection import database_connection
 from tests.support.run import Facts, Run
 
 if TYPE_CHECKING:
@@ -139,21 +139,15 @@ def _embedded(run: Run) -> "PostgresServer":
 
 
 async def _remove_databases(run: Run, url: str) -> None:
-    connection = await asyncpg.connect(url, timeout=_CREATE_TIMEOUT)
-    try:
+    async with database_connection(url, timeout=_CREATE_TIMEOUT) as connection:
         names = await connection.fetch("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", _prefix(run))
         for row in names:
             await connection.execute(f'DROP DATABASE "{row["datname"]}" WITH (FORCE)')
-    finally:
-        await connection.close()
 
 
 async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url, timeout=_CREATE_TIMEOUT)
-    try:
+    async with database_connection(url, timeout=_CREATE_TIMEOUT) as connection:
         await connection.execute(statement, timeout=_CREATE_TIMEOUT)
-    finally:
-        await connection.close()
 
 
 def _prefix(run: Run) -> str:

@@ -5,13 +5,13 @@ import re
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from shared.auth import Role
 from shared.version import revisions, version
 from tests.services.console.actions import Person, forms, letters, poison, text
 from tests.services.console.world import SERVICES, Create, World, world
+from tests.support.connection import database_connection
 from tests.support.waiting import eventually
 
 FIRST_ID, SECOND_ID = UUID(int=1), UUID(int=2)
@@ -165,11 +165,8 @@ async def test_a_form_of_nobodys_making_does_nothing(service_database: Create) -
 
 
 async def _execute(running: World, statement: str) -> None:
-    connection = await asyncpg.connect(running.databases["matching"])
-    try:
+    async with database_connection(running.databases["matching"]) as connection:
         await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 async def _cluster(running: World) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from structlog.typing import EventDict
 from shared.events.envelope import Stored
 from tests.services.matching.actions import OPERATOR, Matching, Member, capacity_changed, learner, mentor, retry_reasons
 from tests.support import factories
-from tests.support.locking import Connection, open_transaction, wait_until_blocked
+from tests.support.connection import Connection
+from tests.support.locking import open_transaction, wait_until_blocked
 
 
 async def take_places(other: Connection, cluster: Member) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from deploy.migrate import differences, upgrade
+from tests.support.connection import database_connection
 
 CONSORTIUM, MENTOR, ID = (UUID(int=n) for n in range(1, 4))
 PLANS = {"total": 5000, "cut": 12}, {"total": 0, "cut": None}
@@ -67,16 +68,13 @@ STORED_PLANS = "SELECT plan::text FROM run WHERE state = 'draft' UNION ALL SELEC
 
 async def test_tables_and_columns_are_renamed_and_their_rows_stay(database_url: str) -> None:
     await upgrade("matching", database_url, "matching_0007")
-    connection = await asyncpg.connect(database_url)
-    try:
+    async with database_connection(database_url) as connection:
         for statement in BEFORE.split("---"):
             await _insert(connection, statement)
         await upgrade("matching", database_url)
         for query, row in AFTER.items():
             assert tuple(await connection.fetchrow(query)) == row
         plans = [json.loads(row["plan"]) for row in await connection.fetch(STORED_PLANS)]
-    finally:
-        await connection.close()
     assert plans == [{"total": 5000, "optimality_gap": 12}, {"total": 0, "optimality_gap": None}]
     assert await differences("matching", database_url) == []
 

@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from multiprocessing.process import BaseProcess
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from services.matching import main
@@ -18,6 +17,7 @@ from shared.auth import Role
 from shared.transport.local import LocalTransport
 from tests.services.matching.actions import OPERATOR, Json, Matching, learner, mentor, problem
 from tests.support import factories
+from tests.support.connection import database_connection
 from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.timeout(60)
@@ -159,14 +159,10 @@ async def test_what_a_service_that_died_was_making_is_begun_again_but_not_for_ev
 ) -> None:
     run = (await matching.draft_run())["run"]["id"]
     abandoned = "UPDATE run SET state = 'running', attempts = $2, heartbeat_at = now() - interval '1 min' WHERE id = $1"
-    db = await asyncpg.connect(url)
-    try:
-        async with db.transaction():
-            await db.execute("DELETE FROM pair WHERE run_id = $1", UUID(run))
-            await db.execute(abandoned, UUID(run), attempts)
-            await db.execute("SELECT pg_notify($1, '')", run_execution.RUNS_CHANNEL)
-    finally:
-        await db.close()
+    async with database_connection(url) as db, db.transaction():
+        await db.execute("DELETE FROM pair WHERE run_id = $1", UUID(run))
+        await db.execute(abandoned, UUID(run), attempts)
+        await db.execute("SELECT pg_notify($1, '')", run_execution.RUNS_CHANNEL)
     shown = await matching.finished_run(run, state)
     assert len(shown["pairs"]) == (state == "draft")
     assert shown["run"]["reason"] == (

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
-import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 from structlog.typing import EventDict
@@ -14,6 +13,7 @@ from structlog.typing import EventDict
 from deploy.kafka.topics import create_topics
 from shared.transport.kafka import KafkaTransport
 from tests.shared.messaging.harness import Harness, effects_consumer, put
+from tests.support.connection import database_connection
 from tests.support.kafka import Broker
 from tests.support.postgres import Postgres
 from tests.support.waiting import eventually
@@ -128,11 +128,8 @@ async def test_what_is_put_before_the_outbox_was_away_is_sent_when_it_is_back(
 async def _unreachable(postgres: Postgres, url: str) -> AsyncIterator[None]:
     """All connections to the database are ended, and it takes none until the end of the block."""
     name: Any = make_url(url).database
-    connection = await asyncpg.connect(postgres.url)
-    try:
+    async with database_connection(postgres.url) as connection:
         await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
         await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
         yield
         await connection.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
-    finally:
-        await connection.close()
