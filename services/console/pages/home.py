@@ -11,11 +11,11 @@ from fastapi.responses import HTMLResponse
 
 from services.console.api.models.matching import Pair
 from services.console.api.models.members import Cluster, IndicatorStatus
-from services.console.api.models.notifications import FeedEvent
 from services.console.pages import pairs
 from services.console.pages.feed import name_lookup, newest_events
 from services.console.pages.trainings import ActivityCard, activity_cards
 from services.console.request.page_context import PageContext, render_page
+from services.console.request.private_fields import consortium_of
 from services.console.view import formatting, labels
 from services.console.view.charts.levels import gap
 from services.console.view.event_text import feed_row
@@ -76,7 +76,8 @@ async def _build(context: PageContext) -> dict[str, Any]:
         context.or_default(api.trainings.activities(), []),
         newest_events(context, MAX_EVENTS if len(context.consortia) == 1 else MAX_SEARCHED_EVENTS),
     )
-    own_events = [event for event in events if _is_of(context, event)][:MAX_EVENTS]
+    own = context.consortium
+    own_events = [event for event in events if own and consortium_of(event.event) == own.id][:MAX_EVENTS]
     all_pairs = [card.pair for card in pair_cards]
     names = name_lookup(context, activities)
     cards = await activity_cards(context, activities)
@@ -93,16 +94,6 @@ async def _build(context: PageContext) -> dict[str, Any]:
         "latest": [feed_row(event, names, with_payload=False) for event in own_events],
         "illustrative": _illustrative_marks(context, [status for statuses in levels for status in statuses], cards),
     }
-
-
-def _is_of(context: PageContext, event: FeedEvent) -> bool:
-    """Whether an event happened in the consortium of the page."""
-    data = event.event.get("data")
-    return (
-        context.consortium is not None
-        and isinstance(data, dict)
-        and data.get("consortium_id") == str(context.consortium.id)
-    )
 
 
 class IllustrativeMarks(NamedTuple):

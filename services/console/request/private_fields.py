@@ -35,12 +35,18 @@ def without_text(request: ServiceRequest) -> ServiceRequest:
     return request.model_copy(update={"text": ""})
 
 
+def consortium_of(event: Mapping[str, Any]) -> UUID | None:
+    """The consortium in which an event happened; None if it names none."""
+    data = event.get("data")
+    return _id(data.get("consortium_id")) if isinstance(data, dict) else None
+
+
 def may_read_event(user: SignedInUser | None, event: Mapping[str, Any]) -> bool:
     """Whether the user may read the payload of an event; of an event that names no consortium, operators only."""
-    data = event.get("data")
-    if not isinstance(data, dict) or (consortium := _id(data.get("consortium_id"))) is None:
+    consortium = consortium_of(event)
+    if consortium is None:
         return user is not None and user.is_operator
-    clusters = [id for name in _CLUSTER_FIELDS if (id := _id(data.get(name))) is not None]
+    clusters = [id for name in _CLUSTER_FIELDS if (id := _id(event["data"].get(name))) is not None]
     return may_read(user, consortium, clusters)
 
 
