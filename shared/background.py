@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from time import monotonic
 from typing import TypeAlias, TypeVar
 from uuid import UUID
@@ -143,30 +142,28 @@ class Items:
         due: Callable[[Collection[UUID]], Awaitable[Sequence[UUID]]],
         work: Callable[[UUID], Awaitable[object]],
     ) -> None:
-        """Do the work of all due items, each once.
+        """Do the work of all due items, each once. An error is logged and counted, and sets its item aside.
 
         Args:
             due: some of the due items outside a collection; none if there are no more.
             work: of an item, in a transaction of its own.
-        """
-        attempted: set[UUID] = set()
-        while items := await due(self.set_aside() | attempted):
-            for item in items:
-                await self.attempt(item, partial(work, item))
-            attempted.update(items)
-
-    async def attempt(self, item: UUID, work: Callable[[], Awaitable[object]], **log_fields: str) -> None:
-        """Do the work of an item. An error is logged and counted, and sets the item aside.
 
         Raises:
             SQLAlchemyError, OSError: the database or the network is absent.
         """
+        attempted: set[UUID] = set()
+        while items := await due(self.set_aside() | attempted):
+            for item in items:
+                await self._attempt(item, work)
+            attempted.update(items)
+
+    async def _attempt(self, item: UUID, work: Callable[[UUID], Awaitable[object]]) -> None:
         try:
-            await work()
+            await work(item)
         except Exception as error:
             if _is_absence(error):
                 raise
-            record_error(self._job, error, item=str(item), **log_fields)
+            record_error(self._job, error, item=str(item))
             failures = self._failures[item] = self._failures.get(item, 0) + 1
             self._until[item] = self._clock() + jitter(min(self._pause * 2.0 ** min(failures - 1, 20), MAX_ITEM_PAUSE))
         else:
