@@ -1,4 +1,4 @@
-"""Who may see which field of a page: `page_fields.toml` lists all fields, and five callers look at the private ones."""
+"""Who may see which field of a page: `page_fields.toml` lists all fields; seven callers look at the private ones."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
